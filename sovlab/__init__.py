@@ -1,0 +1,71 @@
+"""sovlab: run PyTorch cells of a notebook as jobs on your own hardware, and get the variables back.
+
+This module only re-exports; names are loaded when they are first used, so that ``import sovlab`` and
+``%load_ext sovlab`` cost milliseconds. Inside a job the same name is the small subset that travels
+with it: `progress`, `checkpoint` and `torch`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0.dev0"
+
+if TYPE_CHECKING:
+    from sovlab import torch as torch
+    from sovlab.client import Client as Client
+    from sovlab.client import backends as backends
+    from sovlab.client import job as job
+    from sovlab.client import jobs as jobs
+    from sovlab.client import remote as remote
+    from sovlab.client import submit as submit
+    from sovlab.core.job import JobState as JobState
+    from sovlab.errors import SovlabError as SovlabError
+    from sovlab.job import Job as Job
+    from sovlab.runner.checkpoint import checkpoint as checkpoint
+    from sovlab.runner.progress import progress as progress
+
+_HOME = {
+    "Client": "sovlab.client",
+    "Job": "sovlab.job",
+    "JobState": "sovlab.core.job",
+    "SovlabError": "sovlab.errors",
+    "backends": "sovlab.client",
+    "checkpoint": "sovlab.runner.checkpoint",
+    "job": "sovlab.client",
+    "jobs": "sovlab.client",
+    "progress": "sovlab.runner.progress",
+    "remote": "sovlab.client",
+    "submit": "sovlab.client",
+    "torch": "",
+}
+
+__all__ = [*sorted(_HOME), "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    import importlib
+
+    if name not in _HOME:
+        raise AttributeError(f"module 'sovlab' has no attribute {name!r}")
+    if name == "torch":
+        return importlib.import_module("sovlab.torch")
+    try:
+        value = getattr(importlib.import_module(_HOME[name]), name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and error.name.startswith("sovlab."):
+            raise AttributeError(f"sovlab.{name} is not available inside a job") from error
+        raise
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Register the magics: ``%load_ext sovlab``."""
+    from sovlab.jupyter.magics import register
+
+    register(shell)

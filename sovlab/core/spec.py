@@ -1,0 +1,110 @@
+"""`JobSpec`: one frozen request to run something once."""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sovlab.core.names import check_name
+from sovlab.errors import SpecError
+
+
+class Kind(enum.StrEnum):
+    """What a payload's entry point is."""
+
+    CELL = "cell"
+    CALL = "call"
+    SCRIPT = "script"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What each node of a job is given.
+
+    Attributes:
+        cpu: cores; None leaves it to the executor.
+        memory: bytes; None leaves it to the executor.
+        gpus: accelerators of the job's backend.
+    """
+
+    cpu: float | None = None
+    memory: int | None = None
+    gpus: int = 0
+
+    def __post_init__(self) -> None:
+        if self.cpu is not None and not 0 < self.cpu < 1e6:
+            raise SpecError(f"--cpu is {self.cpu:g}.", "Give the number of cores, greater than zero.")
+        if self.memory is not None and self.memory <= 0:
+            raise SpecError(f"--memory is {self.memory}.", "Give a size greater than zero, like 4G.")
+        if not 0 <= self.gpus < 1e6:
+            raise SpecError(f"--gpus is {self.gpus}.", "Give a number of devices, zero or more.")
+
+
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSpec:
+    """A request that an executor can carry out, and again.
+
+    Attributes:
+        name: what people call the job; not unique.
+        kind: what the payload's entry point is.
+        payload: SHA-256 of the payload, in hex.
+        backend: name of a `Backend`; never ``auto``, which the client resolves.
+        backend_why: how the backend was chosen, in one sentence.
+        nodes: machines (locally: separate launchers on this one).
+        procs: processes on each node; each is one rank.
+        resources: what each node is given.
+        outputs: names whose values come back.
+        args: arguments of a script.
+        env: environment variables added in the job.
+        timeout: seconds it may run, None for no limit.
+        grace: seconds between SIGTERM and SIGKILL, for the checkpoint hook.
+        origin: where it was submitted from, for people: ``In[7]``, ``train.py``.
+        labels: what cells are called, by the SHA-256 of their source: kept out of the payload so that
+            the same cell run again is the same payload.
+    """
+
+    name: str
+    kind: Kind
+    payload: str
+    backend: str = "cpu"
+    backend_why: str = ""
+    nodes: int = 1
+    procs: int = 1
+    resources: Resources = field(default_factory=Resources)
+    outputs: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    timeout: float | None = None
+    grace: float = 30.0
+    origin: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        for flag, value in (("--nodes", self.nodes), ("--procs", self.procs)):
+            if not 1 <= value < 1e5:
+                raise SpecError(f"{flag} is {value}.", "Give a whole number, one or more.")
+        if self.timeout is not None and self.timeout <= 0:
+            raise SpecError(f"--timeout is {self.timeout:g}.", "Give a duration like 90s or 2h.")
+        if self.grace < 0:
+            raise SpecError(f"The grace time is {self.grace:g} s.", "Give zero or more seconds.")
+        for name, value in self.env.items():
+            if not _ENV_NAME.fullmatch(name):
+                raise SpecError(f"{name!r} is no name for an environment variable.", "Write --env NAME=value.")
+            if "\0" in value:
+                raise SpecError(f"The value of environment variable {name} holds a NUL byte.")
+        for name in self.outputs:
+            if not name.isidentifier():
+                raise SpecError(f"--out names {name!r}, which is no Python name.", "Write --out model,history.")
+        if any("\0" in arg for arg in self.args):
+            raise SpecError("An argument of the script holds a NUL byte.")
+
+    @property
+    def ranks(self) -> int:
+        """How many processes take part in all; more than one starts torchrun."""
+        return self.nodes * self.procs

@@ -1,0 +1,72 @@
+"""Sizes and durations: parsed from what people type, shown as people read them."""
+
+from __future__ import annotations
+
+import re
+
+from sovlab.errors import SpecError
+
+_BINARY = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40, "P": 2**50}
+_DECIMAL = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "p": 10**15}
+_SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[kKMGTPmgtp]?)(?P<suffix>i?[bB]?)")
+_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
+
+
+def parse_bytes(text: str) -> int:
+    """Bytes in ``text``: ``512M``, ``2G``, ``2Gi`` and ``1.5 GiB`` count in powers of 1024.
+
+    ``2GB`` counts in powers of 1000, as on a disk's label; a bare number is bytes.
+
+    Raises:
+        SpecError: ``text`` is no positive size.
+    """
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise SpecError(f"{text!r} is no size.", "Write it like 512M, 2G or 1.5GiB.")
+    unit, suffix = match["unit"], match["suffix"]
+    decimal = suffix in ("B", "b") and unit
+    factor = _DECIMAL[unit.lower()] if decimal else _BINARY[unit.upper()]
+    size = int(float(match["number"]) * factor)
+    if size <= 0:
+        raise SpecError(f"A size must be greater than zero, not {text!r}.")
+    return size
+
+
+def format_bytes(size: float) -> str:
+    """``size`` bytes as ``1.2 MB``, in powers of 1000, with at most one digit after the point."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if abs(size) < 999.5 or unit == "TB":
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 99.95 else f"{size:.1f} {unit}"
+        size /= 1000
+    raise AssertionError("unreachable")
+
+
+def parse_duration(text: str) -> float:
+    """Seconds in ``text``: ``90``, ``90s``, ``15m``, ``1h30m`` or ``2d``.
+
+    Raises:
+        SpecError: ``text`` is no positive duration.
+    """
+    match = _DURATION.fullmatch(text.strip().replace(" ", ""))
+    if match is None or not any(match.groups()):
+        raise SpecError(f"{text!r} is no duration.", "Write it like 90s, 15m, 1h30m or 2d.")
+    seconds = sum(float(n or 0) * k for n, k in zip(match.groups(), (86400, 3600, 60, 1), strict=True))
+    if seconds <= 0:
+        raise SpecError(f"A duration must be greater than zero, not {text!r}.")
+    return seconds
+
+
+def format_duration(seconds: float) -> str:
+    """``seconds`` as ``0.4 s``, ``38 s``, ``3 min 38 s``, ``2 h 5 min`` or ``3 d 4 h``."""
+    if seconds < 9.95:
+        return f"{max(seconds, 0.0):.1f} s"
+    whole = round(seconds)
+    for big, small, big_s, small_s in (
+        ("d", "h", 86400, 3600),
+        ("h", "min", 3600, 60),
+        ("min", "s", 60, 1),
+    ):
+        if whole >= big_s:
+            rest = whole % big_s // small_s
+            return f"{whole // big_s} {big}" + (f" {rest} {small}" if rest else "")
+    return f"{whole} s"

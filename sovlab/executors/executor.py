@@ -1,0 +1,106 @@
+"""The protocol that every executor fulfils; its tests are one file for all of them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from sovlab.core.backend import Detection
+from sovlab.core.event import Event
+from sovlab.core.job import JobRecord
+from sovlab.core.spec import JobSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capacity:
+    """What a target has of one backend, and what of it is free.
+
+    Attributes:
+        detection: devices found, and how that is known.
+        total: devices, or cores for a backend without devices; None if unknown.
+        free: of those, not held by running jobs of sovlab; None if unknown.
+        queued: jobs that wait for it.
+        source: where the numbers are from, in a few words.
+    """
+
+    detection: Detection
+    total: float | None
+    free: float | None
+    queued: int
+    source: str
+
+
+class Executor(Protocol):
+    """Where and how jobs run. Stateless, keyed by job id: any process may ask about any job.
+
+    Methods raise `JobNotFound` for an unknown id and `ExecutorError` when the place does not answer.
+    """
+
+    target: str
+    """Name of the target this executor serves."""
+
+    def submit(self, job_id: str, spec: JobSpec, payload: Path, environ: Mapping[str, str]) -> None:
+        """Accept a job. Doing it again with the same ``job_id`` changes nothing.
+
+        Either the job is accepted when this returns, or nothing of it is left behind.
+
+        Args:
+            job_id: chosen by the caller before (`sovlab.core.names.new_job_id`).
+            payload: a pack whose SHA-256 is ``spec.payload``; not needed once this returns.
+            environ: the submitter's environment. Only executors on the same machine pass it on.
+        """
+        ...
+
+    def record(self, job_id: str) -> JobRecord:
+        """What is known of one job now."""
+        ...
+
+    def records(self) -> list[JobRecord]:
+        """All jobs, newest first. One that cannot be read is UNKNOWN and hides no other."""
+        ...
+
+    def events(
+        self,
+        job_id: str,
+        *,
+        follow: bool = True,
+        offset: int = 0,
+        stop: threading.Event | None = None,
+    ) -> Iterator[Event]:
+        """The job's events from ``offset`` on, in order, none lost and none doubled.
+
+        Begins with a `StatusChanged`. With ``follow`` it waits, without polling, for more, for the job
+        to start if need be, and ends after the `StatusChanged` of an ended job, when all of the log
+        has been given. Without ``follow`` it gives what there is. Setting ``stop`` ends it soon.
+        """
+        ...
+
+    def wait(self, job_id: str, timeout: float | None = None) -> JobRecord:
+        """Block until the job has ended.
+
+        Raises:
+            WaitTimeout: it has not, after ``timeout`` seconds.
+        """
+        ...
+
+    def cancel(self, job_id: str) -> None:
+        """Ask the job to end: SIGTERM, its grace time, SIGKILL. Returns at once.
+
+        A queued job ends without having started. Cancelling an ended job does nothing.
+        """
+        ...
+
+    def results(self, job_id: str) -> Path | None:
+        """A local file with the results pack, fetched if need be; None if the job left none."""
+        ...
+
+    def delete(self, job_id: str) -> None:
+        """Forget an ended job and all that it left. Refuses one that has not ended (`UsageError`)."""
+        ...
+
+    def capacity(self) -> list[Capacity]:
+        """What there is of each known backend, and what is free of it."""
+        ...

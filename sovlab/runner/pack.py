@@ -1,0 +1,158 @@
+"""The pack: one immutable file of named segments, for payloads and for results.
+
+Layout::
+
+    "SOVPACK1"                         8 bytes
+    segment, padding to 64 bytes       … (alignment lets arrays be used where they lie)
+    index, JSON in UTF-8               {"meta": {...}, "segments": {name: [offset, size]}}
+    offset and length of the index     2 × 8 bytes, little endian
+    "SOVPACK1"                         8 bytes
+
+The name of a pack is the SHA-256 of the whole file. A reader maps the file privately
+(copy on write), so that a tensor in it is not copied and may still be changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import mmap
+import os
+import queue
+import threading
+from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Tuple, Union
+
+MAGIC = b"SOVPACK1"
+ALIGNMENT = 64
+_CHUNK = 8 << 20
+_FOOTER = 16 + len(MAGIC)
+
+Buffer = Union[bytes, bytearray, memoryview]
+
+
+class PackError(Exception):
+    """The file is no pack, or is damaged."""
+
+
+class PackWriter:
+    """Writes a pack to an open binary file, or only computes its digest if the file is None.
+
+    Large segments are hashed in a thread beside the writing; nothing is copied. Use it as a context
+    manager, or call `close`: an abandoned writer leaves its thread waiting.
+    """
+
+    def __init__(self, file: Optional[BinaryIO]) -> None:
+        self._file = file
+        self._hash = hashlib.sha256()
+        self._segments: Dict[str, Tuple[int, int]] = {}
+        self._offset = 0
+        self._queue: "queue.Queue[Optional[memoryview]]" = queue.Queue(maxsize=4)
+        self._thread: Optional[threading.Thread] = None
+        self._put(MAGIC)
+
+    def __enter__(self) -> "PackWriter":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def size(self) -> int:
+        """Bytes so far."""
+        return self._offset
+
+    def add(self, name: str, *buffers: Buffer) -> None:
+        """Append a segment made of ``buffers`` joined; names are unique."""
+        if name in self._segments:
+            raise ValueError(f"two segments named {name!r}")
+        self._put(b"\0" * (-self._offset % ALIGNMENT))
+        start = self._offset
+        for buffer in buffers:
+            view = memoryview(buffer)
+            self._put(view if view.format == "B" and view.ndim == 1 else view.cast("B"))
+        self._segments[name] = (start, self._offset - start)
+
+    def finish(self, meta: Dict[str, Any]) -> str:
+        """Write the index; the digest of the whole, in hex."""
+        start = self._offset
+        index = json.dumps({"meta": meta, "segments": self._segments}, sort_keys=True, separators=(",", ":"))
+        self._put(index.encode())
+        self._put(start.to_bytes(8, "little") + (self._offset - start).to_bytes(8, "little") + MAGIC)
+        self.close()
+        return self._hash.hexdigest()
+
+    def close(self) -> None:
+        """End the hashing thread. The file stays open: it is the caller's."""
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join()
+            self._thread = None
+
+    def _put(self, data: Buffer) -> None:
+        view = memoryview(data)
+        for start in range(0, len(view), _CHUNK):
+            chunk = view[start : start + _CHUNK]
+            if self._file is not None and len(view) >= _CHUNK:
+                self._hash_beside(chunk)
+            else:
+                self._drain()
+                self._hash.update(chunk)
+            if self._file is not None:
+                self._file.write(chunk)
+        self._offset += len(view)
+
+    def _hash_beside(self, chunk: memoryview) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._hash_queue, daemon=True, name="sovlab-hash")
+            self._thread.start()
+        self._queue.put(chunk)
+
+    def _hash_queue(self) -> None:
+        while True:
+            chunk = self._queue.get()
+            if chunk is None:
+                return
+            self._hash.update(chunk)
+
+    def _drain(self) -> None:
+        # Small pieces are hashed here; what the thread still holds comes before them.
+        self.close()
+
+
+class Pack:
+    """A pack opened for reading. Its memory lives as long as any view of it."""
+
+    def __init__(self, path: "Union[str, os.PathLike[str]]") -> None:
+        self.path = os.fspath(path)
+        with open(self.path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size < len(MAGIC) + _FOOTER:
+                raise PackError(f"{self.path} is too short to be a pack")
+            self._view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
+        footer = bytes(self._view[-_FOOTER:])
+        start, length = (int.from_bytes(footer[i : i + 8], "little") for i in (0, 8))
+        if footer[16:] != MAGIC or bytes(self._view[: len(MAGIC)]) != MAGIC or start + length + _FOOTER != size:
+            raise PackError(f"{self.path} is no pack, or was cut off")
+        try:
+            index = json.loads(bytes(self._view[start : start + length]))
+            self.meta: Dict[str, Any] = index["meta"]
+            self._segments: Dict[str, List[int]] = index["segments"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise PackError(f"the index of {self.path} is damaged") from error
+        self.size = size
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._segments
+
+    def names(self) -> Iterator[str]:
+        """Segment names, in no order."""
+        return iter(self._segments)
+
+    def segment(self, name: str) -> memoryview:
+        """The bytes of a segment, writable, not copied. Raises `KeyError`."""
+        start, size = self._segments[name]
+        return self._view[start : start + size]
+
+    def digest(self) -> str:
+        """SHA-256 of the whole file, in hex."""
+        return hashlib.sha256(self._view).hexdigest()
