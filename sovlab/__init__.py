@@ -14,23 +14,21 @@ __version__ = "0.1.0.dev0"
 if TYPE_CHECKING:
     from sovlab import torch as torch
     from sovlab.client import Client as Client
-    from sovlab.client import backends as backends
     from sovlab.client import job as job
     from sovlab.client import jobs as jobs
     from sovlab.client import remote as remote
     from sovlab.client import submit as submit
     from sovlab.core.job import JobState as JobState
     from sovlab.errors import SovlabError as SovlabError
-    from sovlab.job import Job as Job
+    from sovlab.handle import Job as Job
     from sovlab.runner.checkpoint import checkpoint as checkpoint
     from sovlab.runner.progress import progress as progress
 
 _HOME = {
     "Client": "sovlab.client",
-    "Job": "sovlab.job",
+    "Job": "sovlab.handle",
     "JobState": "sovlab.core.job",
     "SovlabError": "sovlab.errors",
-    "backends": "sovlab.client",
     "checkpoint": "sovlab.runner.checkpoint",
     "job": "sovlab.client",
     "jobs": "sovlab.client",
