@@ -7,6 +7,7 @@ with it: `progress`, `checkpoint` and `torch`.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0.dev0"
@@ -51,11 +52,30 @@ def __getattr__(name: str) -> Any:
     try:
         value = getattr(importlib.import_module(_HOME[name]), name)
     except ModuleNotFoundError as error:
-        if error.name is not None and error.name.startswith("sovlab."):
-            raise AttributeError(f"sovlab.{name} is not available inside a job") from error
-        raise
+        if error.name is None or not error.name.startswith("sovlab."):
+            raise
+        if name == "remote":
+            return _plain
+        raise AttributeError(f"sovlab.{name} is not available inside a job") from error
+    if name in ("Job", "job", "jobs", "submit"):
+        _show_jobs_as_cards()
     globals()[name] = value
     return value
+
+
+def _plain(function: Any = None, **options: Any) -> Any:
+    """What `remote` is inside a job: the function itself."""
+    return (lambda f: f) if function is None else function
+
+
+def _show_jobs_as_cards() -> None:
+    """In IPython, let a `Job` at the end of a cell be shown as its card."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None and hasattr(ipython, "get_ipython") else None
+    if shell is not None:
+        from sovlab.jupyter.board import register
+
+        register(shell)
 
 
 def __dir__() -> list[str]:

@@ -1,0 +1,350 @@
+"""`Client`: the one composition root. Magics, CLI, server and engine talk to it and to nothing below."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Generic, ParamSpec, TypeVar
+
+from sovlab.core.job import JobRecord
+from sovlab.core.names import check_name, is_job_id, new_job_id
+from sovlab.core.spec import JobSpec, Kind
+from sovlab.errors import ExecutorError, JobNotFound, SpecError, UsageError
+from sovlab.executors.executor import Capacity, Executor
+from sovlab.handle import Job
+from sovlab.options import NAMES, Options, from_keywords
+from sovlab.settings import Settings, load
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a submit would do: the answer to ``--dry-run``.
+
+    Attributes:
+        spec: the request, complete.
+        target: where it would run.
+        payload: the pack's size in bytes.
+        variables: what would be sent, by name: (type, bytes).
+        files: local modules that would be sent.
+        messages: what the user should know, e.g. a name withheld.
+    """
+
+    spec: JobSpec
+    target: str
+    payload: int
+    variables: Mapping[str, tuple[str, int]]
+    files: Sequence[str]
+    messages: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A job that was accepted, and what the user should know about how.
+
+    Attributes:
+        job: the live handle.
+        messages: e.g. a name withheld because it looks like a secret.
+        bound: names that the code binds, whether asked for or not.
+    """
+
+    job: Job
+    messages: tuple[str, ...] = ()
+    bound: tuple[str, ...] = ()
+
+
+class Client:
+    """Submits jobs to targets and finds them again.
+
+    Args:
+        settings: None reads the user's settings files and environment.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings if settings is not None else load()
+        self._executors: dict[str, Executor] = {}
+        self._lock = threading.Lock()
+
+    def executor(self, target: str | None = None) -> Executor:
+        """The executor that serves ``target``; None is the current target of the settings."""
+        chosen = self.settings.target_named(target)
+        with self._lock:
+            if chosen.name not in self._executors:
+                from sovlab.executors.local import LocalExecutor
+
+                self._executors[chosen.name] = LocalExecutor.from_settings(self.settings, chosen)
+            return self._executors[chosen.name]
+
+    def submit_cell(
+        self, source: str, namespace: Mapping[str, Any], options: Options, *, label: str = "", directory: Path | None = None
+    ) -> Submitted:
+        """Run a cell's source with the variables that it reads from ``namespace``.
+
+        Args:
+            source: the cell, byte for byte.
+            namespace: the notebook's variables.
+            options: where and with what.
+            label: what the cell is called in tracebacks, e.g. ``In[7]``.
+            directory: where local modules are looked for beside ``sys.path``; None is the working directory.
+        """
+        from sovlab.payload.pack import build_cell
+
+        return self._submit(
+            functools.partial(
+                build_cell, source, namespace, label=label, send=options.send, outputs=options.outputs, directory=directory
+            ),
+            Kind.CELL,
+            options,
+            name="cell",
+            origin=label,
+        )
+
+    def submit_call(
+        self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], options: Options
+    ) -> Submitted:
+        """Run ``function(*args, **kwargs)``; its return value comes back."""
+        from sovlab.payload.pack import build_call
+
+        return self._submit(
+            functools.partial(build_call, function, args, kwargs),
+            Kind.CALL,
+            options,
+            name=_name_of(function),
+            origin=_name_of(function),
+        )
+
+    def submit_script(self, path: Path, args: Sequence[str], options: Options) -> Submitted:
+        """Run a Python file as ``python path args…`` would, with the local modules that it imports."""
+        from sovlab.payload.pack import build_script
+
+        return self._submit(
+            functools.partial(build_script, path), Kind.SCRIPT, options, name=path.stem, origin=path.name, args=args
+        )
+
+    def plan_cell(
+        self, source: str, namespace: Mapping[str, Any], options: Options, *, label: str = "", directory: Path | None = None
+    ) -> Plan:
+        """What `submit_cell` would do; nothing is submitted and nothing is left behind."""
+        from sovlab.payload.pack import build_cell
+
+        return self._plan(
+            functools.partial(
+                build_cell, source, namespace, label=label, send=options.send, outputs=options.outputs, directory=directory
+            ),
+            Kind.CELL,
+            options,
+            name="cell",
+            origin=label,
+        )
+
+    def plan_script(self, path: Path, args: Sequence[str], options: Options) -> Plan:
+        """What `submit_script` would do; nothing is submitted and nothing is left behind."""
+        from sovlab.payload.pack import build_script
+
+        return self._plan(
+            functools.partial(build_script, path), Kind.SCRIPT, options, name=path.stem, origin=path.name, args=args
+        )
+
+    def rerun(self, record: JobRecord) -> Job:
+        """Submit the request of ``record`` again, as a new job with the same payload."""
+        if record.spec is None:
+            raise UsageError(f"The record of job {record.id} is damaged, so it cannot run again.", "Submit its code anew.")
+        payload = self._objects / f"{record.spec.payload}.pack"
+        if not payload.exists():
+            raise UsageError(f"What job {record.name} ran is no longer kept here.", "Submit its code anew.")
+        job_id = new_job_id(record.spec.name)
+        executor = self.executor(record.target)
+        executor.submit(job_id, record.spec, payload, dict(os.environ))
+        return Job(job_id, executor, self.rerun)
+
+    def job(self, name: str, target: str | None = None) -> Job:
+        """The newest job called ``name``, or the one with that id.
+
+        Raises:
+            JobNotFound: there is none on the target.
+        """
+        executor = self.executor(target)
+        if is_job_id(name):
+            try:
+                executor.record(name)
+            except JobNotFound:
+                pass  # a name may look like an id
+            else:
+                return Job(name, executor, self.rerun)
+        for record in executor.records():
+            if record.name == name:
+                return Job(record.id, executor, self.rerun)
+        raise JobNotFound(
+            f"There is no job {name!r} on target {executor.target}.", "%sovjobs (in a shell: sovlab jobs) lists them."
+        )
+
+    def jobs(self, target: str | None = None) -> list[JobRecord]:
+        """All jobs of a target, newest first."""
+        return self.executor(target).records()
+
+    def handle(self, record: JobRecord) -> Job:
+        """The live handle of a job that was listed."""
+        return Job(record.id, self.executor(record.target), self.rerun)
+
+    def capacity(self, target: str | None = None) -> list[Capacity]:
+        """What a target has of each backend, and what of it is free."""
+        return self.executor(target).capacity()
+
+    @property
+    def _objects(self) -> Path:
+        return self.settings.state / "objects"
+
+    def _submit(
+        self, build: Callable[..., Any], kind: Kind, options: Options, *, name: str, origin: str, args: Sequence[str] = ()
+    ) -> Submitted:
+        executor = self.executor(options.target)
+        draft = self._draft(executor, kind, options, name=name, origin=origin, args=args)
+        packed = build(store=self._objects)
+        spec = replace(draft, payload=packed.digest, labels=packed.labels)
+        job_id = new_job_id(spec.name)
+        try:
+            executor.submit(job_id, spec, packed.path, dict(os.environ))
+        except OSError as error:
+            raise ExecutorError(f"Job {spec.name} could not be handed to target {executor.target}: {error}.") from error
+        return Submitted(Job(job_id, executor, self.rerun), tuple(packed.messages), tuple(packed.bound))
+
+    def _plan(
+        self, build: Callable[..., Any], kind: Kind, options: Options, *, name: str, origin: str, args: Sequence[str] = ()
+    ) -> Plan:
+        import tempfile
+
+        executor = self.executor(options.target)
+        draft = self._draft(executor, kind, options, name=name, origin=origin, args=args)
+        with tempfile.TemporaryDirectory(prefix="sovlab-plan-") as scratch:
+            packed = build(store=Path(scratch))
+        return Plan(
+            spec=replace(draft, payload=packed.digest, labels=packed.labels),
+            target=executor.target,
+            payload=packed.size,
+            variables=packed.variables,
+            files=tuple(packed.files),
+            messages=tuple(packed.messages),
+        )
+
+    def _draft(
+        self, executor: Executor, kind: Kind, options: Options, *, name: str, origin: str, args: Sequence[str]
+    ) -> JobSpec:
+        # Everything that can be wrong with the options is found here, before anything is packed.
+        from sovlab.backends import choose
+
+        requested = options.backend or self.settings.defaults.backend
+        resources = options.resources
+        backend, why = choose(requested, resources.gpus, executor.capacity())
+        return JobSpec(
+            name=check_name(options.name) if options.name is not None else name,
+            kind=kind,
+            payload="",
+            backend=backend.name,
+            backend_why=why,
+            nodes=options.nodes,
+            procs=options.procs_per_node,
+            resources=resources,
+            outputs=options.outputs,
+            args=tuple(args),
+            env=options.env,
+            timeout=options.timeout if options.timeout is not None else self.settings.defaults.timeout,
+            grace=self.settings.defaults.grace,
+            origin=origin,
+        )
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    inner = inspect.unwrap(function.func if isinstance(function, functools.partial) else function)
+    name = getattr(inner, "__name__", type(inner).__name__)
+    return "call" if name == "<lambda>" else name
+
+
+@functools.lru_cache(maxsize=1)
+def default() -> Client:
+    """The client of this process, made from the user's settings at first use."""
+    return Client()
+
+
+def submit(function: Callable[..., Any], *args: Any, **keywords: Any) -> Job:
+    """Run ``function(*args)`` as a job and return its handle at once.
+
+    Keywords that are options (``backend``, ``nodes``, ``procs``, ``gpus``, ``cpu``, ``memory``, ``env``,
+    ``timeout``, ``name``, ``target``) are taken by sovlab, all others are passed to the function; where a
+    function has a parameter of such a name, bind it with `functools.partial`.
+
+    Raises:
+        UsageError: an option is wrong, the arguments do not fit the function, or something cannot travel.
+    """
+    options = {k: keywords.pop(k) for k in list(keywords) if k in NAMES - {"send", "outputs"}}
+    if not callable(function):
+        raise SpecError(f"submit() was given {type(function).__name__} {function!r:.60}, not a function.", "Pass the function itself, then its arguments.")
+    if isinstance(function, RemoteFunction):
+        return function.with_options(**options).submit(*args, **keywords)
+    try:
+        inspect.signature(function).bind(*args, **keywords)
+    except ValueError:
+        pass  # builtins without a signature: the call itself will tell
+    except TypeError as error:
+        raise SpecError(f"The arguments do not fit {_name_of(function)}(): {error}.") from None
+    return _report(default().submit_call(function, args, keywords, from_keywords(options)))
+
+
+def _report(submitted: Submitted) -> Job:
+    import warnings
+
+    for message in submitted.messages:
+        warnings.warn(message, stacklevel=3)
+    return submitted.job
+
+
+def job(name: str, target: str | None = None) -> Job:
+    """The newest job called ``name``, or the one with that id, whichever process submitted it."""
+    return default().job(name, target)
+
+
+def jobs(target: str | None = None) -> list[Job]:
+    """All jobs of a target, newest first."""
+    client = default()
+    return [client.handle(record) for record in client.jobs(target)]
+
+
+class RemoteFunction(Generic[P, R]):
+    """A function with the options that its jobs are submitted with: see `remote`.
+
+    Calling it runs it here, as ever; `submit` runs it as a job.
+    """
+
+    def __init__(self, function: Callable[P, R], options: Mapping[str, Any]) -> None:
+        from_keywords(options)  # what is wrong is said at the decorator, not at the first submit
+        functools.update_wrapper(self, function)
+        self._function = function
+        self._options = dict(options)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self._function(*args, **kwargs)
+
+    def submit(self, *args: P.args, **kwargs: P.kwargs) -> Job:
+        """Run it as a job with these arguments and return the handle at once."""
+        return submit(functools.partial(self._function, **kwargs), *args, **{"name": _name_of(self._function), **self._options})
+
+    def with_options(self, **options: Any) -> RemoteFunction[P, R]:
+        """The same function with other options."""
+        return RemoteFunction(self._function, {**self._options, **options})
+
+
+def remote(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Decorate a function so that ``function.submit(*args)`` runs it as a job.
+
+    Use it bare or with options: ``@sovlab.remote(backend="cuda", gpus=1)``. Inside a job the decorated
+    function is the plain one.
+    """
+    if function is not None:
+        return RemoteFunction(function, options)
+    return lambda f: RemoteFunction(f, options)

@@ -1,0 +1,95 @@
+"""What a name of ``--out`` holds until its value has come back, and what puts the value there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn
+
+from sovlab.core.job import JobState
+from sovlab.errors import ResultError, SovlabError
+from sovlab.handle import Job, pending
+
+
+class Placeholder:
+    """Stands for a value that a job will return, and says so whenever it is used as that value.
+
+    Args:
+        why: makes the error to raise when it is touched.
+    """
+
+    __slots__ = ("_sovlab_why",)
+
+    def __init__(self, why: Callable[[], SovlabError]) -> None:
+        object.__setattr__(self, "_sovlab_why", why)
+
+    def __repr__(self) -> str:
+        return f"<{self._sovlab_why()}>"
+
+    def __getattr__(self, name: str) -> Any:
+        # Inspection (completion, display, pickling) asks for underscored names and takes no for an answer.
+        if name.startswith("_"):
+            raise AttributeError(name)
+        raise self._sovlab_why()
+
+    def __dir__(self) -> list[str]:
+        return []
+
+
+def _touch(self: Placeholder, *_: Any, **__: Any) -> NoReturn:
+    raise self._sovlab_why()
+
+
+for _name in (
+    "abs add and bool bytes call complex contains copy deepcopy delattr delitem divmod enter exit float floordiv "
+    "format ge getitem gt iadd iand ifloordiv ilshift imatmul imod imul index int invert ior ipow irshift isub "
+    "iter itruediv ixor le len lshift lt matmul mod mul neg next or pos pow radd rand rdivmod reduce_ex reversed "
+    "rfloordiv rlshift rmatmul rmod rmul ror round rpow rrshift rshift rsub rtruediv rxor setattr setitem str sub "
+    "truediv xor array fspath"
+).split():
+    setattr(Placeholder, f"__{_name}__", _touch)
+
+
+class Binder:
+    """Puts returned values into the notebook's variables before the next cell runs.
+
+    Args:
+        namespace: the notebook's variables.
+    """
+
+    def __init__(self, namespace: dict[str, Any]) -> None:
+        self._namespace = namespace
+        self._waiting: dict[str, tuple[Job, dict[str, Placeholder]]] = {}
+
+    def expect(self, job: Job, names: Iterable[str]) -> None:
+        """Bind placeholders for ``names``, to be replaced when ``job`` has ended."""
+        made = {name: Placeholder(lambda name=name: pending(job, name)) for name in names}  # type: ignore[misc]
+        if made:
+            self._namespace.update(made)
+            self._waiting[job.id] = (job, made)
+
+    def bind_ended(self, *_: object) -> None:
+        """Bind what has come back since; fits IPython's ``pre_run_cell`` event. Never raises."""
+        for job_id, (job, made) in list(self._waiting.items()):
+            try:
+                state = job.state
+            except SovlabError:
+                continue  # the place does not answer now; the placeholder says so if touched
+            if state.ended:
+                del self._waiting[job_id]
+                if state is JobState.SUCCEEDED:
+                    self._bind(job, made)
+
+    def _bind(self, job: Job, made: dict[str, Placeholder]) -> None:
+        for name, placeholder in made.items():
+            # A name that the user has bound since is theirs.
+            if self._namespace.get(name) is not placeholder:
+                continue
+            try:
+                self._namespace[name] = job.result(name)
+            except SovlabError as error:
+                failure = error
+            except Exception as error:  # whatever a class's own __setstate__ raises
+                failure = ResultError(f"{name!r} could not be loaded: {type(error).__name__}: {error}")
+            else:
+                continue
+            self._namespace[name] = Placeholder(lambda failure=failure: failure)  # type: ignore[misc]
