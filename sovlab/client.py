@@ -13,36 +13,15 @@ from typing import Any, Generic, ParamSpec, TypeVar
 
 from sovlab.core.job import JobRecord
 from sovlab.core.names import check_name, is_job_id, new_job_id
-from sovlab.core.spec import JobSpec, Kind
+from sovlab.core.spec import JobSpec, Kind, Plan
 from sovlab.errors import ExecutorError, JobNotFound, SpecError, UsageError
-from sovlab.executors.executor import Capacity, Executor
+from sovlab.executors.executor import Capacity, Cleaned, Executor
 from sovlab.handle import Job
 from sovlab.options import NAMES, Options, from_keywords
 from sovlab.settings import Settings, load
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What a submit would do: the answer to ``--dry-run``.
-
-    Attributes:
-        spec: the request, complete.
-        target: where it would run.
-        payload: the pack's size in bytes.
-        variables: what would be sent, by name: (type, bytes).
-        files: local modules that would be sent.
-        messages: what the user should know, e.g. a name withheld.
-    """
-
-    spec: JobSpec
-    target: str
-    payload: int
-    variables: Mapping[str, tuple[str, int]]
-    files: Sequence[str]
-    messages: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +62,13 @@ class Client:
             return self._executors[chosen.name]
 
     def submit_cell(
-        self, source: str, namespace: Mapping[str, Any], options: Options, *, label: str = "", directory: Path | None = None
+        self,
+        source: str,
+        namespace: Mapping[str, Any],
+        options: Options,
+        *,
+        label: str = "",
+        directory: Path | None = None,
     ) -> Submitted:
         """Run a cell's source with the variables that it reads from ``namespace``.
 
@@ -98,7 +83,13 @@ class Client:
 
         return self._submit(
             functools.partial(
-                build_cell, source, namespace, label=label, send=options.send, outputs=options.outputs, directory=directory
+                build_cell,
+                source,
+                namespace,
+                label=label,
+                send=options.send,
+                outputs=options.outputs,
+                directory=directory,
             ),
             Kind.CELL,
             options,
@@ -125,18 +116,35 @@ class Client:
         from sovlab.payload.pack import build_script
 
         return self._submit(
-            functools.partial(build_script, path), Kind.SCRIPT, options, name=path.stem, origin=path.name, args=args
+            functools.partial(build_script, path),
+            Kind.SCRIPT,
+            options,
+            name=path.stem,
+            origin=path.name,
+            args=args,
         )
 
     def plan_cell(
-        self, source: str, namespace: Mapping[str, Any], options: Options, *, label: str = "", directory: Path | None = None
+        self,
+        source: str,
+        namespace: Mapping[str, Any],
+        options: Options,
+        *,
+        label: str = "",
+        directory: Path | None = None,
     ) -> Plan:
         """What `submit_cell` would do; nothing is submitted and nothing is left behind."""
         from sovlab.payload.pack import build_cell
 
         return self._plan(
             functools.partial(
-                build_cell, source, namespace, label=label, send=options.send, outputs=options.outputs, directory=directory
+                build_cell,
+                source,
+                namespace,
+                label=label,
+                send=options.send,
+                outputs=options.outputs,
+                directory=directory,
             ),
             Kind.CELL,
             options,
@@ -149,13 +157,20 @@ class Client:
         from sovlab.payload.pack import build_script
 
         return self._plan(
-            functools.partial(build_script, path), Kind.SCRIPT, options, name=path.stem, origin=path.name, args=args
+            functools.partial(build_script, path),
+            Kind.SCRIPT,
+            options,
+            name=path.stem,
+            origin=path.name,
+            args=args,
         )
 
     def rerun(self, record: JobRecord) -> Job:
         """Submit the request of ``record`` again, as a new job with the same payload."""
         if record.spec is None:
-            raise UsageError(f"The record of job {record.id} is damaged, so it cannot run again.", "Submit its code anew.")
+            raise UsageError(
+                f"The record of job {record.id} is damaged, so it cannot run again.", "Submit its code anew."
+            )
         payload = self._objects / f"{record.spec.payload}.pack"
         if not payload.exists():
             raise UsageError(f"What job {record.name} ran is no longer kept here.", "Submit its code anew.")
@@ -182,7 +197,8 @@ class Client:
             if record.name == name:
                 return Job(record.id, executor, self.rerun)
         raise JobNotFound(
-            f"There is no job {name!r} on target {executor.target}.", "%sovjobs (in a shell: sovlab jobs) lists them."
+            f"There is no job {name!r} on target {executor.target}.",
+            "%sovjobs (in a shell: sovlab jobs) lists them.",
         )
 
     def jobs(self, target: str | None = None) -> list[JobRecord]:
@@ -197,12 +213,32 @@ class Client:
         """What a target has of each backend, and what of it is free."""
         return self.executor(target).capacity()
 
+    def clean(
+        self, *, older_than: float | None = None, target: str | None = None, dry_run: bool = False
+    ) -> Cleaned:
+        """Delete ended jobs with all that they left.
+
+        Args:
+            older_than: seconds since their end; None is what the settings say.
+            target: None is the current target.
+            dry_run: delete nothing, only say what would be.
+        """
+        age = self.settings.local.keep_days * 86400.0 if older_than is None else older_than
+        return self.executor(target).clean(older_than=age, dry_run=dry_run)
+
     @property
     def _objects(self) -> Path:
         return self.settings.state / "objects"
 
     def _submit(
-        self, build: Callable[..., Any], kind: Kind, options: Options, *, name: str, origin: str, args: Sequence[str] = ()
+        self,
+        build: Callable[..., Any],
+        kind: Kind,
+        options: Options,
+        *,
+        name: str,
+        origin: str,
+        args: Sequence[str] = (),
     ) -> Submitted:
         executor = self.executor(options.target)
         draft = self._draft(executor, kind, options, name=name, origin=origin, args=args)
@@ -212,11 +248,20 @@ class Client:
         try:
             executor.submit(job_id, spec, packed.path, dict(os.environ))
         except OSError as error:
-            raise ExecutorError(f"Job {spec.name} could not be handed to target {executor.target}: {error}.") from error
+            raise ExecutorError(
+                f"Job {spec.name} could not be handed to target {executor.target}: {error}."
+            ) from error
         return Submitted(Job(job_id, executor, self.rerun), tuple(packed.messages), tuple(packed.bound))
 
     def _plan(
-        self, build: Callable[..., Any], kind: Kind, options: Options, *, name: str, origin: str, args: Sequence[str] = ()
+        self,
+        build: Callable[..., Any],
+        kind: Kind,
+        options: Options,
+        *,
+        name: str,
+        origin: str,
+        args: Sequence[str] = (),
     ) -> Plan:
         import tempfile
 
@@ -284,7 +329,10 @@ def submit(function: Callable[..., Any], *args: Any, **keywords: Any) -> Job:
     """
     options = {k: keywords.pop(k) for k in list(keywords) if k in NAMES - {"send", "outputs"}}
     if not callable(function):
-        raise SpecError(f"submit() was given {type(function).__name__} {function!r:.60}, not a function.", "Pass the function itself, then its arguments.")
+        raise SpecError(
+            f"submit() was given {type(function).__name__} {function!r:.60}, not a function.",
+            "Pass the function itself, then its arguments.",
+        )
     if isinstance(function, RemoteFunction):
         return function.with_options(**options).submit(*args, **keywords)
     try:
@@ -332,7 +380,11 @@ class RemoteFunction(Generic[P, R]):
 
     def submit(self, *args: P.args, **kwargs: P.kwargs) -> Job:
         """Run it as a job with these arguments and return the handle at once."""
-        return submit(functools.partial(self._function, **kwargs), *args, **{"name": _name_of(self._function), **self._options})
+        return submit(
+            functools.partial(self._function, **kwargs),
+            *args,
+            **{"name": _name_of(self._function), **self._options},
+        )
 
     def with_options(self, **options: Any) -> RemoteFunction[P, R]:
         """The same function with other options."""

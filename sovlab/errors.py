@@ -101,9 +101,7 @@ class UserCodeError(JobError):
             and line numbers.
     """
 
-    def __init__(
-        self, message: str, hint: str = "", *, job_id: str = "", traceback_text: str = ""
-    ) -> None:
+    def __init__(self, message: str, hint: str = "", *, job_id: str = "", traceback_text: str = "") -> None:
         super().__init__(message, hint, job_id=job_id)
         self.traceback_text = traceback_text
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
+import collections
+import re
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -142,22 +146,54 @@ class Job:
         return self._open(path).outputs if path is not None else []
 
     def logs(self, *, follow: bool = False, rank: int | None = None) -> str:
-        """The log so far as text; with ``follow``, waits for the job's end first.
+        """The log as text, decoded from UTF-8; with ``follow``, once the job has ended.
 
         Args:
             follow: wait until the job has ended.
-            rank: only what this rank printed.
+            rank: only what this rank printed; None is all, each line of several ranks marked ``[rank]``.
         """
-        chunks = (
-            event.data
-            for event in self.events(follow=follow)
-            if isinstance(event, LogChunk) and (rank is None or event.rank == rank)
-        )
-        return b"".join(chunks).decode(errors="replace")
+        return "".join(self.stream(follow=follow, rank=rank))
 
-    def events(self, *, follow: bool = True) -> Iterator[Event]:
-        """Its log, progress and states from the start; with ``follow`` until it has ended."""
-        return self._executor.events(self.id, follow=follow)
+    def stream(
+        self, *, follow: bool = True, rank: int | None = None, tail: int | None = None
+    ) -> Iterator[str]:
+        r"""The log as text, piece by piece as it comes (``\r`` kept).
+
+        Args:
+            follow: go on until the job has ended.
+            rank: only what this rank printed; None is all, each line of several ranks marked ``[rank]``.
+            tail: of what is there already, only the last so many lines.
+        """
+        offset, text = 0, LogText(mark=rank is None)
+        if tail is not None:
+            kept: collections.deque[str] = collections.deque(maxlen=tail)
+            line = ""
+            for event in self.events(follow=False):
+                if isinstance(event, LogChunk):
+                    offset = event.offset
+                    if rank is None or event.rank == rank:
+                        *lines, line = (line + text.feed(event)).split("\n")
+                        kept.extend(lines)
+            if line:
+                kept.append(line)
+            yield "\n".join(kept) + ("" if line or not kept else "\n")
+            if not follow:
+                return
+        for event in self.events(follow=follow, offset=offset):
+            if isinstance(event, LogChunk) and (rank is None or event.rank == rank):
+                yield text.feed(event)
+
+    def events(
+        self, *, follow: bool = True, offset: int = 0, stop: threading.Event | None = None
+    ) -> Iterator[Event]:
+        """Its log, progress and states; with ``follow`` until it has ended.
+
+        Args:
+            follow: wait for more until it has ended.
+            offset: of an earlier event, to go on after it; 0 is the start.
+            stop: set it to end the waiting.
+        """
+        return self._executor.events(self.id, follow=follow, offset=offset, stop=stop)
 
     def cancel(self) -> None:
         """Ask it to end: SIGTERM, its grace time for the checkpoint hook, SIGKILL. Returns at once."""
@@ -199,6 +235,33 @@ class Job:
     def __repr__(self) -> str:
         record = self.record
         return f"<Job {self.id}: {record.status.state}>"
+
+
+class LogText:
+    """Decodes chunks of a log to text, and marks the lines of several ranks.
+
+    Args:
+        mark: put ``[rank]`` before each line of a job with ranks.
+    """
+
+    def __init__(self, *, mark: bool) -> None:
+        self._mark = mark
+        self._decoders: dict[int | None, codecs.IncrementalDecoder] = {}
+        self._last: int | None = None
+        self._line_start = True
+
+    def feed(self, chunk: LogChunk) -> str:
+        """The text of ``chunk``, after those fed before."""
+        if chunk.rank not in self._decoders:
+            self._decoders[chunk.rank] = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        text = self._decoders[chunk.rank].decode(chunk.data)
+        if not self._mark or chunk.rank is None or not text:
+            return text
+        before = "" if self._line_start or chunk.rank == self._last else "\n"
+        first = f"[{chunk.rank}] " if self._line_start or before else ""
+        self._last, self._line_start = chunk.rank, text[-1] in "\r\n"
+        body = re.sub(r"(\r\n|\r|\n)(?=.)", lambda m: f"{m[1]}[{chunk.rank}] ", text, flags=re.DOTALL)
+        return before + first + body
 
 
 def pending(job: Job, name: str) -> PendingResultError:

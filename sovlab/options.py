@@ -100,23 +100,56 @@ def names(text: str) -> tuple[str, ...]:
 def add_arguments(parser: argparse.ArgumentParser, *, cell: bool) -> None:
     """Add the flags of a submit to ``parser``; ``--in`` and ``--out`` only for cells."""
     where = parser.add_argument_group("where it runs")
-    where.add_argument("-b", "--backend", metavar="NAME", help="hardware: auto, cpu, cuda, rocm, xpu or hpu (default: auto)")
-    where.add_argument("--target", metavar="NAME", help="a place from the settings (default: the current one)")
+    where.add_argument(
+        "-b", "--backend", metavar="NAME", help="hardware: auto, cpu, cuda, rocm, xpu or hpu (default: auto)"
+    )
+    where.add_argument(
+        "--target", metavar="NAME", help="a place from the settings (default: the current one)"
+    )
     size = parser.add_argument_group("what each node is given")
     size.add_argument("--nodes", type=_whole, default=1, metavar="N", help="machines (default: 1)")
-    size.add_argument("--procs", type=_whole, metavar="N", help="processes per node, as ranks of torchrun (default: one per GPU)")
-    size.add_argument("--gpus", type=_whole, default=0, metavar="N", help="accelerators per node (default: 0)")
+    size.add_argument(
+        "--procs",
+        type=_whole,
+        metavar="N",
+        help="processes per node, as ranks of torchrun (default: one per GPU)",
+    )
+    size.add_argument(
+        "--gpus", type=_whole, default=0, metavar="N", help="accelerators per node (default: 0)"
+    )
     size.add_argument("--cpu", type=_number, metavar="CORES", help="cores per node")
-    size.add_argument("--memory", type=_size, metavar="SIZE", help="memory per node, e.g. 4G; the job is ended when it uses more")
+    size.add_argument(
+        "--memory",
+        type=_size,
+        metavar="SIZE",
+        help="memory per node, e.g. 4G; the job is ended when it uses more",
+    )
     what = parser.add_argument_group("the job")
     what.add_argument("--name", metavar="NAME", help="what to call it")
-    what.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", help="set an environment variable; may be repeated")
-    what.add_argument("--timeout", type=_seconds, metavar="TIME", help="end it after this time, e.g. 90s, 15m, 2h")
+    what.add_argument(
+        "--env",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="set an environment variable; may be repeated",
+    )
+    what.add_argument(
+        "--timeout", type=_seconds, metavar="TIME", help="end it after this time, e.g. 90s, 15m, 2h"
+    )
     if cell:
-        what.add_argument("--in", dest="send", metavar="A,B", help="send just these variables (default: those the cell reads)")
-        what.add_argument("--out", dest="outputs", default="", metavar="X,Y", help="bring these variables back")
+        what.add_argument(
+            "--in",
+            dest="send",
+            metavar="A,B",
+            help="send just these variables (default: those the cell reads)",
+        )
+        what.add_argument(
+            "--out", dest="outputs", default="", metavar="X,Y", help="bring these variables back"
+        )
     what.add_argument("--wait", action="store_true", help="block until it has ended")
-    what.add_argument("--dry-run", action="store_true", help="show what would be sent and run, and stop there")
+    what.add_argument(
+        "--dry-run", action="store_true", help="show what would be sent and run, and stop there"
+    )
 
 
 def from_arguments(parsed: argparse.Namespace) -> Options:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sovlab.core.names import check_name
@@ -95,12 +95,16 @@ class JobSpec:
             raise SpecError(f"The grace time is {self.grace:g} s.", "Give zero or more seconds.")
         for name, value in self.env.items():
             if not _ENV_NAME.fullmatch(name):
-                raise SpecError(f"{name!r} is no name for an environment variable.", "Write --env NAME=value.")
+                raise SpecError(
+                    f"{name!r} is no name for an environment variable.", "Write --env NAME=value."
+                )
             if "\0" in value:
                 raise SpecError(f"The value of environment variable {name} holds a NUL byte.")
         for name in self.outputs:
             if not name.isidentifier():
-                raise SpecError(f"--out names {name!r}, which is no Python name.", "Write --out model,history.")
+                raise SpecError(
+                    f"--out names {name!r}, which is no Python name.", "Write --out model,history."
+                )
         if any("\0" in arg for arg in self.args):
             raise SpecError("An argument of the script holds a NUL byte.")
 
@@ -108,3 +112,24 @@ class JobSpec:
     def ranks(self) -> int:
         """How many processes take part in all; more than one starts torchrun."""
         return self.nodes * self.procs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a submit would do: the answer to ``--dry-run``.
+
+    Attributes:
+        spec: the request, complete.
+        target: where it would run.
+        payload: the pack's size in bytes.
+        variables: what would be sent, by name: (type, bytes).
+        files: local modules that would be sent.
+        messages: what the user should know, e.g. a name withheld.
+    """
+
+    spec: JobSpec
+    target: str
+    payload: int
+    variables: Mapping[str, tuple[str, int]]
+    files: Sequence[str]
+    messages: Sequence[str]

@@ -33,6 +33,19 @@ class Capacity:
     source: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cleaned:
+    """What was deleted, or would be.
+
+    Attributes:
+        jobs: ids.
+        bytes: what they took on disk.
+    """
+
+    jobs: tuple[str, ...]
+    bytes: int
+
+
 class Executor(Protocol):
     """Where and how jobs run. Stateless, keyed by job id: any process may ask about any job.
 
@@ -99,6 +112,10 @@ class Executor(Protocol):
 
     def delete(self, job_id: str) -> None:
         """Forget an ended job and all that it left. Refuses one that has not ended (`UsageError`)."""
+        ...
+
+    def clean(self, *, older_than: float, dry_run: bool = False) -> Cleaned:
+        """Delete the jobs that ended more than ``older_than`` seconds ago; never one that has not."""
         ...
 
     def capacity(self) -> list[Capacity]:

@@ -1,0 +1,169 @@
+"""What each command does: asks the `Client`, and shows the answer. Each returns the exit status."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+
+from sovlab import options, views
+from sovlab.cli import show
+from sovlab.client import default
+from sovlab.core.job import JobState, JobStatus, Reason
+from sovlab.errors import UsageError, WaitTimeout
+from sovlab.handle import Job
+
+_STATUS = {Reason.TIMEOUT: 124, Reason.CANCELLED: 130}
+
+
+def submit(parsed: argparse.Namespace) -> int:
+    """``sovlab submit``."""
+    client, path, chosen = default(), Path(parsed.script).expanduser(), options.from_arguments(parsed)
+    if parsed.dry_run:
+        plan = client.plan_script(path, parsed.args, chosen)
+        if parsed.json:
+            show.json_document(plan)
+        else:
+            show.plan(plan)
+        return 0
+    submitted = client.submit_script(path, parsed.args, chosen)
+    job = submitted.job
+    for message in submitted.messages:
+        show.note(message)
+    waits = parsed.wait or parsed.follow
+    if parsed.json and not waits:
+        show.json_document({"id": job.id, "name": job.name, "target": job.target})
+    elif not parsed.json:
+        show.submitted(job)
+    if not waits:
+        return 0
+    return _finish([job], follow=parsed.follow and not parsed.json, json=parsed.json)
+
+
+def jobs(parsed: argparse.Namespace) -> int:
+    """``sovlab jobs``."""
+    records = default().jobs(parsed.target)
+    shown = records[: parsed.n] if parsed.n else records
+    if parsed.json:
+        show.json_document(shown)
+    else:
+        show.table(views.jobs(shown, time.time()))
+        if len(records) > len(shown):
+            show.note(f"{len(records) - len(shown)} older jobs are not shown; sovlab jobs -n 0 shows all.")
+    return 0
+
+
+def logs(parsed: argparse.Namespace) -> int:
+    """``sovlab logs``."""
+    job = default().job(parsed.job, parsed.target)
+    for text in job.stream(follow=parsed.follow, rank=parsed.rank, tail=parsed.tail):
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    return 0
+
+
+def wait(parsed: argparse.Namespace) -> int:
+    """``sovlab wait``."""
+    found = [default().job(name, parsed.target) for name in parsed.job]
+    return _finish(found, follow=False, json=parsed.json, timeout=parsed.timeout)
+
+
+def cancel(parsed: argparse.Namespace) -> int:
+    """``sovlab cancel``."""
+    found = [default().job(name, parsed.target) for name in parsed.job]
+    asked = []
+    for job in found:
+        record = job.record
+        if record.status.state.ended:
+            show.note(f"{record.name} has already ended: {record.status.state}.")
+        else:
+            job.cancel()
+            asked.append(record)
+    if parsed.json:
+        show.json_document([record.id for record in asked])
+    else:
+        for record in asked:
+            show.line(f"Cancelling {record.name}.")
+    return 0
+
+
+def backends(parsed: argparse.Namespace) -> int:
+    """``sovlab backends``."""
+    found = default().capacity(parsed.target)
+    if parsed.json:
+        show.json_document(found)
+    else:
+        show.table(views.capacity(found))
+    return 0
+
+
+def target(parsed: argparse.Namespace) -> int:
+    """``sovlab target``."""
+    from sovlab.settings import load, use_target
+
+    client = default()
+    settings = client.settings
+    if parsed.action == "use":
+        if parsed.name is None:
+            raise UsageError(
+                "sovlab target use was given no name.", f"There are {', '.join(sorted(settings.targets))}."
+            )
+        use_target(settings.target_named(parsed.name).name)
+        settings = load()
+    current = settings.target_named(None).name
+    if parsed.json:
+        show.json_document({"current": current, "targets": settings.targets})
+        return 0
+    rows = tuple(("→" if n == current else "", n, t.executor) for n, t in sorted(settings.targets.items()))
+    show.table(views.Table(("", "Target", "Executor"), rows))
+    return 0
+
+
+def clean(parsed: argparse.Namespace) -> int:
+    """``sovlab clean``."""
+    if parsed.all and parsed.older_than is not None:
+        raise UsageError("--all and --older-than contradict each other.", "Give one of them.")
+    age = 0.0 if parsed.all else parsed.older_than
+    removed = default().clean(older_than=age, target=parsed.target, dry_run=parsed.dry_run)
+    if parsed.json:
+        show.json_document(removed)
+    else:
+        show.cleaned(removed, dry_run=parsed.dry_run)
+    return 0
+
+
+def doctor(parsed: argparse.Namespace) -> int:
+    """``sovlab doctor``."""
+    from sovlab.cli.checks import run_all
+
+    checks = run_all(default())
+    if parsed.json:
+        show.json_document(checks)
+    else:
+        show.checks(checks)
+    return 0 if all(check.ok for check in checks) else 1
+
+
+def _finish(found: list[Job], *, follow: bool, json: bool, timeout: float | None = None) -> int:
+    try:
+        statuses = show.follow(found, log=follow, quiet=json, timeout=timeout)
+    except KeyboardInterrupt:
+        names = " ".join(job.id for job in found if not job.done())
+        show.note(
+            f"Interrupted; the jobs go on. Wait again: sovlab wait {names}. End them: sovlab cancel {names}."
+        )
+        raise
+    except WaitTimeout as error:
+        show.complain(error)
+        return error.exit_code
+    if json:
+        show.json_document([job.record for job in found])
+    return max((_exit_status(status) for status in statuses), default=0)
+
+
+def _exit_status(status: JobStatus) -> int:
+    if status.state is JobState.SUCCEEDED:
+        return 0
+    return _STATUS.get(status.reason, 1)

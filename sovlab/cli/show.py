@@ -1,0 +1,193 @@
+"""Output of the command: tables, colours and progress bars by rich; JSON for machines."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from sovlab import views
+from sovlab.core.event import ProgressChanged, StatusChanged
+from sovlab.core.job import JobState, JobStatus
+from sovlab.core.units import format_bytes, format_duration
+from sovlab.errors import SovlabError, WaitTimeout
+from sovlab.handle import Job
+
+if TYPE_CHECKING:
+    from sovlab.cli.checks import Check
+    from sovlab.core.spec import Plan
+    from sovlab.executors.executor import Cleaned
+
+_COLOURS = {"running": "blue", "waiting": "dim", "failed": "red", "succeeded": "green", "cancelled": "yellow"}
+
+
+def _out() -> Console:
+    return Console(soft_wrap=True, highlight=False)
+
+
+def _err() -> Console:
+    return Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+def line(text: str) -> None:
+    """A plain line of the result."""
+    _out().print(escape(text))
+
+
+def note(text: str) -> None:
+    """Something the user should know, beside the result."""
+    _err().print(f"[dim]{escape(text)}[/]")
+
+
+def complain(error: SovlabError) -> None:
+    """One error: what happened, and what to do next."""
+    _err().print(
+        f"[bold red]sovlab:[/] {escape(error.message)}"
+        + (f" [dim]{escape(error.hint)}[/]" if error.hint else "")
+    )
+
+
+def json_document(value: Any) -> None:
+    """One JSON document, indented."""
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+
+
+def table(content: views.Table) -> None:
+    """A table; in a terminal with colours, in a pipe as aligned text."""
+    if not content.rows or not sys.stdout.isatty():
+        sys.stdout.write(content.text() + "\n")
+        return
+    grid = RichTable(box=None, pad_edge=False, header_style="dim")
+    for column in content.columns:
+        grid.add_column(column, no_wrap=column in ("Id", "Backend", "Free"))
+    for row in content.rows:
+        colour = next(
+            (c for word, c in _COLOURS.items() if any(cell.startswith(word) for cell in row[1:2])), None
+        )
+        grid.add_row(
+            *(Text(cell, style=colour or "") if i == 1 else Text(cell) for i, cell in enumerate(row))
+        )
+    Console(highlight=False).print(grid)
+
+
+def plan(content: Plan) -> None:
+    """What a submit would do."""
+    for part in views.describe(content):
+        if isinstance(part, views.Table):
+            table(part)
+        else:
+            line(part)
+
+
+def submitted(job: Job) -> None:
+    """A job was accepted: its id on standard output, so that scripts can keep it."""
+    record = job.record
+    why = f" ({record.spec.backend_why})" if record.spec and record.spec.backend_why else ""
+    note(
+        f"Submitted {record.name} to {record.target}, on {views.hardware(record.spec) if record.spec else '?'}{why}."
+    )
+    line(job.id)
+
+
+def cleaned(result: Cleaned, *, dry_run: bool) -> None:
+    """What was deleted."""
+    did = "Would delete" if dry_run else "Deleted"
+    line(f"{did} {len(result.jobs)} job{'s' if len(result.jobs) != 1 else ''}, {format_bytes(result.bytes)}.")
+
+
+def checks(found: Sequence[Check]) -> None:
+    """The doctor's findings, one a line."""
+    console = _out()
+    for check in found:
+        mark = "[green]✓[/]" if check.ok else "[red]✗[/]"
+        console.print(f"{mark} {escape(check.what)}: {escape(check.found)}")
+        if check.advice:
+            console.print(f"  [yellow]{escape(check.advice)}[/]")
+
+
+class _State(ProgressColumn):
+    """A job's state, time and rest of time, in words."""
+
+    def render(self, task: Task) -> Text:
+        return Text(str(task.fields.get("words", "")))
+
+
+def follow(jobs: Sequence[Job], *, log: bool, quiet: bool, timeout: float | None = None) -> list[JobStatus]:
+    """Wait for ``jobs`` with a progress bar each, on standard error; their statuses at the end.
+
+    Args:
+        log: also print the log of the first, as it comes, on standard output.
+        quiet: no progress bars.
+        timeout: seconds to wait for all of them; raises `WaitTimeout`.
+    """
+    deadline = None if timeout is None else time.monotonic() + timeout
+    console = _err()
+    if quiet or not console.is_terminal or log:
+        return [_plain(job, log=log, quiet=quiet, deadline=deadline) for job in jobs]
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        _State(),
+        console=console,
+        transient=False,
+    ) as bars:
+        return [_bar(job, bars, deadline) for job in jobs]
+
+
+def _plain(job: Job, *, log: bool, quiet: bool, deadline: float | None) -> JobStatus:
+    if log:
+        for text in job.stream(follow=True):
+            sys.stdout.write(text)
+            sys.stdout.flush()
+    status = job.wait(None if deadline is None else max(deadline - time.monotonic(), 0))
+    if not quiet:
+        _end(job, status, log=log)  # the log ends with the traceback
+    return status
+
+
+def _bar(job: Job, bars: Progress, deadline: float | None) -> JobStatus:
+    import threading
+
+    task = bars.add_task(escape(job.name), total=None, words="")
+    stop = threading.Event()
+    timer = None
+    if deadline is not None:
+        timer = threading.Timer(max(deadline - time.monotonic(), 0), stop.set)
+        timer.daemon = True
+        timer.start()
+    try:
+        for event in job.events(stop=stop):
+            if isinstance(event, ProgressChanged):
+                bars.update(task, completed=event.progress.step, total=event.progress.total)
+            if isinstance(event, (ProgressChanged, StatusChanged)):
+                bars.update(task, words=views.state_words(job.status, time.time()))
+    finally:
+        if timer is not None:
+            timer.cancel()
+    status = job.status
+    if not status.state.ended:
+        raise WaitTimeout(f"Job {job.name} has not ended in time.", "It goes on.")
+    bars.update(task, total=1, completed=1 if status.state is JobState.SUCCEEDED else None)
+    _end(job, status)
+    return status
+
+
+def _end(job: Job, status: JobStatus, *, log: bool = False) -> None:
+    elapsed = status.elapsed(time.time())
+    took = f" in {format_duration(elapsed)}" if elapsed is not None else ""
+    _err().print(
+        f"{escape(job.name)}: {status.state}{took}."
+        + (f" {escape(status.message)}" if status.message else "")
+    )
+    error = status.error or {}
+    if status.state is not JobState.SUCCEEDED and error.get("traceback") and not log:
+        _err().print(Text(str(error["traceback"])))

@@ -1,0 +1,137 @@
+"""The magics' command lines: what they take, as parsers that never leave the notebook."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, NoReturn
+
+from IPython.utils.process import arg_split
+
+from sovlab import options
+from sovlab.core.units import parse_duration
+from sovlab.errors import SpecError, UsageError
+
+
+class HelpShown(Exception):  # noqa: N818 - not an error: the help was asked for and has been printed
+    """``--help`` was given; there is nothing more to do."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints are `UsageError` with the way out, not an exit of the kernel."""
+
+    def __init__(self, prog: str, description: str, **kwargs: Any) -> None:
+        super().__init__(
+            prog,
+            description=description,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+            **kwargs,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{self.prog}: {message}.", f"{self.prog}? shows what it takes.")
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        raise HelpShown
+
+    def parse_line(self, line: str) -> argparse.Namespace:
+        """Parse a magic's line, quoted as in a shell."""
+        try:
+            words = arg_split(line, posix=True)
+        except ValueError as error:
+            raise UsageError(f"{self.prog}: {error} in {line!r}.", "Close the quotation.") from None
+        return self.parse_args(words)
+
+
+def submit_parser() -> Parser:
+    """``%%sovsubmit`` and ``%sovsubmit script.py``."""
+    parser = Parser(
+        "%%sovsubmit",
+        "Run this cell as a job and bring its results back.\n\n"
+        "    %%sovsubmit --backend auto --out model,history --name digits\n"
+        "    model, history = train(dataset)\n\n"
+        "The variables that the cell reads, functions and classes of the notebook and local modules travel\n"
+        "with it. The cell returns at once with a live card; names of --out are bound to their values before\n"
+        "the next cell runs once the job has ended.\n\n"
+        "    %sovsubmit train.py --nodes 2 -- --lr 0.1\n\n"
+        "runs a script with its arguments after --.",
+        usage="%%sovsubmit [flags]          then the cell's code\n       %sovsubmit [flags] script.py [-- arguments]",
+    )
+    parser.add_argument("script", nargs="?", help="a Python file (only as %%sovsubmit with one percent sign)")
+    parser.add_argument("args", nargs="*", metavar="arguments", help="for the script, after --")
+    options.add_arguments(parser, cell=True)
+    return parser
+
+
+def jobs_parser() -> Parser:
+    """``%sovjobs``."""
+    parser = Parser("%sovjobs", "List jobs, newest first.")
+    parser.add_argument("--all", action="store_true", help="all of them, not just the newest 20")
+    parser.add_argument(
+        "--target", metavar="NAME", help="a place from the settings (default: the current one)"
+    )
+    return parser
+
+
+def logs_parser() -> Parser:
+    """``%sovlogs``."""
+    parser = Parser("%sovlogs", "Print what a job has printed.")
+    parser.add_argument("job", help="its name or id")
+    parser.add_argument(
+        "-f", "--follow", action="store_true", help="go on until it has ended; Interrupt stops following"
+    )
+    parser.add_argument("--rank", type=int, metavar="N", help="only what this rank printed")
+    parser.add_argument("--tail", type=int, metavar="N", help="only the last N lines")
+    parser.add_argument(
+        "--target", metavar="NAME", help="a place from the settings (default: the current one)"
+    )
+    return parser
+
+
+def cancel_parser() -> Parser:
+    """``%sovcancel``."""
+    parser = Parser("%sovcancel", "End jobs: SIGTERM, their grace time to save a checkpoint, SIGKILL.")
+    parser.add_argument("job", nargs="+", help="names or ids")
+    parser.add_argument(
+        "--target", metavar="NAME", help="a place from the settings (default: the current one)"
+    )
+    return parser
+
+
+def wait_parser() -> Parser:
+    """``%sovwait``."""
+    parser = Parser(
+        "%sovwait",
+        "Block until jobs have ended, and bind what they return. Interrupt offers to cancel or to detach.",
+    )
+    parser.add_argument("job", nargs="*", help="names or ids (default: all that this notebook submitted)")
+    parser.add_argument(
+        "--timeout", type=_seconds, metavar="TIME", help="wait no longer than this, e.g. 90s or 2h"
+    )
+    parser.add_argument(
+        "--target", metavar="NAME", help="a place from the settings (default: the current one)"
+    )
+    return parser
+
+
+def backends_parser() -> Parser:
+    """``%sovbackends``."""
+    parser = Parser("%sovbackends", "What hardware a target has, and what of it is free.")
+    parser.add_argument(
+        "--target", metavar="NAME", help="a place from the settings (default: the current one)"
+    )
+    return parser
+
+
+def target_parser() -> Parser:
+    """``%sovtarget``."""
+    parser = Parser("%sovtarget", "Show the targets, or choose one for this session.")
+    parser.add_argument("name", nargs="?", help="the target to use from now on in this notebook")
+    return parser
+
+
+def _seconds(text: str) -> float:
+    try:
+        return parse_duration(text)
+    except SpecError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
