@@ -1,0 +1,79 @@
+# Two commands for users, `make demo` and `make test`; the rest is for development.
+# Everything goes into .venv; nothing else on the machine is changed.
+
+PYTHON ?= python3
+VENV   ?= .venv
+# Which torch: a CPU build runs anywhere. Override it for your hardware, e.g.
+#   make demo TORCH="torch --index-url https://your.mirror/whl/cu130"
+TORCH  ?= torch==2.13.0
+NBVAL  ?= --nbval-lax
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help demo test lab bench check format lint types layers unit notebooks clean
+
+help:
+	@echo "make demo    run notebooks/quickstart.ipynb on this machine; the result is in out/"
+	@echo "make test    format, lint, types, layers, tests, notebooks"
+	@echo "make lab     open JupyterLab on the quickstart"
+	@echo "make bench   measure against peers, as ratios (in a venv of its own)"
+	@echo "make clean   remove what these commands made"
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "sovlab needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { rm -rf $(VENV); echo "Python's venv module is missing; on Debian: apt-get install python3-venv"; exit 1; }
+
+# One torch for all: it is installed before the package, so that nothing pulls in another build.
+$(VENV)/.torch: | $(BIN)/python
+	@echo "Installing $(TORCH)"
+	@$(PIP) $(TORCH) && touch $@
+
+$(VENV)/.demo: pyproject.toml $(VENV)/.torch
+	@echo "Installing sovlab and what the demo needs"
+	@$(PIP) -e ".[demo]" && touch $@
+
+$(VENV)/.dev: pyproject.toml $(VENV)/.demo
+	@echo "Installing what the tests need"
+	@$(PIP) -e ".[dev]" && touch $@
+
+demo: $(VENV)/.demo
+	@mkdir -p out
+	$(BIN)/papermill notebooks/quickstart.ipynb out/quickstart.ipynb --cwd notebooks --progress-bar
+	@$(BIN)/jupyter nbconvert --to markdown --log-level WARN --output-dir out out/quickstart.ipynb
+	@echo "Done: out/quickstart.ipynb, and its pictures in out/quickstart_files/. To work with it: make lab"
+
+lab: $(VENV)/.demo
+	$(BIN)/jupyter lab notebooks/quickstart.ipynb
+
+test: check unit notebooks
+
+check: format lint types layers
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+layers: $(VENV)/.dev
+	$(BIN)/lint-imports
+
+unit: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+# Each notebook runs by nbval (in its saved kernel, cell by cell) and by papermill (as a batch).
+notebooks: $(VENV)/.dev
+	$(BIN)/python -m pytest $(NBVAL) notebooks -p no:cacheprovider
+	$(BIN)/python -m pytest tests/notebooks
+
+bench: $(VENV)/.demo
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
