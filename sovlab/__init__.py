@@ -14,11 +14,11 @@ __version__ = "0.1.0.dev0"
 
 if TYPE_CHECKING:
     from sovlab import torch as torch
+    from sovlab.api import job as job
+    from sovlab.api import jobs as jobs
+    from sovlab.api import remote as remote
+    from sovlab.api import submit as submit
     from sovlab.client import Client as Client
-    from sovlab.client import job as job
-    from sovlab.client import jobs as jobs
-    from sovlab.client import remote as remote
-    from sovlab.client import submit as submit
     from sovlab.core.job import JobState as JobState
     from sovlab.errors import SovlabError as SovlabError
     from sovlab.handle import Job as Job
@@ -31,11 +31,11 @@ _HOME = {
     "JobState": "sovlab.core.job",
     "SovlabError": "sovlab.errors",
     "checkpoint": "sovlab.runner.checkpoint",
-    "job": "sovlab.client",
-    "jobs": "sovlab.client",
+    "job": "sovlab.api",
+    "jobs": "sovlab.api",
     "progress": "sovlab.runner.progress",
-    "remote": "sovlab.client",
-    "submit": "sovlab.client",
+    "remote": "sovlab.api",
+    "submit": "sovlab.api",
     "torch": "",
 }
 

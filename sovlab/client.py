@@ -9,19 +9,16 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any
 
 from sovlab.core.job import JobRecord
 from sovlab.core.names import check_name, is_job_id, new_job_id
 from sovlab.core.spec import JobSpec, Kind, Plan
-from sovlab.errors import ExecutorError, JobNotFound, SpecError, UsageError
+from sovlab.errors import ExecutorError, JobNotFound, UsageError
 from sovlab.executors.executor import Capacity, Cleaned, Executor
 from sovlab.handle import Job
-from sovlab.options import NAMES, Options, from_keywords
+from sovlab.options import Options
 from sovlab.settings import Settings, load
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +104,8 @@ class Client:
             functools.partial(build_call, function, args, kwargs),
             Kind.CALL,
             options,
-            name=_name_of(function),
-            origin=_name_of(function),
+            name=name_of(function),
+            origin=name_of(function),
         )
 
     def submit_script(self, path: Path, args: Sequence[str], options: Options) -> Submitted:
@@ -305,7 +302,8 @@ class Client:
         )
 
 
-def _name_of(function: Callable[..., Any]) -> str:
+def name_of(function: Callable[..., Any]) -> str:
+    """What a job of ``function`` is called when nobody names it."""
     inner = inspect.unwrap(function.func if isinstance(function, functools.partial) else function)
     name = getattr(inner, "__name__", type(inner).__name__)
     return "call" if name == "<lambda>" else name
@@ -315,88 +313,3 @@ def _name_of(function: Callable[..., Any]) -> str:
 def default() -> Client:
     """The client of this process, made from the user's settings at first use."""
     return Client()
-
-
-def submit(function: Callable[..., Any], *args: Any, **keywords: Any) -> Job:
-    """Run ``function(*args)`` as a job and return its handle at once.
-
-    Keywords that are options (``backend``, ``nodes``, ``procs``, ``gpus``, ``cpu``, ``memory``, ``env``,
-    ``timeout``, ``name``, ``target``) are taken by sovlab, all others are passed to the function; where a
-    function has a parameter of such a name, bind it with `functools.partial`.
-
-    Raises:
-        UsageError: an option is wrong, the arguments do not fit the function, or something cannot travel.
-    """
-    options = {k: keywords.pop(k) for k in list(keywords) if k in NAMES - {"send", "outputs"}}
-    if not callable(function):
-        raise SpecError(
-            f"submit() was given {type(function).__name__} {function!r:.60}, not a function.",
-            "Pass the function itself, then its arguments.",
-        )
-    if isinstance(function, RemoteFunction):
-        return function.with_options(**options).submit(*args, **keywords)
-    try:
-        inspect.signature(function).bind(*args, **keywords)
-    except ValueError:
-        pass  # builtins without a signature: the call itself will tell
-    except TypeError as error:
-        raise SpecError(f"The arguments do not fit {_name_of(function)}(): {error}.") from None
-    return _report(default().submit_call(function, args, keywords, from_keywords(options)))
-
-
-def _report(submitted: Submitted) -> Job:
-    import warnings
-
-    for message in submitted.messages:
-        warnings.warn(message, stacklevel=3)
-    return submitted.job
-
-
-def job(name: str, target: str | None = None) -> Job:
-    """The newest job called ``name``, or the one with that id, whichever process submitted it."""
-    return default().job(name, target)
-
-
-def jobs(target: str | None = None) -> list[Job]:
-    """All jobs of a target, newest first."""
-    client = default()
-    return [client.handle(record) for record in client.jobs(target)]
-
-
-class RemoteFunction(Generic[P, R]):
-    """A function with the options that its jobs are submitted with: see `remote`.
-
-    Calling it runs it here, as ever; `submit` runs it as a job.
-    """
-
-    def __init__(self, function: Callable[P, R], options: Mapping[str, Any]) -> None:
-        from_keywords(options)  # what is wrong is said at the decorator, not at the first submit
-        functools.update_wrapper(self, function)
-        self._function = function
-        self._options = dict(options)
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        return self._function(*args, **kwargs)
-
-    def submit(self, *args: P.args, **kwargs: P.kwargs) -> Job:
-        """Run it as a job with these arguments and return the handle at once."""
-        return submit(
-            functools.partial(self._function, **kwargs),
-            *args,
-            **{"name": _name_of(self._function), **self._options},
-        )
-
-    def with_options(self, **options: Any) -> RemoteFunction[P, R]:
-        """The same function with other options."""
-        return RemoteFunction(self._function, {**self._options, **options})
-
-
-def remote(function: Callable[..., Any] | None = None, /, **options: Any) -> Any:
-    """Decorate a function so that ``function.submit(*args)`` runs it as a job.
-
-    Use it bare or with options: ``@sovlab.remote(backend="cuda", gpus=1)``. Inside a job the decorated
-    function is the plain one.
-    """
-    if function is not None:
-        return RemoteFunction(function, options)
-    return lambda f: RemoteFunction(f, options)

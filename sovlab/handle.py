@@ -265,7 +265,7 @@ class LogText:
 
 
 def pending(job: Job, name: str) -> PendingResultError:
-    """The error for touching ``name`` before its value is there: says where it comes from and how to get it."""
+    """The error for touching ``name`` before its value is there: where it comes from, and how to get it."""
     record = job.record
     state = record.status.state
     if state is JobState.SUCCEEDED:

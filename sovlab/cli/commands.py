@@ -7,7 +7,6 @@ import sys
 import time
 from pathlib import Path
 
-
 from sovlab import options, views
 from sovlab.cli import show
 from sovlab.client import default

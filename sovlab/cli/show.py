@@ -91,9 +91,8 @@ def submitted(job: Job) -> None:
     """A job was accepted: its id on standard output, so that scripts can keep it."""
     record = job.record
     why = f" ({record.spec.backend_why})" if record.spec and record.spec.backend_why else ""
-    note(
-        f"Submitted {record.name} to {record.target}, on {views.hardware(record.spec) if record.spec else '?'}{why}."
-    )
+    what = views.hardware(record.spec) if record.spec else views.UNKNOWN
+    note(f"Submitted {record.name} to {record.target}, on {what}{why}.")
     line(job.id)
 
 
@@ -124,6 +123,7 @@ def follow(jobs: Sequence[Job], *, log: bool, quiet: bool, timeout: float | None
     """Wait for ``jobs`` with a progress bar each, on standard error; their statuses at the end.
 
     Args:
+        jobs: waited for in this order.
         log: also print the log of the first, as it comes, on standard output.
         quiet: no progress bars.
         timeout: seconds to wait for all of them; raises `WaitTimeout`.

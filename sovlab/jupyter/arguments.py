@@ -12,7 +12,7 @@ from sovlab.core.units import parse_duration
 from sovlab.errors import SpecError, UsageError
 
 
-class HelpShown(Exception):  # noqa: N818 - not an error: the help was asked for and has been printed
+class HelpShown(Exception):
     """``--help`` was given; there is nothing more to do."""
 
 
@@ -55,7 +55,7 @@ def submit_parser() -> Parser:
         "the next cell runs once the job has ended.\n\n"
         "    %sovsubmit train.py --nodes 2 -- --lr 0.1\n\n"
         "runs a script with its arguments after --.",
-        usage="%%sovsubmit [flags]          then the cell's code\n       %sovsubmit [flags] script.py [-- arguments]",
+        usage="%%sovsubmit [flags]\n       %sovsubmit [flags] script.py [-- arguments]",
     )
     parser.add_argument("script", nargs="?", help="a Python file (only as %%sovsubmit with one percent sign)")
     parser.add_argument("args", nargs="*", metavar="arguments", help="for the script, after --")

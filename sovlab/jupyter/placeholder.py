@@ -39,13 +39,14 @@ def _touch(self: Placeholder, *_: Any, **__: Any) -> NoReturn:
     raise self._sovlab_why()
 
 
-for _name in (
-    "abs add and bool bytes call complex contains copy deepcopy delattr delitem divmod enter exit float floordiv "
-    "format ge getitem gt iadd iand ifloordiv ilshift imatmul imod imul index int invert ior ipow irshift isub "
-    "iter itruediv ixor le len lshift lt matmul mod mul neg next or pos pow radd rand rdivmod reduce_ex reversed "
-    "rfloordiv rlshift rmatmul rmod rmul ror round rpow rrshift rshift rsub rtruediv rxor setattr setitem str sub "
-    "truediv xor array fspath"
-).split():
+_OPERATORS = """
+abs add and bool bytes call complex contains copy deepcopy delattr delitem divmod enter exit float
+floordiv format ge getitem gt iadd iand ifloordiv ilshift imatmul imod imul index int invert ior
+ipow irshift isub iter itruediv ixor le len lshift lt matmul mod mul neg next or pos pow radd rand
+rdivmod reduce_ex reversed rfloordiv rlshift rmatmul rmod rmul ror round rpow rrshift rshift rsub
+rtruediv rxor setattr setitem str sub truediv xor array fspath
+"""
+for _name in _OPERATORS.split():
     setattr(Placeholder, f"__{_name}__", _touch)
 
 
