@@ -72,6 +72,13 @@ class PackWriter:
             self._put(view if view.format == "B" and view.ndim == 1 else view.cast("B"))
         self._segments[name] = (start, self._offset - start)
 
+    def stream(self, name: str) -> "SegmentStream":
+        """A file to write the segment ``name`` to, piece by piece; nothing else may be added until its close."""
+        if name in self._segments:
+            raise ValueError(f"two segments named {name!r}")
+        self._put(b"\0" * (-self._offset % ALIGNMENT))
+        return SegmentStream(self, name)
+
     def finish(self, meta: Dict[str, Any]) -> str:
         """Write the index; the digest of the whole, in hex."""
         start = self._offset
@@ -119,6 +126,30 @@ class PackWriter:
         self.close()
 
 
+class SegmentStream:
+    """The segment that is being written; what `pickle.Pickler` takes for a file."""
+
+    def __init__(self, writer: PackWriter, name: str) -> None:
+        self._writer = writer
+        self._name = name
+        self._start = writer.size
+
+    @property
+    def size(self) -> int:
+        """Bytes so far."""
+        return self._writer.size - self._start
+
+    def write(self, data: Buffer) -> int:
+        """Append ``data``."""
+        with memoryview(data) as view:
+            self._writer._put(view)
+            return view.nbytes
+
+    def close(self) -> None:
+        """End the segment."""
+        self._writer._segments[self._name] = (self._start, self.size)
+
+
 class Pack:
     """A pack opened for reading. Its memory lives as long as any view of it."""
 
@@ -128,10 +159,14 @@ class Pack:
             size = os.fstat(file.fileno()).st_size
             if size < len(MAGIC) + _FOOTER:
                 raise PackError(f"{self.path} is too short to be a pack")
-            self._view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY))
+            self._view = _map_privately(file.fileno())
         footer = bytes(self._view[-_FOOTER:])
         start, length = (int.from_bytes(footer[i : i + 8], "little") for i in (0, 8))
-        if footer[16:] != MAGIC or bytes(self._view[: len(MAGIC)]) != MAGIC or start + length + _FOOTER != size:
+        if (
+            footer[16:] != MAGIC
+            or bytes(self._view[: len(MAGIC)]) != MAGIC
+            or start + length + _FOOTER != size
+        ):
             raise PackError(f"{self.path} is no pack, or was cut off")
         try:
             index = json.loads(bytes(self._view[start : start + length]))
@@ -148,11 +183,28 @@ class Pack:
         """Segment names, in no order."""
         return iter(self._segments)
 
-    def segment(self, name: str) -> memoryview:
-        """The bytes of a segment, writable, not copied. Raises `KeyError`."""
+    def segment(self, name: str, memory: Optional[memoryview] = None) -> memoryview:
+        """The bytes of a segment, writable, not copied. Raises `KeyError`.
+
+        Args:
+            name: of the segment.
+            memory: one of `private`, to take the bytes from that; None takes them from the pack's own.
+        """
         start, size = self._segments[name]
-        return self._view[start : start + size]
+        return (self._view if memory is None else memory)[start : start + size]
+
+    def private(self) -> memoryview:
+        """The whole file as memory of the caller alone: what is changed in it nobody else sees."""
+        with open(self.path, "rb") as file:
+            return _map_privately(file.fileno())
 
     def digest(self) -> str:
         """SHA-256 of the whole file, in hex."""
         return hashlib.sha256(self._view).hexdigest()
+
+
+def _map_privately(descriptor: int) -> memoryview:
+    # Without NORESERVE a pack of more than the free memory could not be mapped, though only what is
+    # written to in it ever takes any.
+    flags = mmap.MAP_PRIVATE | getattr(mmap, "MAP_NORESERVE", 0)
+    return memoryview(mmap.mmap(descriptor, 0, flags=flags, prot=mmap.PROT_READ | mmap.PROT_WRITE))
