@@ -1,0 +1,80 @@
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sovlab.core.names import MAX_ID, check_name, is_job_id, new_job_id, slug
+from sovlab.core.spec import JobSpec, Kind, Resources
+from sovlab.errors import SpecError
+
+
+def spec(**changes):
+    return JobSpec(**{"name": "digits", "kind": Kind.CELL, "payload": "0" * 64, **changes})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": ""},
+        {"name": "a\x1b[31m"},
+        {"name": "n" * 101},
+        {"nodes": 0},
+        {"procs": -1},
+        {"timeout": 0},
+        {"timeout": -3.0},
+        {"grace": -1},
+        {"env": {"A B": "1"}},
+        {"env": {"A": "\0"}},
+        {"outputs": ("not a name",)},
+        {"args": ("a\0b",)},
+    ],
+)
+def test_a_request_out_of_range_is_refused_with_a_sentence(changes):
+    with pytest.raises(SpecError) as caught:
+        spec(**changes)
+    assert str(caught.value).endswith(".")
+
+
+@pytest.mark.parametrize(
+    "changes", [{"cpu": 0}, {"cpu": -2}, {"cpu": float("nan")}, {"memory": 0}, {"memory": -1}, {"gpus": -1}]
+)
+def test_resources_out_of_range_are_refused(changes):
+    with pytest.raises(SpecError):
+        Resources(**changes)
+
+
+def test_a_request_survives_json():
+    before = spec(
+        resources=Resources(cpu=2.5, memory=10**9, gpus=1), env={"A": "ä $HOME `x`"}, outputs=("a", "b")
+    )
+    assert msgspec.json.decode(msgspec.json.encode(before), type=JobSpec) == before
+
+
+@given(st.text(max_size=200))
+def test_every_name_makes_an_id_that_is_a_dns_label(name):
+    made = new_job_id(name)
+    assert is_job_id(made)
+    assert len(made) <= MAX_ID
+    assert slug(name).isascii()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "..",
+        "../x-aaaaaa",
+        "x/aaaaaa",
+        "X-aaaaaa",
+        "x-aaaaaaa",
+        "-aaaaaa",
+        "a" * 44 + "-aaaaaa",
+        "x-aaaaa\n",
+    ],
+)
+def test_what_is_no_id_is_never_taken_for_a_file_name(text):
+    assert not is_job_id(text)
+
+
+def test_a_name_is_shown_with_its_spaces_folded():
+    assert check_name("  Häuser   über\tallem ") == "Häuser über allem"
