@@ -24,13 +24,13 @@ class Absent(metaclass=_AbsentType):
 
     why = ""
 
-    def __new__(cls, *_: Any, **__: Any) -> Any:
+    def __new__(cls, *_: Any, **__: Any) -> Any:  # noqa: D102 - as any class's
         return object.__new__(cls)
 
     def __init__(self, *_: Any, **__: Any) -> None:
         pass
 
-    def __call__(self, *_: Any, **__: Any) -> Any:
+    def __call__(self, *_: Any, **__: Any) -> Any:  # noqa: D102 - as any object's
         return self
 
     def __setstate__(self, state: Any) -> None:
@@ -50,6 +50,8 @@ def absent(module: str, name: str, why: str) -> Any:
     """A class in place of ``module.name``.
 
     Args:
+        module: where it should have been.
+        name: of the class or function.
         why: continues a sentence that begins with the name of a variable: ``needs the library x, …``.
     """
     return _AbsentType(name.rpartition(".")[2] or "absent", (Absent,), {"why": why, "__module__": module})

@@ -46,11 +46,11 @@ class PackWriter:
         self._hash = hashlib.sha256()
         self._segments: Dict[str, Tuple[int, int]] = {}
         self._offset = 0
-        self._queue: "queue.Queue[Optional[memoryview]]" = queue.Queue(maxsize=4)
+        self._queue: queue.Queue[Optional[memoryview]] = queue.Queue(maxsize=4)
         self._thread: Optional[threading.Thread] = None
         self._put(MAGIC)
 
-    def __enter__(self) -> "PackWriter":
+    def __enter__(self) -> PackWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -72,8 +72,8 @@ class PackWriter:
             self._put(view if view.format == "B" and view.ndim == 1 else view.cast("B"))
         self._segments[name] = (start, self._offset - start)
 
-    def stream(self, name: str) -> "SegmentStream":
-        """A file to write the segment ``name`` to, piece by piece; nothing else may be added until its close."""
+    def stream(self, name: str) -> SegmentStream:
+        """A file to write the segment ``name`` to; nothing else may be added until it is closed."""
         if name in self._segments:
             raise ValueError(f"two segments named {name!r}")
         self._put(b"\0" * (-self._offset % ALIGNMENT))
@@ -153,7 +153,7 @@ class SegmentStream:
 class Pack:
     """A pack opened for reading. Its memory lives as long as any view of it."""
 
-    def __init__(self, path: "Union[str, os.PathLike[str]]") -> None:
+    def __init__(self, path: Union[str, os.PathLike[str]]) -> None:
         self.path = os.fspath(path)
         with open(self.path, "rb") as file:
             size = os.fstat(file.fileno()).st_size

@@ -52,18 +52,18 @@ class Unpicklable(Exception):
 
     Args:
         path: where it is, as an expression: ``cfg['log']``.
-        type: qualified class name of what stands there.
+        kind: qualified class name of what stands there.
         why: what the pickler said.
     """
 
-    def __init__(self, path: str, type: str, why: str) -> None:
-        super().__init__(path, type, why)
+    def __init__(self, path: str, kind: str, why: str) -> None:
+        super().__init__(path, kind, why)
         self.path = path
-        self.type = type
+        self.kind = kind
         self.why = why
 
     def __str__(self) -> str:
-        return f"{self.path} ({self.type}) cannot be pickled: {self.why}"
+        return f"{self.path} ({self.kind}) cannot be pickled: {self.why}"
 
 
 class Postponed(Exception):
@@ -185,7 +185,7 @@ def _pickler_class() -> Any:
     # cloudpickle costs milliseconds, which a job that returns nothing does not pay.
     from cloudpickle import cloudpickle
 
-    class Pickler(cloudpickle.Pickler):  # type: ignore[misc, name-defined]
+    class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         def __init__(
             self, file: Any, policy: Policy, keep: Optional[Callable[[pickle.PickleBuffer], bool]]
         ) -> None:
@@ -310,6 +310,7 @@ class Loader:
         self._python = tuple(index.get("python", ()))
         self._absent: Dict[Tuple[str, str], Any] = {}
         self._met: Optional[str] = None
+        self._kept: Dict[int, Any] = {}
 
     def __iter__(self) -> Iterator[Tuple[str, Any, str]]:
         if not self._order:
@@ -324,16 +325,15 @@ class Loader:
             try:
                 _, value = unpickler.load()
             except Exception as error:
-                memo = self._repaired(unpickler.memo.copy(), name)
-                # The old one still holds the rest of a frame that it did not use.
-                unpickler = self._unpickler(source)
-                unpickler.memo = memo
-                yield name, None, self._met or f"{type(error).__name__}: {error}"
+                # This one still holds the rest of a frame that it did not use.
+                unpickler = self._with_memo(source, self._repaired(unpickler.memo.copy(), name))
+                yield name, None, self._why(f"{type(error).__name__}: {error}")
                 continue
-            why = self._met
-            if why is None and self._absent:
-                why = reason_within(value)
-            yield name, value, why or ""
+            within = reason_within(value) if self._absent else None
+            yield name, value, self._why(within or "")
+
+    def _why(self, otherwise: str) -> str:
+        return otherwise if self._met is None else self._met
 
     def _unpickler(self, source: _Source) -> Any:
         loader = self
@@ -342,7 +342,20 @@ class Loader:
             def find_class(self, module: str, name: str) -> Any:
                 return loader._find(super().find_class, module, name)
 
-        return Unpickler(source, buffers=source)  # type: ignore[arg-type]  # reads as a file does
+            def persistent_load(self, place: Any) -> Any:
+                return loader._kept[place]
+
+        return Unpickler(source, buffers=source)
+
+    def _with_memo(self, source: _Source, memo: Dict[int, Any]) -> Any:
+        # C's Unpickler loses a memo that is assigned to it; one that a pickle fills is as good.
+        unpickler = self._unpickler(source)
+        self._kept = memo
+        fill = b"".join(b"J" + place.to_bytes(4, "little") + b"Q\x940" for place in range(len(memo)))
+        source.play(b"\x80\x05" + fill + b"N.")
+        unpickler.load()
+        self._kept = {}
+        return unpickler
 
     def _find(self, find: Callable[[str, str], Any], module: str, name: str) -> Any:
         key = (module, name)
@@ -413,14 +426,21 @@ class _Source:
     def __init__(self, pack: Pack, memory: memoryview) -> None:
         self._pack = pack
         self._memory = memory
-        self._stream = pack.segment("variables", memory)
+        self._variables = pack.segment("variables", memory)
+        self._stream = self._variables
         self._at = 0
         self._buffer = 0
 
     def seek(self, position: int, buffer: int) -> None:
         """Go to where a name begins."""
+        self._stream = self._variables
         self._at = position
         self._buffer = buffer
+
+    def play(self, pickled: bytes) -> None:
+        """Give ``pickled`` to read, until the next seek."""
+        self._stream = memoryview(pickled)
+        self._at = 0
 
     def read(self, size: int = -1) -> bytes:
         end = len(self._stream) if size < 0 else min(self._at + size, len(self._stream))
@@ -478,7 +498,7 @@ def type_name(value: object) -> str:
 
 
 def describe(value: Any) -> str:
-    """What people want to know of a value at a glance, ``(360, 64) float32`` or ``50 items``; may be empty."""
+    """What people want to know of a value at a glance: ``(360, 64) float32``, ``50 items``; may be empty."""
     kind = type(value)
     if kind in (list, tuple, dict, set, frozenset):
         return "1 item" if len(value) == 1 else f"{len(value)} items"

@@ -54,7 +54,7 @@ class StorageReducer:
 
 
 def _complete_torch() -> Any:
-    """torch if it has been imported to the end, else None."""
+    """The torch module if it has been imported to the end, else None."""
     torch = sys.modules.get("torch")
     return (
         torch
