@@ -1,0 +1,42 @@
+"""What all tests share: a state directory of their own, and the end of the agent that they started."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def _home() -> Iterator[Path]:
+    # Short, because a socket's path must be.
+    with tempfile.TemporaryDirectory(prefix="sov-", ignore_cleanup_errors=True) as directory:
+        yield Path(directory)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_places(_home: Path) -> Iterator[None]:
+    """No test reads or writes the user's jobs or settings."""
+    patch = pytest.MonkeyPatch()
+    for name in [name for name in os.environ if name.startswith("SOVLAB_")]:
+        patch.delenv(name)
+    patch.setenv("SOVLAB_STATE_DIR", str(_home / "state"))
+    patch.setenv("SOVLAB_CONFIG_FILE", str(_home / "config.toml"))
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="session")
+def client(_own_places: None) -> Iterator[object]:
+    """A client on the local target, for all tests that only need jobs to run; its agent ends with them."""
+    from sovlab.client import default
+    from sovlab.executors.local import LocalExecutor
+
+    made = default()
+    yield made
+    executor = made.executor()
+    assert isinstance(executor, LocalExecutor)
+    executor.stop_agent()

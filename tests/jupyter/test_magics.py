@@ -1,0 +1,235 @@
+"""The magics in a real InteractiveShell, with real jobs."""
+
+from __future__ import annotations
+
+import pytest
+
+from sovlab.errors import (
+    BackendError,
+    CaptureError,
+    JobNotFound,
+    PendingResultError,
+    SovlabError,
+    SpecError,
+    UsageError,
+)
+
+MIME = "application/vnd.sovlab.job.v1+json"
+
+
+def test_a_cell_runs_as_a_job_and_its_variables_come_back(notebook):
+    notebook.run("import os\nhere = os.getpid()\nx = 20")
+    notebook.run(
+        "%%sovsubmit --name double --out y,there --wait\nimport os\ny, there = 2 * x + 2, os.getpid()"
+    )
+    assert notebook["y"] == 42
+    assert notebook["there"] != notebook["here"]
+
+
+def test_functions_and_classes_of_the_notebook_travel_and_keep_their_identity(notebook):
+    notebook.run("class Point:\n    def __init__(self, x):\n        self.x = x")
+    notebook.run("def twice(p):\n    return Point(2 * p.x)")
+    notebook.run("p = Point(4)")
+    notebook.run("%%sovsubmit --name points --out q --wait\nq = twice(p)")
+    assert notebook.run("isinstance(q, Point) and q.x") == 8
+
+
+def test_a_module_beside_the_notebook_travels(notebook, tmp_path):
+    (tmp_path / "mylab").mkdir()
+    (tmp_path / "mylab" / "__init__.py").write_text("from .inner import answer\n")
+    (tmp_path / "mylab" / "inner.py").write_text("def answer():\n    return 42\n")
+    notebook.run("import mylab")
+    notebook.run("%%sovsubmit --name module --out a,where --wait\na = mylab.answer()\nwhere = mylab.__file__")
+    assert notebook["a"] == 42
+    assert str(tmp_path) not in notebook["where"]
+
+
+def test_out_holds_a_placeholder_until_the_job_has_ended_and_the_value_after(notebook, tmp_path):
+    gate = tmp_path / "gate"
+    notebook.run("import os, time")
+    notebook.run(
+        f"%%sovsubmit --name gated --out value\nwhile not os.path.exists({str(gate)!r}):\n    time.sleep(0.01)\nvalue = 7"
+    )
+    error = notebook.fails("value + 1")
+    assert isinstance(error, PendingResultError)
+    assert "gated" in str(error)
+    assert "%sovwait" in str(error)
+    gate.touch()
+    notebook.run("%sovwait gated")
+    assert notebook.run("value + 1") == 8
+
+
+def test_the_value_is_bound_before_the_next_cell_runs_without_waiting_for_it(notebook, client):
+    notebook.run("%%sovsubmit --name quick --out value\nvalue = [1, 2]")
+    client.job("quick").wait(60)
+    assert notebook.run("value") == [1, 2]
+
+
+def test_a_name_bound_again_by_the_user_is_left_alone(notebook, client):
+    notebook.run("%%sovsubmit --name shadow --out value\nvalue = 1")
+    notebook.run("value = 'mine'")
+    client.job("shadow").wait(60)
+    assert notebook.run("value") == "mine"
+
+
+def test_an_error_in_the_cell_is_shown_as_the_users_own_with_its_cell_and_line(notebook):
+    notebook.run("def divide(a, b):\n    # a comment\n    return a / b")
+    defined = notebook.shell.execution_count - 1
+    error = notebook.fails("%%sovsubmit --name broken --wait\nx = 1\ndivide(x, 0)")
+    submitted = notebook.shell.execution_count - 1
+    assert isinstance(error, ZeroDivisionError)
+    shown = "\n".join(error._render_traceback_())
+    assert f"Cell In[{submitted}], line 2" in shown
+    assert f"Cell In[{defined}], line 3, in divide" in shown
+    assert "ZeroDivisionError: division by zero" in shown
+    assert "sovlab" not in shown
+
+
+def test_what_failed_leaves_a_placeholder_that_says_why(notebook, client):
+    notebook.run("%%sovsubmit --name dies --out value\nvalue = 1 / 0")
+    client.job("dies").wait(60)
+    error = notebook.fails("value + 1")
+    assert isinstance(error, PendingResultError)
+    assert "was not made" in str(error)
+
+
+def test_the_card_is_one_bundle_that_ends_in_its_final_state(notebook):
+    notebook.run("%%sovsubmit --name card --wait\nprint('hello <b>')\n6 * 7")
+    (card,) = notebook.shown
+    assert set(card) == {MIME, "text/html", "text/plain"}
+    assert card[MIME]["state"] == "succeeded"
+    assert "<script" not in card["text/html"]
+    assert "hello &lt;b&gt;" in card["text/html"]
+    assert "42" in card["text/html"]
+    assert "succeeded" in card["text/plain"]
+
+
+def test_a_script_runs_with_its_arguments(notebook, tmp_path, capsys):
+    (tmp_path / "my script.py").write_text("import sys\nprint(sys.argv[1:], __name__)\n")
+    notebook.run("%sovsubmit 'my script.py' --wait --name script -- --lr 0.1 '$HOME `x`'")
+    capsys.readouterr()
+    notebook.run("%sovlogs script")
+    assert capsys.readouterr().out == "['--lr', '0.1', '$HOME `x`'] __main__\n"
+
+
+def test_a_secret_is_withheld_and_named_but_never_shown(notebook):
+    notebook.run("hf_token = 'hf_' + 'a' * 34\nx = 1")
+    notebook.run(
+        "%%sovsubmit --name secretive --wait --out seen\nseen = 'hf_token' in globals()\nif x > 1:\n    print(hf_token)"
+    )
+    assert notebook["seen"] is False
+    text = str(notebook.shown)
+    assert "hf_token" in text
+    assert "hf_aaa" not in text
+
+
+def test_dry_run_shows_what_would_travel_and_submits_nothing(notebook, client):
+    before = len(client.jobs())
+    notebook.run("data = list(range(1000))")
+    notebook.run("%%sovsubmit --dry-run --name never --out total\ntotal = sum(data)")
+    text = str(notebook.shown)
+    assert "data" in text
+    assert "never" in text
+    assert len(client.jobs()) == before
+
+
+def test_jobs_logs_and_cancel(notebook, client, capsys):
+    notebook.run("%%sovsubmit --name sleeper\nimport time\nprint('began', flush=True)\ntime.sleep(600)")
+    notebook.run("%sovjobs")
+    assert "sleeper" in str(notebook.shown[-1])
+    notebook.run("%sovcancel sleeper")
+    assert client.job("sleeper").wait(60).state == "cancelled"
+    notebook.run("%sovlogs sleeper")
+
+
+def test_backends_and_targets_are_listed(notebook):
+    notebook.run("%sovbackends")
+    assert "cpu" in str(notebook.shown[-1])
+    notebook.run("%sovtarget")
+    assert "local" in str(notebook.shown[-1])
+
+
+@pytest.mark.parametrize(
+    ("cell", "error", "says"),
+    [
+        ("%%sovsubmit --backend cudda\n1", BackendError, "cuda"),
+        ("%%sovsubmit --gpus -1\n1", SpecError, "--gpus"),
+        ("%%sovsubmit --nodes 0\n1", SpecError, "--nodes"),
+        ("%%sovsubmit --cpu -2\n1", SpecError, "--cpu"),
+        ("%%sovsubmit --memory -4G\n1", UsageError, "size"),
+        ("%%sovsubmit --timeout soon\n1", UsageError, "duration"),
+        ("%%sovsubmit --in nowhere\n1", CaptureError, "nowhere"),
+        ("%%sovsubmit --frobnicate\n1", UsageError, "frobnicate"),
+        ("%%sovsubmit stray\n1", UsageError, "stray"),
+        ("%sovsubmit missing.py", UsageError, "missing.py"),
+        ("%sovsubmit", UsageError, "nothing to run"),
+        ("%%sovsubmit --target moon\n1", UsageError, "moon"),
+        ("%sovlogs nobody", JobNotFound, "nobody"),
+        ("%%sovsubmit --name 'unclosed\n1", UsageError, "quot"),
+        ("%%sovsubmit\n!ls", CaptureError, "!ls"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_leaves_nothing(notebook, client, cell, error, says):
+    before = [record.id for record in client.jobs()]
+    caught = notebook.fails(cell)
+    assert isinstance(caught, error)
+    assert says in str(caught)
+    assert isinstance(caught, SovlabError)
+    assert len(caught._render_traceback_()) == 1
+    assert [record.id for record in client.jobs()] == before
+    assert not notebook.shown
+
+
+def test_what_cannot_be_pickled_is_named_with_its_line(notebook):
+    notebook.run("import threading\nlock = threading.Lock()")
+    error = notebook.fails("%%sovsubmit --name locked\nx = 1\nwith lock:\n    pass")
+    assert isinstance(error, CaptureError)
+    assert "lock" in str(error)
+    assert "line 2" in str(error)
+
+
+def test_a_syntax_error_is_the_users_own_and_nothing_is_submitted(notebook, client):
+    before = len(client.jobs())
+    error = notebook.fails("%%sovsubmit --name syntax\nx = (1,\ny = 2")
+    assert isinstance(error, SyntaxError)
+    assert len(client.jobs()) == before
+
+
+def test_a_placeholder_is_not_sent_to_another_job(notebook):
+    notebook.run("%%sovsubmit --name first --out slow\nimport time\ntime.sleep(600)\nslow = 1")
+    error = notebook.fails("%%sovsubmit --name second\nprint(slow)")
+    assert isinstance(error, PendingResultError)
+    notebook.run("%sovcancel first")
+
+
+def test_help_is_the_docstring_and_the_flag(notebook, capsys):
+    notebook.run("%sovsubmit --help")
+    assert "--backend" in capsys.readouterr().out
+    assert "--backend" in notebook.shell.magics_manager.magics["cell"]["sovsubmit"].__doc__
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("%%sovsubmit --ba", "--backend"),
+        ("%%sovsubmit --backend c", "cpu"),
+        ("%%sovsubmit --in da", "data"),
+        ("%%sovsubmit --out model,da", "data"),
+        ("%sovlogs compl", "completed"),
+        ("%sovtarget lo", "local"),
+        ("%sovlogs --fo", "--follow"),
+    ],
+)
+def test_tab_completes_flags_backends_variables_and_jobs(notebook, line, offered):
+    notebook.run("data = 1")
+    if "compl" in line:
+        notebook.run("%%sovsubmit --name completed --wait\n1")
+    text, matches = notebook.shell.complete(None, line, len(line))
+    assert any((line[: len(line) - len(text)] + match).endswith(offered) for match in matches)
+
+
+def test_a_handle_at_the_end_of_a_cell_shows_its_card(notebook):
+    notebook.run("import sovlab\njob = sovlab.submit(pow, 2, 5, name='power')\njob.wait()")
+    notebook.run("job")
+    assert notebook.shown[-1][MIME]["name"] == "power"
+    assert notebook.run("job.result()") == 32
