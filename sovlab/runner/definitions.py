@@ -1,26 +1,19 @@
-"""What ``__main__`` defines, as source: gathered at one end, run at the other.
-
-A definition goes with all that it reads: other definitions, imports, and (on the way into a job)
-variables. It is run where its first user needs it, after what it needs itself; its lines keep their
-numbers in its cell, and `linecache` knows them.
-"""
+"""What ``__main__`` defines, as source, with all that it reads: definitions, imports and variables."""
 
 from __future__ import annotations
-import __future__
 
+import abc
 import ast
+import copy
 import functools
-import importlib
-import linecache
 import sys
 import types
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Set, Tuple
 
 from sovlab.runner import sources
-from sovlab.runner.pack import Pack, PackWriter
-from sovlab.runner.pickling import Loader
+from sovlab.runner.pack import PackWriter
 from sovlab.runner.scopes import Names, names_in
-from sovlab.runner.sources import Found
+from sovlab.runner.sources import Found, Statement
 
 _NOT_SENT = frozenset({"get_ipython", "exit", "quit", "open"})
 """Names that IPython puts into a notebook; a job has its own."""
@@ -234,7 +227,7 @@ def _state(found: Found) -> Tuple[Dict[str, Any], ast.AST]:
         return state, node
     state["defaults"] = origin.__defaults__
     state["kwdefaults"] = origin.__kwdefaults__
-    return state, _without_defaults(node)
+    return state, without_defaults(node)
 
 
 def _says(node: ast.AST, value: Any) -> bool:
@@ -245,9 +238,9 @@ def _says(node: ast.AST, value: Any) -> bool:
         return False
 
 
-def _without_defaults(node: sources.Statement) -> sources.Statement:
+def without_defaults(node: Statement) -> Statement:
     """A function's tree with None for its defaults: they come as values."""
-    blank = copy.deepcopy(node)
+    blank: Statement = copy.deepcopy(node)
     arguments = _arguments(blank)
     for values in (arguments.defaults, arguments.kw_defaults):
         for number, default in enumerate(values):
@@ -257,7 +250,8 @@ def _without_defaults(node: sources.Statement) -> sources.Statement:
 
 
 def _arguments(node: Any) -> ast.arguments:
-    arguments: ast.arguments = node.value.args if isinstance(node, ast.Assign) else node.args
+    function: Any = node.value if isinstance(node, ast.Assign) else node
+    arguments: ast.arguments = function.args
     return arguments
 
 
@@ -288,140 +282,3 @@ def _literal(node: ast.AST) -> bool:
     except (ValueError, TypeError, SyntaxError):
         return False
     return True
-
-
-def file_name(key: str, labels: Mapping[str, str]) -> str:
-    """What the source with this SHA-256 is called in tracebacks: ``Cell In[7]``, ``train.py``."""
-    label = labels.get(key)
-    if label is None:
-        return f"Cell {key[:8]}"
-    return f"Cell {label}" if label.startswith("In[") else label
-
-
-class Installer:
-    """Puts what a pack brings into a namespace: imports, definitions, variables.
-
-    Args:
-        pack: a payload or results.
-        main: the namespace, usually that of ``__main__``.
-        labels: what cells are called, by the SHA-256 of their source.
-        replace: whether names that ``main`` has are bound anew; if not, only what is missing is added.
-    """
-
-    def __init__(
-        self,
-        pack: Pack,
-        main: Dict[str, Any],
-        labels: Mapping[str, str] = types.MappingProxyType({}),
-        *,
-        replace: bool = True,
-    ) -> None:
-        self._pack = pack
-        self._main = main
-        self._replace = replace
-        self._entries: Dict[str, Dict[str, Any]] = {d["name"]: d for d in pack.meta.get("definitions", ())}
-        self._begun: Set[str] = set()
-        self._labels = labels
-        self.errors: Dict[str, str] = {}
-        """Why a name could not be had here, for each that could not."""
-
-    def all(self) -> Dict[str, Any]:
-        """Bind everything; the values whose names are no identifiers, like ``__call__``, are returned too."""
-        values = self.values(None)
-        self._main.update(values)
-        return values
-
-    def values(self, wanted: Optional[Set[str]]) -> Dict[str, Any]:
-        """Add imports and definitions, and load ``wanted`` variables (None: all)."""
-        self._remember_lines()
-        self._import()
-        values: Dict[str, Any] = {}
-        for name, value, error in Loader(self._pack, main=self._main, wanted=wanted, resolve=self._resolve):
-            if error:
-                self.errors[name] = error
-            elif name.startswith("def."):
-                self._restore(name, value)
-            else:
-                values[name] = value
-                if self._replace:
-                    # A definition that is run later may read it.
-                    self._main[name] = value
-        if self._replace:
-            for name in self._entries:
-                self._define(name)
-        return values
-
-    def _import(self) -> None:
-        for alias, module, attribute in self._pack.meta.get("imports", ()):
-            if alias is not None and alias in self._main and not self._replace:
-                continue
-            try:
-                value = importlib.import_module(module)
-                if attribute is not None:
-                    value = getattr(value, attribute)
-            except ImportError as error:
-                missing = (getattr(error, "name", None) or module).partition(".")[0]
-                self.errors[alias or module] = (
-                    f"needs the library {missing}, which cannot be imported here: {error}"
-                )
-            except AttributeError:
-                self.errors[alias or module] = (
-                    f"needs {module}.{attribute}, which this version of {module} lacks"
-                )
-            else:
-                if alias is not None:
-                    self._main[alias] = value
-
-    def _resolve(self, name: str) -> Any:
-        first, *rest = name.split(".")
-        self._define(first)
-        try:
-            return functools.reduce(getattr, rest, self._main[first])
-        except (AttributeError, KeyError):
-            raise LookupError(name) from None
-
-    def _define(self, name: str) -> None:
-        entry = self._entries.get(name)
-        if entry is None or name in self._begun or (name in self._main and not self._replace):
-            return
-        self._begun.add(name)
-        for other in entry["before"]:
-            self._define(other)
-        source = bytes(self._pack.segment(entry["segment"])).decode("utf-8", "surrogatepass")
-        first = entry["line"]
-        if source[:1] in " \t":
-            source, first = f"if True:\n{source}", first - 1  # from within a block
-        file = file_name(entry["key"], self._labels)
-        tree = ast.parse("\n" * (first - 1) + source, file)
-        if entry["defaults"]:
-            block: Any = tree.body[0] if isinstance(tree.body[0], ast.If) else tree
-            block.body[0] = _without_defaults(block.body[0])
-        flags = sum(getattr(__future__, f).compiler_flag for f in entry.get("future", ()))
-        exec(compile(tree, file, "exec", flags, dont_inherit=True), self._main)  # noqa: S102 - the user's own
-
-    def _restore(self, segment: str, state: Dict[str, Any]) -> None:
-        name = next(n for n, entry in self._entries.items() if entry["segment"] == segment)
-        if name in self._main and not self._replace and name not in self._begun:
-            return
-        self._define(name)
-        value = self._main[name]
-        if "defaults" in state:
-            value.__defaults__, value.__kwdefaults__ = state["defaults"], state["kwdefaults"]
-        if "dict" in state:
-            vars(value).update(state["dict"])
-        for attribute, held in state.get("attributes", {}).items():
-            setattr(value, attribute, held)
-
-    def _remember_lines(self) -> None:
-        """Let tracebacks and `inspect.getsource` find the lines, each at its number in its cell."""
-        cells: Dict[str, List[str]] = {}
-        for entry in self._entries.values():
-            file = file_name(entry["key"], self._labels)
-            known = linecache.cache.get(file)
-            lines = cells.setdefault(file, list(known[2]) if known is not None and len(known) == 4 else [])
-            text = bytes(self._pack.segment(entry["segment"])).decode("utf-8", "surrogatepass")
-            for number, line in enumerate(text.splitlines(keepends=True), entry["line"] - 1):
-                lines.extend("\n" for _ in range(number + 1 - len(lines)))
-                lines[number] = line
-        for file, lines in cells.items():
-            linecache.cache[file] = (sum(map(len, lines)), None, lines, file)

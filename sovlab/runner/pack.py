@@ -37,16 +37,21 @@ class PackError(Exception):
 class PackWriter:
     """Writes a pack to an open binary file, or only computes its digest if the file is None.
 
-    Large segments are hashed in a thread beside the writing; nothing is copied. Use it as a context
-    manager, or call `close`: an abandoned writer leaves its thread waiting.
+    From the first large segment on, a thread hashes beside the writing; nothing is copied. Use it as a
+    context manager, or call `close`: an abandoned writer leaves its thread waiting.
+
+    Args:
+        file: opened for writing, unbuffered or not.
+        hashing: False leaves the digest out, to learn only the size.
     """
 
-    def __init__(self, file: Optional[BinaryIO]) -> None:
+    def __init__(self, file: Optional[BinaryIO], *, hashing: bool = True) -> None:
         self._file = file
+        self._hashing = hashing
         self._hash = hashlib.sha256()
         self._segments: Dict[str, Tuple[int, int]] = {}
         self._offset = 0
-        self._queue: queue.Queue[Optional[memoryview]] = queue.Queue(maxsize=4)
+        self._queue: queue.Queue[Optional[memoryview]] = queue.Queue(maxsize=16)
         self._thread: Optional[threading.Thread] = None
         self._put(MAGIC)
 
@@ -99,10 +104,9 @@ class PackWriter:
         view = memoryview(data)
         for start in range(0, len(view), _CHUNK):
             chunk = view[start : start + _CHUNK]
-            if self._file is not None and len(view) >= _CHUNK:
+            if self._hashing and self._file is not None and (self._thread is not None or len(view) >= _CHUNK):
                 self._hash_beside(chunk)
-            else:
-                self._drain()
+            elif self._hashing:
                 self._hash.update(chunk)
             if self._file is not None:
                 self._file.write(chunk)
@@ -120,10 +124,6 @@ class PackWriter:
             if chunk is None:
                 return
             self._hash.update(chunk)
-
-    def _drain(self) -> None:
-        # Small pieces are hashed here; what the thread still holds comes before them.
-        self.close()
 
 
 class SegmentStream:

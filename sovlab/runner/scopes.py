@@ -13,8 +13,7 @@ import ast
 import re
 from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Union
 
-FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-Function = Union[ast.FunctionDef, ast.AsyncFunctionDef]
+from sovlab.runner.binding import Function, arguments_of, bound_in
 
 _SWALLOWING = frozenset({"suppress", "raises", "assertRaises", "ignored"})
 """Context managers after whose block it may not have been run to its end. Others are rare enough."""
@@ -236,7 +235,7 @@ class _Analysis(ast.NodeVisitor):
         self.visit(node.subject)
         last = node.cases[-1]
         sure = last.guard is None and getattr(last.pattern, "pattern", 0) is None
-        ways = [lambda case=case: self.generic_visit(case) for case in node.cases]  # type: ignore[misc]
+        ways = [lambda case=case: self.generic_visit(case) for case in node.cases]
         self._ways(*ways, or_none=not sure)
 
     def _capture(self, node: ast.AST) -> None:
@@ -359,8 +358,8 @@ class _Analysis(ast.NodeVisitor):
 
     def _inside(self, node: Union[Function, ast.Lambda]) -> None:
         body: List[ast.AST] = [node.body] if isinstance(node, ast.Lambda) else list(node.body)
-        local, declared, outside = _bound_in(body, self._mangled)
-        local |= {self._mangled(a.arg) for a in _arguments(node.args)}
+        local, declared, outside = bound_in(body, self._mangled)
+        local |= {self._mangled(a.arg) for a in arguments_of(node.args)}
         assigned, ended = set(self._assigned), self._ended
         self._scopes.append(_Scope("function", local - declared - outside, declared))
         self.block(body)
@@ -370,7 +369,7 @@ class _Analysis(ast.NodeVisitor):
     def visit_FunctionDef(self, node: Function) -> None:
         self.block(node.decorator_list)
         typed = self._type_parameters(node)
-        for argument in _arguments(node.args):
+        for argument in arguments_of(node.args):
             self._annotation(argument.annotation)
         self._annotation(node.returns)
         self._defaults(node.args)
@@ -401,7 +400,7 @@ class _Analysis(ast.NodeVisitor):
         typed = self._type_parameters(node)
         self.block([*node.bases, *node.keywords])
         outer, self._methods = self._methods, []
-        local, declared, _ = _bound_in(node.body, self._mangled)
+        local, declared, _ = bound_in(node.body, self._mangled)
         before, ended = set(self._assigned), self._ended
         self._mangling.append(node.name)
         self._scopes.append(_Scope("class", local, declared))
@@ -430,7 +429,7 @@ class _Analysis(ast.NodeVisitor):
         self.visit(generators[0].iter)
         local: Set[str] = set()
         for generator in generators:
-            local |= _bound_in([generator.target], self._mangled)[0]
+            local |= bound_in([generator.target], self._mangled)[0]
         before = set(self._assigned)
         self._scopes.append(_Scope("comprehension", local, set()))
         for number, generator in enumerate(generators):
@@ -449,74 +448,3 @@ def _name_of(node: ast.AST) -> str:
     if isinstance(node, ast.Call):
         node = node.func
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
-
-
-def _arguments(arguments: ast.arguments) -> List[ast.arg]:
-    more = [a for a in (arguments.vararg, arguments.kwarg) if a is not None]
-    return [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, *more]
-
-
-class _Bound(ast.NodeVisitor):
-    """Collects what one scope binds, without going into the scopes within it."""
-
-    def __init__(self, mangled: Callable[[str], str]) -> None:
-        self.local: Set[str] = set()
-        self.declared: Set[str] = set()
-        self.outside: Set[str] = set()
-        self._mangled = mangled
-
-    def _add(self, name: Optional[str]) -> None:
-        if name:
-            self.local.add(self._mangled(name))
-
-    def visit_Name(self, node: ast.Name) -> None:
-        if not isinstance(node.ctx, ast.Load):
-            self._add(node.id)
-
-    def visit_Global(self, node: ast.Global) -> None:
-        self.declared |= {self._mangled(name) for name in node.names}
-
-    def visit_Nonlocal(self, node: ast.Nonlocal) -> None:
-        self.outside |= {self._mangled(name) for name in node.names}
-
-    def visit_Import(self, node: Union[ast.Import, ast.ImportFrom]) -> None:
-        for alias in node.names:
-            self._add(alias.asname or alias.name.partition(".")[0])
-
-    visit_ImportFrom = visit_Import
-
-    def _named(self, node: ast.AST) -> None:
-        self._add(getattr(node, "name", None) or getattr(node, "rest", None))
-        self.generic_visit(node)
-
-    visit_ExceptHandler = visit_MatchAs = visit_MatchStar = visit_MatchMapping = _named
-
-    def visit_FunctionDef(self, node: Union[Function, ast.ClassDef]) -> None:
-        self._add(node.name)
-        self._walrus([*node.decorator_list, *getattr(node, "bases", [])])
-        if isinstance(node, FUNCTIONS):
-            self._walrus([*node.args.defaults, *(d for d in node.args.kw_defaults if d is not None)])
-
-    visit_AsyncFunctionDef = visit_ClassDef = visit_FunctionDef
-
-    def visit_Lambda(self, node: ast.Lambda) -> None:
-        self._walrus([*node.args.defaults, *(d for d in node.args.kw_defaults if d is not None)])
-
-    def _walrus(self, nodes: Iterable[ast.AST]) -> None:
-        for node in nodes:
-            self.visit(node)
-
-    def _comprehension(self, node: ast.AST) -> None:
-        # Its own names stay inside; those of := come out.
-        for part in ast.walk(node):
-            if isinstance(part, ast.NamedExpr):
-                self._add(part.target.id)
-
-    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
-
-
-def _bound_in(nodes: Iterable[ast.AST], mangled: Callable[[str], str]) -> tuple[Set[str], Set[str], Set[str]]:
-    collector = _Bound(mangled)
-    for node in nodes:
-        collector.visit(node)
-    return collector.local, collector.declared, collector.outside

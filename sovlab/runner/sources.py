@@ -14,7 +14,7 @@ import linecache
 import types
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
 
-from sovlab.runner.scopes import FUNCTIONS
+from sovlab.runner.binding import FUNCTIONS
 
 Statement = Union[ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Assign]
 
@@ -188,7 +188,8 @@ def _defining(file: str, cell: str) -> Dict[str, List[Statement]]:
 
 
 def _first_line(node: Statement) -> int:
-    return min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
+    decorators: List[ast.expr] = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(decorator.lineno for decorator in decorators)])
 
 
 def _segment(cell: str, node: Statement) -> str:
