@@ -7,6 +7,9 @@ VENV   ?= .venv
 #   make demo TORCH="torch --index-url https://your.mirror/whl/cu130"
 TORCH  ?= torch==2.13.0
 NBVAL  ?= --nbval-lax
+# Peers that are measured beside sovlab; and what make bench hands on, e.g. ARGS="--quick --only submit".
+PEERS  ?= .venv-bench
+ARGS   ?=
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
@@ -72,8 +75,18 @@ notebooks: $(VENV)/.dev
 	$(BIN)/python -m pytest $(NBVAL) notebooks -p no:cacheprovider
 	$(BIN)/python -m pytest tests/notebooks
 
-bench: $(VENV)/.demo
-	$(BIN)/python -m benchmarks
+# The peers get a venv of their own, so that ours stays what it is. One that cannot be had is left out, and
+# the tables say so.
+$(PEERS)/.peers: benchmarks/peers.txt | $(BIN)/python
+	@echo "Installing the peers to measure beside"
+	@$(PYTHON) -m venv $(PEERS)
+	@while read -r peer; do \
+	  $(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check "$$peer" || echo "Without $$peer"; \
+	done < benchmarks/peers.txt
+	@touch $@
+
+bench: $(VENV)/.demo $(PEERS)/.peers
+	$(BIN)/python -m benchmarks --peers $(PEERS) $(ARGS)
 
 clean:
-	rm -rf $(VENV) out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PEERS) out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
