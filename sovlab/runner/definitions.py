@@ -126,17 +126,20 @@ class Definitions:
             return None
         if not rest:
             standing = self._namespace[top]
-            return (
-                top
-                if standing is value
-                or (standing is definition.found.origin and sources.matches(value, definition.found))
-                else None
-            )
+            wrapped, path = standing, top
+            while wrapped is not value and "__wrapped__" in getattr(wrapped, "__dict__", {}):
+                wrapped, path = wrapped.__dict__["__wrapped__"], f"{path}.__wrapped__"
+            if wrapped is value:
+                return path
+            again = standing is definition.found.origin and sources.matches(value, definition.found)
+            return top if again else None
         try:
             reached = functools.reduce(getattr, rest.split("."), self._namespace[top])
         except AttributeError:
             return None
-        return qualified if reached is value else None
+        if reached is value or (isinstance(value, types.FunctionType) and sources.same(value, reached)):
+            return qualified
+        return None
 
     def _lambda(self, value: Any) -> Optional[str]:
         if value.__qualname__ != "<lambda>":
@@ -167,16 +170,19 @@ class Definitions:
 
     def states(self) -> Dict[str, Dict[str, Any]]:
         """What the source does not say of each definition, under the name to pickle it as."""
-        ordered = sorted(self.gathered)
-        return {f"def.{i}": self.gathered[n].state for i, n in enumerate(ordered) if self.gathered[n].state}
+        return {
+            f"def.{name}": self.gathered[name].state
+            for name in sorted(self.gathered)
+            if self.gathered[name].state
+        }
 
     def write(self, writer: PackWriter) -> Dict[str, Any]:
         """Write the sources; what belongs into the pack's meta: ``definitions`` and ``imports``."""
         listed = []
-        for number, name in enumerate(sorted(self.gathered)):
+        for name in sorted(self.gathered):
             definition = self.gathered[name]
             found = definition.found
-            segment = f"def.{number}"
+            segment = f"def.{name}"
             writer.add(segment, found.source.encode("utf-8", "surrogatepass"))
             listed.append(
                 {

@@ -16,7 +16,7 @@ from typing import Any, Dict, List, Mapping, Optional, Set
 
 from sovlab.runner.definitions import without_defaults
 from sovlab.runner.pack import Pack
-from sovlab.runner.unpickling import Loader
+from sovlab.runner.unpickling import Loader, attribute
 
 
 def file_name(key: str, labels: Mapping[str, str]) -> str:
@@ -65,7 +65,7 @@ class Installer:
         self._remember_lines()
         self._import()
         values: Dict[str, Any] = {}
-        for name, value, error in Loader(self._pack, main=self._main, wanted=wanted, resolve=self._resolve):
+        for name, value, error in Loader(self._pack, main=self._main, wanted=wanted, resolve=self.resolve):
             if error:
                 self.errors[name] = error
             elif name.startswith("def."):
@@ -75,9 +75,8 @@ class Installer:
                 if self._replace:
                     # A definition that is run later may read it.
                     self._main[name] = value
-        if self._replace:
-            for name in self._entries:
-                self._define(name)
+        for name in self._entries:
+            self._define(name)
         return values
 
     def _import(self) -> None:
@@ -101,11 +100,12 @@ class Installer:
                 if alias is not None:
                     self._main[alias] = value
 
-    def _resolve(self, name: str) -> Any:
+    def resolve(self, name: str) -> Any:
+        """What ``main`` has, or is to have, under a dotted name. Raises `LookupError`."""
         first, *rest = name.split(".")
         self._define(first)
         try:
-            return functools.reduce(getattr, rest, self._main[first])
+            return functools.reduce(attribute, rest, self._main[first])
         except (AttributeError, KeyError):
             raise LookupError(name) from None
 
@@ -129,7 +129,7 @@ class Installer:
         exec(compile(tree, file, "exec", flags, dont_inherit=True), self._main)  # noqa: S102 - the user's own
 
     def _restore(self, segment: str, state: Dict[str, Any]) -> None:
-        name = next(n for n, entry in self._entries.items() if entry["segment"] == segment)
+        name = segment[len("def.") :]
         if name in self._main and not self._replace and name not in self._begun:
             return
         self._define(name)

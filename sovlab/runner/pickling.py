@@ -225,6 +225,13 @@ def _pickler_class() -> Any:
                 elif reduced[0] is not type and reduced[0] is not cloudpickle._builtin_type:
                     self._policy.bytecode.append(value.__qualname__)
                 return reduced
+            if isinstance(value, _CACHED):
+                # functools pickles these by name, whether the other side has the name or not.
+                name = self._policy.refer(value)
+                if name is not None:
+                    return main_attribute, (name,)
+                if cloudpickle._lookup_module_and_qualname(value) is None:
+                    return _cached_again, (value.__wrapped__, value.cache_parameters())
             if isinstance(value, io.IOBase):
                 return self._reduce_file(value)
             if isinstance(value, types.ModuleType):
@@ -251,6 +258,13 @@ def _pickler_class() -> Any:
             raise TypeError("an open file stays in the process that opened it")
 
     return Pickler
+
+
+_CACHED = type(functools.lru_cache(lambda: None))
+
+
+def _cached_again(function: Any, parameters: Dict[str, Any]) -> Any:
+    return functools.lru_cache(**parameters)(function)
 
 
 class _Main:

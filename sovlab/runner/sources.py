@@ -77,6 +77,11 @@ def matches(origin: Any, found: Found) -> bool:
     return code is not None and isinstance(found.origin, type) and _class_is(origin, code)
 
 
+def same(one: types.FunctionType, other: Any) -> bool:
+    """Whether two functions were made of the same source."""
+    return isinstance(other, types.FunctionType) and _same(one.__code__, other.__code__)
+
+
 def cells(namespace: Mapping[str, Any]) -> List[str]:
     """File names of what may define names of ``namespace``, newest first."""
     files = [name for name, entry in list(linecache.cache.items()) if len(entry) == 4 and entry[1] is None]
@@ -300,6 +305,8 @@ def _mangled(origin: type, name: str) -> str:
 
 
 def _from_cell(function: types.FunctionType, origin: type) -> bool:
-    return function.__module__ == origin.__module__ and not function.__code__.co_filename.startswith(
-        "<string>"
-    )
+    """Whether the user put a function on a class; those that dataclasses and their like make are not."""
+    file = function.__code__.co_filename
+    entry = linecache.cache.get(file, ())
+    in_cell = len(entry) == 4 and entry[1] is None
+    return in_cell and not function.__qualname__.startswith(f"{origin.__qualname__}.")

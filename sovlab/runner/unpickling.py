@@ -16,7 +16,12 @@ from sovlab.runner.pack import Pack
 
 def main_attribute(name: str) -> Any:
     """What ``__main__`` calls ``name``, which may be dotted. `load` puts its own in place of this one."""
-    return functools.reduce(getattr, name.split("."), sys.modules["__main__"])
+    return functools.reduce(attribute, name.split("."), sys.modules["__main__"])
+
+
+def attribute(value: Any, name: str) -> Any:
+    """``getattr``, but a function that is no longer wrapped is what it wrapped."""
+    return getattr(value, name, value) if name == "__wrapped__" else getattr(value, name)
 
 
 def main_namespace() -> Dict[str, Any]:
@@ -186,7 +191,7 @@ class Loader:
     def _look_up(self, name: str) -> Any:
         first, *rest = name.split(".")
         try:
-            return functools.reduce(getattr, rest, self._main[first])
+            return functools.reduce(attribute, rest, self._main[first])
         except AttributeError:
             raise LookupError(name) from None
 

@@ -1,0 +1,1 @@
+"""What travels: a cell, call or script with all it needs, as one content-addressed file; what comes back."""

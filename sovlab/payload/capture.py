@@ -1,0 +1,133 @@
+"""What a cell's source takes from the notebook: read without running it."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import difflib
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sovlab.errors import CaptureError
+from sovlab.runner.scopes import Names, names_in
+
+_ONLY_HERE = re.compile(r"%\s*(matplotlib|config|load_ext|autoreload|reload_ext)\b")
+"""Magics that set up the notebook's own process; a job does without them."""
+_MAGIC = re.compile(r"(?:[\w, *]+=\s*)?[%!]|\?|\w[\w.]*\?{1,2}\s*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Source that is known to compile.
+
+    Attributes:
+        data: as it travels, byte for byte as it was given but for magics that a job does without.
+        names: what it reads and binds.
+        tree: its syntax tree.
+        text: the same as text, for messages.
+    """
+
+    data: bytes
+    names: Names
+    tree: ast.Module
+    text: str
+
+    @property
+    def key(self) -> str:
+        """SHA-256 of the source, in hex."""
+        return hashlib.sha256(self.data).hexdigest()
+
+    def line(self, name: str) -> str:
+        """Where ``name`` is first read, for a message: ``line 3``; empty if it is not read here."""
+        number = self.names.reads.get(name)
+        return f"line {number}" if number else ""
+
+
+def read_cell(source: str, file: str) -> Source:
+    """Read a cell.
+
+    Args:
+        source: as it stands in the notebook.
+        file: what to call it in the `SyntaxError` of one that does not compile.
+
+    Raises:
+        SyntaxError: the user's own, with their line.
+        CaptureError: it has a magic or a shell command that only a notebook understands.
+    """
+    text = source
+    while True:
+        try:
+            tree = ast.parse(text, file)
+            break
+        except SyntaxError as error:
+            text = _without_magic(text, error)
+        except ValueError as error:
+            raise SyntaxError(str(error)) from None
+    return _checked(text.encode("utf-8", "surrogatepass"), text, tree, file)
+
+
+def read_script(data: bytes, file: str) -> Source:
+    """Read a Python file, in whatever encoding it declares. Raises `SyntaxError`."""
+    try:
+        tree = ast.parse(data, file)
+    except ValueError as error:
+        raise SyntaxError(f"{file}: {error}") from None
+    return _checked(data, data.decode(errors="replace"), tree, file)
+
+
+def _checked(data: bytes, text: str, tree: ast.Module, file: str) -> Source:
+    # Some errors, like a return outside of a function, show only when it is compiled.
+    compile(data, file, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+    return Source(data, names_in(tree), tree, text)
+
+
+def _without_magic(text: str, error: SyntaxError) -> str:
+    """``text`` with the magic at the line of ``error`` made a comment, on a line of the same number."""
+    lines = re.split(r"(?<=\n)|(?<=\r)(?!\n)", text)
+    number = (error.lineno or 0) - 1
+    line = lines[number] if 0 <= number < len(lines) else ""
+    bare = line.strip()
+    if not _MAGIC.match(bare):
+        raise error
+    if _ONLY_HERE.match(bare):
+        indent = line[: len(line) - len(line.lstrip())]
+        lines[number] = f"{indent}pass  # {line.lstrip()}"
+        return "".join(lines)
+    if bare.startswith("%%"):
+        advice = "Leave the line out: a job is timed and its output is kept anyway."
+    elif bare.startswith("!") or re.match(r"[\w, *]+=\s*!", bare):
+        advice = "Use subprocess.run([...]) in the cell, or run the command in a cell of its own before."
+    else:
+        advice = "Move it to a cell of its own, or write it in Python."
+    raise CaptureError(
+        f"Line {number + 1} of the cell, {bare[:80]!r}, is for IPython, and a job runs plain Python.", advice
+    )
+
+
+def undefined(source: Source, namespace: Mapping[str, Any]) -> list[str]:
+    """One sentence for each name that neither notebook, cell nor Python defines.
+
+    It is no error: what runs before may define it (a star import, ``exec``), and if nothing does, the
+    user's own NameError says where.
+    """
+    if any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in ast.walk(source.tree)):
+        return []
+    found = []
+    for name in sorted(source.names.reads):
+        known = name in namespace or name in source.names.binds or hasattr(builtins, name)
+        if not known and not name.startswith("_") and name not in ("get_ipython", "display"):
+            hint = did_you_mean(name, namespace)
+            where = source.line(name)
+            found.append(
+                f"{name}, read in {where}, is defined neither in the notebook nor in the cell.{hint}"
+            )
+    return found
+
+
+def did_you_mean(name: str, namespace: Mapping[str, Any]) -> str:
+    """A sentence with the public name that is nearest to ``name``, behind a space; empty if none is near."""
+    near = difflib.get_close_matches(name, [n for n in namespace if not n.startswith("_")], 1)
+    return f" Did you mean {near[0]}?" if near else ""

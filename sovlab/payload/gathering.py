@@ -1,0 +1,255 @@
+"""What code needs from a namespace, found by reading it and, where that ends, by pickling it."""
+
+from __future__ import annotations
+import __future__
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+from sovlab.core.units import format_bytes
+from sovlab.errors import CaptureError
+from sovlab.payload import modules, secrets
+from sovlab.payload.capture import Source
+from sovlab.runner.definitions import Definitions
+from sovlab.runner.pack import PackWriter
+from sovlab.runner.pickling import Dumper, Policy, Postponed, Sent, Unpicklable
+
+MAX_UNNAMED = 256_000_000
+"""Bytes of the largest variable that travels without being named in ``--in``."""
+
+_REMEDIES = (
+    (re.compile(r"^_io\.|\.IO$|^tempfile\."), "Open the file inside the cell, or send its path."),
+    (re.compile(r"generator$|iterator$"), "Make it inside the cell, or send a list of its items."),
+    (re.compile(r"lock|Lock|Condition|Event|Semaphore|queue\."), "Make it inside the cell."),
+    (re.compile(r"[Ss]ocket|Connection|Cursor|Session|Client"), "Connect inside the cell."),
+    (re.compile(r"Thread|Process|Pool|Executor|Task|Future"), "Start it inside the cell."),
+)
+
+
+def gather(
+    namespace: Mapping[str, Any],
+    cell: Source | None,
+    send: Sequence[str] | None,
+    explicit: Mapping[str, Any] | None = None,
+) -> Gathered:
+    """What ``cell`` needs of ``namespace``, and what is given explicitly."""
+    gathered = Gathered(namespace, cell, send, explicit or {})
+    if cell is not None:
+        gathered.definitions.chains(cell.names.chains)
+        for name in sorted({*cell.names.reads, *(send or ())}):
+            gathered.definitions.need(name)
+    return gathered
+
+
+class Gathered:
+    """What travels with a payload. Pickling finds more of it: `dump` is part of the gathering.
+
+    Args:
+        namespace: the notebook's variables.
+        cell: what reads them; None for a call.
+        send: names of ``--in``; None if there was none.
+        explicit: values that travel beside the variables, unasked: the arguments of a call.
+    """
+
+    def __init__(
+        self,
+        namespace: Mapping[str, Any],
+        cell: Source | None,
+        send: Sequence[str] | None,
+        explicit: Mapping[str, Any],
+    ) -> None:
+        self._namespace = namespace
+        self._cell = cell
+        self._send = send
+        self._explicit = explicit
+        self._order: list[str] | None = None
+        self._done: list[str] = []
+        self._policy = Policy()
+        self.definitions = Definitions(namespace, self._variable)
+        self.variables: dict[str, str] = {}
+        """Variables that travel, with the definition that reads each; empty for the code itself."""
+        self.withheld: dict[str, str] = {}
+        self.messages: list[str] = []
+        self.sent: list[Sent] = []
+        self.future = sorted(
+            f for f in __future__.all_feature_names if namespace.get(f) is getattr(__future__, f)
+        )
+
+    def _variable(self, name: str, reader: str) -> None:
+        if name in self.variables or name in self.withheld:
+            return
+        named = name in (self._send or ())
+        if self._send is not None and not named and not reader:
+            self._note(f"{name} is read in {self._where(name)}, but not sent: --in does not name it.")
+            return
+        why = "" if named else secrets.suspicious(name, self._namespace[name])
+        if why:
+            self.withheld[name] = why
+            self._note(
+                f"{why}, so {name} was not sent. Name it in --in if the job shall have it, or set --env."
+            )
+            return
+        self.variables[name] = reader
+
+    def _note(self, message: str) -> None:
+        if message not in self.messages:
+            self.messages.append(message)
+
+    def _where(self, name: str) -> str:
+        reader = self.variables.get(name, "")
+        if reader:
+            return reader
+        return (self._cell.line(name) if self._cell is not None else "") or "the call"
+
+    @property
+    def bytecode(self) -> list[str]:
+        """What only goes as bytecode, known once `dump` has run."""
+        return self._policy.bytecode
+
+    def modules(self) -> set[str]:
+        """Modules that the job imports for what was gathered, known once `dump` has run."""
+        found = {*self._policy.modules, *self.definitions.submodules}
+        found.update(module for module, _ in self.definitions.imports.values())
+        for definition in self.definitions.gathered.values():
+            found |= modules.imports_in(definition.found.node)
+        return found
+
+    def labels(self) -> dict[str, str]:
+        """What the cells of the definitions are called, by the SHA-256 of their source."""
+        numbers = _execution_counts(self._namespace)
+        return {d.found.key: _label(d.found.file, numbers) for d in self.definitions.gathered.values()}
+
+    def dump(self, writer: PackWriter) -> list[Sent]:
+        """Pickle the variables, the same way each time it is called.
+
+        Raises:
+            Postponed: a variable must come before one that is written already; begin anew.
+            CaptureError: one cannot travel.
+        """
+        self._policy = Policy(self._refer, strict=True, main=self._namespace, reads=self._read_by)
+        dumper = Dumper(writer, self._policy)
+        self._done = []
+        self.sent = []
+        try:
+            for name in iter(self._next, None):
+                self._done.append(name)
+                self.sent.append(self._add(dumper, name))
+        except Postponed:
+            self._order = None
+            raise
+        dumper.finish()
+        self._order = self._done
+        return self.sent
+
+    def _next(self) -> str | None:
+        # What pickling has found meanwhile comes last.
+        planned = self._order if self._order is not None else self._plan()
+        done = set(self._done)
+        return next((name for name in (*planned, *self._plan()) if name not in done), None)
+
+    def _plan(self) -> list[str]:
+        """Names in the order in which the job can load them."""
+        early: dict[str, None] = {}
+        states = self.definitions.states()
+        for name in sorted(self.definitions.gathered):
+            definitions, variables = self.definitions.before(name)
+            early.update(dict.fromkeys(v for v in variables if v in self.variables))
+            early.update(dict.fromkeys(f"def.{d}" for d in definitions if f"def.{d}" in states))
+        return [*early, *sorted(self.variables), *self._explicit, *sorted(states)]
+
+    def _add(self, dumper: Dumper, name: str) -> Sent:
+        try:
+            sent = dumper.add(name, self._value(name))
+        except Unpicklable as error:
+            raise self._refusal(name, error) from error.__cause__
+        named = name in (self._send or ()) or name in self._explicit
+        if sent.size > MAX_UNNAMED and not named:
+            asked = [*(self._send or self._read()), *([name] if self._send else [])]
+            raise CaptureError(
+                f"{name}, read in {self._where(name)}, has {format_bytes(sent.size)}: more than the "
+                f"{format_bytes(MAX_UNNAMED)} that are sent unasked.",
+                f"Name it to send it: --in {','.join(asked)}.{self._view(name)}",
+            )
+        return sent
+
+    def _read(self) -> list[str]:
+        return sorted(name for name, reader in self.variables.items() if not reader)
+
+    def _value(self, name: str) -> Any:
+        if name in self._explicit:
+            return self._explicit[name]
+        if name in self.variables:
+            return self._namespace[name]
+        return self.definitions.states()[name]
+
+    def _view(self, name: str) -> str:
+        value = self._value(name)
+        storage = getattr(value, "untyped_storage", None)
+        if type(value).__module__.partition(".")[0] == "torch" and storage is not None:
+            own = value.numel() * value.element_size()
+            if own * 2 < storage().nbytes():
+                return f" It is a view of a larger tensor: {name}.clone() has {format_bytes(own)}."
+        return ""
+
+    def _refer(self, value: Any) -> str | None:
+        known = len(self.definitions.gathered)
+        name = self.definitions.refer(value)
+        if len(self.definitions.gathered) > known:
+            for gathered in self.definitions.gathered:
+                _, variables = self.definitions.before(gathered)
+                if any(v in self.variables and v not in self._done for v in variables):
+                    raise Postponed
+        return name
+
+    def _read_by(self, function: Any) -> None:
+        from cloudpickle import cloudpickle
+
+        for name in sorted(cloudpickle._extract_code_globals(function.__code__)):
+            self.definitions.need(name, f"{function.__qualname__}")
+
+    def _refusal(self, name: str, error: Unpicklable) -> CaptureError:
+        subject = _readable(error.path)
+        where = "" if name in self._explicit or name.startswith("def.") else f", read in {self._where(name)},"
+        remedy = next(
+            (advice for pattern, advice in _REMEDIES if pattern.search(error.kind)),
+            "Make it inside the cell.",
+        )
+        return CaptureError(
+            f"{subject}{where} cannot be sent to a job: it is of type {error.kind} ({error.why}).", remedy
+        )
+
+
+def _readable(path: str) -> str:
+    """A path into what is sent, in the user's words."""
+    match = re.match(r"__call__\[(0|1\]\[(\d+)|2\]\['([^']*)')\](.*)", path, re.DOTALL)
+    if match:
+        number, keyword, rest = match[2], match[3], match[4]
+        what = (
+            f"argument {int(number) + 1}"
+            if number is not None
+            else f"argument {keyword}"
+            if keyword
+            else "the function"
+        )
+        return f"{what}{f' (at {rest})' if rest else ''}"
+    match = re.match(r"def\.(\w+)\['(\w+)'\]", path)
+    if match:
+        return f"{'a default' if 'defaults' in match[2] else 'an attribute'} of {match[1]}"
+    return path
+
+
+def _execution_counts(namespace: Mapping[str, Any]) -> Mapping[str, int]:
+    get_ipython = namespace.get("get_ipython")
+    shell = get_ipython() if callable(get_ipython) else None
+    return getattr(getattr(shell, "compile", None), "_filename_map", {})
+
+
+def _label(file: str, numbers: Mapping[str, int]) -> str:
+    if file in numbers:
+        return f"In[{numbers[file]}]"
+    match = re.match(r"<ipython-input-(\d+)-", file)
+    if match:
+        return f"In[{match[1]}]"
+    return file.removeprefix("Cell ") if file.startswith("Cell ") else PurePath(file).name

@@ -1,0 +1,193 @@
+"""Local modules: those that a job's Python would not have, found through imports, and their files.
+
+Local is what is neither in the standard library nor in ``site-packages`` or ``dist-packages``; an
+editable install is. Of a package the whole tree travels, of a single module itself and the local
+modules it imports in its turn. Nothing is imported to find out.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib.machinery
+import importlib.util
+import os
+import sys
+import sysconfig
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sovlab.core.units import format_bytes
+from sovlab.errors import CaptureError
+
+MAX_FILE = 5_000_000
+"""Bytes of the largest data file of a package that travels."""
+MAX_DATA = 50_000_000
+"""Bytes of all data files that travel."""
+_LEFT_OUT = frozenset({"__pycache__", "checkpoints", "node_modules", "wandb", "mlruns", "lightning_logs"})
+_COMPILED = frozenset({".pyc", ".pyo"})
+_CHECKPOINTS = frozenset({".pt", ".pth", ".ckpt", ".safetensors"})
+_OURS = frozenset({"sovlab", "cloudpickle", "__main__", "__mp_main__"})
+_ABOVE = ("site-packages", "dist-packages")
+
+
+@dataclass
+class LocalFiles:
+    """Files of local modules.
+
+    Attributes:
+        files: path inside the pack → where it is.
+        messages: what was left out, one sentence each.
+    """
+
+    files: dict[str, Path] = field(default_factory=dict)
+    messages: list[str] = field(default_factory=list)
+
+    def read(self) -> Iterator[tuple[str, bytes]]:
+        """Each path inside the pack with its bytes, sorted."""
+        for name in sorted(self.files):
+            try:
+                yield name, self.files[name].read_bytes()
+            except OSError as error:
+                raise CaptureError(f"The local file {name} cannot be read: {error.strerror}.") from error
+
+
+def collect(names: Iterable[str], directory: Path) -> LocalFiles:
+    """The files of local modules among ``names`` and of those that they import.
+
+    Args:
+        names: modules, dotted; whether local or not.
+        directory: where the notebook or script is, looked in first.
+    """
+    found = LocalFiles()
+    search = [str(directory), *(path or os.getcwd() for path in sys.path)]  # noqa: PTH109 - a string is wanted
+    todo = sorted(names)
+    seen = set(_OURS)
+    data = 0
+    while todo:
+        top = todo.pop().partition(".")[0]
+        if top in seen:
+            continue
+        seen.add(top)
+        for root in _roots(top, search):
+            if root.is_dir():
+                data = _add_package(found, root, data)
+            else:
+                found.files[root.name] = root
+        for path in [
+            p for n, p in found.files.items() if n.endswith(".py") and n.split("/")[0] in (top, f"{top}.py")
+        ]:
+            todo.extend(sorted(imports_of(path) - seen))
+    return found
+
+
+def _roots(top: str, search: Sequence[str]) -> list[Path]:
+    """The file or directories of a local top-level module; none if it is not local."""
+    module = sys.modules.get(top)
+    spec = getattr(module, "__spec__", None)
+    if spec is None:
+        spec = _find(top, search)
+    if spec is None or spec.origin in ("built-in", "frozen"):
+        return []
+    if spec.submodule_search_locations is not None:
+        places = [Path(place) for place in spec.submodule_search_locations]
+        return [place for place in places if place.is_dir() and is_local(place)]
+    if not spec.origin or not is_local(Path(spec.origin)):
+        return []
+    return [Path(spec.origin)]
+
+
+def _find(top: str, search: Sequence[str]) -> importlib.machinery.ModuleSpec | None:
+    try:
+        return importlib.machinery.PathFinder.find_spec(top, list(search)) or importlib.util.find_spec(top)
+    except (ImportError, ValueError, AttributeError):
+        return None
+
+
+@functools.lru_cache(maxsize=4096)
+def is_local(path: Path) -> bool:
+    """Whether what is at ``path`` belongs to the user and not to an installation."""
+    if any(part in _ABOVE for part in path.parts):
+        return False
+    real = path.resolve()
+    if any(part in _ABOVE for part in real.parts):
+        return False
+    return not any(real.is_relative_to(place) for place in _standard())
+
+
+@functools.lru_cache(maxsize=1)
+def _standard() -> tuple[Path, ...]:
+    paths = sysconfig.get_paths()
+    return tuple({Path(paths[kind]).resolve() for kind in ("stdlib", "platstdlib")})
+
+
+def _add_package(found: LocalFiles, root: Path, data: int) -> int:
+    for name, path in sorted(_walk(root, root.name, frozenset())):
+        try:
+            size = path.stat().st_size
+        except OSError:
+            continue  # a link to nowhere
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            found.messages.append(f"{name!r} was left out: its name is not Unicode.")
+            continue
+        if path.suffix != ".py":
+            why = "it is a checkpoint" if path.suffix in _CHECKPOINTS else f"it has {format_bytes(size)}"
+            if path.suffix in _CHECKPOINTS or size > MAX_FILE or data + size > MAX_DATA:
+                found.messages.append(f"{name} of the local package {root.name} was left out: {why}.")
+                continue
+            data += size
+        found.files[name] = path
+    return data
+
+
+def _walk(directory: Path, name: str, above: frozenset[str]) -> Iterator[tuple[str, Path]]:
+    real = os.path.realpath(directory)
+    if real in above:
+        return  # a link to a directory that holds it
+    try:
+        entries = list(os.scandir(directory))
+    except OSError as error:
+        raise CaptureError(f"The local package directory {name} cannot be read: {error.strerror}.") from error
+    for entry in entries:
+        if entry.name.startswith(".") or entry.name in _LEFT_OUT or Path(entry.name).suffix in _COMPILED:
+            continue
+        if entry.is_dir():
+            yield from _walk(Path(entry.path), f"{name}/{entry.name}", above | {real})
+        elif entry.is_file():
+            yield f"{name}/{entry.name}", Path(entry.path)
+
+
+def imports_of(path: Path) -> frozenset[str]:
+    """Top-level names that a Python file imports; none if it cannot be read or parsed."""
+    try:
+        status = path.stat()
+    except OSError:
+        return frozenset()
+    return _scanned(path, status.st_mtime_ns, status.st_size)
+
+
+@functools.lru_cache(maxsize=4096)
+def _scanned(path: Path, _changed: int, _size: int) -> frozenset[str]:
+    try:
+        tree = ast.parse(path.read_bytes(), str(path))
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return frozenset()
+    return frozenset(name.partition(".")[0] for name in imports_in(tree))
+
+
+def imports_in(tree: ast.AST) -> set[str]:
+    """Modules that the code of a tree imports anywhere, dotted; relative imports left out."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            names.add(node.module)
+        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if called in ("import_module", "__import__") and isinstance(node.args[0].value, str):
+                names.add(node.args[0].value.lstrip("."))
+    return names - {""}

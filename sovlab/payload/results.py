@@ -1,0 +1,118 @@
+"""What came back: values by name, displayed output, and the exception of a job that failed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sovlab.errors import ResultError, remote_cause
+from sovlab.runner.installing import Installer
+from sovlab.runner.pack import Pack, PackError
+from sovlab.runner.pickling import Sent
+from sovlab.runner.unpickling import loads
+
+
+class Results:
+    """A results pack, opened in the notebook.
+
+    Values are loaded when they are first asked for, each once: asking again gives the same object.
+    Functions and classes that the job defined, and that the notebook lacks, are defined in the notebook
+    from their source; what the notebook has is left as it is.
+
+    Args:
+        path: the pack.
+        main: the notebook's namespace.
+        labels: what cells are called, by the SHA-256 of their source.
+
+    Raises:
+        ResultError: the file is damaged.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], *, main: dict[str, Any], labels: Mapping[str, str] | None = None
+    ) -> None:
+        try:
+            self._pack = Pack(path)
+        except (OSError, PackError) as damage:
+            raise ResultError(
+                f"The results in {Path(path).name} cannot be read: {damage}.", "Run the job again."
+            ) from damage
+        self._main = main
+        self._labels = labels or {}
+        self._values: dict[str, Any] = {}
+        self.errors: dict[str, str] = {}
+        """Why a name has no value here; continues a sentence that begins with the name."""
+        for sent in self._sent():
+            if sent.error:
+                self.errors[sent.name] = f"could not be sent back by the job: {sent.error}"
+        self._lost = dict(self.errors)
+
+    def _sent(self) -> list[Sent]:
+        return [Sent(**s) if isinstance(s, dict) else Sent(*s) for s in self._pack.meta.get("names", ())]
+
+    @property
+    def names(self) -> list[str]:
+        """Names that the job was to return, whether their values can be had here or not."""
+        return [sent.name for sent in self._sent()]
+
+    @property
+    def outputs(self) -> list[dict[str, Any]]:
+        """What the cell displayed, as MIME bundles ``{"data": …, "metadata": …}``."""
+        return list(self._pack.meta.get("outputs", ()))
+
+    def value(self, name: str) -> Any:
+        """The value of one name.
+
+        Raises:
+            ResultError: the job did not return it, or it cannot be loaded here: the results keep it,
+                and asking again after the reason is gone gives it.
+        """
+        if name not in self.names:
+            there = ", ".join(self.names)
+            raise ResultError(
+                f"The job returned no {name!r}.",
+                f"It returned {there}." if there else "Name what it should return with --out.",
+            )
+        self._load([name])
+        if name in self.errors:
+            advice = "Its data is kept with the job: ask again once that is there."
+            if name in self._lost:
+                advice = "Return something that can be pickled instead."
+            raise ResultError(f"{name!r} {self.errors[name]}.", advice)
+        return self._values[name]
+
+    def values(self) -> dict[str, Any]:
+        """The values of all names that can be loaded here; `errors` says why the others cannot."""
+        self._load(self.names)
+        return {name: self._values[name] for name in self.names if name in self._values}
+
+    def _load(self, names: list[str]) -> None:
+        missing = {name for name in names if name not in self._values and name not in self._lost}
+        if not missing:
+            return
+        # All of them together: what two names share stays shared.
+        wanted = {name for name in self.names if name not in self._values and name not in self._lost}
+        installer = Installer(self._pack, self._main, self._labels, replace=False)
+        self._values.update(installer.values(wanted))
+        self.errors = {**self._lost, **{n: why for n, why in installer.errors.items() if n in wanted}}
+
+    def exception(self) -> BaseException | None:
+        """The exception that ended the job, rebuilt, if the results hold one that can be loaded here.
+
+        Its ``__cause__`` shows the traceback that it had in the job, where that is known.
+        """
+        if "exception" not in self._pack:
+            return None
+        installer = Installer(self._pack, self._main, self._labels, replace=False)
+        try:
+            found = loads(bytes(self._pack.segment("exception")), main=self._main, resolve=installer.resolve)
+        except Exception:
+            return None  # whatever its class's own unpickling raises: the text of the traceback remains
+        if not isinstance(found, BaseException):
+            return None
+        text = str(self._pack.meta.get("traceback", ""))
+        if text and found.__cause__ is None:
+            found.__cause__ = remote_cause(text)
+        return found

@@ -1,0 +1,137 @@
+"""The object store: packs by the SHA-256 of their content, each written once."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import secrets
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sovlab.core.units import format_bytes
+from sovlab.errors import SovlabError
+from sovlab.runner.pack import PackWriter
+from sovlab.runner.pickling import Postponed
+
+_SMALL = 4 << 20
+"""A pack up to this many bytes is made in memory, and written only if it is new."""
+_STALE = 24 * 3600
+"""Seconds after which a temporary file is that of a process that was killed."""
+
+
+class _Spool:
+    """Keeps what is written while it is small, and only counts it from then on."""
+
+    def __init__(self) -> None:
+        self.data: bytearray | None = bytearray()
+
+    def write(self, data: Any) -> int:
+        with memoryview(data) as view:
+            if self.data is not None:
+                if len(self.data) + view.nbytes > _SMALL:
+                    self.data = None
+                else:
+                    self.data += view
+            return view.nbytes
+
+
+def put(directory: Path, build: Callable[[PackWriter], dict[str, Any]]) -> tuple[str, Path, int]:
+    """Write the pack that ``build`` makes, unless the store has it: (digest, path, size).
+
+    Args:
+        directory: the store; made if need be, for the user alone.
+        build: adds the segments and returns the meta. Called more than once for a large pack, and does
+            the same each time; until it has once been through it may raise `Postponed` to begin anew.
+
+    Raises:
+        SovlabError: the disk is full, or the directory cannot be written.
+    """
+    spool, size = _measured(build)
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if spool.data is not None:
+            digest = hashlib.sha256(spool.data).hexdigest()
+            path = directory / f"{digest}.pack"
+            if not _has(path, size):
+                with _temporary(directory) as temporary:
+                    temporary.write_bytes(spool.data)
+                    temporary.replace(path)
+            return digest, path, size
+        _sweep(directory)
+        if any(_has(path, size) for path in directory.glob("*.pack")):
+            with PackWriter(None) as writer:
+                digest = writer.finish(build(writer))
+            path = directory / f"{digest}.pack"
+            if _has(path, size):
+                os.utime(path)  # retention goes by the last use
+                return digest, path, size
+        with _temporary(directory) as temporary:
+            with temporary.open("wb", buffering=0) as file, PackWriter(_Whole(file)) as writer:
+                digest = writer.finish(build(writer))
+                size = writer.size
+            path = directory / f"{digest}.pack"
+            temporary.replace(path)
+        return digest, path, size
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise SovlabError(
+                f"The disk has no room for a payload of {format_bytes(size)}; nothing of it was kept.",
+                f"Free some space where {directory} is, for example with: sovlab clean.",
+            ) from error
+        if error.filename is None and error.errno is None:
+            raise
+        raise SovlabError(f"The payload cannot be written to {directory}: {error.strerror}.") from error
+
+
+def _measured(build: Callable[[PackWriter], dict[str, Any]]) -> tuple[_Spool, int]:
+    while True:
+        spool = _Spool()
+        try:
+            with PackWriter(spool, hashing=False) as writer:
+                writer.finish(build(writer))
+                return spool, writer.size
+        except Postponed:
+            continue
+
+
+class _Whole:
+    """A raw file whose `write` writes all."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def write(self, data: Any) -> int:
+        with memoryview(data) as view:
+            done = 0
+            while done < len(view):
+                done += self._file.write(view[done:])
+            return done
+
+
+def _has(path: Path, size: int) -> bool:
+    try:
+        return path.stat().st_size == size
+    except FileNotFoundError:
+        return False
+
+
+@contextlib.contextmanager
+def _temporary(directory: Path) -> Any:
+    """A name beside the objects; whatever happens, nothing of that name is left."""
+    path = directory / f".{secrets.token_hex(8)}.tmp"
+    path.touch(mode=0o600, exist_ok=False)
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _sweep(directory: Path) -> None:
+    for path in directory.glob(".*.tmp"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > _STALE:
+                path.unlink()

@@ -1,0 +1,130 @@
+"""A real notebook (an IPython shell) and real jobs (fresh interpreters that load a pack)."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+from sovlab.payload import shipping
+from sovlab.payload.pack import build_cell
+from sovlab.runner.pack import Pack
+
+# What a job does with a pack, and no more: the runner's own tests are elsewhere.
+JOB = """
+import sys, os, json, linecache, tempfile, types
+sys.path.insert(0, sys.argv[1])
+from sovlab.runner.pack import Pack, PackWriter
+from sovlab.runner.installing import Installer
+from sovlab.runner.definitions import Definitions
+from sovlab.runner import pickling
+pack = Pack(sys.argv[2])
+order = json.loads(sys.argv[3])
+home = tempfile.mkdtemp()
+for name in pack.names():
+    if name.startswith("file/"):
+        path = os.path.join(home, name[5:])
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(pack.segment(name))
+sys.path.insert(0, home)
+module = types.ModuleType("__main__")
+sys.modules["__main__"] = module
+main = vars(module)
+main["__builtins__"] = __builtins__
+installer = Installer(pack, main, order["labels"])
+values = installer.all()
+if installer.errors:
+    print("ERRORS " + json.dumps(installer.errors))
+if "__call__" in values:
+    function, args, kwargs = main.pop("__call__")
+    main["return"] = function(*args, **kwargs)
+elif "source" in pack:
+    (key,) = pack.meta["entry"].values()
+    name = order["labels"].get(key, "Cell")
+    source = bytes(pack.segment("source"))
+    text = source.decode()
+    linecache.cache[name] = (len(text), None, text.splitlines(True), name)
+    exec(compile(source, name, "exec"), main)
+definitions = Definitions(main)
+with open(order["results"], "wb") as file, PackWriter(file) as writer:
+    outputs = {n: main[n] for n in order["outputs"] if n in main}
+    sent = pickling.dump(outputs, writer, policy=pickling.Policy(refer=definitions.refer))
+    meta = definitions.write(writer)
+    writer.finish({"format": "sovlab-results", "names": [list(s) for s in sent], **meta})
+"""
+
+
+class Notebook:
+    """An IPython shell whose cells are defined as in a kernel."""
+
+    def __init__(self, directory):
+        self.store = directory / "objects"
+        self.directory = directory
+        InteractiveShell.clear_instance()
+        self.shell = InteractiveShell.instance()
+        self.ns = self.shell.user_ns
+
+    def run(self, source):
+        result = self.shell.run_cell(textwrap.dedent(source), store_history=True)
+        result.raise_error()
+        return result.result
+
+    def pack(self, source, **options):
+        options = {"directory": self.directory, "label": "In[99]", **options}
+        return build_cell(textwrap.dedent(source), self.ns, store=self.store, **options)
+
+    def job(self, packed, outputs=(), python=sys.executable, env=None):
+        """Run a payload in a fresh interpreter: (what it printed, path of the results)."""
+        results = self.directory / f"{packed.digest[:12]}.results"
+        order = {"labels": dict(packed.labels), "outputs": list(outputs), "results": str(results)}
+        runner = shipping.runner_zip(self.directory / "runner")
+        done = subprocess.run(
+            [python, "-c", JOB, str(runner), str(packed.path), json.dumps(order)],
+            capture_output=True,
+            text=True,
+            cwd="/",
+            timeout=120,
+            env={**os.environ, "PYTHONPATH": "", **(env or {})},
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout, results
+
+    def submit(self, source, outputs=(), **options):
+        return self.job(self.pack(source, outputs=outputs, **options), outputs)
+
+
+@pytest.fixture
+def notebook(tmp_path):
+    made = Notebook(tmp_path)
+    yield made
+    InteractiveShell.clear_instance()
+
+
+@pytest.fixture
+def meta():
+    """The meta of a payload."""
+    return lambda packed: Pack(packed.path).meta
+
+
+def other_pythons():
+    """Interpreters of other minor versions on this machine."""
+    found = {}
+    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    for minor in (9, 10, 12, 13, 14):
+        name = f"python3.{minor}"
+        path = shutil.which(name)
+        candidates = [path] if path else sorted(map(str, versions.glob(f"3.{minor}.*/bin/python")))
+        for candidate in candidates:
+            asked = subprocess.run(
+                [candidate, "-c", "import sys; print(sys.version_info[1])"], capture_output=True, text=True
+            )
+            if asked.returncode == 0 and asked.stdout.strip() == str(minor):
+                found[name] = candidate
+                break
+    return found
