@@ -80,13 +80,13 @@ class Installer:
         return values
 
     def _import(self) -> None:
-        for alias, module, attribute in self._pack.meta.get("imports", ()):
+        for alias, module, member in self._pack.meta.get("imports", ()):
             if alias is not None and alias in self._main and not self._replace:
                 continue
             try:
                 value = importlib.import_module(module)
-                if attribute is not None:
-                    value = getattr(value, attribute)
+                if member is not None:
+                    value = getattr(value, member)
             except ImportError as error:
                 missing = (getattr(error, "name", None) or module).partition(".")[0]
                 self.errors[alias or module] = (
@@ -94,7 +94,7 @@ class Installer:
                 )
             except AttributeError:
                 self.errors[alias or module] = (
-                    f"needs {module}.{attribute}, which this version of {module} lacks"
+                    f"needs {module}.{member}, which this version of {module} lacks"
                 )
             else:
                 if alias is not None:
@@ -138,8 +138,8 @@ class Installer:
             value.__defaults__, value.__kwdefaults__ = state["defaults"], state["kwdefaults"]
         if "dict" in state:
             vars(value).update(state["dict"])
-        for attribute, held in state.get("attributes", {}).items():
-            setattr(value, attribute, held)
+        for member, held in state.get("attributes", {}).items():
+            setattr(value, member, held)
 
     def _remember_lines(self) -> None:
         """Let tracebacks and `inspect.getsource` find the lines, each at its number in its cell."""

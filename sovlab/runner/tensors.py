@@ -115,6 +115,18 @@ def rebuild_tensor(data: Any, dtype: Any, device: str, requires_grad: bool) -> A
     return tensor
 
 
+def rebuild_tensor_v3(storage: Any, *arguments: Any) -> Any:
+    """The function of torch of that name, which takes only typed storages though it is given an untyped one.
+
+    Args:
+        storage: untyped.
+        arguments: the rest, as torch pickles them.
+    """
+    import torch
+
+    return torch._utils._rebuild_tensor_v3(typed_storage(storage, torch.uint8), *arguments)
+
+
 def here(device: str) -> str:
     """``device`` if this process can put a tensor on it, else ``cpu``."""
     kind, _, index = device.partition(":")
@@ -136,5 +148,6 @@ def here(device: str) -> str:
 RELOCATED = {
     ("torch._utils", "_rebuild_device_tensor_from_cpu_tensor"): rebuild_tensor,
     ("torch._utils", "_rebuild_device_tensor_from_numpy"): rebuild_tensor,
+    ("torch._utils", "_rebuild_tensor_v3"): rebuild_tensor_v3,
 }
 """Functions that a pickle of torch names, and what stands in for them here."""
