@@ -80,9 +80,9 @@ notebooks: $(VENV)/.dev
 $(PEERS)/.peers: benchmarks/peers.txt | $(BIN)/python
 	@echo "Installing the peers to measure beside"
 	@$(PYTHON) -m venv $(PEERS)
-	@while read -r peer; do \
-	  $(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check "$$peer" || echo "Without $$peer"; \
-	done < benchmarks/peers.txt
+	@install="$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check"; \
+	  $$install -r benchmarks/peers.txt || \
+	  while read -r peer; do $$install "$$peer" || echo "Without $$peer"; done < benchmarks/peers.txt
 	@touch $@
 
 bench: $(VENV)/.demo $(PEERS)/.peers
