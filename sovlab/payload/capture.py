@@ -7,7 +7,7 @@ import builtins
 import difflib
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,12 +46,13 @@ class Source:
         return f"line {number}" if number else ""
 
 
-def read_cell(source: str, file: str) -> Source:
+def read_cell(source: str, file: str, returned: Sequence[str] = ()) -> Source:
     """Read a cell.
 
     Args:
         source: as it stands in the notebook.
         file: what to call it in the `SyntaxError` of one that does not compile.
+        returned: names of ``--out``; one that the cell may leave as it is, is read as well.
 
     Raises:
         SyntaxError: the user's own, with their line.
@@ -66,7 +67,7 @@ def read_cell(source: str, file: str) -> Source:
             text = _without_magic(text, error)
         except ValueError as error:
             raise SyntaxError(str(error)) from None
-    return _checked(text.encode("utf-8", "surrogatepass"), text, tree, file)
+    return _checked(text.encode("utf-8", "surrogatepass"), text, tree, file, returned)
 
 
 def read_script(data: bytes, file: str) -> Source:
@@ -78,10 +79,12 @@ def read_script(data: bytes, file: str) -> Source:
     return _checked(data, data.decode(errors="replace"), tree, file)
 
 
-def _checked(data: bytes, text: str, tree: ast.Module, file: str) -> Source:
+def _checked(
+    data: bytes, text: str, tree: ast.Module, file: str, returned: Sequence[str] = ()
+) -> Source:
     # Some errors, like a return outside of a function, show only when it is compiled.
     compile(data, file, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
-    return Source(data, names_in(tree), tree, text)
+    return Source(data, names_in(tree, returned), tree, text)
 
 
 def _without_magic(text: str, error: SyntaxError) -> str:

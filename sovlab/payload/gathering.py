@@ -9,7 +9,7 @@ from pathlib import PurePath
 from typing import Any
 
 from sovlab.core.units import format_bytes
-from sovlab.errors import CaptureError
+from sovlab.errors import CaptureError, SovlabError
 from sovlab.payload import modules, secrets
 from sovlab.payload.capture import Source
 from sovlab.runner.definitions import Definitions
@@ -135,7 +135,9 @@ class Gathered:
         try:
             for name in iter(self._next, None):
                 self._done.append(name)
-                self.sent.append(self._add(dumper, name))
+                sent = self._add(dumper, name)
+                if sent is not None:
+                    self.sent.append(sent)
         except Postponed:
             self._order = None
             raise
@@ -159,7 +161,14 @@ class Gathered:
             early.update(dict.fromkeys(f"def.{d}" for d in definitions if f"def.{d}" in states))
         return [*early, *sorted(self.variables), *self._explicit, *sorted(states)]
 
-    def _add(self, dumper: Dumper, name: str) -> Sent:
+    def _add(self, dumper: Dumper, name: str) -> Sent | None:
+        if self._only_returned(name):
+            # It keeps its value if the cell does not bind it. Should it have one that cannot travel, such
+            # as the placeholder of an earlier job, the cell is likely to bind it.
+            try:
+                return dumper.add(name, self._value(name))
+            except (Unpicklable, SovlabError):
+                return None
         try:
             sent = dumper.add(name, self._value(name))
         except Unpicklable as error:
@@ -173,6 +182,11 @@ class Gathered:
                 f"Name it to send it: --in {','.join(asked)}.{self._view(name)}",
             )
         return sent
+
+    def _only_returned(self, name: str) -> bool:
+        if self._cell is None or name in (self._send or ()) or self.variables.get(name, "-"):
+            return False
+        return self._cell.names.reads.get(name) == 0
 
     def _read(self) -> list[str]:
         return sorted(name for name, reader in self.variables.items() if not reader)

@@ -71,7 +71,7 @@ def build_cell(
         SyntaxError: the cell's own.
         CaptureError: something it reads cannot travel, or ``send`` names what is not there.
     """
-    cell = capture.read_cell(source, f"Cell {label}".rstrip())
+    cell = capture.read_cell(source, f"Cell {label}".rstrip(), outputs)
     for name in send or ():
         if name not in namespace:
             raise CaptureError(

@@ -37,12 +37,17 @@ class Names(NamedTuple):
     chains: Set[str]
 
 
-def names_in(tree: ast.AST) -> Names:
-    """The `Names` of a module's tree, or of one statement of it."""
+def names_in(tree: ast.AST, returned: Iterable[str] = ()) -> Names:
+    """The `Names` of a module's tree, or of one statement of it.
+
+    Args:
+        tree: of the module or statement.
+        returned: names that are read when it has ended.
+    """
     analysis = _Analysis()
     body = tree.body if isinstance(tree, ast.Module) else [tree]
     analysis.block(body)
-    analysis.end()
+    analysis.end(returned)
     return Names(analysis.reads, analysis.binds, analysis.early, analysis.chains)
 
 
@@ -121,8 +126,10 @@ class _Analysis(ast.NodeVisitor):
             if surely and self._later is None:
                 self._assigned.add(name)
 
-    def end(self) -> None:
+    def end(self, returned: Iterable[str]) -> None:
         """What was defined and never mentioned may be called by who gets it."""
+        for name in returned:
+            self._take(name, 0, early=False)
         for bodies in list(self._bodies.values()):
             for body in bodies:
                 self._called(body)
