@@ -1,0 +1,64 @@
+"""`sovlab.checkpoint`: a last chance to save when a job must end."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Callable, Optional, TypeVar
+
+from sovlab.runner import context
+
+Hook = TypeVar("Hook", bound=Callable[[Path], object])
+
+
+class Checkpoint:
+    """Decorates the function that saves the job's state: ``fn(directory)``.
+
+    It is called once, when the job is asked to end because it was cancelled, its time is over or the
+    machine is wanted, and has the grace time of the job to finish. Then the job ends by `SystemExit`,
+    so that ``finally`` blocks run. Of several functions the one decorated last is called. With several
+    ranks only the first is asked, while the others still run and so finish what is collective: the
+    function must not wait for the other ranks.
+    """
+
+    def __init__(self) -> None:
+        self._hook: Optional[Callable[[Path], object]] = None
+        self._begun = False
+
+    def __call__(self, fn: Hook) -> Hook:
+        """Register ``fn``; it stays callable by its name."""
+        self._hook = fn
+        return fn
+
+    @property
+    def directory(self) -> Optional[Path]:
+        """Where to save, and where an earlier try of the same job saved; None outside of a job."""
+        job = context.current
+        if job is None or not job.order.checkpoint:
+            return None
+        path = Path(job.order.checkpoint)
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def terminate(self, number: int, frame: object = None) -> None:
+        """What SIGTERM does in a job: the hook, once, and then `SystemExit`."""
+        if self._begun:
+            return
+        self._begun = True
+        directory = self.directory
+        if self._hook is not None and directory is not None and (context.current and context.current.speaks):
+            try:
+                self._hook(directory)
+            except Exception as error:
+                from sovlab.runner.tracebacks import Report
+
+                sys.stderr.write(f"The checkpoint failed:\n{Report(error).text}")
+        raise SystemExit(128 + number)
+
+    @property
+    def ended_job(self) -> bool:
+        """Whether this process was asked to end."""
+        return self._begun
+
+
+checkpoint = Checkpoint()

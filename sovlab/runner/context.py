@@ -1,0 +1,38 @@
+"""What a process of a job knows about itself; None outside of one."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Dict, Optional
+
+from sovlab.runner import frames
+from sovlab.runner.order import Order
+
+
+class Context:
+    """The job that this process runs the user's code of.
+
+    Args:
+        order: what it was told.
+        rank: which of the job's processes this is; None in a job of one.
+    """
+
+    def __init__(self, order: Order, rank: Optional[int] = None) -> None:
+        self.order = order
+        self.rank = rank
+        self._pid = os.getpid()
+
+    @property
+    def speaks(self) -> bool:
+        """Whether this process speaks for the job: the first rank, and no worker forked from it."""
+        return not self.rank and os.getpid() == self._pid
+
+    def say(self, message: Dict[str, Any]) -> None:
+        """Write a frame into the log. A log that cannot be written to is not the job's concern."""
+        try:
+            os.write(1, frames.encode(self.order.nonce, message))
+        except OSError:
+            pass
+
+
+current: Optional[Context] = None

@@ -1,0 +1,88 @@
+r"""Frames: what the runner says in the log, between the bytes that the user's code prints.
+
+A frame is ``\x1esovlab:<nonce> {json}\n`` (RFC 7464's record separator first). A reader takes out
+exactly that, from ``\x1e`` to ``\n``; what is left is the user's output byte for byte. The nonce is the
+job's own, so a job that prints the log of another leaves it alone.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Dict, List, Union
+
+MAX_WRITE = 4096
+"""Bytes of the longest frame: what POSIX systems write to a pipe or an appended file in one piece."""
+MAX_READ = 64 << 10
+"""Bytes after which something that began like a frame is the user's output after all."""
+
+
+def encode(nonce: str, message: Dict[str, Any]) -> bytes:
+    """A frame. Raises `ValueError` if it is longer than `MAX_WRITE`."""
+    frame = b"\x1esovlab:%b %b\n" % (nonce.encode(), json.dumps(message, separators=(",", ":")).encode())
+    if len(frame) > MAX_WRITE:
+        raise ValueError(f"a frame of {len(frame)} bytes is too long")
+    return frame
+
+
+class FrameReader:
+    """Splits a log into output and frames, wherever it is cut into chunks.
+
+    Args:
+        nonce: of the job whose log it is.
+    """
+
+    def __init__(self, nonce: str) -> None:
+        self._prefix = b"\x1esovlab:%b " % nonce.encode()
+        self._kept = b""
+
+    @property
+    def pending(self) -> int:
+        """Bytes fed but not given yet, because they may be the begin of a frame."""
+        return len(self._kept)
+
+    def feed(self, data: bytes) -> List[Union[bytes, Dict[str, Any]]]:
+        """What ``data`` adds: output as bytes, never empty, and frames as dicts, in order."""
+        data = self._kept + data
+        self._kept = b""
+        found: List[Union[bytes, Dict[str, Any]]] = []
+        prefix = self._prefix
+        start = at = 0
+        while True:
+            at = data.find(b"\x1e", at)
+            if at < 0:
+                at = len(data)
+                break
+            head = data[at : at + len(prefix)]
+            if head != prefix:
+                if at + len(head) == len(data) and prefix.startswith(head):
+                    break
+                at += 1
+                continue
+            end = data.find(b"\n", at, at + MAX_READ)
+            if end < 0 and len(data) - at < MAX_READ:
+                break
+            message = _parse(data[at + len(prefix) : end]) if end > 0 else None
+            if message is None:
+                at += 1
+                continue
+            if start < at:
+                found.append(data[start:at])
+            found.append(message)
+            start = at = end + 1
+        if start < at:
+            found.append(data[start:at])
+        self._kept = data[at:]
+        return found
+
+    def flush(self) -> List[Union[bytes, Dict[str, Any]]]:
+        """At the end of the log: what looked like the begin of a frame is output."""
+        kept, self._kept = self._kept, b""
+        return [kept] if kept else []
+
+
+def _parse(text: bytes) -> Union[Dict[str, Any], None]:
+    try:
+        message = json.loads(text)
+    except ValueError:
+        return None
+    return message if isinstance(message, dict) else None

@@ -1,0 +1,32 @@
+"""The command line of the runner: ``run ORDER``, ``rank ORDER`` and ``nursery``."""
+
+from __future__ import annotations
+
+import sys
+from typing import List, Optional
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    """Do what the arguments say; the status to exit with."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if len(arguments) == 2 and arguments[0] in ("run", "rank"):
+        from sovlab.runner.order import Order, OrderError
+
+        try:
+            order = Order.read(arguments[1])
+        except OrderError as error:
+            sys.stderr.write(f"{error}\n")
+            return 70
+        if arguments[0] == "rank":
+            from sovlab.runner.rank import run
+
+            return run(order)
+        from sovlab.runner.supervisor import supervise
+
+        return supervise(order)
+    if arguments[:1] == ["nursery"]:
+        from sovlab.runner.nursery import main as nursery
+
+        return nursery(arguments[1:])
+    sys.stderr.write("usage: run ORDER | rank ORDER | nursery --socket-fd N [--preload MODULE,...]\n")
+    return 2

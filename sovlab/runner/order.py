@@ -1,0 +1,137 @@
+"""`Order`: the one file that tells the runner what to do, the same for every executor."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, Dict, List, Optional
+
+VERSION = 1
+
+
+class OrderError(Exception):
+    """The order cannot be read."""
+
+
+class Order:
+    """What the runner is told.
+
+    Args:
+        job_id: the durable id.
+        name: what people call the job.
+        kind: ``cell``, ``call`` or ``script``.
+        nonce: marks the frames in this job's log; 16 hexadecimal digits.
+        payload: pack to run.
+        results: where the results pack goes.
+        exit: where the exit record goes.
+        run: where to say which process runs the job; None leaves it out.
+        cancel: a file whose presence makes a SIGTERM mean that somebody cancelled the job.
+        checkpoint: directory kept across retries.
+        workdir: working directory of the user's code.
+        nodes: machines, or launchers on this one.
+        procs: processes on each node.
+        node_rank: which node this is.
+        rendezvous: ``host:port`` of node 0; None starts all nodes' launchers here.
+        backend: name of the hardware backend.
+        device: ``torch.device`` type.
+        distributed: ``torch.distributed`` backend.
+        env: environment added to the runner's own.
+        outputs: names whose values are returned.
+        args: arguments of a script.
+        timeout: seconds the job may run; None for no limit.
+        grace: seconds between SIGTERM and SIGKILL.
+        memory: bytes that the job's processes may use in all; None for no limit.
+        labels: what cells are called, by the SHA-256 of their source.
+        origin: where it was submitted from, for people.
+    """
+
+    def __init__(
+        self,
+        *,
+        job_id: str,
+        nonce: str,
+        payload: str,
+        results: str,
+        exit: str,  # noqa: A002 - the key in the file
+        workdir: str,
+        name: str = "",
+        kind: str = "cell",
+        run: Optional[str] = None,
+        cancel: Optional[str] = None,
+        checkpoint: str = "",
+        nodes: int = 1,
+        procs: int = 1,
+        node_rank: int = 0,
+        rendezvous: Optional[str] = None,
+        backend: str = "cpu",
+        device: str = "cpu",
+        distributed: str = "gloo",
+        env: Optional[Dict[str, str]] = None,
+        outputs: Optional[List[str]] = None,
+        args: Optional[List[str]] = None,
+        timeout: Optional[float] = None,
+        grace: float = 30.0,
+        memory: Optional[int] = None,
+        labels: Optional[Dict[str, str]] = None,
+        origin: str = "",
+    ) -> None:
+        self.job_id = job_id
+        self.name = name or job_id
+        self.kind = kind
+        self.nonce = nonce
+        self.payload = payload
+        self.results = results
+        self.exit = exit
+        self.run = run
+        self.cancel = cancel
+        self.checkpoint = checkpoint
+        self.workdir = workdir
+        self.nodes = nodes
+        self.procs = procs
+        self.node_rank = node_rank
+        self.rendezvous = rendezvous
+        self.backend = backend
+        self.device = device
+        self.distributed = distributed
+        self.env = dict(env or {})
+        self.outputs = list(outputs or ())
+        self.args = list(args or ())
+        self.timeout = timeout
+        self.grace = grace
+        self.memory = memory
+        self.labels = dict(labels or {})
+        self.origin = origin
+
+    @property
+    def ranks(self) -> int:
+        """Processes in all; more than one starts torchrun."""
+        return self.nodes * self.procs
+
+    @property
+    def scratch(self) -> str:
+        """Directory for what the job needs while it runs: beside the exit record."""
+        return os.path.dirname(self.exit)
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody has cancelled the job."""
+        return self.cancel is not None and os.path.exists(self.cancel)
+
+    def write(self, path: str) -> None:
+        """Write it to ``path``, for the user alone."""
+        data = json.dumps({"version": VERSION, **vars(self)}).encode()
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with open(descriptor, "wb") as file:
+            file.write(data)
+
+    @classmethod
+    def read(cls, path: str) -> Order:
+        """Read it. Raises `OrderError`."""
+        try:
+            with open(path, "rb") as file:
+                told: Dict[str, Any] = json.load(file)
+            if told.pop("version") != VERSION:
+                raise OrderError(f"The order {path} has another version than this runner, {VERSION}.")
+            return cls(**told)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise OrderError(f"The order {path} cannot be read: {error}") from error

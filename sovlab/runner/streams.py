@@ -1,0 +1,33 @@
+"""Standard output and error as ``python -u`` has them: what is written is out at once, byte for byte."""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import Any
+
+
+class _Unbuffered(io.FileIO):
+    """A file descriptor of which every write is whole. It has no lock, so a signal handler may print too."""
+
+    def write(self, data: Any) -> int:
+        with memoryview(data) as view, view.cast("B") as rest:
+            done = super().write(rest)
+            while done < len(rest):
+                done += super().write(rest[done:])
+            return done
+
+
+def open_standard() -> None:
+    """Replace ``sys.stdout`` and ``sys.stderr`` by unbuffered ones in UTF-8."""
+    # What cannot be encoded was a file name, or is better seen than the end of the job.
+    sys.stdout = sys.__stdout__ = _text(1, "<stdout>", "surrogateescape")  # type: ignore[misc]
+    sys.stderr = sys.__stderr__ = _text(2, "<stderr>", "backslashreplace")  # type: ignore[misc]
+
+
+def _text(descriptor: int, name: str, errors: str) -> io.TextIOWrapper:
+    raw = _Unbuffered(descriptor, "wb", closefd=False)
+    raw.name = name  # type: ignore[misc]
+    text = io.TextIOWrapper(raw, "utf-8", errors, newline="\n", write_through=True)  # type: ignore[arg-type]
+    text.mode = "w"  # type: ignore[misc]
+    return text
