@@ -79,9 +79,7 @@ def read_script(data: bytes, file: str) -> Source:
     return _checked(data, data.decode(errors="replace"), tree, file)
 
 
-def _checked(
-    data: bytes, text: str, tree: ast.Module, file: str, returned: Sequence[str] = ()
-) -> Source:
+def _checked(data: bytes, text: str, tree: ast.Module, file: str, returned: Sequence[str] = ()) -> Source:
     # Some errors, like a return outside of a function, show only when it is compiled.
     compile(data, file, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
     return Source(data, names_in(tree, returned), tree, text)

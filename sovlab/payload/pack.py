@@ -13,6 +13,7 @@ from sovlab.payload import capture, modules
 from sovlab.payload import store as objects
 from sovlab.payload.gathering import Gathered, gather
 from sovlab.runner.pack import PackWriter
+from sovlab.runner.pickling import Sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +157,11 @@ def _main_of(function: Callable[..., Any]) -> Mapping[str, Any]:
     return vars(sys.modules["__main__"])
 
 
+def _variables(sent: Sequence[Sent]) -> list[Sent]:
+    """Those that are variables of the user's, not a call or what a definition holds."""
+    return [s for s in sent if s.name.isidentifier() and s.name != "__call__"]
+
+
 def _finish(
     gathered: Gathered,
     store: Path,
@@ -194,14 +200,12 @@ def _finish(
             "cloudpickle": cloudpickle.__version__,
             "entry": entry,
             **described,
-            "variables": [
-                {"name": s.name, "size": s.size, "type": s.type} for s in sent if s.name.isidentifier()
-            ],
+            "variables": [{"name": s.name, "size": s.size, "type": s.type} for s in _variables(sent)],
             "bytecode": sorted(set(gathered.bytecode)),
             "withheld": sorted(gathered.withheld),
             "files": sorted(contents),
             "future": gathered.future,
-            "data_free": not any(s.name.isidentifier() for s in sent),
+            "data_free": not sent,
         }
 
     digest, path, size = objects.put(store, build)
@@ -211,7 +215,7 @@ def _finish(
         size=size,
         labels={**gathered.labels(), **(labels or {})},
         messages=[*(messages or ()), *gathered.messages, *(local.messages if local is not None else ())],
-        variables={s.name: (s.type, s.size) for s in gathered.sent if s.name.isidentifier()},
+        variables={s.name: (s.type, s.size) for s in _variables(gathered.sent)},
         withheld=sorted(gathered.withheld),
         files=sorted(contents),
         bytecode=sorted(set(gathered.bytecode)),

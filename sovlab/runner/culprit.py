@@ -52,9 +52,12 @@ def _children(value: Any) -> Iterator[Tuple[str, Any]]:
         except ValueError:
             continue  # the cell is empty
     fields = getattr(value, "__dict__", None)
+    own = type(value).__module__ == "__main__"
     if isinstance(fields, dict) and not isinstance(value, type):
         for field, item in fields.items():
-            yield f".{field}", item
+            # What a library keeps within its objects says less to the user than the object does.
+            if own or not field.startswith("_"):
+                yield f".{field}", item
     for kind in type(value).__mro__:
         slots = kind.__dict__.get("__slots__", ())
         for field in (slots,) if isinstance(slots, str) else slots:

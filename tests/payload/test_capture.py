@@ -85,12 +85,16 @@ def test_names_taken(source, expected):
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="type parameters are of Python 3.12")
 def test_type_parameters_are_no_names_of_the_notebook():
-    assert reads("def f[T: B](x: T) -> T: return y\nclass C[K](G[K]):\n    def m(self) -> K: return K, v") == set("ByGv")
+    assert reads(
+        "def f[T: B](x: T) -> T: return y\nclass C[K](G[K]):\n    def m(self) -> K: return K, v"
+    ) == set("ByGv")
     assert reads("type A[Q] = dict[Q, W]") == {"W"}
 
 
 def test_match_statements():
-    source = "match p:\n    case [a, *b]: pass\n    case {'k': v, **r}: pass\n    case K(z=q) if g: pass\nprint(a)"
+    source = (
+        "match p:\n    case [a, *b]: pass\n    case {'k': v, **r}: pass\n    case K(z=q) if g: pass\nprint(a)"
+    )
     assert reads(source) == set("pKga")
     assert binds(source) == set("abvrq")
     assert reads("match p:\n    case 1: x = 1\n    case _: x = 2\nprint(x)") == {"p"}
@@ -120,7 +124,10 @@ def test_line_of_the_first_reading():
 
 
 def test_setup_magics_keep_their_line_and_do_nothing():
-    cell = read_cell("%matplotlib inline\nif True:\n    %config X.y = 'z'\n%load_ext autoreload\n%autoreload 2\nx = 1\n", "Cell")
+    cell = read_cell(
+        "%matplotlib inline\nif True:\n    %config X.y = 'z'\n%load_ext autoreload\n%autoreload 2\nx = 1\n",
+        "Cell",
+    )
     lines = cell.data.decode().splitlines()
     assert lines[5] == "x = 1"
     assert all(line.strip().startswith("pass  # %") for line in (lines[0], *lines[2:5]))
@@ -153,7 +160,9 @@ def test_text_that_looks_like_a_magic_is_text():
     assert read_cell(source, "Cell").data == source.encode()
 
 
-@pytest.mark.parametrize(("source", "line"), [("x = (\n", 1), ("x = 1\ny = = 2", 2), ("return 5", 1), ("x\0y", None)])
+@pytest.mark.parametrize(
+    ("source", "line"), [("x = (\n", 1), ("x = 1\ny = = 2", 2), ("return 5", 1), ("x\0y", None)]
+)
 def test_syntax_errors_are_the_users_own(source, line):
     with pytest.raises(SyntaxError) as caught:
         read_cell(source, "Cell In[3]")
@@ -162,7 +171,9 @@ def test_syntax_errors_are_the_users_own(source, line):
 
 
 def test_undefined_names_are_mentioned_with_the_nearest():
-    (message,) = undefined(read_cell("print(datset)\nlater = later_defined\n", "C"), {"dataset": 1, "later_defined": 2})
+    (message,) = undefined(
+        read_cell("print(datset)\nlater = later_defined\n", "C"), {"dataset": 1, "later_defined": 2}
+    )
     assert message.startswith("datset, read in line 1,")
     assert message.endswith("Did you mean dataset?")
     assert undefined(read_cell("from os.path import *\nprint(join)", "C"), {}) == []
@@ -180,7 +191,9 @@ def _expression(inner):
         st.tuples(inner, inner).map(lambda t: f"({t[0]} + {t[1]})"),
         st.tuples(inner, inner, inner).map(lambda t: f"({t[0]} if {t[1]} else {t[2]})"),
         st.tuples(inner, inner).map(lambda t: f"({t[0]} and {t[1]})"),
-        st.tuples(name, inner, inner).map(lambda t: f"sum([{t[0]} + {t[1]} for {t[0]} in range({t[2]} % 3)])"),
+        st.tuples(name, inner, inner).map(
+            lambda t: f"sum([{t[0]} + {t[1]} for {t[0]} in range({t[2]} % 3)])"
+        ),
         st.tuples(name, inner).map(lambda t: f"({t[0]} := {t[1]})"),
         st.tuples(name, inner, inner).map(lambda t: f"(lambda {t[0]}: {t[1]})({t[2]})"),
     )
@@ -198,10 +211,16 @@ def _compound(inner):
     return st.one_of(
         st.tuples(expression, body, body).map(lambda t: f"if {t[0]}:\n{t[1]}\nelse:\n{t[2]}"),
         st.tuples(name, expression, body).map(lambda t: f"for {t[0]} in range({t[1]} % 3):\n{t[2]}"),
-        st.tuples(body, body).map(lambda t: f"try:\n{t[0]}\nexcept (NameError, TypeError, ZeroDivisionError):\n{t[1]}"),
+        st.tuples(body, body).map(
+            lambda t: f"try:\n{t[0]}\nexcept (NameError, TypeError, ZeroDivisionError):\n{t[1]}"
+        ),
         st.tuples(body, body).map(lambda t: f"try:\n{t[0]}\nfinally:\n{t[1]}"),
-        st.tuples(name, name, body, expression).map(lambda t: f"def f{t[0]}({t[1]}=0):\n{t[2]}\n    return {t[3]}"),
-        st.tuples(name, body, expression).map(lambda t: f"def f{t[0]}():\n    global {t[0]}\n{t[1]}\n    return {t[2]}"),
+        st.tuples(name, name, body, expression).map(
+            lambda t: f"def f{t[0]}({t[1]}=0):\n{t[2]}\n    return {t[3]}"
+        ),
+        st.tuples(name, body, expression).map(
+            lambda t: f"def f{t[0]}():\n    global {t[0]}\n{t[1]}\n    return {t[2]}"
+        ),
         st.tuples(name, body).map(lambda t: f"class {t[0].upper()}:\n{t[1]}\n    def m(self): return {t[0]}"),
     )
 

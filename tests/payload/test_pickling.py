@@ -72,7 +72,9 @@ TENSORS = {
     "sparse": lambda: torch.eye(50).to_sparse(),
     "csr": lambda: torch.eye(50).to_sparse_csr(),
     "quantized": lambda: torch.quantize_per_tensor(strided(), 0.5, 3, torch.quint8),
-    "channels": lambda: torch.quantize_per_channel(torch.ones(4, 4), torch.ones(4), torch.zeros(4), 0, torch.qint8),
+    "channels": lambda: torch.quantize_per_channel(
+        torch.ones(4, 4), torch.ones(4), torch.zeros(4), 0, torch.qint8
+    ),
     "parameter": lambda: torch.nn.Parameter(strided(), requires_grad=False),
     "subclass": lambda: strided().as_subclass(Tagged),
 }
@@ -100,7 +102,9 @@ def test_tensors_come_back_equal(round_trip, kind):
 
 
 def test_meta_tensors_stay_meta(round_trip):
-    back = round_trip({"t": torch.empty(10**6, 10**6, device="meta"), "s": torch.empty(8, device="meta").untyped_storage()})
+    back = round_trip(
+        {"t": torch.empty(10**6, 10**6, device="meta"), "s": torch.empty(8, device="meta").untyped_storage()}
+    )
     assert back["t"].device.type == "meta"
     assert back["t"].shape == (10**6, 10**6)
     assert back["s"].nbytes() == 32
@@ -113,7 +117,9 @@ def test_names_share_what_they_shared(round_trip):
     model(torch.ones(64)).sum().backward()
     optimizer.step()
     base = strided()
-    back = round_trip({"base": base, "row": base[3], "model": model, "optimizer": optimizer, "state": model.state_dict()})
+    back = round_trip(
+        {"base": base, "row": base[3], "model": model, "optimizer": optimizer, "state": model.state_dict()}
+    )
     assert back["model"][0].weight is back["model"][1].weight
     assert back["optimizer"].param_groups[0]["params"][0] is back["model"][0].weight
     back["base"][3, 0] = -7
@@ -124,7 +130,9 @@ def test_names_share_what_they_shared(round_trip):
 
 
 def test_loaded_memory_is_writable_and_no_two_loads_share_it(packed):
-    pack, _ = packed({"t": strided(), "a": np.zeros(10000), "small": np.zeros(3), "f": pd.DataFrame({"x": range(9999)})})
+    pack, _ = packed(
+        {"t": strided(), "a": np.zeros(10000), "small": np.zeros(3), "f": pd.DataFrame({"x": range(9999)})}
+    )
     first, _ = load(pack, ["t", "a", "small", "f"], main={})
     second, _ = load(pack, ["t", "a", "small", "f"], main={})
     again, _ = load(Pack(pack.path), ["t", "a"], main={})
@@ -243,7 +251,9 @@ shared_list = [1, 2]
 
 
 def test_a_name_that_cannot_be_loaded_leaves_the_others_whole(packed):
-    pack, _ = packed({"a": [strided()], "bad": [Refusing()], "b": {"k": ["v"]}, "shares": shared_list, "c": strided()})
+    pack, _ = packed(
+        {"a": [strided()], "bad": [Refusing()], "b": {"k": ["v"]}, "shares": shared_list, "c": strided()}
+    )
     back, errors = load(pack, ["a", "bad", "b", "shares", "c"], main={})
     assert errors["bad"] == "ValueError: not today"
     assert "shares something with bad" in errors["shares"]
@@ -255,7 +265,9 @@ def test_a_missing_library_is_named_and_the_rest_loads(packed, tmp_path):
     from sklearn.linear_model import LinearRegression
 
     model = LinearRegression().fit([[1.0]], [1.0])
-    pack, _ = packed({"model": {"m": [model]}, "history": [0.1, 0.2], "pair": (1, model), "net": torch.nn.Linear(1, 1)})
+    pack, _ = packed(
+        {"model": {"m": [model]}, "history": [0.1, 0.2], "pair": (1, model), "net": torch.nn.Linear(1, 1)}
+    )
     code = (
         "import sys; sys.path[:0] = sys.argv[2:]\n"
         "class No:\n"
@@ -290,7 +302,12 @@ def test_a_storage_from_an_absent_accelerator_comes_back_on_the_cpu():
 def test_a_tensor_of_a_device_without_storages_comes_back_on_the_cpu(packed):
     class OnHpu:
         def __reduce__(self):
-            return torch._utils._rebuild_device_tensor_from_cpu_tensor, (torch.ones(3), torch.bfloat16, "hpu:0", True)
+            return torch._utils._rebuild_device_tensor_from_cpu_tensor, (
+                torch.ones(3),
+                torch.bfloat16,
+                "hpu:0",
+                True,
+            )
 
     class OnHpuOlder:
         def __reduce__(self):
@@ -347,7 +364,9 @@ def test_bytecode_of_another_python_is_refused_in_words(packed, monkeypatch):
     monkeypatch.setattr(sys, "version_info", (3, 99, 0))
     back, errors = load(pack, ["f", "n"], main={})
     assert back == {"n": 5}
-    assert errors["f"].startswith("holds bytecode of Python 3.") and errors["f"].endswith("this is Python 3.99")
+    assert errors["f"].startswith("holds bytecode of Python 3.") and errors["f"].endswith(
+        "this is Python 3.99"
+    )
 
 
 def test_one_pickle_alone():
