@@ -284,6 +284,8 @@ class Client:
         requested = options.backend or self.settings.defaults.backend
         resources = options.resources
         backend, why = choose(requested, resources.gpus, executor.capacity())
+        if backend.is_accelerator and not resources.gpus:
+            resources = replace(resources, gpus=1)  # or jobs would share a device without knowing it
         return JobSpec(
             name=check_name(options.name) if options.name is not None else name,
             kind=kind,
@@ -291,7 +293,7 @@ class Client:
             backend=backend.name,
             backend_why=why,
             nodes=options.nodes,
-            procs=options.procs_per_node,
+            procs=options.procs if options.procs is not None else max(resources.gpus, 1),
             resources=resources,
             outputs=options.outputs,
             args=tuple(args),

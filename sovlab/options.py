@@ -51,11 +51,6 @@ class Options:
         """What each node is given; raises `SpecError` where a number is out of range."""
         return Resources(cpu=self.cpu, memory=self.memory, gpus=self.gpus)
 
-    @property
-    def procs_per_node(self) -> int:
-        """Ranks on each node: as given, else one per GPU, else one."""
-        return self.procs if self.procs is not None else max(self.gpus, 1)
-
 
 NAMES = frozenset(f.name for f in dataclasses.fields(Options))
 
