@@ -1,0 +1,111 @@
+"""Which backend a job gets, and why, in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from sovlab.backends import registry
+from sovlab.core.backend import Backend, Detection
+from sovlab.errors import BackendError
+
+AUTO = "auto"
+
+_LOOK = "See %sovbackends, or in a shell: sovlab backends."
+
+
+class Offer(Protocol):
+    """What a target has of one backend; an executor's capacity is one."""
+
+    @property
+    def detection(self) -> Detection:
+        """What was found, and how that is known."""
+        ...
+
+    @property
+    def total(self) -> float | None:
+        """Devices, or cores for a backend without devices; None if unknown."""
+        ...
+
+    @property
+    def free(self) -> float | None:
+        """Of those, not held by running jobs; None if unknown."""
+        ...
+
+
+def choose(requested: str, gpus: int, capacities: Sequence[Offer]) -> tuple[Backend, str]:
+    """The backend for a job, and why, e.g. ``cuda, because 1 of 2 GPUs is free``.
+
+    ``auto`` takes the first accelerator with enough free devices (one, if ``gpus`` is zero), else the
+    processor; where devices were asked for, it rather takes one that has enough of them and waits.
+
+    Args:
+        requested: a backend's name, or ``auto``.
+        gpus: accelerators that the job needs on each node; zero leaves it open.
+        capacities: what the target has.
+
+    Raises:
+        BackendError: no such backend, or the target cannot give what is asked for.
+    """
+    offers = {offer.detection.backend: offer for offer in capacities}
+    if requested == AUTO:
+        return _auto(gpus, offers)
+    backend = registry.get(requested)
+    if not backend.is_accelerator:
+        if gpus:
+            raise BackendError(
+                f"Backend {backend.name} has no GPUs, and --gpus asks for {gpus}.",
+                "Leave --gpus out, or choose an accelerator with --backend.",
+            )
+        return backend, f"{backend.name}, as requested."
+    offer = offers.get(backend.name)
+    if offer is None:
+        raise BackendError(f"This target has no backend {backend.name}.", _LOOK)
+    if offer.total == 0:
+        raise BackendError(f"There is no {backend.title} here. {offer.detection.why}", _LOOK)
+    if offer.total is not None and gpus > offer.total:
+        raise BackendError(
+            f"--gpus asks for {gpus}, and backend {backend.name} has {offer.total:g} here.",
+            f"Ask for at most {offer.total:g}, or use more nodes.",
+        )
+    return backend, f"{backend.name}, as requested; {_free(offer)}."
+
+
+def _auto(gpus: int, offers: dict[str, Offer]) -> tuple[Backend, str]:
+    found = []
+    for name, offer in offers.items():
+        if offer.total != 0 and name not in registry.broken():
+            backend = registry.get(name)
+            if backend.is_accelerator:
+                found.append((backend, offer))
+    for backend, offer in found:
+        if offer.free is not None and offer.free >= max(gpus, 1):
+            return backend, f"{backend.name}, because {_free(offer)}."
+    for backend, offer in found:
+        if gpus and (offer.total is None or offer.total >= gpus):
+            return backend, f"{backend.name}, because it has what --gpus {gpus} asks for; {_free(offer)}."
+    if gpus:
+        raise BackendError(
+            f"--gpus asks for {gpus}, and "
+            + (
+                "the most of one kind here is " + f"{max(offer.total or 0 for _, offer in found):g}."
+                if found
+                else "no accelerator was found here."
+            ),
+            "Leave --gpus out to run on the processor. " + _LOOK if not found else _LOOK,
+        )
+    cpu = registry.get("cpu")
+    if not found:
+        return cpu, "cpu, because no accelerator was found here."
+    return cpu, f"cpu, because no accelerator is free ({', '.join(_held(b, o) for b, o in found)})."
+
+
+def _free(offer: Offer) -> str:
+    if offer.total is None or offer.free is None:
+        return "how many GPUs are free is not known"
+    devices = "GPU" if offer.total == 1 else "GPUs"
+    return f"{offer.free:g} of {offer.total:g} {devices} {'is' if offer.free == 1 else 'are'} free"
+
+
+def _held(backend: Backend, offer: Offer) -> str:
+    return f"{backend.name}: {_free(offer)}"
