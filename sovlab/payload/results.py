@@ -95,7 +95,12 @@ class Results:
         # All of them together: what two names share stays shared.
         wanted = {name for name in self.names if name not in self._values and name not in self._lost}
         installer = Installer(self._pack, self._main, self._labels, replace=False)
-        self._values.update(installer.values(wanted))
+        try:
+            self._values.update(installer.values(wanted))
+        except FileNotFoundError:
+            raise ResultError(
+                "The results of this job are no longer kept here.", "Run the job again."
+            ) from None
         self.errors = {**self._lost, **{n: why for n, why in installer.errors.items() if n in wanted}}
 
     def exception(self) -> BaseException | None:

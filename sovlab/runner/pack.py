@@ -20,7 +20,7 @@ import mmap
 import os
 import queue
 import threading
-from typing import Any, BinaryIO, Dict, Iterator, List, Optional, Tuple, Union
+from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 
 MAGIC = b"SOVPACK1"
 ALIGNMENT = 64
@@ -41,11 +41,11 @@ class PackWriter:
     context manager, or call `close`: an abandoned writer leaves its thread waiting.
 
     Args:
-        file: opened for writing, unbuffered or not.
+        file: has a ``write`` that writes all it is given, as a buffered file has.
         hashing: False leaves the digest out, to learn only the size.
     """
 
-    def __init__(self, file: Optional[BinaryIO], *, hashing: bool = True) -> None:
+    def __init__(self, file: Any, *, hashing: bool = True) -> None:
         self._file = file
         self._hashing = hashing
         self._hash = hashlib.sha256()
@@ -192,6 +192,11 @@ class Pack:
         """
         start, size = self._segments[name]
         return (self._view if memory is None else memory)[start : start + size]
+
+    def span(self, name: str) -> Tuple[int, int]:
+        """Where a segment lies in the file: offset and size in bytes. Raises `KeyError`."""
+        start, size = self._segments[name]
+        return start, size
 
     def private(self) -> memoryview:
         """The whole file as memory of the caller alone: what is changed in it nobody else sees."""

@@ -105,8 +105,13 @@ class Loader:
     def __iter__(self) -> Iterator[Tuple[str, Any, str]]:
         if not self._order:
             return
-        memory = self._pack.private()
-        source = _Source(self._pack, memory)
+        source = _Source(self._pack)
+        try:
+            yield from self._each(source)
+        finally:
+            source.close()
+
+    def _each(self, source: _Source) -> Iterator[Tuple[str, Any, str]]:
         unpickler = self._unpickler(source, source)
         for name in self._order:
             entry = self._entries[name]
@@ -177,10 +182,11 @@ class Loader:
         except ModuleNotFoundError as error:
             library = (error.name or module).partition(".")[0]
             return self._gone(key, f"needs the library {library}, which is not installed here")
-        except (AttributeError, ImportError):
-            return self._gone(
-                key, f"needs {module}.{name}, which this version of {module.partition('.')[0]} lacks"
-            )
+        except AttributeError:
+            library = module.partition(".")[0]
+            return self._gone(key, f"needs {module}.{name}, which this version of {library} lacks")
+        except Exception as error:  # whatever the importing of a library raises
+            return self._gone(key, f"needs {module}, which cannot be imported here: {error}")
 
     def _main_attribute(self, name: str) -> Any:
         try:
@@ -222,43 +228,44 @@ _BYTECODE = ("_make_function", "_builtin_type")
 
 
 class _Source:
-    """What an unpickler reads: the stream as a file, and the buffers as an iterator."""
+    """What an unpickler reads: the stream as a file, and the buffers as an iterator.
 
-    def __init__(self, pack: Pack, memory: memoryview) -> None:
+    The stream is read, not mapped: what is copied out of a mapping would take its memory twice.
+    """
+
+    def __init__(self, pack: Pack) -> None:
         self._pack = pack
-        self._memory = memory
-        self._variables = pack.segment("variables", memory)
-        self._stream = self._variables
-        self._at = 0
+        self._memory = pack.private()
+        self._start, _ = pack.span("variables")
+        self._file = open(pack.path, "rb")  # noqa: SIM115 - closed by close
+        self._stream: Any = self._file
         self._buffer = 0
+
+    def close(self) -> None:
+        """Close the stream; memory that was given out stays."""
+        self._file.close()
 
     def seek(self, position: int, buffer: int) -> None:
         """Go to where a name begins."""
-        self._stream = self._variables
-        self._at = position
+        self._stream = self._file
+        self._file.seek(self._start + position)
         self._buffer = buffer
 
     def play(self, pickled: bytes) -> None:
         """Give ``pickled`` to read, until the next seek."""
-        self._stream = memoryview(pickled)
-        self._at = 0
+        self._stream = io.BytesIO(pickled)
 
-    def read(self, size: int = -1) -> bytes:
-        end = len(self._stream) if size < 0 else min(self._at + size, len(self._stream))
-        piece = bytes(self._stream[self._at : end])
-        self._at = end
+    def read(self, size: int) -> bytes:
+        piece: bytes = self._stream.read(size)
         return piece
 
     def readinto(self, target: Any) -> int:
-        with memoryview(target).cast("B") as view:
-            piece = self._stream[self._at : self._at + len(view)]
-            view[: len(piece)] = piece
-        self._at += len(piece)
-        return len(piece)
+        count: int = self._stream.readinto(target)
+        return count
 
     def readline(self) -> bytes:
-        # Only protocol 0 has lines.
-        raise pickle.UnpicklingError("the stream is damaged")
+        line: bytes = self._stream.readline()
+        return line
 
     def __iter__(self) -> Iterator[memoryview]:
         return self

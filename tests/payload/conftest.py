@@ -1,5 +1,6 @@
 """A real notebook (an IPython shell) and real jobs (fresh interpreters that load a pack)."""
 
+import functools
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
 
 from sovlab.payload import shipping
 from sovlab.payload.pack import build_cell
@@ -67,7 +69,9 @@ class Notebook:
         self.store = directory / "objects"
         self.directory = directory
         InteractiveShell.clear_instance()
-        self.shell = InteractiveShell.instance()
+        quiet = Config()
+        quiet.HistoryManager.enabled = False
+        self.shell = InteractiveShell.instance(config=quiet)
         self.ns = self.shell.user_ns
 
     def run(self, source):
@@ -112,6 +116,7 @@ def meta():
     return lambda packed: Pack(packed.path).meta
 
 
+@functools.lru_cache(maxsize=1)
 def other_pythons():
     """Interpreters of other minor versions on this machine."""
     found = {}
@@ -119,7 +124,8 @@ def other_pythons():
     for minor in (9, 10, 12, 13, 14):
         name = f"python3.{minor}"
         path = shutil.which(name)
-        candidates = [path] if path else sorted(map(str, versions.glob(f"3.{minor}.*/bin/python")))
+        candidates = [path] if path else []
+        candidates += sorted(map(str, versions.glob(f"3.{minor}.*/bin/python")))
         for candidate in candidates:
             asked = subprocess.run(
                 [candidate, "-c", "import sys; print(sys.version_info[1])"], capture_output=True, text=True
@@ -128,3 +134,10 @@ def other_pythons():
                 found[name] = candidate
                 break
     return found
+
+
+def pytest_generate_tests(metafunc):
+    if "other_python" in metafunc.fixturenames:
+        found = other_pythons()
+        nothing = [pytest.param(None, marks=pytest.mark.skip(reason="this machine has no other Python"))]
+        metafunc.parametrize("other_python", list(found.values()) or nothing, ids=list(found) or ["none"])

@@ -65,7 +65,7 @@ def test_a_single_module_brings_its_own_local_imports(tmp_path):
         tmp_path,
         {
             "one.py": "import json, two\ntry:\n    import absent_library\nexcept ImportError: pass",
-            "two.py": "def f():\n    import three_pkg.inner\n    import importlib\n    importlib.import_module('four')",
+            "two.py": "import importlib\ndef f():\n    import three_pkg.inner\n    importlib.import_module('four')",
             "three_pkg/__init__.py": "",
             "three_pkg/inner.py": "import one",
             "four.py": "",
@@ -156,7 +156,8 @@ def test_a_cell_runs_in_the_job_with_a_package_beside_the_notebook(notebook):
         notebook.directory,
         {
             "nb_pkg/__init__.py": "from .core import train",
-            "nb_pkg/core.py": "from . import helpers\nclass Result:\n    pass\ndef train(x):\n    r = Result()\n    r.value = helpers.double(x)\n    return r",
+            "nb_pkg/core.py": "from . import helpers\nclass Result:\n    pass\n"
+            "def train(x):\n    r = Result()\n    r.value = helpers.double(x)\n    return r",
             "nb_pkg/helpers.py": "def double(x):\n    return 2 * x",
             "nb_single.py": "from nb_pkg import train as t",
         },

@@ -5,6 +5,7 @@ import copy
 import functools
 import io
 import logging
+import os
 import pickle
 import subprocess
 import sys
@@ -204,10 +205,10 @@ def test_recursive_values(round_trip):
 @pytest.mark.parametrize(
     ("value", "path", "kind"),
     [
-        (lambda: {"a": [1, {"log": open("/dev/null")}]}, "v['a'][1]['log']", "_io.TextIOWrapper"),
+        (lambda: {"a": [1, {"log": open(os.devnull)}]}, "v['a'][1]['log']", "_io.TextIOWrapper"),  # noqa: SIM115
         (lambda: [threading.Lock()], "v[0]", "_thread.lock"),
         (lambda: (i for i in []), "v", "generator"),
-        (lambda: collections.namedtuple("T", "gen")((i for i in [])), "v[0]", "generator"),
+        (lambda: collections.namedtuple("T", "gen")(i for i in []), "v[0]", "generator"),
     ],
 )
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
@@ -221,7 +222,7 @@ def test_what_cannot_be_pickled_is_named_by_its_path(packed, value, path, kind):
 
 def test_an_attribute_that_cannot_be_pickled_is_named(packed):
     holder = logging.Handler()
-    pack, sent = packed({"v": holder})
+    _, sent = packed({"v": holder})
     assert sent[0].error.startswith("v.lock (_thread.RLock)")
 
 
@@ -272,7 +273,8 @@ def test_a_missing_library_is_named_and_the_rest_loads(packed, tmp_path):
         "import sys; sys.path[:0] = sys.argv[2:]\n"
         "class No:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.split('.')[0] in ('sklearn', 'numpy', 'torch'): raise ModuleNotFoundError(name, name=name)\n"
+        "        if name.split('.')[0] in ('sklearn', 'numpy', 'torch'):\n"
+        "            raise ModuleNotFoundError(name, name=name)\n"
         "sys.meta_path.insert(0, No())\n"
         "from sovlab.runner.pickling import load\nfrom sovlab.runner.pack import Pack\n"
         "print(load(Pack(sys.argv[1]), ['model', 'history', 'pair', 'net'], main={}))"
@@ -364,15 +366,15 @@ def test_bytecode_of_another_python_is_refused_in_words(packed, monkeypatch):
     monkeypatch.setattr(sys, "version_info", (3, 99, 0))
     back, errors = load(pack, ["f", "n"], main={})
     assert back == {"n": 5}
-    assert errors["f"].startswith("holds bytecode of Python 3.") and errors["f"].endswith(
-        "this is Python 3.99"
-    )
+    assert errors["f"].startswith("holds bytecode of Python 3.")
+    assert errors["f"].endswith("this is Python 3.99")
 
 
 def test_one_pickle_alone():
     error = ValueError("x", {"k": [1]})
     back = loads(dumps(error, Policy()), main={})
-    assert isinstance(back, ValueError) and back.args == error.args
+    assert type(back) is ValueError
+    assert back.args == error.args
     with pytest.raises(pickle.UnpicklingError, match="needs Gone"):
         loads(dumps([Refusing], Policy(refer=lambda v: "Gone" if v is Refusing else None)), main={})
 
