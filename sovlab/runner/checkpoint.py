@@ -45,8 +45,10 @@ class Checkpoint:
         if self._begun:
             return
         self._begun = True
-        directory = self.directory
-        if self._hook is not None and directory is not None and (context.current and context.current.speaks):
+        job = context.current
+        directory = self.directory if self._hook is not None else None
+        if self._hook is not None and directory is not None and job is not None and job.speaks:
+            job.saving()
             try:
                 self._hook(directory)
             except Exception as error:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import sys
-from typing import Any, Dict, Optional
+from typing import Any, Callable, Dict, NoReturn, Optional
 
-from sovlab.runner import context, progress, streams
+from sovlab.runner import context, progress, streams, tree
 from sovlab.runner.checkpoint import checkpoint
 from sovlab.runner.order import Order
 
@@ -16,14 +17,21 @@ _PRELOADABLE = ("torch", "numpy", "scipy", "pandas", "sklearn", "matplotlib.pypl
 """Modules worth having loaded before the next job of this kind starts."""
 
 
-def run(order: Order, rank: Optional[int] = None) -> Dict[str, Any]:
+def run(
+    order: Order, rank: Optional[int] = None, saving: Callable[[], None] = lambda: None
+) -> Dict[str, Any]:
     """Run the user's code in this process, and write its results.
+
+    Args:
+        order: what to run.
+        rank: which of several processes this is.
+        saving: called when the checkpoint hook begins.
 
     Returns:
         The report: ``reason``, ``message``, ``exit_code``, ``error``, ``results``, ``progress`` and
         ``imported``, as in the exit record; ``terminated`` says that SIGTERM ended it.
     """
-    context.current = context.Context(order, rank)
+    context.current = context.Context(order, rank, saving)
     signal.signal(signal.SIGTERM, checkpoint.terminate)
     streams.open_standard()
     import faulthandler
@@ -66,7 +74,7 @@ def _run(order: Order, rank: Optional[int], report: Dict[str, Any]) -> None:
         if failure is None:
             failure = error
             _explain(error, report, rank)
-    if not rank:
+    if not rank or failure is not None:
         _return(order, program, failure, report)
 
 
@@ -178,18 +186,33 @@ def _name_withheld(error: BaseException, withheld: Any) -> None:
 
 def exit_status(report: Dict[str, Any]) -> int:
     """What the process should exit with."""
-    if report.get("terminated"):
-        return 128 + signal.SIGTERM
-    return int(report["exit_code"])
+    return 128 + signal.SIGTERM if report.get("terminated") else int(report["exit_code"])
 
 
 def become(parent: int) -> None:
     """Right after the fork: a process group of its own, Python's own signals, and to die with ``parent``."""
-    from sovlab.runner import tree
-
     os.setpgid(0, 0)
-    tree.die_with(parent)
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    tree.die_with(parent)
+
+
+def main(order: Order, parent: int, writing: int) -> NoReturn:
+    """All of the child: run, report, and leave as any Python program does, by `SystemExit`.
+
+    Args:
+        order: what to run.
+        parent: pid of the supervisor.
+        writing: pipe for the report.
+    """
+    become(parent)
+    report = run(order)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    data = json.dumps(report, default=str).encode()
+    while data:
+        data = data[os.write(writing, data) :]
+    os.close(writing)
+    raise SystemExit(exit_status(report))

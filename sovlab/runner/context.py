@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Dict, Optional
+from typing import Any, Callable, Dict, Optional
 
 from sovlab.runner import frames
 from sovlab.runner.order import Order
@@ -15,12 +15,16 @@ class Context:
     Args:
         order: what it was told.
         rank: which of the job's processes this is; None in a job of one.
+        saving: called when the checkpoint hook begins.
     """
 
-    def __init__(self, order: Order, rank: Optional[int] = None) -> None:
+    def __init__(
+        self, order: Order, rank: Optional[int] = None, saving: Callable[[], None] = lambda: None
+    ) -> None:
         self.order = order
         self.rank = rank
         self._pid = os.getpid()
+        self.saving = saving
 
     @property
     def speaks(self) -> bool:

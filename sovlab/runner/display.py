@@ -148,7 +148,7 @@ def display(
     known = display_id or (transient or {}).get("display_id")
     for value in values:
         if raw:
-            data, described = dict(value), {}
+            data, described = dict(value), dict[str, Any]()
         else:
             special = getattr(type(value), "_ipython_display_", None)
             if special is not None and _call(value, "_ipython_display_") is not _FAILED:

@@ -8,6 +8,7 @@ from typing import Any, Dict, List, NamedTuple, Optional
 
 from sovlab.runner import memory, tree
 from sovlab.runner.order import Order
+from sovlab.runner.work import Outcome
 
 
 class Left(NamedTuple):
@@ -43,15 +44,9 @@ class Ending:
         return self._kills.since()
 
 
-def describe(
-    order: Order, ending: Ending, report: Optional[Dict[str, Any]], status: int, left: Left
-) -> Dict[str, Any]:
-    """The exit record, but for its times.
-
-    Args:
-        report: of the user's process; None if it ended without one.
-        status: as `os.wait` gives it.
-    """
+def describe(order: Order, ending: Ending, outcome: Outcome, left: Left) -> Dict[str, Any]:
+    """The exit record, but for its times."""
+    report, status, rank = outcome
     killed_by = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
     record: Dict[str, Any] = {
         "reason": "",
@@ -84,6 +79,8 @@ def describe(
         record["message"] = f"{ending.why} from outside ended it."
     elif report is None:
         _explain_silence(record, killed_by, left.oom_kills)
+        if rank is not None:
+            record["message"] = f"Rank {rank}: {record['message']}"
     elif report.get("terminated"):
         # The signal went to the user's process itself.
         record.update(reason="killed", signal="SIGTERM", message="SIGTERM from outside ended it.")

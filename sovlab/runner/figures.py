@@ -18,7 +18,7 @@ from sovlab.runner.display import plain, publish
 _shown: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
-class FigureManager(FigureManagerBase):  # type: ignore[misc]
+class FigureManager(FigureManagerBase):
     """Shows a figure by sending it."""
 
     def show(self) -> None:

@@ -20,7 +20,7 @@ class AfterImport:
         """Do it at once for modules that are here already, and for others when they come."""
         for name in [name for name in self._hooks if name in sys.modules]:
             self._hooks.pop(name)(sys.modules[name])
-        sys.meta_path.insert(0, self)  # type: ignore[arg-type]
+        sys.meta_path.insert(0, self)
 
     def find_spec(self, name: str, path: Optional[Sequence[str]] = None, target: Any = None) -> Any:
         """As the import system asks it."""

@@ -65,7 +65,7 @@ def _shorter(record: Dict[str, Any]) -> Iterator[Dict[str, Any]]:
 
 
 def short(record: Dict[str, Any], limit: int) -> bytes:
-    """``record`` in at most ``limit`` bytes, for places that hold no more; what is least missed goes first."""
+    """``record`` in at most ``limit`` bytes, for places that hold no more; the least missed goes first."""
     record = dict(record)
     for left_out in ("", "imported", "progress", "results", "error"):
         if left_out and record.get(left_out):

@@ -7,7 +7,7 @@ import sys
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from sovlab.runner.order import Order
-from sovlab.runner.pack import PackWriter
+from sovlab.runner.pack import Pack, PackWriter
 from sovlab.runner.pickling import Sent
 
 _BUFFER = 1 << 20
@@ -41,12 +41,7 @@ def write(
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with open(descriptor, "wb", buffering=_BUFFER) as file, PackWriter(file, hashing=False) as writer:
-            meta: Dict[str, Any] = {"definitions": [], "imports": [], "needed": []}
-            sent: List[Sent] = []
-            if values:
-                sent = _write_values(writer, namespace, values, received, meta)
-            if error is not None:
-                meta["error_pickle"] = _write_error(writer, namespace, error)
+            meta, sent = _write_values(writer, namespace, values, received, error)
             meta.update(
                 format="sovlab-results",
                 version=1,
@@ -55,7 +50,6 @@ def write(
                 unreturned=unreturned,
                 outputs=outputs,
             )
-            meta.setdefault("error_pickle", False)
             writer.finish(meta)
             size = writer.size
         os.rename(temporary, order.results)
@@ -66,19 +60,36 @@ def write(
     return size, sent
 
 
+def merge(failed: str, first: str) -> None:
+    """Put the exception that one rank left in ``failed`` beside the outputs that the first rank left."""
+    theirs = Pack(failed)
+    outputs = Pack(first).meta["outputs"] if os.path.exists(first) else []
+    temporary = f"{os.path.splitext(first)[0]}.tmp"
+    with open(temporary, "wb") as file, PackWriter(file, hashing=False) as writer:
+        for name in theirs.names():
+            writer.add(name, theirs.segment(name))
+        writer.finish({**theirs.meta, "outputs": outputs})
+    os.rename(temporary, first)
+
+
 def _write_values(
     writer: PackWriter,
     namespace: Mapping[str, Any],
     values: Mapping[str, Any],
     received: Mapping[str, Any],
-    meta: Dict[str, Any],
-) -> List[Sent]:
+    error: Optional[BaseException],
+) -> Tuple[Dict[str, Any], List[Sent]]:
+    meta: Dict[str, Any] = {"definitions": [], "imports": [], "needed": [], "error_pickle": False}
+    if not values and not isinstance(error, Exception):
+        return meta, []
     from sovlab.runner.definitions import Definitions
     from sovlab.runner.pickling import Dumper, Policy
 
     needed: List[str] = []
     definitions = Definitions(namespace, lambda name, reader: needed.append(name))
-    dumper = Dumper(writer, Policy(definitions.refer))
+    policy = Policy(definitions.refer)
+    pickled = _pickled(error, policy, namespace) if isinstance(error, Exception) else None
+    dumper = Dumper(writer, policy)
     sent = [dumper.add(name, value) for name, value in values.items()]
     for name, state in definitions.states().items():
         dumper.add(name, state)
@@ -92,25 +103,24 @@ def _write_values(
                 meta["needed"].append(name)
     dumper.finish()
     meta.update(definitions.write(writer))
-    return sent
+    if pickled is not None:
+        writer.add("exception", pickled)
+        meta["error_pickle"] = True
+    return meta, sent
 
 
 _MISSING = object()
 
 
-def _write_error(writer: PackWriter, namespace: Mapping[str, Any], error: BaseException) -> bool:
-    """Pickle the exception, without what it refers to; False if it cannot be."""
-    if not isinstance(error, Exception):
-        return False
-    try:
-        from sovlab.runner.definitions import Definitions
-        from sovlab.runner.pickling import Policy, dumps
-        from sovlab.runner.unpickling import loads
+def _pickled(error: Exception, policy: Any, namespace: Mapping[str, Any]) -> Optional[bytes]:
+    """The exception, without what it refers to; None if it cannot be sent."""
+    from sovlab.runner.pickling import dumps
+    from sovlab.runner.unpickling import loads
 
-        pickled = dumps(error, Policy(Definitions(namespace).refer))
+    try:
+        pickled = dumps(error, policy)
         # Many exceptions can be pickled but not loaded, because their arguments are not those of __init__.
         loads(pickled, main=dict(namespace))
     except Exception:
-        return False
-    writer.add("exception", pickled)
-    return True
+        return None
+    return pickled

@@ -27,7 +27,7 @@ def open_standard() -> None:
 
 def _text(descriptor: int, name: str, errors: str) -> io.TextIOWrapper:
     raw = _Unbuffered(descriptor, "wb", closefd=False)
-    raw.name = name  # type: ignore[misc]
-    text = io.TextIOWrapper(raw, "utf-8", errors, newline="\n", write_through=True)  # type: ignore[arg-type]
+    raw.name = name
+    text = io.TextIOWrapper(raw, "utf-8", errors, newline="\n", write_through=True)
     text.mode = "w"  # type: ignore[misc]
     return text

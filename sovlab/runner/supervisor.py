@@ -14,12 +14,13 @@ import select
 import signal
 import sys
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from sovlab.runner import frames, tree
 from sovlab.runner.ending import Ending, Left, describe, exit_status
 from sovlab.runner.order import Order
 from sovlab.runner.record import ExitRecord
+from sovlab.runner.work import CannotStart, Child, Outcome, Work
 
 _POLITE = 2.0
 """Seconds that what a finished job left running gets between SIGTERM and SIGKILL."""
@@ -27,110 +28,6 @@ _STUBBORN = 10.0
 """Seconds after which the supervisor no longer waits for killed processes, e.g. ones stuck in the kernel."""
 _SAMPLING = 1.0
 _PASSED_ON = (signal.SIGTERM, signal.SIGINT)
-
-
-class Watched(NamedTuple):
-    """A descriptor that the supervisor reads besides.
-
-    Attributes:
-        ready: called when it can be read.
-    """
-
-    descriptor: int
-    ready: Callable[[], None]
-
-
-class Work:
-    """What the supervisor supervises: one child, or the launchers of several ranks."""
-
-    def start(self) -> List[int]:
-        """Start it; the pids whose end is the end of the job. Signals are blocked meanwhile."""
-        raise NotImplementedError
-
-    def watched(self) -> List[Watched]:
-        """What to read while it runs."""
-        return []
-
-    def tick(self, now: float) -> Optional[float]:
-        """Do what is due; when to be called again, on the monotonic clock."""
-        return None
-
-    def ask(self, number: int) -> None:
-        """Ask the user's code to end, by a signal."""
-        raise NotImplementedError
-
-    def ended(self, pid: int, status: int) -> None:
-        """One of the pids has ended with this wait status."""
-        raise NotImplementedError
-
-    def outcome(self) -> Tuple[Optional[Dict[str, Any]], int]:
-        """After the end: the report of the user's process, and the wait status that counts."""
-        raise NotImplementedError
-
-
-class Child(Work):
-    """The user's code in a child forked from here: Python is there already."""
-
-    def __init__(self, order: Order) -> None:
-        self._order = order
-        self._report = bytearray()
-        self._pid = 0
-        self._status = 0
-        self._reading = -1
-
-    def start(self) -> List[int]:
-        self._reading, writing = os.pipe()
-        parent = os.getpid()
-        self._pid = os.fork()
-        if self._pid == 0:
-            os.close(self._reading)
-            _be_child(self._order, parent, writing)
-        os.close(writing)
-        os.set_blocking(self._reading, False)
-        return [self._pid]
-
-    def watched(self) -> List[Watched]:
-        return [Watched(self._reading, self._read)] if self._reading >= 0 else []
-
-    def ask(self, number: int) -> None:
-        tree.kill([self._pid], number)
-
-    def ended(self, pid: int, status: int) -> None:
-        self._status = status
-        self._read()
-
-    def outcome(self) -> Tuple[Optional[Dict[str, Any]], int]:
-        try:
-            return json.loads(bytes(self._report)), self._status
-        except ValueError:
-            return None, self._status
-
-    def _read(self) -> None:
-        # To the end of what there is: whoever else holds the pipe open is not waited for.
-        while self._reading >= 0:
-            try:
-                data = os.read(self._reading, 1 << 16)
-            except BlockingIOError:
-                return
-            self._report += data
-            if not data:
-                os.close(self._reading)
-                self._reading = -1
-
-
-def _be_child(order: Order, parent: int, writing: int) -> None:
-    """Run the user's code, report, and leave as any Python program does. Does not return."""
-    from sovlab.runner import child
-
-    child.become(parent)
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    report = child.run(order)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    data = json.dumps(report, default=str).encode()
-    while data:
-        data = data[os.write(writing, data) :]
-    os.close(writing)
-    raise SystemExit(child.exit_status(report))
 
 
 class Supervisor:
@@ -158,12 +55,13 @@ class Supervisor:
         self._orphans_come = tree.adopt_orphans()
         self._record = ExitRecord(order.exit)
         try:
-            left, report, status = self._supervise()
-        except (OSError, RuntimeError, ImportError) as error:
+            left, outcome = self._supervise()
+        except (CannotStart, OSError, RuntimeError, ImportError) as error:
             self._kill_tree(0.0)
-            message = f"The runner failed: {type(error).__name__}: {error}"
-            left, report, status = Left(), {"reason": "runner", "message": message, "exit_code": 70}, 0
-        record = describe(order, self._ending, report, status, left)
+            known = isinstance(error, CannotStart)
+            message = str(error) if known else f"The runner failed: {type(error).__name__}: {error}"
+            left, outcome = Left(), Outcome({"reason": "runner", "message": message, "exit_code": 70}, 0)
+        record = describe(order, self._ending, outcome, left)
         record.update(
             started=self._started,
             ended=time.time(),
@@ -176,7 +74,7 @@ class Supervisor:
         self._record.commit(record)
         return exit_status(record)
 
-    def _supervise(self) -> Tuple[Left, Optional[Dict[str, Any]], int]:
+    def _supervise(self) -> Tuple[Left, Outcome]:
         order = self._order
         self._introduce()
         os.environ.update(environment(order))
@@ -199,8 +97,7 @@ class Supervisor:
         while self._running:
             self._wait(work, waking)
         left = Left(self._ending.memory_evidence(), self._kill_tree(_POLITE))
-        report, status = work.outcome()
-        return left, report, status
+        return left, work.outcome()
 
     def _work(self) -> Work:
         if self._order.ranks > 1:

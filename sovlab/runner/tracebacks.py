@@ -64,10 +64,9 @@ def _chain(error: BaseException, seen: Set[int]) -> List[str]:
     if cause is not None and id(cause) not in seen and len(seen) < _DEPTH:
         lines = _chain(cause, seen)
         lines += ["", "The above exception was the direct cause of the following exception:", ""]
-    elif cause is None and context is not None and not error.__suppress_context__:
-        if id(context) not in seen and len(seen) < _DEPTH:
-            lines = _chain(context, seen)
-            lines += ["", "During handling of the above exception, another exception occurred:", ""]
+    elif cause is None and context is not None and not error.__suppress_context__ and id(context) not in seen:
+        lines = _chain(context, seen) if len(seen) < _DEPTH else ["… earlier exceptions left out …"]
+        lines += ["", "During handling of the above exception, another exception occurred:", ""]
     return lines + _one(error, seen)
 
 
@@ -199,7 +198,7 @@ def _is_asyncio(file: str) -> bool:
 
 
 def label(file: str) -> str:
-    """How people know a file: ``Cell In[7]``, ``File mylib/model.py``, relative to where it is imported from."""
+    """How people know a file: ``Cell In[7]``; ``File mylib/model.py``, from where it is imported."""
     if file.startswith(("Cell ", "<")):
         return file
     roots = [os.path.abspath(root) + os.sep for root in sys.path]
