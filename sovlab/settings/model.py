@@ -1,0 +1,105 @@
+"""What may be set, and the settings that apply."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from sovlab.errors import SettingsError
+
+DEFAULT = "default"
+"""The source of a value that nobody set."""
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """A named place where jobs run.
+
+    Attributes:
+        executor: what runs them there; this version has ``local``.
+        source: where it is defined: a file and line, or ``built in``.
+    """
+
+    name: str
+    executor: str = "local"
+    source: str = "built in"
+
+
+class Local(msgspec.Struct, frozen=True, kw_only=True):
+    """Section ``[local]``: this machine as a target.
+
+    Attributes:
+        cores: that all jobs together may hold; None is all that this process may use.
+        memory: bytes that all jobs together may hold; None is what the machine has.
+        keep_days: days after its end that ``sovlab clean`` keeps a job.
+        idle_minutes: minutes without a job after which the agent ends.
+        python: the interpreter that runs jobs, a path or a command; None is the submitter's own.
+    """
+
+    cores: float | None = None
+    memory: int | None = None
+    keep_days: float = 14
+    idle_minutes: float = 15
+    python: str | None = None
+
+
+class Defaults(msgspec.Struct, frozen=True, kw_only=True):
+    """Section ``[defaults]``: what a submit gets that does not say.
+
+    Attributes:
+        backend: a backend's name, or ``auto``.
+        timeout: seconds a job may run; None is no limit.
+        grace: seconds between SIGTERM and SIGKILL, for the checkpoint hook.
+    """
+
+    backend: str = "auto"
+    timeout: float | None = None
+    grace: float = 30
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """All settings, as they apply now.
+
+    Attributes:
+        target: name of the current target; `target_named` tells whether there is one.
+        targets: by name; ``local`` always exists.
+        state: the directory that holds jobs and payloads; it need not exist yet.
+        sources: where each value that is not a default comes from, by key, e.g. ``local.cores``.
+        ignored: sentences about settings files that were left aside.
+    """
+
+    state: Path
+    target: str = "local"
+    local: Local = Local()
+    defaults: Defaults = Defaults()
+    targets: Mapping[str, Target] = msgspec.field(default_factory=lambda: {"local": Target(name="local")})
+    sources: Mapping[str, str] = {}
+    ignored: tuple[str, ...] = ()
+
+    def source(self, key: str) -> str:
+        """Where the value of ``key`` comes from: ``FILE, line N``, a variable's name, or ``default``."""
+        return self.sources.get(key, DEFAULT)
+
+    def target_named(self, name: str | None) -> Target:
+        """The target called ``name``; None is the current one.
+
+        Raises:
+            SettingsError: there is none.
+        """
+        wanted = self.target if name is None else name
+        if wanted in self.targets:
+            return self.targets[wanted]
+        what = f"{self.source('target')}: target {wanted!r} is" if name is None else f"Target {wanted!r} is"
+        raise SettingsError(
+            f"{what} defined nowhere.",
+            f"{suggest(wanted, self.targets)}There are {', '.join(sorted(self.targets))}.",
+        )
+
+
+def suggest(word: str, among: Iterable[str]) -> str:
+    """``Did you mean …? `` with the nearest of ``among``; empty if none is near."""
+    import difflib
+
+    near = difflib.get_close_matches(word, list(among), 1)
+    return f"Did you mean {near[0]}? " if near else ""

@@ -1,0 +1,246 @@
+"""Reading settings: files and variables in order, each value checked and its source kept."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from sovlab.core.units import parse_bytes, parse_duration
+from sovlab.errors import SettingsError, SpecError
+from sovlab.settings.model import Defaults, Local, Settings, Target, suggest
+
+PROJECT_FILE = "sovlab.toml"
+
+
+class _Key(msgspec.Struct, frozen=True):
+    """What a key may hold: its type, what to write, and how text becomes the value."""
+
+    type: Any
+    advice: str
+    parse: Callable[[str], Any] | None = None
+
+
+_Positive = Annotated[float, msgspec.Meta(gt=0, lt=1e12)]
+_NotNegative = Annotated[float, msgspec.Meta(ge=0, lt=1e12)]
+_Bytes = Annotated[int, msgspec.Meta(gt=0)]
+_Word = Annotated[str, msgspec.Meta(min_length=1)]
+
+_KEYS = {
+    "target": _Key(_Word, "Give the name of a target."),
+    "local.cores": _Key(_Positive, "Give a number of cores greater than zero."),
+    "local.memory": _Key(_Bytes | str, 'Write it like "16G", or a number of bytes.', parse_bytes),
+    "local.keep_days": _Key(_NotNegative, "Give a number of days, zero or more."),
+    "local.idle_minutes": _Key(_NotNegative, "Give a number of minutes, zero or more."),
+    "local.python": _Key(_Word, 'Give the path of an interpreter, like ".venv/bin/python".'),
+    "defaults.backend": _Key(_Word, 'Give "auto" or the name of a backend.'),
+    "defaults.timeout": _Key(_Positive | str, 'Write it like "2h", or a number of seconds.', parse_duration),
+    "defaults.grace": _Key(
+        _NotNegative | str, 'Write it like "30s", or a number of seconds.', parse_duration
+    ),
+}
+_VARIABLES = {"SOVLAB_" + key.upper().replace(".", "_"): key for key in _KEYS}
+_PLACES = ("SOVLAB_STATE_DIR", "SOVLAB_CONFIG_FILE")
+_TARGET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+def load(directory: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings that apply in a directory.
+
+    Args:
+        directory: where the search for ``sovlab.toml`` begins; None is the working directory.
+        environ: None is the process's environment.
+
+    Raises:
+        SettingsError: a file or variable is wrong; the message names it, the key and, in a file, the line.
+    """
+    env = os.environ if environ is None else environ
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    targets = {"local": Target(name="local")}
+    project, ignored = _project_file(directory)
+    for path in (config_file(env), project):
+        content = read(path) if path is not None else ""
+        if path is not None and content:
+            for key, value in _flatten(parse(content, path), path, content, targets):
+                values[key] = _absolute(key, value, path.parent)
+                sources[key] = _place(path, content, key)
+    for key, value in _from_environment(env):
+        values[key] = _absolute(key, value, directory)
+        sources[key] = "SOVLAB_" + key.upper().replace(".", "_")
+    sections: dict[str, dict[str, Any]] = {"local": {}, "defaults": {}}
+    for key, value in values.items():
+        section, _, name = key.rpartition(".")
+        if section:
+            sections[section][name] = value
+    return Settings(
+        state=_state(env),
+        target=values.get("target", "local"),
+        local=Local(**sections["local"]),
+        defaults=Defaults(**sections["defaults"]),
+        targets=targets,
+        sources=sources,
+        ignored=ignored,
+    )
+
+
+def config_file(environ: Mapping[str, str] | None = None) -> Path:
+    """The user's settings file; it need not exist."""
+    named = (os.environ if environ is None else environ).get("SOVLAB_CONFIG_FILE")
+    if named:
+        return Path(named).expanduser().absolute()
+    import platformdirs
+
+    return platformdirs.user_config_path("sovlab") / "config.toml"
+
+
+def _state(env: Mapping[str, str]) -> Path:
+    named = env.get("SOVLAB_STATE_DIR")
+    if named:
+        return Path(named).expanduser().absolute()
+    import platformdirs
+
+    return platformdirs.user_state_path("sovlab")
+
+
+def _project_file(directory: Path | None) -> tuple[Path | None, tuple[str, ...]]:
+    try:
+        start = (directory or Path.cwd()).absolute()
+        for folder in (start, *start.parents):
+            path = folder / PROJECT_FILE
+            if path.is_file():
+                owner = path.stat().st_uid
+                # Another user's file in a shared folder above, such as /tmp, must not choose what runs here.
+                if owner in (0, os.getuid(), start.stat().st_uid):
+                    return path, ()
+                return None, (f"{path} was ignored: it belongs to another user (uid {owner}).",)
+    except OSError:
+        pass  # the working directory is gone
+    return None, ()
+
+
+def read(path: Path) -> str:
+    """The text of a settings file; empty if there is none."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"Settings file {path} could not be read: {error}.", "Repair it.") from error
+
+
+def parse(content: str, path: Path) -> dict[str, Any]:
+    """The TOML document in ``content``, which was read from ``path``."""
+    import tomllib
+
+    try:
+        return tomllib.loads(content)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(
+            f"Settings file {path} is no valid TOML: {error}.", "Correct that line."
+        ) from error
+
+
+def _flatten(
+    document: Mapping[str, Any], path: Path, content: str, targets: dict[str, Target]
+) -> Iterator[tuple[str, Any]]:
+    for name, value in document.items():
+        if name == "targets" and isinstance(value, dict):
+            for target, table in value.items():
+                targets[target] = _target(target, table, _place(path, content, f"targets.{target}"))
+        elif name in ("local", "defaults") and isinstance(value, dict):
+            for inner, each in value.items():
+                key = f"{name}.{inner}"
+                yield key, _value(key, each, _place(path, content, key))
+        else:
+            yield name, _value(name, value, _place(path, content, name))
+
+
+def _value(key: str, value: Any, place: str, *, text: bool = False) -> Any:
+    known = _KEYS.get(key)
+    if known is None:
+        names = [*_KEYS, "targets"]
+        near = suggest(key, {*names, "local", "defaults"} - {key})
+        raise SettingsError(f"{place}: there is no setting {key!r}.", f"{near}There are {', '.join(names)}.")
+    try:
+        checked = msgspec.convert(value, known.type, strict=not text)
+        return known.parse(checked) if known.parse is not None and isinstance(checked, str) else checked
+    except (msgspec.ValidationError, SpecError) as error:
+        raise SettingsError(f"{place}: {key} is {value!r}.", known.advice) from error
+
+
+def _target(name: str, table: Any, place: str) -> Target:
+    if not _TARGET_NAME.fullmatch(name):
+        raise SettingsError(
+            f"{place}: {name!r} is no name for a target.", "Use letters, digits, - _ and a dot."
+        )
+    if not isinstance(table, dict):
+        raise SettingsError(
+            f"{place}: targets.{name} is no table.", f"Write [targets.{name}] on a line of its own."
+        )
+    unknown = next((key for key in table if key != "executor"), None)
+    if unknown is not None:
+        raise SettingsError(
+            f"{place}: target {name!r} has no setting {unknown!r}.",
+            f"{suggest(unknown, ['executor'])}There is executor.",
+        )
+    executor = table.get("executor", "local")
+    if executor != "local":
+        raise SettingsError(
+            f"{place}: target {name!r} has the executor {executor!r}.",
+            'This version of sovlab has only executor = "local".',
+        )
+    return Target(name=name, source=place)
+
+
+def _from_environment(env: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+    for variable in sorted(name for name in env if name.startswith("SOVLAB_")):
+        if variable in _VARIABLES:
+            if env[variable]:
+                key = _VARIABLES[variable]
+                yield key, _value(key, env[variable], f"Environment variable {variable}", text=True)
+        elif variable not in _PLACES:
+            import difflib
+
+            near = difflib.get_close_matches(variable, (*_VARIABLES, *_PLACES), 1, 0.85)
+            # Others may use the prefix for what is no setting, as jobs do; a slip of the pen is refused.
+            if near or variable.startswith(("SOVLAB_LOCAL_", "SOVLAB_DEFAULTS_")):
+                raise SettingsError(
+                    f"Environment variable {variable} is no setting.",
+                    f"Did you mean {near[0]}?" if near else f"There are {', '.join(_VARIABLES)}.",
+                )
+
+
+def _absolute(key: str, value: Any, folder: Path | None) -> Any:
+    if key != "local.python" or "/" not in value:
+        return value
+    return str((folder or Path.cwd()) / Path(value).expanduser())
+
+
+def _place(path: Path, content: str, key: str) -> str:
+    number = _line_of(content, key)
+    return f"{path}, line {number}" if number else str(path)
+
+
+def _line_of(content: str, key: str) -> int:
+    """The line that sets ``key``, or opens the table of that name; 0 if it is written in another way."""
+    table = ""
+    for number, line in enumerate(content.splitlines(), 1):
+        opened = re.match(r"\s*\[\s*([^\[\]]+?)\s*\]", line)
+        if opened:
+            table = _plain(opened[1]) + "."
+            if table == f"{key}.":
+                return number
+            continue
+        assigned = re.match(r"\s*([\w.\"'-]+)\s*=", line)
+        if assigned and table + _plain(assigned[1]) == key:
+            return number
+    return 0
+
+
+def _plain(key: str) -> str:
+    return key.replace('"', "").replace("'", "").replace(" ", "")
