@@ -14,10 +14,11 @@ from typing import Any
 
 from sovlab.core.units import format_bytes
 from sovlab.errors import SovlabError
+from sovlab.runner.hashing import BLOCK
 from sovlab.runner.pack import PackWriter
 from sovlab.runner.pickling import Postponed
 
-_SMALL = 4 << 20
+_SMALL = BLOCK
 """A pack up to this many bytes is made in memory, and written only if it is new."""
 _STALE = 24 * 3600
 """Seconds after which a temporary file is that of a process that was killed."""
@@ -54,7 +55,7 @@ def put(directory: Path, build: Callable[[PackWriter], dict[str, Any]]) -> tuple
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         if spool.data is not None:
-            digest = hashlib.sha256(spool.data).hexdigest()
+            digest = hashlib.sha256(spool.data).hexdigest()  # of one block, as `BlockHash` has it
             path = directory / f"{digest}.pack"
             if not _has(path, size):
                 with _temporary(directory) as temporary:

@@ -8,23 +8,22 @@ Layout::
     offset and length of the index     2 × 8 bytes, little endian
     "SOVPACK1"                         8 bytes
 
-The name of a pack is the SHA-256 of the whole file. A reader maps the file privately
+The name of a pack is the digest of the whole file (`sovlab.runner.hashing`). A reader maps the file privately
 (copy on write), so that a tensor in it is not copied and may still be changed.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import mmap
 import os
-import queue
-import threading
 from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
+
+from sovlab.runner.hashing import BLOCK, BlockHash
 
 MAGIC = b"SOVPACK1"
 ALIGNMENT = 64
-_CHUNK = 8 << 20
+_CHUNK = BLOCK
 _FOOTER = 16 + len(MAGIC)
 
 Buffer = Union[bytes, bytearray, memoryview]
@@ -37,8 +36,9 @@ class PackError(Exception):
 class PackWriter:
     """Writes a pack to an open binary file, or only computes its digest if the file is None.
 
-    From the first large segment on, a thread hashes beside the writing; nothing is copied. Use it as a
-    context manager, or call `close`: an abandoned writer leaves its thread waiting.
+    From the second block on, threads hash beside the writing; nothing is copied, so what is added must
+    stay as it is until `finish`. Use it as a context manager, or call `close`: an abandoned writer
+    leaves its threads waiting.
 
     Args:
         file: has a ``write`` that writes all it is given, as a buffered file has.
@@ -47,12 +47,9 @@ class PackWriter:
 
     def __init__(self, file: Any, *, hashing: bool = True) -> None:
         self._file = file
-        self._hashing = hashing
-        self._hash = hashlib.sha256()
+        self._hash = BlockHash() if hashing else None
         self._segments: Dict[str, Tuple[int, int]] = {}
         self._offset = 0
-        self._queue: queue.Queue[Optional[memoryview]] = queue.Queue(maxsize=16)
-        self._thread: Optional[threading.Thread] = None
         self._put(MAGIC)
 
     def __enter__(self) -> PackWriter:
@@ -85,45 +82,27 @@ class PackWriter:
         return SegmentStream(self, name)
 
     def finish(self, meta: Dict[str, Any]) -> str:
-        """Write the index; the digest of the whole, in hex."""
+        """Write the index; the digest of the whole, in hex, empty without hashing."""
         start = self._offset
         index = json.dumps({"meta": meta, "segments": self._segments}, sort_keys=True, separators=(",", ":"))
         self._put(index.encode())
         self._put(start.to_bytes(8, "little") + (self._offset - start).to_bytes(8, "little") + MAGIC)
-        self.close()
-        return self._hash.hexdigest()
+        return self._hash.digest() if self._hash is not None else ""
 
     def close(self) -> None:
-        """End the hashing thread. The file stays open: it is the caller's."""
-        if self._thread is not None:
-            self._queue.put(None)
-            self._thread.join()
-            self._thread = None
+        """End the hashing threads. The file stays open: it is the caller's."""
+        if self._hash is not None:
+            self._hash.close()
 
     def _put(self, data: Buffer) -> None:
         view = memoryview(data)
         for start in range(0, len(view), _CHUNK):
             chunk = view[start : start + _CHUNK]
-            if self._hashing and self._file is not None and (self._thread is not None or len(view) >= _CHUNK):
-                self._hash_beside(chunk)
-            elif self._hashing:
+            if self._hash is not None:
                 self._hash.update(chunk)
             if self._file is not None:
                 self._file.write(chunk)
         self._offset += len(view)
-
-    def _hash_beside(self, chunk: memoryview) -> None:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._hash_queue, daemon=True, name="sovlab-hash")
-            self._thread.start()
-        self._queue.put(chunk)
-
-    def _hash_queue(self) -> None:
-        while True:
-            chunk = self._queue.get()
-            if chunk is None:
-                return
-            self._hash.update(chunk)
 
 
 class SegmentStream:
@@ -204,8 +183,10 @@ class Pack:
             return _map_privately(file.fileno())
 
     def digest(self) -> str:
-        """SHA-256 of the whole file, in hex."""
-        return hashlib.sha256(self._view).hexdigest()
+        """The digest of the whole file, in hex: see `sovlab.runner.hashing`."""
+        hashing = BlockHash()
+        hashing.update(self._view)
+        return hashing.digest()
 
 
 def _map_privately(descriptor: int) -> memoryview:

@@ -59,7 +59,8 @@ def test_packing_and_loading_stay_within_the_payload(tmp_path, kind):
         empty = peak()
         values, errors = load(Pack(path), ["x"], main={{}})
         x = values["x"]
-        total = len(x) if isinstance(x, bytes) else sum(float(t.sum()) for t in (x if isinstance(x, list) else [x]))
+        parts = x if isinstance(x, list) else [x]
+        total = len(x) if isinstance(x, bytes) else sum(float(t.sum()) for t in parts)
         print(peak() - empty, int(total))
         """
     )

@@ -15,6 +15,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sovlab.runner import tensors
 from sovlab.runner.pack import Pack, PackWriter
@@ -385,3 +387,48 @@ def test_deep_copies_of_loaded_values_work(round_trip):
     with torch.no_grad():
         other.weight.zero_()
     assert back.weight.abs().sum() > 0
+
+
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text()
+    | st.binary(max_size=9000)
+)
+arrays = st.integers(0, 3000).map(lambda n: np.arange(n, dtype=np.int32))
+values = st.recursive(
+    scalars | arrays | arrays.map(torch.from_numpy),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(max_size=5), inner, max_size=4)
+        | st.tuples(inner, inner)
+    ),
+    max_leaves=12,
+)
+
+
+def alike(one, other):
+    if isinstance(one, (np.ndarray, torch.Tensor)):
+        return type(one) is type(other) and one.tolist() == other.tolist()
+    if isinstance(one, (list, tuple)):
+        return type(one) is type(other) and len(one) == len(other) and all(map(alike, one, other))
+    if isinstance(one, dict):
+        return list(one) == list(other) and all(alike(one[k], other[k]) for k in one)
+    return type(one) is type(other) and one == other
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.dictionaries(st.sampled_from("abcdef"), values), st.sets(st.sampled_from("abcdef")))
+def test_any_values_come_back_whatever_fails_between_them(tmp_path_factory, given_values, broken):
+    sent = {n: [v, threading.Lock()] if n in broken else v for n, v in given_values.items()}
+    path = tmp_path_factory.mktemp("pack") / "p"
+    with open(path, "wb") as file, PackWriter(file) as writer:
+        said = dump(sent, writer, policy=Policy())
+        writer.finish({})
+    assert {s.name for s in said if s.error} == broken & set(sent)
+    back, errors = load(Pack(path), list(sent), main={})
+    assert not errors
+    assert set(back) == set(sent) - broken
+    assert all(alike(given_values[n], back[n]) for n in back)

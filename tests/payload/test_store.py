@@ -9,15 +9,40 @@ import threading
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sovlab.errors import SovlabError
 from sovlab.payload import store
 from sovlab.payload.pack import build_cell
+from sovlab.runner.hashing import BLOCK, BlockHash
 from sovlab.runner.pack import ALIGNMENT, Pack, PackError, PackWriter
 
 
 def big(mib):
     return np.random.default_rng(0).integers(0, 255, mib << 20, dtype=np.uint8)
+
+
+def reference(data):
+    """The digest as its definition says."""
+    if len(data) <= BLOCK:
+        return hashlib.sha256(data).hexdigest()
+    blocks = [hashlib.sha256(data[i : i + BLOCK]).digest() for i in range(0, len(data), BLOCK)]
+    return hashlib.sha256(b"".join(blocks)).hexdigest()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.integers(0, 2 * BLOCK + 5), max_size=5)
+    | st.lists(st.sampled_from([1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK]), max_size=4)
+)
+def test_the_digest_does_not_depend_on_the_pieces(sizes):
+    hashing, whole = BlockHash(), bytearray()
+    for number, size in enumerate(sizes):
+        piece = bytes([number]) * size
+        hashing.update(memoryview(piece))
+        whole += piece
+    assert hashing.digest() == reference(bytes(whole))
 
 
 def names(directory):
@@ -28,7 +53,7 @@ def names(directory):
 def test_a_payload_is_named_by_its_hash_and_written_once(tmp_path, value):
     first = build_cell("print(x)", {"x": value}, store=tmp_path)
     assert names(tmp_path) == [f"{first.digest}.pack"]
-    assert hashlib.sha256(first.path.read_bytes()).hexdigest() == first.digest == Pack(first.path).digest()
+    assert reference(first.path.read_bytes()) == first.digest == Pack(first.path).digest()
     assert first.size == first.path.stat().st_size
     inode = first.path.stat().st_ino
     again = build_cell("print(x)", {"x": value.copy()}, store=tmp_path)
