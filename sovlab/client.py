@@ -55,7 +55,14 @@ class Client:
             if chosen.name not in self._executors:
                 from sovlab.executors.local import LocalExecutor
 
-                self._executors[chosen.name] = LocalExecutor.from_settings(self.settings, chosen)
+                local = self.settings.local
+                self._executors[chosen.name] = LocalExecutor(
+                    self.settings.state,
+                    target=chosen.name,
+                    cores=local.cores,
+                    memory=local.memory,
+                    idle=local.idle_minutes * 60,
+                )
             return self._executors[chosen.name]
 
     def submit_cell(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import difflib
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -145,6 +146,22 @@ def add_arguments(parser: argparse.ArgumentParser, *, cell: bool) -> None:
     what.add_argument(
         "--dry-run", action="store_true", help="show what would be sent and run, and stop there"
     )
+
+
+def split_words(words: Sequence[str]) -> tuple[list[str], list[str] | None]:
+    """A command line as argparse takes it, and what stands after ``--`` (None if there is no ``--``).
+
+    ``--memory -4G`` becomes ``--memory=-4G``, so that the number is refused, not taken for a flag.
+    """
+    own = list(words[: words.index("--")]) if "--" in words else list(words)
+    script = list(words[words.index("--") + 1 :]) if "--" in words else None
+    joined: list[str] = []
+    for word in own:
+        if re.match(r"-\d", word) and joined and re.fullmatch(r"--[a-z-]+", joined[-1]):
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined, script
 
 
 def from_arguments(parsed: argparse.Namespace) -> Options:

@@ -38,7 +38,7 @@ class Check:
 
 def run_all(client: Client) -> list[Check]:
     """All checks; one that breaks is a finding, not an error."""
-    found = []
+    found: list[Check] = []
     for check in (_versions, _torch, _state, _inotify, _job, _backends):
         try:
             found.extend(check(client))

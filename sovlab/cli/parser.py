@@ -18,18 +18,13 @@ _EPILOG = (
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parse a command line; leaves with status 2 and a hint where it is wrong."""
-    own, script_args = _split(list(argv))
+    own, script_args = options.split_words(argv)
     parsed = _parser().parse_args(own)
     if script_args is not None:
         if parsed.command != "submit":
             _parser().error("only submit takes arguments after --")
         parsed.args = [*parsed.args, *script_args]
     return parsed
-
-
-def _split(argv: list[str]) -> tuple[list[str], list[str] | None]:
-    # Everything after -- is the script's, whatever it looks like.
-    return (argv[: argv.index("--")], argv[argv.index("--") + 1 :]) if "--" in argv else (argv, None)
 
 
 def _parser() -> argparse.ArgumentParser:

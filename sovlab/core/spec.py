@@ -86,9 +86,9 @@ class JobSpec:
 
     def __post_init__(self) -> None:
         check_name(self.name)
-        for flag, value in (("--nodes", self.nodes), ("--procs", self.procs)):
-            if not 1 <= value < 1e5:
-                raise SpecError(f"{flag} is {value}.", "Give a whole number, one or more.")
+        for flag, count in (("--nodes", self.nodes), ("--procs", self.procs)):
+            if not 1 <= count < 1e5:
+                raise SpecError(f"{flag} is {count}.", "Give a whole number, one or more.")
         if self.timeout is not None and self.timeout <= 0:
             raise SpecError(f"--timeout is {self.timeout:g}.", "Give a duration like 90s or 2h.")
         if self.grace < 0:

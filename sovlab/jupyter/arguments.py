@@ -40,7 +40,13 @@ class Parser(argparse.ArgumentParser):
             words = arg_split(line, posix=True)
         except ValueError as error:
             raise UsageError(f"{self.prog}: {error} in {line!r}.", "Close the quotation.") from None
-        return self.parse_args(words)
+        own, script = options.split_words(words)
+        parsed = self.parse_args(own)
+        if script is not None:
+            if not hasattr(parsed, "args"):
+                self.error("nothing may follow --")
+            parsed.args = [*parsed.args, *script]
+        return parsed
 
 
 def submit_parser() -> Parser:

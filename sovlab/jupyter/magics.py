@@ -62,7 +62,7 @@ class SovlabMagics(Magics):  # type: ignore[misc]
         chosen = options.from_arguments(parsed)
         if chosen.target is None and self._target is not None:
             chosen = replace(chosen, target=self._target)
-        count = self.shell.execution_count
+        count = len(self.shell.user_ns["In"]) - 1  # execution_count may already be that of the next cell
         if cell is not None:
             if parsed.script is not None:
                 raise UsageError(

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from html import escape
 
 from sovlab import views
-from sovlab.client import Plan
 from sovlab.core.job import JobRecord
+from sovlab.core.spec import Plan
 from sovlab.executors.executor import Capacity
 from sovlab.settings import Settings
 

@@ -1,0 +1,295 @@
+"""The agent: one small process for each user, which starts waiting jobs when there is room for them.
+
+It is started when something is submitted and goes when nothing has been to do for a while. All that it
+knows is in the job directories: killed at any moment, it takes no running job with it, and the next one
+goes on where it was.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from sovlab.executors.local.queue import Budget, Demand, Held, demand, startable
+from sovlab.executors.local.store import LOST, JobDirectory, JobStore
+from sovlab.runner import tree
+from sovlab.runner.record import ExitRecord
+
+_SOON = 0.02
+_POLL = 0.5
+"""Seconds between looks at processes, only where the system cannot tell of their end."""
+
+
+class Configuration(msgspec.Struct, frozen=True):
+    """What an agent is started with."""
+
+    state: str
+    socket: str
+    cores: float
+    memory: int
+    devices: dict[str, tuple[int, ...]]
+    visible: dict[str, str]
+    idle: float = 900.0
+
+    @property
+    def budget(self) -> Budget:
+        """What its jobs may hold together."""
+        return Budget(cores=self.cores, memory=self.memory, devices=self.devices)
+
+
+class Agent:
+    """Owns the queue of one state directory.
+
+    Args:
+        configuration: its limits and places.
+        ready: descriptor to close when it can be reached; -1 if nobody waits.
+    """
+
+    def __init__(self, configuration: Configuration, ready: int = -1) -> None:
+        self._configuration = configuration
+        self._ready = ready
+        self._store = JobStore(Path(configuration.state))
+        self._queue = self._store.state / "queue"
+        self._queue.mkdir(mode=0o700, exist_ok=True)
+        self._selector = selectors.DefaultSelector()
+        self._running: dict[str, Held] = {}
+        self._supervisors: dict[str, int] = {}
+        self._pidfds: dict[str, int] = {}
+        self._cancelled: set[str] = set()
+        self._stopping = False
+        self._quiet_since = time.monotonic()
+
+    def serve(self) -> None:
+        """Serve until idle or told to stop; returns at once if another agent serves this directory."""
+        with (self._store.state / "agent.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+            path = Path(self._configuration.socket)
+            path.unlink(missing_ok=True)
+            with socket.socket(socket.AF_UNIX) as listener:
+                old = os.umask(0o177)
+                try:
+                    listener.bind(str(path))
+                finally:
+                    os.umask(old)
+                listener.listen(64)
+                listener.setblocking(False)
+                self._selector.register(listener, selectors.EVENT_READ, self._accept)
+                self._close_ready()
+                try:
+                    self._adopt()
+                    self._loop()
+                finally:
+                    path.unlink(missing_ok=True)
+
+    def _close_ready(self) -> None:
+        if self._ready >= 0:
+            os.close(self._ready)
+            self._ready = -1
+
+    def _loop(self) -> None:
+        while not self._stopping:
+            self._start_waiting()
+            busy = bool(self._running) or any(self._queue.iterdir())
+            if busy:
+                self._quiet_since = time.monotonic()
+            left = self._configuration.idle - (time.monotonic() - self._quiet_since)
+            if left <= 0:
+                return
+            blind = len(self._pidfds) < len(self._running)
+            timeout = min(left, _POLL) if blind else (None if busy else left)
+            if self._pass_cancels():
+                timeout = _SOON
+            for key, _ in self._selector.select(timeout):
+                key.data(key.fileobj)
+            if blind:
+                for job_id in [j for j in self._running if j not in self._pidfds]:
+                    self._look(job_id)
+
+    # --- requests
+
+    def _accept(self, listener: Any) -> None:
+        connection, _ = listener.accept()
+        if not _same_user(connection):
+            connection.close()
+            return
+        connection.setblocking(True)
+        connection.settimeout(5)
+        with connection, contextlib.suppress(OSError, ValueError):
+            request = json.loads(connection.makefile("rb").readline(65536))
+            if request.get("op") == "stop":
+                self._stopping = True
+            connection.sendall(json.dumps({"pid": os.getpid()}).encode() + b"\n")
+
+    def _pass_cancels(self) -> bool:
+        """Pass cancellations on that came while a job was starting; True if one still is."""
+        pending = False
+        for job_id in self._running:
+            job = JobDirectory(self._store.jobs / job_id)
+            if job_id in self._cancelled or not (job / "cancel").exists():
+                continue
+            running = None
+            with contextlib.suppress(OSError, msgspec.MsgspecError):
+                running = job.running()
+            if running is None:
+                pending = True
+            else:
+                self._cancelled.add(job_id)
+                if running.alive:
+                    tree.kill([running.pid], signal.SIGTERM)
+        return pending
+
+    # --- jobs
+
+    def _adopt(self) -> None:
+        """Take up what an earlier agent left: running jobs, and jobs that vanished meanwhile."""
+        queued = {entry.name.partition(".")[2] for entry in self._queue.iterdir()}
+        for job in self._store.all():
+            if (job / "exit.json").exists():
+                continue
+            try:
+                running = job.running()
+            except (msgspec.MsgspecError, OSError):
+                continue
+            if running is not None and running.alive:
+                self._watch(job, running.pid)
+            elif running is not None:
+                self._bury(job, running.sid)
+            elif job.id not in queued and (job / "spec.json").exists():
+                self._enqueue_again(job)
+
+    def _enqueue_again(self, job: JobDirectory) -> None:
+        with contextlib.suppress(OSError, msgspec.MsgspecError):
+            (self._queue / f"{int(job.accepted().submitted * 1e9):020d}.{job.id}").touch()
+
+    def _start_waiting(self) -> None:
+        waiting: list[tuple[str, Demand]] = []
+        for entry in sorted(entry.name for entry in self._queue.iterdir()):
+            job_id = entry.partition(".")[2]
+            job = JobDirectory(self._store.jobs / job_id)
+            if job_id in self._running or (job / "exit.json").exists() or not job.path.exists():
+                (self._queue / entry).unlink(missing_ok=True)
+                continue
+            if (job / "cancel").exists():
+                self._end(job, "cancelled", "It was cancelled before it started.")
+                (self._queue / entry).unlink(missing_ok=True)
+                continue
+            try:
+                waiting.append((job_id, self._demand(job)))
+            except (OSError, msgspec.MsgspecError):
+                (self._queue / entry).unlink(missing_ok=True)  # its record is UNKNOWN; it cannot be run
+        for job_id, devices in startable(waiting, list(self._running.values()), self._configuration.budget):
+            self._start(JobDirectory(self._store.jobs / job_id), devices)
+
+    def _start(self, job: JobDirectory, devices: tuple[int, ...]) -> None:
+        held = Held(demand=self._demand(job), devices=devices)
+        try:
+            (job / "held.json").write_bytes(msgspec.json.encode({"devices": devices}))
+            environ = json.loads((job / "environ.json").read_bytes())
+            variable = self._configuration.visible.get(held.demand.backend)
+            if variable and devices:
+                environ[variable] = ",".join(map(str, devices))
+            command = json.loads((job / "command.json").read_bytes())
+            with (job / "log").open("ab") as log:
+                process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    env=environ,
+                    start_new_session=True,
+                )
+        except (OSError, ValueError) as error:
+            self._end(job, "runner", f"It could not be started: {error}.")
+            return
+        (job / "environ.json").unlink(missing_ok=True)
+        self._running[job.id] = held
+        self._watch(job, process.pid)
+
+    def _demand(self, job: JobDirectory) -> Demand:
+        return demand(job.accepted().spec, self._configuration.budget)
+
+    def _watch(self, job: JobDirectory, pid: int) -> None:
+        if job.id not in self._running:
+            devices: tuple[int, ...] = ()
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                devices = tuple(json.loads((job / "held.json").read_bytes())["devices"])
+            with contextlib.suppress(OSError, msgspec.MsgspecError):
+                self._running[job.id] = Held(demand=self._demand(job), devices=devices)
+        self._supervisors[job.id] = pid
+        with contextlib.suppress(OSError, AttributeError):
+            descriptor = os.pidfd_open(pid)
+            self._pidfds[job.id] = descriptor
+            self._selector.register(descriptor, selectors.EVENT_READ, lambda _: self._look(job.id))
+
+    def _look(self, job_id: str) -> None:
+        """See whether the supervisor of a job has ended, and clean up behind it."""
+        job, pid = JobDirectory(self._store.jobs / job_id), self._supervisors[job_id]
+        try:
+            ended, _ = os.waitpid(pid, os.WNOHANG)
+        except ChildProcessError:
+            found = tree.process(pid)
+            ended = pid if found is None or found.zombie else 0
+        if not ended:
+            return
+        descriptor = self._pidfds.pop(job_id, -1)
+        if descriptor >= 0:
+            self._selector.unregister(descriptor)
+            os.close(descriptor)
+        del self._running[job_id], self._supervisors[job_id]
+        self._cancelled.discard(job_id)
+        for entry in self._queue.glob(f"*.{job_id}"):
+            entry.unlink(missing_ok=True)
+        if job.path.exists() and not (job / "exit.json").exists():
+            self._bury(job, pid)
+
+    def _bury(self, job: JobDirectory, session: int) -> None:
+        """End what a vanished supervisor left, and say so in its place."""
+        tree.sweep(job.id, session)
+        self._end(job, "lost", LOST)
+
+    def _end(self, job: JobDirectory, reason: str, message: str) -> None:
+        started = None
+        with contextlib.suppress(OSError, msgspec.MsgspecError):
+            running = job.running()
+            started = running.started if running else None
+        with contextlib.suppress(OSError):
+            ExitRecord(str(job / "exit.json")).commit(
+                {"reason": reason, "message": message, "started": started, "ended": time.time()}
+            )
+            (job / "environ.json").unlink(missing_ok=True)
+
+
+def _same_user(connection: socket.socket) -> bool:
+    if hasattr(socket, "SO_PEERCRED"):
+        data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        return int.from_bytes(data[4:8], sys.byteorder) == os.getuid()
+    return True  # the socket's mode and its directory's keep others out
+
+
+def main(argv: list[str]) -> None:
+    """``python -m sovlab.executors.local.agent CONFIGURATION READY``."""
+    # Nobody who submits waits for the agent's end: its parent goes at once.
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Agent(msgspec.json.decode(argv[0], type=Configuration), int(argv[1])).serve()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,124 @@
+"""Reaching the agent, and starting it where there is none."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from sovlab.errors import ExecutorError
+from sovlab.executors.local.agent import Configuration
+
+_LONGEST = 100
+"""Bytes of the longest path of a socket that all systems take (sockaddr_un)."""
+_PATIENCE = 20.0
+
+
+def socket_path(state: Path) -> Path:
+    """Where the agent listens: in the state directory, or in a short private place if its path is long."""
+    path = state / "agent.sock"
+    if len(os.fsencode(path)) <= _LONGEST:
+        return path
+    name = hashlib.sha256(os.fsencode(state)).hexdigest()[:16]
+    place = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"sovlab-{os.getuid()}"
+    place.mkdir(mode=0o700, exist_ok=True)
+    if place.stat().st_uid != os.getuid() or place.stat().st_mode & 0o077:
+        raise ExecutorError(
+            f"{place} is not this user's alone.", "Remove it, or set SOVLAB_STATE_DIR to a shorter path."
+        )
+    return place / f"{name}.sock"
+
+
+class AgentClient:
+    """Speaks to the agent of one state directory.
+
+    Args:
+        configuration: what to start it with.
+    """
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+
+    def wake(self) -> int:
+        """Let it look at the queue, starting it if need be; its pid. Raises `ExecutorError`."""
+        for _ in range(5):
+            answer = self._ask({"op": "wake"})
+            if answer is not None:
+                return int(answer["pid"])
+            self._start()
+        raise ExecutorError(
+            f"The agent that starts jobs does not answer.{self._complaint()}", "sovlab doctor looks into it."
+        )
+
+    def running(self) -> bool:
+        """Whether there is one."""
+        return self._ask({"op": "ping"}) is not None
+
+    def stop(self) -> None:
+        """Let it end; running jobs go on."""
+        self._ask({"op": "stop"})
+
+    def _ask(self, request: dict[str, Any]) -> dict[str, Any] | None:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(_PATIENCE)
+            try:
+                connection.connect(self._configuration.socket)
+                connection.sendall(json.dumps(request).encode() + b"\n")
+                answer = json.loads(connection.makefile("rb").readline(65536))
+            except (OSError, ValueError):
+                return None
+        return dict(answer)
+
+    def _start(self) -> None:
+        reading, writing = os.pipe()
+        state = Path(self._configuration.state)
+        try:
+            with (state / "agent.log").open("ab") as log:
+                subprocess.run(
+                    [
+                        sys.executable,
+                        "-m",
+                        "sovlab.executors.local.agent",
+                        msgspec.json.encode(self._configuration).decode(),
+                        str(writing),
+                    ],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                    pass_fds=[writing],
+                    cwd=state,
+                    check=False,
+                )
+        except OSError as error:
+            raise ExecutorError(
+                f"The agent that starts jobs cannot be started: {error}.", "sovlab doctor looks into it."
+            ) from error
+        finally:
+            os.close(writing)
+        # It closes its end when it can be reached, or when it ends because another is there already.
+        with contextlib.suppress(OSError):
+            select.select([reading], [], [], _PATIENCE)
+        os.close(reading)
+
+    def _complaint(self) -> str:
+        try:
+            lines = (
+                (Path(self._configuration.state) / "agent.log")
+                .read_text(errors="replace")
+                .strip()
+                .splitlines()
+            )
+        except OSError:
+            return ""
+        return f" It said: {lines[-1][:300]}" if lines else ""

@@ -1,0 +1,308 @@
+"""`LocalExecutor`: jobs as processes of this machine that outlive whoever submitted them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from sovlab import backends
+from sovlab.core.event import Event, LogChunk, ProgressChanged, StatusChanged
+from sovlab.core.job import JobRecord, JobState, JobStatus
+from sovlab.core.spec import JobSpec
+from sovlab.errors import SpecError, UsageError, WaitTimeout
+from sovlab.executors.executor import Capacity, Cleaned
+from sovlab.executors.local.agent import Configuration
+from sovlab.executors.local.agent_client import AgentClient, socket_path
+from sovlab.executors.local.queue import demand, too_large
+from sovlab.executors.local.store import JobDirectory, JobStore, progress_of
+from sovlab.executors.local.watching import Watch
+from sovlab.payload.shipping import runner_zip
+from sovlab.runner import tree
+from sovlab.runner.frames import FrameReader
+from sovlab.runner.order import Order
+
+_CHUNK = 65536
+
+
+class LocalExecutor:
+    """The local target, complete: queue, processes, logs, results.
+
+    Args:
+        state: the user's state directory.
+        target: name of the target.
+        cores: what jobs may use together; None is all that this process may use.
+        memory: bytes that they may ask for together; None is what the machine has.
+        idle: seconds after which an agent with nothing to do goes.
+    """
+
+    def __init__(
+        self,
+        state: Path,
+        *,
+        target: str = "local",
+        cores: float | None = None,
+        memory: int | None = None,
+        idle: float = 900.0,
+    ) -> None:
+        self.target = target
+        self._store = JobStore(state)
+        found = {d.backend: d for d in backends.detect()}
+        self._configuration = Configuration(
+            state=str(state),
+            socket=str(socket_path(state)),
+            cores=cores
+            if cores is not None
+            else float(
+                len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+            ),
+            memory=memory if memory is not None else psutil.virtual_memory().total,
+            devices={
+                n: tuple(d.index for d in f.devices) for n, f in found.items() if n != "cpu" and f.devices
+            },
+            visible={
+                n: p.backend.visible_devices for n, p in backends.known().items() if p.backend.visible_devices
+            },
+            idle=idle,
+        )
+        self._found = found
+        self._agent = AgentClient(self._configuration)
+
+    def submit(self, job_id: str, spec: JobSpec, payload: Path, environ: Mapping[str, str]) -> None:
+        """See `Executor.submit`."""
+        problem = too_large(demand(spec, self._configuration.budget), self._configuration.budget)
+        if problem:
+            raise SpecError(
+                f"Job {spec.name} asks for {problem} on target {self.target}.",
+                "Ask for less, or raise the limit under [local] in the settings.",
+            )
+        runner = runner_zip(self._store.state / "runner")
+        submitted = time.time()
+
+        def fill(directory: Path) -> None:
+            place = self._store.jobs / job_id
+            backend = backends.get(spec.backend)
+            with contextlib.suppress(OSError):
+                os.link(payload, directory / "payload.pack")
+            if not (directory / "payload.pack").exists():
+                shutil.copyfile(payload, directory / "payload.pack")
+            Order(
+                job_id=job_id,
+                nonce=secrets.token_hex(8),
+                payload=str(place / "payload.pack"),
+                results=str(place / "results.pack"),
+                exit=str(place / "exit.json"),
+                workdir=str(Path.cwd()),
+                name=spec.name,
+                kind=str(spec.kind),
+                run=str(place / "run.json"),
+                cancel=str(place / "cancel"),
+                checkpoint=str(place / "checkpoint"),
+                nodes=spec.nodes,
+                procs=spec.procs,
+                backend=backend.name,
+                device=backend.device,
+                distributed=backend.distributed,
+                env={**backend.env, **spec.env},
+                outputs=list(spec.outputs),
+                args=list(spec.args),
+                timeout=spec.timeout,
+                grace=spec.grace,
+                memory=spec.resources.memory,
+                labels=dict(spec.labels),
+                origin=spec.origin,
+            ).write(str(directory / "order.json"))
+            command = [sys.executable, str(runner), "run", str(place / "order.json")]
+            (directory / "command.json").write_text(json.dumps(command))
+            (directory / "log").touch(0o600)
+            descriptor = os.open(directory / "environ.json", os.O_WRONLY | os.O_CREAT, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                json.dump(dict(environ), file)
+            (directory / "spec.json").write_bytes(
+                msgspec.json.encode({"version": 1, "submitted": submitted, "spec": spec})
+            )
+
+        queue = self._store.state / "queue"
+        queue.mkdir(mode=0o700, exist_ok=True)
+        if self._store.accept(job_id, fill):
+            (queue / f"{int(submitted * 1e9):020d}.{job_id}").touch()
+        self._agent.wake()
+
+    def record(self, job_id: str) -> JobRecord:
+        """See `Executor.record`."""
+        return self._placed(self._store.job(job_id).record(self.target), self._waiting())
+
+    def records(self) -> list[JobRecord]:
+        """See `Executor.records`."""
+        waiting = self._waiting()
+        found = [self._placed(job.record(self.target), waiting) for job in self._store.all()]
+        return sorted(found, key=lambda r: (r.status.submitted or 0.0, r.id), reverse=True)
+
+    def _waiting(self) -> list[str]:
+        try:
+            entries = sorted(entry.name for entry in (self._store.state / "queue").iterdir())
+            return [name.partition(".")[2] for name in entries]
+        except OSError:
+            return []
+
+    def _placed(self, record: JobRecord, waiting: list[str]) -> JobRecord:
+        if record.status.state is not JobState.QUEUED:
+            return record
+        ahead = 0
+        for job_id in waiting:
+            if job_id == record.id:
+                break
+            ahead += not (self._store.jobs / job_id / "run.json").exists()
+        message = f"waiting: {ahead} ahead of you" if ahead else "waiting for room"
+        return replace(record, status=replace(record.status, ahead=ahead, message=message))
+
+    def events(
+        self, job_id: str, *, follow: bool = True, offset: int = 0, stop: threading.Event | None = None
+    ) -> Iterator[Event]:
+        """See `Executor.events`."""
+        job = self._store.job(job_id)
+        reader, rank, last = FrameReader(job.nonce()), None, None
+        with Watch(job.path) as watch:
+            while True:
+                status = self.record(job_id).status
+                if status.state is not JobState.RUNNING or last is None or last.state is not JobState.RUNNING:
+                    if status != last and not status.state.ended:
+                        yield StatusChanged(status=status)
+                    last = status
+                for event in self._log(job, offset, reader, rank):
+                    if isinstance(event, LogChunk):
+                        rank = event.rank
+                    offset = event.offset if isinstance(event, LogChunk | ProgressChanged) else offset
+                    yield event
+                if status.state.ended or status.state is JobState.UNKNOWN:
+                    yield StatusChanged(status=status)
+                    return
+                if not follow or (stop is not None and stop.is_set()):
+                    return
+                watch.wait(0.2 if stop is not None else 1.0)
+
+    def _log(self, job: JobDirectory, offset: int, reader: FrameReader, rank: int | None) -> Iterator[Event]:
+        try:
+            log = (job / "log").open("rb")
+        except FileNotFoundError:
+            return
+        with log:
+            log.seek(offset + reader.pending)
+            while data := log.read(_CHUNK):
+                for piece in reader.feed(data):
+                    end = log.tell() - reader.pending
+                    if isinstance(piece, bytes):
+                        yield LogChunk(data=piece, rank=rank, offset=end)
+                    elif piece.get("t") == "rank":
+                        rank = piece.get("rank")
+                    elif piece.get("t") == "progress" and (progress := progress_of(piece)) is not None:
+                        yield ProgressChanged(progress=progress, offset=end)
+
+    def wait(self, job_id: str, timeout: float | None = None) -> JobRecord:
+        """See `Executor.wait`."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        job = self._store.job(job_id)
+        with Watch(job.path) as watch:
+            while True:
+                record = self.record(job_id)
+                if record.status.state.ended or record.status.state is JobState.UNKNOWN:
+                    return record
+                left = 1.0 if deadline is None else deadline - time.monotonic()
+                if left <= 0:
+                    raise WaitTimeout(f"Job {record.name} has not ended after {timeout:g} s.", "It goes on.")
+                watch.wait(min(left, 1.0))
+
+    def cancel(self, job_id: str) -> None:
+        """See `Executor.cancel`."""
+        job = self._store.job(job_id)
+        if (job / "exit.json").exists():
+            return
+        (job / "cancel").touch()
+        running = job.running()
+        if running is not None and running.alive:
+            tree.kill([running.pid], signal.SIGTERM)
+        else:
+            self._agent.wake()
+
+    def results(self, job_id: str) -> Path | None:
+        """See `Executor.results`."""
+        path = self._store.job(job_id) / "results.pack"
+        return path if path.exists() else None
+
+    def delete(self, job_id: str) -> None:
+        """See `Executor.delete`."""
+        job = self._store.job(job_id)
+        state = job.record(self.target).status.state
+        if not state.ended and state is not JobState.UNKNOWN:
+            raise UsageError(f"Job {job_id} has not ended ({state}).", "Cancel it first.")
+        self._remove(job)
+
+    def _remove(self, job: JobDirectory) -> int:
+        size = sum(p.stat().st_size for p in job.path.rglob("*") if p.is_file())
+        shutil.rmtree(job.path, ignore_errors=True)
+        return size
+
+    def clean(self, *, older_than: float, dry_run: bool = False) -> Cleaned:
+        """See `Executor.clean`."""
+        before, removed, size = time.time() - older_than, [], 0
+        for job in list(self._store.all()):
+            status: JobStatus = job.record(self.target).status
+            when = status.ended or status.submitted or 0.0
+            if not (status.state.ended or status.state is JobState.UNKNOWN) or when > before:
+                continue
+            removed.append(job.id)
+            size += (
+                sum(p.stat().st_size for p in job.path.rglob("*") if p.is_file())
+                if dry_run
+                else self._remove(job)
+            )
+        if not dry_run:
+            for pack in (self._store.state / "objects").glob("*.pack"):
+                if pack.stat().st_nlink == 1 and pack.stat().st_mtime < time.time() - 3600:
+                    pack.unlink(missing_ok=True)
+        return Cleaned(jobs=tuple(removed), bytes=size)
+
+    def capacity(self) -> list[Capacity]:
+        """See `Executor.capacity`."""
+        running = [
+            r
+            for r in (job.record(self.target) for job in self._store.all())
+            if r.status.state is JobState.RUNNING and r.spec
+        ]
+        answers = []
+        for name, detection in self._found.items():
+            mine = [r.spec for r in running if r.spec and r.spec.backend == name]
+            if name == "cpu":
+                total = self._configuration.cores
+                used = sum(demand(r.spec, self._configuration.budget).cores for r in running if r.spec)
+            else:
+                total, used = (
+                    float(len(detection.devices)),
+                    float(sum(s.resources.gpus * s.nodes for s in mine)),
+                )
+            answers.append(
+                Capacity(
+                    detection=detection,
+                    total=total,
+                    free=max(total - used, 0),
+                    queued=0,
+                    source="this machine",
+                )
+            )
+        return answers
+
+    def stop_agent(self) -> None:
+        """Let the agent end; running jobs go on."""
+        self._agent.stop()

@@ -1,0 +1,256 @@
+"""Job directories: one for each job, whose files say all that is known of it.
+
+A job is accepted when its directory gets its name, by one rename, with ``spec.json`` in it. After that
+each file is written once, whole, by one process: ``run.json`` and ``exit.json`` by the supervisor.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from sovlab.core.job import JobRecord, JobState, JobStatus, Progress, Reason, ReturnedName
+from sovlab.core.names import is_job_id
+from sovlab.core.spec import JobSpec
+from sovlab.errors import JobNotFound
+from sovlab.runner import tree
+
+_STATES = {
+    "succeeded": (JobState.SUCCEEDED, Reason.NONE),
+    "user_error": (JobState.FAILED, Reason.USER_ERROR),
+    "timeout": (JobState.FAILED, Reason.TIMEOUT),
+    "cancelled": (JobState.CANCELLED, Reason.CANCELLED),
+    "killed": (JobState.FAILED, Reason.KILLED),
+    "out_of_memory": (JobState.FAILED, Reason.OUT_OF_MEMORY),
+    "payload": (JobState.FAILED, Reason.PAYLOAD),
+    "runner": (JobState.FAILED, Reason.RUNNER),
+    "lost": (JobState.FAILED, Reason.LOST),
+}
+LOST = "It ended without a word: its processes were killed, or the machine was restarted. Submit it again."
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """``spec.json``: the request as it was accepted."""
+
+    version: int
+    submitted: float
+    spec: JobSpec
+
+
+class Running(msgspec.Struct, frozen=True):
+    """``run.json``: which process supervises the job."""
+
+    pid: int
+    start: str
+    boot: str
+    sid: int
+    started: float
+    host: str = ""
+
+    @property
+    def alive(self) -> bool:
+        """Whether it is that process that has the pid now, and not one that came after it."""
+        return tree.is_running(self.pid, self.start, self.boot)
+
+
+class JobDirectory:
+    """The files of one job.
+
+    Args:
+        path: the directory.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.id = path.name
+
+    def __truediv__(self, name: str) -> Path:
+        return self.path / name
+
+    def accepted(self) -> Accepted:
+        """The request. Raises `msgspec.DecodeError` or `OSError` if the file is damaged or gone."""
+        return msgspec.json.decode((self / "spec.json").read_bytes(), type=Accepted)
+
+    def running(self) -> Running | None:
+        """Which process supervises it; None if none has started yet."""
+        try:
+            return msgspec.json.decode((self / "run.json").read_bytes(), type=Running)
+        except FileNotFoundError:
+            return None
+
+    def ended(self) -> dict[str, Any] | None:
+        """The exit record; None if there is none yet."""
+        try:
+            found = msgspec.json.decode((self / "exit.json").read_bytes())
+        except FileNotFoundError:
+            return None
+        if not isinstance(found, dict) or "reason" not in found:
+            raise msgspec.ValidationError("exit.json is no exit record")
+        return found
+
+    def record(self, target: str) -> JobRecord:
+        """All that the files say. Damage makes the job UNKNOWN, never an error."""
+        try:
+            accepted = self.accepted()
+        except (OSError, msgspec.MsgspecError, ValueError) as error:
+            return self._damaged(target, None, "spec.json", error)
+        try:
+            status = self._status(accepted)
+        except (OSError, msgspec.MsgspecError, ValueError) as error:
+            return self._damaged(target, accepted.spec, "exit.json or run.json", error)
+        return JobRecord(id=self.id, target=target, spec=accepted.spec, status=status)
+
+    def _status(self, accepted: Accepted) -> JobStatus:
+        ended = self.ended()
+        if ended is not None:
+            return _ended_status(accepted, ended)
+        running = self.running()
+        if running is None:
+            return JobStatus(state=JobState.QUEUED, reason=Reason.WAITING, submitted=accepted.submitted)
+        if running.alive:
+            return JobStatus(
+                state=JobState.RUNNING,
+                submitted=accepted.submitted,
+                started=running.started,
+                host=running.host,
+                progress=self.last_progress(),
+            )
+        ended = self.ended()  # it may have ended between the two looks
+        if ended is not None:
+            return _ended_status(accepted, ended)
+        return JobStatus(
+            state=JobState.FAILED,
+            reason=Reason.LOST,
+            message=LOST,
+            submitted=accepted.submitted,
+            started=running.started,
+            host=running.host,
+        )
+
+    def _damaged(self, target: str, spec: JobSpec | None, file: str, error: Exception) -> JobRecord:
+        status = JobStatus(
+            state=JobState.UNKNOWN,
+            reason=Reason.UNREADABLE,
+            message=f"Its {file} cannot be read ({error}). sovlab clean --all deletes {self.path}.",
+            submitted=_changed(self.path),
+        )
+        return JobRecord(id=self.id, target=target, spec=spec, status=status)
+
+    def nonce(self) -> str:
+        """What marks the frames in this job's log."""
+        try:
+            return str(json.loads((self / "order.json").read_bytes())["nonce"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return "-"
+
+    def last_progress(self) -> Progress | None:
+        """The last progress that the log holds, if it is near its end."""
+        try:
+            with (self / "log").open("rb") as log:
+                log.seek(max(log.seek(0, os.SEEK_END) - 65536, 0))
+                text = log.read()
+        except OSError:
+            return None
+        mark = f"\x1esovlab:{self.nonce()} ".encode()
+        at = text.rfind(mark + b'{"t":"progress"')
+        if at < 0:
+            at = text.rfind(mark + b'{"t": "progress"')
+        try:
+            return progress_of(json.loads(text[at + len(mark) :].partition(b"\n")[0])) if at >= 0 else None
+        except ValueError:
+            return None
+
+
+def progress_of(values: Mapping[str, Any] | None) -> Progress | None:
+    """`Progress` from a frame or an exit record."""
+    if not values or "step" not in values:
+        return None
+    return Progress(
+        step=values["step"],
+        total=values.get("total"),
+        metrics=values.get("metrics") or {},
+        time=values.get("time", 0.0),
+    )
+
+
+def _ended_status(accepted: Accepted, ended: dict[str, Any]) -> JobStatus:
+    state, reason = _STATES.get(ended["reason"], (JobState.FAILED, Reason.RUNNER))
+    results = ended.get("results") or {}
+    return JobStatus(
+        state=state,
+        reason=reason,
+        message=ended.get("message") or "",
+        submitted=accepted.submitted,
+        started=ended.get("started"),
+        ended=ended.get("ended"),
+        exit_code=ended.get("exit_code"),
+        signal=ended.get("signal") or "",
+        progress=progress_of(ended.get("progress")),
+        returned=tuple(msgspec.convert(results.get("names") or [], list[ReturnedName])),
+        unreturned=tuple(results.get("unreturned") or ()),
+        error=ended.get("error"),
+        max_rss=ended.get("max_rss"),
+        cpu_seconds=ended.get("cpu_seconds"),
+        python=ended.get("python") or "",
+        host=ended.get("host") or "",
+    )
+
+
+class JobStore:
+    """All jobs of a state directory.
+
+    Args:
+        state: the user's state directory; made with mode 0700.
+    """
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+        self.jobs = state / "jobs"
+        for path in (state, self.jobs):
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def job(self, job_id: str) -> JobDirectory:
+        """One job. Raises `JobNotFound`."""
+        if not is_job_id(job_id) or not (self.jobs / job_id).is_dir():
+            raise JobNotFound(
+                f"There is no job {job_id!r}.", "%sovjobs (in a shell: sovlab jobs) lists them."
+            )
+        return JobDirectory(self.jobs / job_id)
+
+    def all(self) -> Iterator[JobDirectory]:
+        """All accepted jobs, in no order."""
+        with os.scandir(self.jobs) as entries:
+            for entry in entries:
+                if is_job_id(entry.name):
+                    yield JobDirectory(Path(entry.path))
+
+    def accept(self, job_id: str, fill: Any) -> bool:
+        """Make a job's directory, filled by ``fill(path)``, in one step; False if it is there already."""
+        place = self.jobs / job_id
+        if place.exists():
+            return False
+        scratch = self.jobs / f".{job_id}.{os.getpid()}"
+        scratch.mkdir(mode=0o700)
+        try:
+            fill(scratch)
+            scratch.rename(place)
+        except BaseException:
+            shutil.rmtree(scratch, ignore_errors=True)
+            if place.exists():
+                return False  # another process was first
+            raise
+        return True
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return time.time()
