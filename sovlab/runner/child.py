@@ -209,6 +209,7 @@ def main(order: Order, parent: int, writing: int) -> NoReturn:
         writing: pipe for the report.
     """
     become(parent)
+    streams.close_others(writing)
     report = run(order)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     data = json.dumps(report, default=str).encode()

@@ -20,7 +20,7 @@ import sys
 import warnings
 from typing import Any, Dict, List, Mapping
 
-from sovlab.runner import tree
+from sovlab.runner import streams, tree
 from sovlab.runner.order import Order, OrderError
 from sovlab.runner.supervisor import supervise
 
@@ -164,13 +164,7 @@ def _redirect(log_path: str) -> None:
     os.dup2(null, 0)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    where = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"
-    for name in os.listdir(where):
-        if int(name) > 2:
-            try:
-                os.close(int(name))
-            except OSError:
-                continue  # the one that listed them
+    streams.close_others()
 
 
 def _refresh(environ: Mapping[str, str]) -> None:

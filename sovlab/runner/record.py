@@ -49,7 +49,9 @@ class ExitRecord:
 
     def _fill(self, data: bytes) -> None:
         with open(self._reserve, "r+b", buffering=0) as file:
-            file.write(data)
+            rest = memoryview(data)
+            while rest:
+                rest = rest[file.write(rest) :]
             file.truncate(len(data))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from typing import Any
 
@@ -16,6 +17,17 @@ class _Unbuffered(io.FileIO):
             while done < len(rest):
                 done += super().write(rest[done:])
             return done
+
+
+def close_others(*kept: int) -> None:
+    """Close all descriptors but the standard ones and those ``kept``."""
+    where = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"
+    for descriptor in map(int, os.listdir(where)):
+        if descriptor > 2 and descriptor not in kept:
+            try:
+                os.close(descriptor)
+            except OSError:
+                continue  # the one that listed them
 
 
 def open_standard() -> None:

@@ -150,7 +150,8 @@ class RunningJob:
     @property
     def parts(self) -> list[bytes | dict[str, Any]]:
         reader = FrameReader(NONCE)
-        return [*reader.feed(self.log_path.read_bytes()), *reader.flush()]
+        data = self.log_path.read_bytes() if self.log_path.exists() else b""
+        return [*reader.feed(data), *reader.flush()]
 
     @property
     def output(self) -> bytes:
