@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 COLOURS = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
 """The eight; their bright variants are called ``bright-red`` and so on."""
@@ -49,9 +50,9 @@ def restyle(style: Style, parameters: str) -> Style:
         if code == 0:
             style = PLAIN
         elif code in _ON:
-            style = replace(style, **{_ON[code]: True})
+            style = _switch(style, (_ON[code],), True)
         elif code in _OFF:
-            style = replace(style, **dict.fromkeys(_OFF[code], False))
+            style = _switch(style, _OFF[code], False)
         elif 30 <= code <= 37 or 90 <= code <= 97:
             style = replace(style, fg=_name(code))
         elif 40 <= code <= 47 or 100 <= code <= 107:
@@ -64,6 +65,11 @@ def restyle(style: Style, parameters: str) -> Style:
         elif code == 49:
             style = replace(style, bg="")
     return style
+
+
+def _switch(style: Style, names: tuple[str, ...], on: bool) -> Style:
+    changes: dict[str, Any] = dict.fromkeys(names, on)
+    return replace(style, **changes)
 
 
 def _name(code: int) -> str:

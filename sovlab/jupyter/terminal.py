@@ -180,9 +180,9 @@ class _Screen:
         return bool(self._rows[-1].chars)
 
     def filled(self) -> Iterator[_Row]:
-        """Rows without the empty ones at the end."""
+        """Rows without the blank ones at the end."""
         last = len(self._rows)
-        while last and not self._rows[last - 1].chars:
+        while last and not self._rows[last - 1].line(None).runs:
             last -= 1
         return iter(self._rows[:last])
 
