@@ -183,6 +183,7 @@ class Definitions:
             definition = self.gathered[name]
             found = definition.found
             segment = f"def.{name}"
+            definitions, variables = self.before(name)
             writer.add(segment, found.source.encode("utf-8", "surrogatepass"))
             listed.append(
                 {
@@ -192,7 +193,8 @@ class Definitions:
                     "segment": segment,
                     "defaults": definition.placeholders,
                     "future": list(found.future),
-                    "before": self.before(name)[0],
+                    "before": definitions,
+                    "variables": variables,
                 }
             )
         imports: List[List[Optional[str]]] = [[None, name, None] for name in sorted(self.submodules)]

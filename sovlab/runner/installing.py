@@ -64,20 +64,34 @@ class Installer:
         """Add imports and definitions, and load ``wanted`` variables (None: all)."""
         self._remember_lines()
         self._import()
+        needed = set(self._pack.meta.get("needed", ()))
+        if not self._replace:
+            self._fetch(needed)
+            wanted = wanted if wanted is None else wanted | needed
         values: Dict[str, Any] = {}
         for name, value, error in Loader(self._pack, main=self._main, wanted=wanted, resolve=self.resolve):
             if error:
                 self.errors[name] = error
             elif name.startswith("def."):
                 self._restore(name, value)
+            elif self._replace:
+                values[name] = self._main[name] = value  # a definition that is run later may read it
+            elif name in needed:
+                self._main.setdefault(name, value)
             else:
                 values[name] = value
-                if self._replace:
-                    # A definition that is run later may read it.
-                    self._main[name] = value
         for name in self._entries:
             self._define(name)
         return values
+
+    def _fetch(self, needed: Set[str]) -> None:
+        """Bind what a definition reads while it is run: it comes after the values which need that."""
+        missing = [entry for name, entry in self._entries.items() if name not in self._main]
+        early = {v for entry in missing for v in entry["variables"] if v in needed and v not in self._main}
+        if early:
+            for name, value, error in Loader(self._pack, main=self._main, wanted=early, resolve=_refuse):
+                if name in early and not error:
+                    self._main[name] = value
 
     def _import(self) -> None:
         for alias, module, member in self._pack.meta.get("imports", ()):
@@ -154,3 +168,7 @@ class Installer:
                 lines[number] = line
         for file, lines in cells.items():
             linecache.cache[file] = (sum(map(len, lines)), None, lines, file)
+
+
+def _refuse(name: str) -> Any:
+    raise LookupError(name)

@@ -10,6 +10,7 @@ import __future__
 import ast
 import functools
 import hashlib
+import io
 import linecache
 import types
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
@@ -198,7 +199,8 @@ def _first_line(node: Statement) -> int:
 
 
 def _segment(cell: str, node: Statement) -> str:
-    lines = [line.encode("utf-8", "surrogatepass") for line in cell.splitlines(keepends=True)]
+    # Not splitlines: that also ends a line at a form feed, which Python does not.
+    lines = [line.encode("utf-8", "surrogatepass") for line in io.StringIO(cell, newline="")]
     lines = lines[_first_line(node) - 1 : node.end_lineno]
     # Other statements may stand on the same lines, before or behind a semicolon.
     lines[-1] = lines[-1][: node.end_col_offset] + b"\n"

@@ -65,7 +65,7 @@ def test_a_single_module_brings_its_own_local_imports(tmp_path):
         tmp_path,
         {
             "one.py": "import json, two\ntry:\n    import absent_library\nexcept ImportError: pass",
-            "two.py": "import importlib as i\ndef f():\n    import three_pkg.inner\n    i.import_module('four')",
+            "two.py": "def f():\n    import three_pkg.inner\n    importlib.import_module('four')",
             "three_pkg/__init__.py": "",
             "three_pkg/inner.py": "import one",
             "four.py": "",

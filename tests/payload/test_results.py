@@ -1,5 +1,6 @@
 """Results as the notebook opens them."""
 
+import linecache
 import pickle
 
 import numpy as np
@@ -7,8 +8,9 @@ import pytest
 
 from sovlab.errors import ResultError
 from sovlab.payload.results import Results
+from sovlab.runner.definitions import Definitions
 from sovlab.runner.pack import PackWriter
-from sovlab.runner.pickling import Policy, dump, dumps
+from sovlab.runner.pickling import Dumper, Policy, dump, dumps
 
 
 class UserError(Exception):
@@ -139,6 +141,30 @@ def test_what_the_notebook_has_is_left_as_it_is(notebook):
     )
     assert Results(path, main=notebook.ns).value("p").go() == "mine"
     assert notebook.ns["m"].__name__ == "math"
+
+
+def test_a_class_of_the_job_finds_what_its_body_reads(notebook):
+    notebook.run("extra = 1")
+    namespace = {"__name__": "__main__"}
+    source = "N = 3\nclass Net:\n    width = N\n    def deep(self):\n        return M\nM = 7\nnet = Net()\n"
+    linecache.cache["Cell job"] = (len(source), None, source.splitlines(True), "Cell job")
+    exec(compile(source, "Cell job", "exec"), namespace)
+    needed = []
+    definitions = Definitions(namespace, lambda name, reader: needed.append(name))
+    path = notebook.directory / "r"
+    with open(path, "wb") as file, PackWriter(file) as writer:
+        dumper = Dumper(writer, Policy(definitions.refer))
+        sent = [dumper.add("net", namespace["net"])]
+        for name in needed:
+            dumper.add(name, namespace[name])
+        dumper.finish()
+        meta = definitions.write(writer)
+        writer.finish({"names": [list(s) for s in sent], "needed": needed, **meta})
+    back = Results(path, main=notebook.ns)
+    assert back.names == ["net"]
+    net = back.value("net")
+    assert (net.width, net.deep(), type(net)) == (3, 7, notebook.ns["Net"])
+    assert list(back.values()) == ["net"]
 
 
 def test_values_survive_the_removal_of_the_file(results, tmp_path):
