@@ -26,6 +26,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         complain(error)
         return error.exit_code
+    except SyntaxError as error:
+        # The script's own: found before anything was submitted.
+        import traceback
+
+        sys.stderr.write("".join(traceback.format_exception_only(error)))
+        return 2
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:

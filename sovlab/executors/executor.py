@@ -62,6 +62,7 @@ class Executor(Protocol):
 
         Args:
             job_id: chosen by the caller before (`sovlab.core.names.new_job_id`).
+            spec: what to run.
             payload: a pack whose SHA-256 is ``spec.payload``; not needed once this returns.
             environ: the submitter's environment. Only executors on the same machine pass it on.
         """

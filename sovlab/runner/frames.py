@@ -34,6 +34,9 @@ class FrameReader:
     def __init__(self, nonce: str) -> None:
         self._prefix = b"\x1esovlab:%b " % nonce.encode()
         self._kept = b""
+        self._given = 0
+        self.ends: List[int] = []
+        """For each piece that the last `feed` gave: how many bytes of the log end with it."""
 
     @property
     def pending(self) -> int:
@@ -45,6 +48,7 @@ class FrameReader:
         data = self._kept + data
         self._kept = b""
         found: List[Union[bytes, Dict[str, Any]]] = []
+        ends: List[int] = []
         prefix = self._prefix
         start = at = 0
         while True:
@@ -67,11 +71,16 @@ class FrameReader:
                 continue
             if start < at:
                 found.append(data[start:at])
+                ends.append(self._given + at)
             found.append(message)
             start = at = end + 1
+            ends.append(self._given + at)
         if start < at:
             found.append(data[start:at])
+            ends.append(self._given + at)
         self._kept = data[at:]
+        self._given += at
+        self.ends = ends
         return found
 
     def flush(self) -> List[Union[bytes, Dict[str, Any]]]:

@@ -19,22 +19,24 @@ import msgspec
 import psutil
 
 from sovlab import backends
-from sovlab.core.event import Event, LogChunk, ProgressChanged, StatusChanged
+from sovlab.core.event import Event, StatusChanged
 from sovlab.core.job import JobRecord, JobState, JobStatus
 from sovlab.core.spec import JobSpec
 from sovlab.errors import SpecError, UsageError, WaitTimeout
 from sovlab.executors.executor import Capacity, Cleaned
 from sovlab.executors.local.agent import Configuration
 from sovlab.executors.local.agent_client import AgentClient, socket_path
+from sovlab.executors.local.logs import LogFile
 from sovlab.executors.local.queue import demand, too_large
-from sovlab.executors.local.store import JobDirectory, JobStore, progress_of
+from sovlab.executors.local.store import JobDirectory, JobStore
 from sovlab.executors.local.watching import Watch
 from sovlab.payload.shipping import runner_zip
 from sovlab.runner import tree
-from sovlab.runner.frames import FrameReader
 from sovlab.runner.order import Order
 
-_CHUNK = 65536
+_LOOK = 1.0
+"""Seconds after which a waiting reader looks for itself: a supervisor that vanished changes no file."""
+_LOOK_STOP = 0.1
 
 
 class LocalExecutor:
@@ -173,42 +175,24 @@ class LocalExecutor:
     ) -> Iterator[Event]:
         """See `Executor.events`."""
         job = self._store.job(job_id)
-        reader, rank, last = FrameReader(job.nonce()), None, None
+        log = LogFile(job, offset)
+        last: JobStatus | None = None
         with Watch(job.path) as watch:
             while True:
+                # The state before the log: an ended job's log is complete, so nothing of it is missed.
                 status = self.record(job_id).status
-                if status.state is not JobState.RUNNING or last is None or last.state is not JobState.RUNNING:
-                    if status != last and not status.state.ended:
-                        yield StatusChanged(status=status)
-                    last = status
-                for event in self._log(job, offset, reader, rank):
-                    if isinstance(event, LogChunk):
-                        rank = event.rank
-                    offset = event.offset if isinstance(event, LogChunk | ProgressChanged) else offset
-                    yield event
-                if status.state.ended or status.state is JobState.UNKNOWN:
+                over = status.state.ended or status.state is JobState.UNKNOWN
+                if not over and (last is None or _shown(status) != _shown(last)):
+                    yield StatusChanged(status=status)
+                last = status
+                yield from log.more()
+                if over:
+                    yield from log.rest()
                     yield StatusChanged(status=status)
                     return
                 if not follow or (stop is not None and stop.is_set()):
                     return
-                watch.wait(0.2 if stop is not None else 1.0)
-
-    def _log(self, job: JobDirectory, offset: int, reader: FrameReader, rank: int | None) -> Iterator[Event]:
-        try:
-            log = (job / "log").open("rb")
-        except FileNotFoundError:
-            return
-        with log:
-            log.seek(offset + reader.pending)
-            while data := log.read(_CHUNK):
-                for piece in reader.feed(data):
-                    end = log.tell() - reader.pending
-                    if isinstance(piece, bytes):
-                        yield LogChunk(data=piece, rank=rank, offset=end)
-                    elif piece.get("t") == "rank":
-                        rank = piece.get("rank")
-                    elif piece.get("t") == "progress" and (progress := progress_of(piece)) is not None:
-                        yield ProgressChanged(progress=progress, offset=end)
+                watch.wait(_LOOK if stop is None else _LOOK_STOP)
 
     def wait(self, job_id: str, timeout: float | None = None) -> JobRecord:
         """See `Executor.wait`."""
@@ -306,3 +290,8 @@ class LocalExecutor:
     def stop_agent(self) -> None:
         """Let the agent end; running jobs go on."""
         self._agent.stop()
+
+
+def _shown(status: JobStatus) -> tuple[object, ...]:
+    """What of a status is worth an event; progress has events of its own."""
+    return status.state, status.reason, status.message, status.ahead

@@ -1,0 +1,92 @@
+"""Reading a job's log from any place in it, while it grows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from sovlab.core.event import Event, LogChunk, ProgressChanged
+from sovlab.executors.local.store import JobDirectory, progress_of
+from sovlab.runner.frames import FrameReader
+
+_CHUNK = 65536
+
+
+class LogFile:
+    """The log of one job, read on from where the last reading ended.
+
+    Args:
+        job: whose log.
+        offset: bytes to leave out, as an event's offset says; it lies between two frames or outputs.
+    """
+
+    def __init__(self, job: JobDirectory, offset: int = 0) -> None:
+        self._path = job / "log"
+        self._nonce = job.nonce()
+        self._reader = FrameReader(self._nonce)
+        self._start = offset
+        self._at = offset
+        self._rank = self._rank_before(offset) if offset else None
+
+    def more(self) -> Iterator[Event]:
+        """What has come since, as events."""
+        try:
+            log = self._path.open("rb")
+        except FileNotFoundError:
+            return
+        with log:
+            log.seek(self._at)
+            while data := log.read(_CHUNK):
+                self._at += len(data)
+                pieces = self._reader.feed(data)
+                for piece, end in zip(pieces, self._reader.ends, strict=True):
+                    event = self._event(piece, self._start + end)
+                    if event is not None:
+                        yield event
+
+    def rest(self) -> Iterator[Event]:
+        """At the end of the log: what looked like the begin of a frame and was none."""
+        for piece in self._reader.flush():
+            event = self._event(piece, self._at)
+            if event is not None:
+                yield event
+
+    def _event(self, piece: bytes | dict[str, object], end: int) -> Event | None:
+        if isinstance(piece, bytes):
+            return LogChunk(data=piece, rank=self._rank, offset=end)
+        if piece.get("t") == "rank":
+            rank = piece.get("rank")
+            self._rank = rank if isinstance(rank, int) else None
+        elif piece.get("t") == "progress":
+            progress = progress_of(piece)
+            return None if progress is None else ProgressChanged(progress=progress, offset=end)
+        return None
+
+    def _rank_before(self, offset: int) -> int | None:
+        """Which rank was printing at ``offset``: the last one that was named before."""
+        mark = f"\x1esovlab:{self._nonce} ".encode()
+        try:
+            with self._path.open("rb") as log:
+                end, after = offset, b""
+                while end > 0:
+                    start = max(end - _CHUNK, 0)
+                    log.seek(start)
+                    block = log.read(end - start) + after
+                    at = block.rfind(mark)
+                    while at >= 0:
+                        message = _parse(block[at + len(mark) :].partition(b"\n")[0])
+                        if message.get("t") == "rank":
+                            return int(message["rank"])
+                        at = block.rfind(mark, 0, at)
+                    after, end = block[:4096], start
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+        return None
+
+
+def _parse(text: bytes) -> dict[str, int]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

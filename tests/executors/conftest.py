@@ -1,0 +1,87 @@
+"""Executors to test, and payloads for them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sovlab.core.names import new_job_id
+from sovlab.core.spec import JobSpec, Kind
+from sovlab.executors.executor import Executor
+from sovlab.executors.local import LocalExecutor
+from sovlab.payload.pack import build_cell
+
+
+class Place:
+    """An executor and what is needed to submit to it.
+
+    Args:
+        executor: under test.
+        objects: where payloads are built.
+    """
+
+    def __init__(self, executor: Executor, objects: Path) -> None:
+        self.executor = executor
+        self.objects = objects
+
+    def spec(self, source: str, **changes: Any) -> tuple[JobSpec, Path]:
+        outputs = tuple(changes.get("outputs", ()))
+        namespace = changes.pop("namespace", {})
+        packed = build_cell(source, namespace, store=self.objects, label="In[1]", outputs=outputs)
+        spec = JobSpec(name="test", kind=Kind.CELL, payload=packed.digest, labels=packed.labels, grace=2.0)
+        return replace(spec, **changes), packed.path
+
+    def submit(self, source: str, **changes: Any) -> str:
+        """Submit a cell and return the job's id."""
+        spec, path = self.spec(source, **changes)
+        job_id = new_job_id(spec.name)
+        self.executor.submit(job_id, spec, path, dict(os.environ))
+        return job_id
+
+    def log(self, job_id: str) -> bytes:
+        return b"".join(e.data for e in self.executor.events(job_id, follow=False) if hasattr(e, "data"))
+
+    def until_printed(self, job_id: str, text: bytes) -> None:
+        """Wait until the job has printed ``text``."""
+        seen = b""
+        for event in self.executor.events(job_id):
+            seen += getattr(event, "data", b"")
+            if text in seen:
+                return
+        raise AssertionError(f"the job ended without printing {text!r}: {seen!r}")
+
+
+def local(state: Path, **limits: Any) -> LocalExecutor:
+    return LocalExecutor(state, idle=60, **limits)
+
+
+def _local_place() -> Iterator[Place]:
+    with tempfile.TemporaryDirectory(prefix="sov-", ignore_cleanup_errors=True) as directory:
+        state = Path(directory) / "state"
+        executor = local(state)
+        place = Place(executor, state / "objects")
+        yield place
+        for record in executor.records():
+            executor.cancel(record.id)
+        executor.stop_agent()
+
+
+EXECUTORS: dict[str, Callable[[], Iterator[Place]]] = {"local": _local_place}
+"""Every executor that there is; the contract tests run with each."""
+
+
+@pytest.fixture(scope="module", params=sorted(EXECUTORS))
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    yield from EXECUTORS[request.param]()
+
+
+@pytest.fixture
+def fresh() -> Iterator[Place]:
+    """A local place of its own, for tests that break it."""
+    yield from _local_place()
