@@ -69,22 +69,21 @@ def _clone(model: Path, number: int) -> str:
     """Copy a finished job's directory, under another id; later numbers are newer jobs."""
     suffix = "".join(_DIGITS[number >> shift & 31] for shift in range(25, -5, -5))
     job_id = f"{model.name[:-6]}{suffix}"
-    target = model.parent / job_id
-    target.mkdir(mode=0o700)
-    # The spec makes it a job, so it comes last, as it does when a job is submitted.
-    for source in sorted(model.iterdir(), key=lambda path: path.name == "spec.json"):
+    scratch = model.parent / f".{job_id}"
+    scratch.mkdir(mode=0o700)
+    for source in model.iterdir():
         if source.is_dir():
-            (target / source.name).mkdir()
+            (scratch / source.name).mkdir()
         elif source.suffix == ".json":
             record = json.loads(source.read_text().replace(model.name, job_id))
-            for key in ("submitted", "started", "ended"):
-                if isinstance(record.get(key), float):
+            if isinstance(record, dict):
+                for key in {"submitted", "started", "ended"} & set(record):
                     record[key] += number * 1e-3
-            partial = target / "partial"
-            partial.write_text(json.dumps(record))
-            partial.rename(target / source.name)
+            (scratch / source.name).write_text(json.dumps(record))
         else:
-            os.link(source, target / source.name)
+            (scratch / source.name).hardlink_to(source)
+    # A job is there when its directory has its name, whole: that is how one is submitted, too.
+    scratch.rename(model.parent / job_id)
     return job_id
 
 

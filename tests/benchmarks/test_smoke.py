@@ -85,6 +85,8 @@ def test_a_hold_says_whether_it_is_kept(value, at_most, kept, said):
     ("value", "unit", "shown"),
     [
         (0.0123, "s", "12.3 ms"),
+        (0.0000123, "s", "12.3 µs"),
+        (0, "", "0"),
         (1.5, "s", "1.50 s"),
         (12.5e6, "B", "12.5 MB"),
         (2.5e9, "B", "2.50 GB"),
