@@ -22,6 +22,7 @@ from typing import Any
 
 import msgspec
 
+from sovlab.executors.local.nurseries import Command, Nurseries, Nursery
 from sovlab.executors.local.queue import Budget, Demand, Held, demand, startable
 from sovlab.executors.local.store import LOST, JobDirectory, JobStore
 from sovlab.runner import tree
@@ -68,6 +69,15 @@ class Agent:
         self._supervisors: dict[str, int] = {}
         self._pidfds: dict[str, int] = {}
         self._cancelled: set[str] = set()
+        self._asked: dict[str, dict[str, str]] = {}
+        self._children: dict[int, subprocess.Popen[bytes]] = {}
+        self._nurseries = Nurseries(
+            self._store.state / "agent.log",
+            self._listen,
+            lambda nursery: self._selector.unregister(nursery.socket),
+            self._told,
+            idle=configuration.idle / 2,
+        )
         self._stopping = False
         self._quiet_since = time.monotonic()
 
@@ -95,6 +105,7 @@ class Agent:
                     self._loop()
                 finally:
                     path.unlink(missing_ok=True)
+                    self._nurseries.close()
 
     def _close_ready(self) -> None:
         if self._ready >= 0:
@@ -107,17 +118,20 @@ class Agent:
             busy = bool(self._running) or any(self._queue.iterdir())
             if busy:
                 self._quiet_since = time.monotonic()
+            self._nurseries.close_idle()
             left = self._configuration.idle - (time.monotonic() - self._quiet_since)
             if left <= 0:
                 return
-            blind = len(self._pidfds) < len(self._running)
-            timeout = min(left, _POLL) if blind else (None if busy else left)
+            blind = len(self._pidfds) < len(self._supervisors)
+            rest = self._configuration.idle / 2 if len(self._nurseries) else None
+            timeout = min(left, _POLL) if blind else (rest if busy else left)
             if self._pass_cancels():
                 timeout = _SOON
             for key, _ in self._selector.select(timeout):
-                key.data(key.fileobj)
+                if self._selector.get_map().get(key.fd) is not None:  # not closed by one before it
+                    key.data(key.fileobj)
             if blind:
-                for job_id in [j for j in self._running if j not in self._pidfds]:
+                for job_id in [j for j in self._supervisors if j not in self._pidfds]:
                     self._look(job_id)
 
     # --- requests
@@ -203,22 +217,74 @@ class Agent:
             variable = self._configuration.visible.get(held.demand.backend)
             if variable and devices:
                 environ[variable] = ",".join(map(str, devices))
-            command = json.loads((job / "command.json").read_bytes())
-            with (job / "log").open("ab") as log:
-                process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    env=environ,
-                    start_new_session=True,
-                )
-        except (OSError, ValueError) as error:
+            command = msgspec.json.decode((job / "command.json").read_bytes(), type=Command)
+            nursery = self._nurseries.ready_for(command, environ, variable or "")
+            if nursery is not None:
+                try:
+                    nursery.start(job / "order.json", job / "log", environ)
+                except OSError:
+                    self._nurseries.forget(nursery)
+                    nursery = None
+            self._running[job.id] = held
+            if nursery is None:
+                self._start_alone(job, command, environ)
+            else:
+                self._asked[job.id] = environ
+        except (OSError, ValueError, msgspec.MsgspecError) as error:
+            self._running.pop(job.id, None)
             self._end(job, "runner", f"It could not be started: {error}.")
             return
         (job / "environ.json").unlink(missing_ok=True)
-        self._running[job.id] = held
+
+    def _start_alone(self, job: JobDirectory, command: Command, environ: dict[str, str]) -> None:
+        with (job / "log").open("ab") as log:
+            process = subprocess.Popen(
+                command.argv("run", str(job / "order.json")),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environ,
+                start_new_session=True,
+            )
+        self._children[process.pid] = process
         self._watch(job, process.pid)
+
+    # --- nurseries
+
+    def _listen(self, nursery: Nursery) -> None:
+        def read(_: Any) -> None:
+            if not nursery.read():
+                self._nurseries.forget(nursery)
+                self._start_again()
+
+        self._selector.register(nursery.socket, selectors.EVENT_READ, read)
+
+    def _told(self, message: dict[str, Any]) -> None:
+        """A nursery has forked a job's supervisor, or could not, or the supervisor has exited."""
+        job_id, pid = str(message.get("job_id")), message.get("pid")
+        if message.get("status") is not None:
+            if job_id in self._supervisors:
+                self._look(job_id)
+        elif pid is not None:
+            self._asked.pop(job_id, None)
+            self._watch(JobDirectory(self._store.jobs / job_id), int(pid))
+        else:
+            self._start_again(job_id)
+
+    def _start_again(self, *only: str) -> None:
+        """Start by themselves what a nursery that failed was asked for, unless it had forked it."""
+        for job_id in [j for j in self._asked if not only or j in only]:
+            environ, job = self._asked.pop(job_id), JobDirectory(self._store.jobs / job_id)
+            found = tree.of_job(job_id)
+            try:
+                if found:
+                    self._watch(job, min(p.pid for p in found))
+                elif not (job / "run.json").exists():
+                    command = msgspec.json.decode((job / "command.json").read_bytes(), type=Command)
+                    self._start_alone(job, command, environ)
+            except (OSError, msgspec.MsgspecError) as error:
+                self._running.pop(job_id, None)
+                self._end(job, "runner", f"It could not be started: {error}.")
 
     def _demand(self, job: JobDirectory) -> Demand:
         return demand(job.accepted().spec, self._configuration.budget)
@@ -239,13 +305,15 @@ class Agent:
     def _look(self, job_id: str) -> None:
         """See whether the supervisor of a job has ended, and clean up behind it."""
         job, pid = JobDirectory(self._store.jobs / job_id), self._supervisors[job_id]
-        try:
-            ended, _ = os.waitpid(pid, os.WNOHANG)
-        except ChildProcessError:
+        child = self._children.get(pid)
+        if child is not None:
+            if child.poll() is None:
+                return
+            del self._children[pid]
+        else:
             found = tree.process(pid)
-            ended = pid if found is None or found.zombie else 0
-        if not ended:
-            return
+            if found is not None and not found.zombie:
+                return
         descriptor = self._pidfds.pop(job_id, -1)
         if descriptor >= 0:
             self._selector.unregister(descriptor)
@@ -254,8 +322,16 @@ class Agent:
         self._cancelled.discard(job_id)
         for entry in self._queue.glob(f"*.{job_id}"):
             entry.unlink(missing_ok=True)
-        if job.path.exists() and not (job / "exit.json").exists():
+        if not job.path.exists():
+            return
+        try:
+            ended = job.ended()
+        except (OSError, msgspec.MsgspecError):
+            return
+        if ended is None:
             self._bury(job, pid)
+        else:
+            self._nurseries.learn(tuple(ended.get("imported") or ()))
 
     def _bury(self, job: JobDirectory, session: int) -> None:
         """End what a vanished supervisor left, and say so in its place."""

@@ -27,12 +27,14 @@ from sovlab.executors.executor import Capacity, Cleaned
 from sovlab.executors.local.agent import Configuration
 from sovlab.executors.local.agent_client import AgentClient, socket_path
 from sovlab.executors.local.logs import LogFile
+from sovlab.executors.local.nurseries import Command, stamp
 from sovlab.executors.local.queue import demand, too_large
 from sovlab.executors.local.store import JobDirectory, JobStore
 from sovlab.executors.local.watching import Watch
 from sovlab.payload.shipping import runner_zip
 from sovlab.runner import tree
 from sovlab.runner.order import Order
+from sovlab.runner.pack import Pack
 
 _LOOK = 1.0
 """Seconds after which a waiting reader looks for itself: a supervisor that vanished changes no file."""
@@ -126,8 +128,9 @@ class LocalExecutor:
                 labels=dict(spec.labels),
                 origin=spec.origin,
             ).write(str(directory / "order.json"))
-            command = [sys.executable, str(runner), "run", str(place / "order.json")]
-            (directory / "command.json").write_text(json.dumps(command))
+            wants = ("torch",) if spec.ranks == 1 and _mentions(directory / "payload.pack", b"torch") else ()
+            command = Command(python=sys.executable, runner=str(runner), stamp=stamp(sys.path), wants=wants)
+            (directory / "command.json").write_bytes(msgspec.json.encode(command))
             (directory / "log").touch(0o600)
             descriptor = os.open(directory / "environ.json", os.O_WRONLY | os.O_CREAT, 0o600)
             with os.fdopen(descriptor, "w") as file:
@@ -290,6 +293,13 @@ class LocalExecutor:
     def stop_agent(self) -> None:
         """Let the agent end; running jobs go on."""
         self._agent.stop()
+
+
+def _mentions(payload: Path, library: bytes) -> bool:
+    """Whether a payload's code or variables speak of a library, so that the job will import it."""
+    pack = Pack(payload)
+    texts = [name for name in pack.names() if name == "source" or name.startswith(("def.", "file/"))]
+    return library in json.dumps(pack.meta).encode() or any(library in bytes(pack.segment(n)) for n in texts)
 
 
 def _shown(status: JobStatus) -> tuple[object, ...]:
