@@ -121,7 +121,7 @@ def other_pythons():
     """Interpreters of other minor versions on this machine."""
     found = {}
     versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    for minor in (9, 10, 12, 13, 14):
+    for minor in {9, 10, 11, 12, 13, 14} - {sys.version_info[1]}:
         name = f"python3.{minor}"
         path = shutil.which(name)
         candidates = [path] if path else []
