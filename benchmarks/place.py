@@ -16,6 +16,9 @@ import psutil
 
 from benchmarks.driving import Driver
 
+_ROOM = 8 << 30
+"""Bytes that must be free in memory for files of 1 GiB: an original, copies, payload and results."""
+
 
 class Place:
     """One run's surroundings. Use it as a context manager: at its end nothing of the run is left.
@@ -23,6 +26,10 @@ class Place:
     Args:
         peers: Python of the peers' environment, None if there is none.
         quick: fewer repeats and smaller data, to see that everything works.
+
+    Attributes:
+        scratch: a directory of this run on the disk.
+        memory: one in a file system in memory; None where there is none with enough room.
     """
 
     def __init__(self, peers: Path | None, *, quick: bool) -> None:
@@ -30,6 +37,7 @@ class Place:
         self.peers = str(peers) if peers is not None else None
         self.quick = quick
         self.scratch = Path(tempfile.mkdtemp(prefix="sovlab-bench-"))
+        self.memory = _in_memory()
         self.state = self.scratch / "state"
         # The user's own settings, startup files and warnings must not be part of what is measured.
         self.environ = {
@@ -44,7 +52,9 @@ class Place:
 
     def __exit__(self, *_: object) -> None:
         _end(self.ours())
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        for directory in (self.scratch, self.memory):
+            if directory is not None:
+                shutil.rmtree(directory, ignore_errors=True)
 
     def repeats(self, usual: int) -> int:
         return 3 if self.quick else usual
@@ -68,10 +78,11 @@ class Place:
     def ours(self, state: Path | None = None) -> list[psutil.Process]:
         """The processes of sovlab in this run, by their state directory: clients, agent, nurseries, jobs."""
         found = []
+        places = tuple(str(path) for path in (self.scratch, self.memory) if path is not None)
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
                 directory = process.environ().get("SOVLAB_STATE_DIR", "")
-                if directory == str(state) if state else directory.startswith(str(self.scratch)):
+                if directory == str(state) if state else directory.startswith(places):
                     found.append(process)
         return found
 
@@ -84,6 +95,13 @@ class Place:
         begun = time.perf_counter()
         subprocess.run([self.python, "-c", code], check=True, cwd=self.scratch, env=self.environ)
         return time.perf_counter() - begun
+
+
+def _in_memory() -> Path | None:
+    shared = Path("/dev/shm")
+    if not shared.is_dir() or shutil.disk_usage(shared).free < _ROOM:
+        return None
+    return Path(tempfile.mkdtemp(prefix="sovlab-bench-", dir=shared))
 
 
 def _end(processes: list[psutil.Process]) -> None:
