@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import types
-from typing import Any, List, Optional
+from typing import Any, List, Optional, Set
 
 _MOST = 2_000_000
 """Objects looked at in a value: enough for any model or data frame, and seconds at the most."""
@@ -64,7 +64,7 @@ def shared_with(name: str) -> str:
 
 def reason_within(value: Any) -> Optional[str]:
     """The reason of the first `Absent` within ``value``; None if there is none."""
-    seen = set()
+    seen: Set[int] = set()
     todo: List[Any] = [value]
     while todo and len(seen) < _MOST:
         part = todo.pop()

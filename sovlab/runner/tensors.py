@@ -49,7 +49,7 @@ class StorageReducer:
         if size == 0:
             return rebuild_storage, (b"", device)
         memory = (ctypes.c_char * size).from_address(held.data_ptr())
-        memory.owner = held  # type: ignore[attr-defined]  # keeps the memory as long as the buffer
+        memory.owner = held  # type: ignore[attr-defined,unused-ignore]  # keeps the memory as long as the buffer
         return rebuild_storage, (pickle.PickleBuffer(memory), device)
 
 
