@@ -74,7 +74,7 @@ class Agent:
         self._nurseries = Nurseries(
             self._store.state / "agent.log",
             self._listen,
-            lambda nursery: self._selector.unregister(nursery.socket),
+            self._stop_listening,
             self._told,
             idle=configuration.idle / 2,
         )
@@ -105,7 +105,8 @@ class Agent:
                     self._loop()
                 finally:
                     path.unlink(missing_ok=True)
-                    self._nurseries.close()
+        # After the lock: whoever submits now need not wait until they have left.
+        self._nurseries.close()
 
     def _close_ready(self) -> None:
         if self._ready >= 0:
@@ -259,6 +260,9 @@ class Agent:
 
         self._selector.register(nursery.socket, selectors.EVENT_READ, read)
 
+    def _stop_listening(self, nursery: Nursery) -> None:
+        self._selector.unregister(nursery.socket)
+
     def _told(self, message: dict[str, Any]) -> None:
         """A nursery has forked a job's supervisor, or could not, or the supervisor has exited."""
         job_id, pid = str(message.get("job_id")), message.get("pid")
@@ -358,14 +362,14 @@ def _same_user(connection: socket.socket) -> bool:
 
 
 def main(argv: list[str]) -> None:
-    """``python -m sovlab.executors.local.agent CONFIGURATION READY``."""
+    """Be the agent.
+
+    Args:
+        argv: a `Configuration` as JSON, and the descriptor to close when it can be reached.
+    """
     # Nobody who submits waits for the agent's end: its parent goes at once.
     if os.fork():
         os._exit(0)
     os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Agent(msgspec.json.decode(argv[0], type=Configuration), int(argv[1])).serve()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

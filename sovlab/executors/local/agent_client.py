@@ -88,7 +88,7 @@ class AgentClient:
                     [
                         sys.executable,
                         "-m",
-                        "sovlab.executors.local.agent",
+                        "sovlab.executors.local",
                         msgspec.json.encode(self._configuration).decode(),
                         str(writing),
                     ],

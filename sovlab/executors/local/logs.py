@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 from sovlab.core.event import Event, LogChunk, ProgressChanged
 from sovlab.executors.local.store import JobDirectory, progress_of
@@ -84,7 +85,7 @@ class LogFile:
         return None
 
 
-def _parse(text: bytes) -> dict[str, int]:
+def _parse(text: bytes) -> dict[str, Any]:
     try:
         found = json.loads(text)
     except ValueError:

@@ -91,7 +91,7 @@ class JobDirectory:
             found = msgspec.json.decode((self / "exit.json").read_bytes())
         except FileNotFoundError:
             return None
-        if not isinstance(found, dict) or "reason" not in found:
+        if not isinstance(found, dict) or not isinstance(found.get("reason"), str):
             raise msgspec.ValidationError("exit.json is no exit record")
         return found
 
