@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
-from pathlib import Path
-from typing import Callable, Optional, TypeVar
+from typing import TYPE_CHECKING, Callable, List, Optional, Set, TypeVar
 
 from sovlab.runner import context
 
-Hook = TypeVar("Hook", bound=Callable[[Path], object])
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Hook = TypeVar("Hook", bound="Callable[[Path], object]")
 
 
 class Checkpoint:
@@ -24,6 +28,7 @@ class Checkpoint:
     def __init__(self) -> None:
         self._hook: Optional[Callable[[Path], object]] = None
         self._begun = False
+        self._masks: List[Set[int]] = []
 
     def __call__(self, fn: Hook) -> Hook:
         """Register ``fn``; it stays callable by its name."""
@@ -36,9 +41,29 @@ class Checkpoint:
         job = context.current
         if job is None or not job.order.checkpoint:
             return None
+        from pathlib import Path
+
         path = Path(job.order.checkpoint)
         path.mkdir(parents=True, exist_ok=True)
         return path
+
+    def install(self) -> None:
+        """Let SIGTERM do this in this process, and what it always does in processes forked from it."""
+        signal.signal(signal.SIGTERM, self.terminate)
+        # A worker that is ended while it waits for a lock must die of the signal: a handler of Python's
+        # would not run before the lock is there. Blocked meanwhile, the signal is neither lost nor ours.
+        os.register_at_fork(before=self._block, after_in_parent=self._unblock, after_in_child=self._forget)
+
+    def _block(self) -> None:
+        self._masks.append(signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM]))
+
+    def _unblock(self) -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._masks.pop())
+
+    def _forget(self) -> None:
+        if signal.getsignal(signal.SIGTERM) == self.terminate:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        self._unblock()
 
     def terminate(self, number: int, frame: object = None) -> None:
         """What SIGTERM does in a job: the hook, once, and then `SystemExit`."""

@@ -32,7 +32,7 @@ def run(
         ``imported``, as in the exit record; ``terminated`` says that SIGTERM ended it.
     """
     context.current = context.Context(order, rank, saving)
-    signal.signal(signal.SIGTERM, checkpoint.terminate)
+    checkpoint.install()
     streams.open_standard()
     import faulthandler
 

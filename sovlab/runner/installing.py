@@ -14,7 +14,6 @@ import linecache
 import types
 from typing import Any, Dict, List, Mapping, Optional, Set
 
-from sovlab.runner.definitions import without_defaults
 from sovlab.runner.pack import Pack
 from sovlab.runner.unpickling import Loader, attribute
 
@@ -137,6 +136,8 @@ class Installer:
         file = file_name(entry["key"], self._labels)
         tree = ast.parse("\n" * (first - 1) + source, file)
         if entry["defaults"]:
+            from sovlab.runner.definitions import without_defaults
+
             block: Any = tree.body[0] if isinstance(tree.body[0], ast.If) else tree
             block.body[0] = without_defaults(block.body[0])
         flags = sum(getattr(__future__, f).compiler_flag for f in entry.get("future", ()))

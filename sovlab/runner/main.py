@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import List, Optional
 
@@ -23,7 +24,9 @@ def main(arguments: Optional[List[str]] = None) -> int:
             return run(order)
         from sovlab.runner.supervisor import supervise
 
-        return supervise(order)
+        status = supervise(order)
+        # All is written, and nobody need wait for this interpreter to be taken down.
+        os._exit(status)
     if arguments[:1] == ["nursery"]:
         from sovlab.runner.nursery import main as nursery
 

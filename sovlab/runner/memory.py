@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from typing import Dict, Iterable, Optional
+
+from sovlab.runner import tree
 
 
 def used(pids: Iterable[int], enough: int) -> int:
@@ -41,13 +42,8 @@ def _proportional(pid: int) -> int:
 
 
 def _by_ps(pids: Iterable[int]) -> int:
-    try:
-        answer = subprocess.run(
-            ["ps", "-o", "rss=", "-p", ",".join(map(str, pids))], capture_output=True, text=True, check=False
-        )
-    except OSError:
-        return 0
-    return sum(int(size) for size in answer.stdout.split() if size.isdigit()) * 1024
+    answer = tree.answer_of(["ps", "-o", "rss=", "-p", ",".join(map(str, pids))])
+    return sum(int(size) for size in answer.split() if size.isdigit()) * 1024
 
 
 class Kills:

@@ -25,6 +25,8 @@ from sovlab.runner.order import Order, OrderError
 from sovlab.runner.supervisor import supervise
 
 _HEADER = 4
+_OURS = ("child", "program", "installing", "results", "definitions", "pickling", "tracebacks", "ranks")
+_RUNNERS = (*(f"sovlab.runner.{name}" for name in _OURS), "cloudpickle.cloudpickle", "faulthandler")
 
 
 class Nursery:
@@ -50,6 +52,8 @@ class Nursery:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._woken, warn_on_full_buffer=False)
         loaded = [name for name in modules if _preload(name)]
+        for name in _RUNNERS:
+            _preload(name)
         # What is loaded by now stays shared with the forks: no collection writes into it.
         gc.collect()
         gc.freeze()

@@ -17,13 +17,14 @@ from __future__ import annotations
 import json
 import mmap
 import os
-from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Tuple, Union
 
-from sovlab.runner.hashing import BLOCK, BlockHash
+if TYPE_CHECKING:
+    from sovlab.runner.hashing import BlockHash
 
 MAGIC = b"SOVPACK1"
 ALIGNMENT = 64
-_CHUNK = BLOCK
+_CHUNK = 4 << 20
 _FOOTER = 16 + len(MAGIC)
 
 Buffer = Union[bytes, bytearray, memoryview]
@@ -47,7 +48,12 @@ class PackWriter:
 
     def __init__(self, file: Any, *, hashing: bool = True) -> None:
         self._file = file
-        self._hash = BlockHash() if hashing else None
+        self._hash: Optional[BlockHash] = None
+        if hashing:
+            # A job writes its results without: what hashing imports is a tenth of its start.
+            from sovlab.runner.hashing import BlockHash
+
+            self._hash = BlockHash()
         self._segments: Dict[str, Tuple[int, int]] = {}
         self._offset = 0
         self._put(MAGIC)
@@ -184,6 +190,8 @@ class Pack:
 
     def digest(self) -> str:
         """The digest of the whole file, in hex: see `sovlab.runner.hashing`."""
+        from sovlab.runner.hashing import BlockHash
+
         hashing = BlockHash()
         hashing.update(self._view)
         return hashing.digest()

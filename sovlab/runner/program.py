@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import ast
 import builtins
-import inspect
 import linecache
 import os
 import sys
 import types
-from typing import Any, Dict, List, Optional, Set
+from typing import Any, Dict, List, Optional, Sequence, Set
 
 from sovlab.runner import display
 from sovlab.runner.importing import AfterImport
-from sovlab.runner.installing import Installer, file_name
 from sovlab.runner.order import Order
 from sovlab.runner.pack import Pack, PackError
 
@@ -71,6 +69,10 @@ class Program:
             self.namespace["__file__"] = self._script
         else:
             setattr(builtins, _SHOW, display.show)
+        from sovlab.runner.installing import Installer, file_name
+
+        if self._order.kind == "cell":
+            self._file = file_name(self._meta["entry"]["cell"], self._order.labels)
         installer = Installer(self._pack, self.namespace, self._order.labels)
         values = installer.all()
         self._call = values.get("__call__")
@@ -168,31 +170,39 @@ class Program:
 
     def _run_cell(self) -> None:
         source = bytes(self._pack.segment("source")).decode("utf-8", "surrogatepass")
-        file = file_name(self._meta["entry"]["cell"], self._order.labels)
+        file = self._file
         linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
-        code = compile_cell(source, file)
-        if code.co_flags & inspect.CO_COROUTINE:
+        code = compile_cell(source, file, self._meta.get("future", ()))
+        if code.co_flags & _COROUTINE:
             _awaited(types.FunctionType(code, self.namespace)())
         else:
             exec(code, self.namespace)  # noqa: S102 - the user's own
 
 
 _MISSING = object()
+_COROUTINE = 0x80
+"""`inspect.CO_COROUTINE`; that module takes as long to import as the rest of the runner's start."""
 
 
-def compile_cell(source: str, file: str) -> types.CodeType:
+def compile_cell(source: str, file: str, future: Sequence[str] = ()) -> types.CodeType:
     """The code of a cell, which shows its last expression unless that ends in a semicolon.
 
     Args:
         source: of the cell.
         file: its name in tracebacks.
+        future: features of ``__future__`` that earlier cells of the notebook have switched on.
     """
     tree = ast.parse(source, file)
     last = tree.body[-1] if tree.body else None
     if isinstance(last, ast.Expr) and not _silent(source, last):
         call = ast.Call(ast.Name(_SHOW, ast.Load()), [last.value], [])
         last.value = ast.fix_missing_locations(ast.copy_location(call, last.value))
-    code: types.CodeType = compile(tree, file, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    if future:
+        import __future__
+
+        flags |= sum(getattr(__future__, feature).compiler_flag for feature in future)
+    code: types.CodeType = compile(tree, file, "exec", flags, dont_inherit=True)
     return code
 
 
@@ -204,7 +214,7 @@ def _silent(source: str, last: ast.Expr) -> bool:
 
 def _awaited(value: Any) -> Any:
     """``value``, or what it gives when awaited if it is a coroutine."""
-    if not inspect.iscoroutine(value):
+    if not isinstance(value, types.CoroutineType):
         return value
     import asyncio
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import platform
 import select
 import signal
 import sys
@@ -90,6 +89,10 @@ class Supervisor:
         self._say(
             {"t": "start", "python": platform_version(), "host": os.uname().nodename, "pid": os.getpid()}
         )
+        if order.cancelled:
+            # Before there was somebody to tell.
+            self._ending.why = "cancelled"
+            return Left(), Outcome(None, 0)
         blocked = {*_PASSED_ON, signal.SIGCHLD}
         signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
         self._running = dict.fromkeys(work.start(), True)
@@ -231,7 +234,7 @@ class Supervisor:
 
 def platform_version() -> str:
     """``3.11.7``."""
-    return platform.python_version()
+    return sys.version.split()[0]
 
 
 def environment(order: Order) -> Dict[str, str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from typing import Dict, Iterable, List, NamedTuple, Optional, Set
@@ -58,13 +57,18 @@ def boot() -> str:
             return file.read().strip()
     except OSError:
         pass
+    return answer_of(["sysctl", "-n", "kern.bootsessionuuid"]).strip()
+
+
+def answer_of(command: List[str]) -> str:
+    """What a command of the system prints; empty if it is not there."""
+    import subprocess
+
+    environment = {**os.environ, "LC_ALL": "C"}
     try:
-        answer = subprocess.run(
-            ["sysctl", "-n", "kern.bootsessionuuid"], capture_output=True, text=True, check=False
-        )
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=environment).stdout
     except OSError:
         return ""
-    return answer.stdout.strip()
 
 
 def is_running(pid: int, start: str, booted: str) -> bool:
@@ -197,18 +201,8 @@ def _from_proc(pid: str) -> Optional[Process]:
 
 
 def _from_ps(which: List[str]) -> List[Process]:
-    try:
-        answer = subprocess.run(
-            ["ps", *which, "-o", "pid=,ppid=,pgid=,stat=,lstart="],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, "LC_ALL": "C"},
-        )
-    except OSError:
-        return []
     found = []
-    for line in answer.stdout.splitlines():
+    for line in answer_of(["ps", *which, "-o", "pid=,ppid=,pgid=,stat=,lstart="]).splitlines():
         pid, parent, group, state, start = line.split(None, 4)
         try:
             session = os.getsid(int(pid))
@@ -234,12 +228,7 @@ class _marked:  # noqa: N801 - used as a function
 
     def _in_ps(self, pid: int) -> bool:
         if self._shown is None:
-            try:
-                answer = subprocess.run(
-                    ["ps", "-axEww", "-o", "pid=,command="], capture_output=True, text=True, check=False
-                ).stdout
-            except OSError:
-                answer = ""
+            answer = answer_of(["ps", "-axEww", "-o", "pid=,command="])
             lines = (line.split(None, 1) for line in answer.splitlines())
             self._shown = {int(parts[0]): parts[1] for parts in lines if len(parts) == 2}
         return self._mark.decode() in self._shown.get(pid, "").split(" ")

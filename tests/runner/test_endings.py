@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -74,6 +75,15 @@ def test_cancelled(job: RunningJob) -> None:
     assert job.wait() == 130
     assert job.record["reason"] == "cancelled"
     assert job.record["error"] is None
+
+
+def test_a_job_that_was_cancelled_before_it_started_does_not_start(job: RunningJob) -> None:
+    job.write("open('begun', 'w')")
+    (job.directory / "cancel").touch()
+    job.start()
+    assert job.wait() == 130
+    assert job.record["reason"] == "cancelled"
+    assert not (job.directory / "work" / "begun").exists()
 
 
 def test_a_termination_that_nobody_here_asked_for_is_named(job: RunningJob) -> None:
@@ -228,6 +238,15 @@ def test_a_log_on_a_full_disk_is_the_users_error_and_is_recorded(job: RunningJob
     assert "No space left" in job.record["error"]["message"]
 
 
+def fill(path: Path) -> None:
+    try:
+        with open(path, "wb", buffering=0) as file:
+            while True:
+                file.write(b"x" * 4096)
+    except OSError as error:
+        assert error.errno == errno.ENOSPC
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Path:
     """A file system of 4 MiB; needs the right to mount one."""
@@ -250,7 +269,7 @@ def test_results_on_a_full_disk(small_disk: Path, archive: Path) -> None:
 
 def test_the_exit_record_is_written_on_a_full_disk(small_disk: Path, archive: Path) -> None:
     job = RunningJob(small_disk, archive, sys.executable)
-    fill = f"""
+    source = f"""
         try:
             with open({str(small_disk / "fill")!r}, "wb", buffering=0) as f:
                 while True:
@@ -259,16 +278,14 @@ def test_the_exit_record_is_written_on_a_full_disk(small_disk: Path, archive: Pa
             pass
         raise ValueError("mine")
     """
-    record = job.run(fill)
+    record = job.run(source)
     assert (job.status, record["reason"], record["error"]["type"]) == (1, "user_error", "ValueError")
     assert record["error"]["message"] == "mine"
 
 
 def test_a_record_longer_than_its_reserve_is_shortened_on_a_full_disk(small_disk: Path) -> None:
     record = ExitRecord(str(small_disk / "exit.json"))
-    with open(small_disk / "fill", "wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
-        while True:
-            file.write(b"x" * 4096)
+    fill(small_disk / "fill")
     record.commit(
         {"reason": "user_error", "error": {"message": "m", "traceback": "t" * 300_000, "frames": []}}
     )

@@ -13,7 +13,7 @@ from conftest import RunningJob
 
 def interpreters() -> dict[str, str]:
     """Version → path; also from ``SOVLAB_TEST_PYTHONS``, paths joined by colons."""
-    candidates = [shutil.which(f"python3.{minor}") for minor in (9, 10, 12, 13, 14)]
+    candidates = [shutil.which(f"python3.{minor}") for minor in (9, 10, 12, 13)]
     candidates += os.environ.get("SOVLAB_TEST_PYTHONS", "").split(os.pathsep)
     root = os.environ.get("PYENV_ROOT", "")
     pyenv = shutil.which("pyenv")
@@ -38,7 +38,7 @@ def interpreters() -> dict[str, str]:
 FOUND = interpreters()
 
 
-@pytest.fixture(params=["3.9", "3.10", "3.12", "3.13", "3.14"])
+@pytest.fixture(params=["3.9", "3.10", "3.12", "3.13"])
 def python(request: pytest.FixtureRequest) -> str:
     if request.param not in FOUND:
         pytest.skip(f"no Python {request.param} here")
