@@ -329,7 +329,5 @@ def _root() -> str:
 
 def _archive() -> Optional[str]:
     """The ``.pyz`` that this is run from; None if it is run from a directory."""
-    import sovlab
-
-    path = getattr(sovlab.__loader__, "archive", None)
+    path = getattr(__spec__.loader, "archive", None)
     return None if path is None else os.path.abspath(path)
