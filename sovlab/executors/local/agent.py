@@ -129,7 +129,8 @@ class Agent:
             if self._pass_cancels():
                 timeout = _SOON
             for key, _ in self._selector.select(timeout):
-                if self._selector.get_map().get(key.fd) is not None:  # not closed by one before it
+                # One before it may have closed it, and something else may have its number now.
+                if self._selector.get_map().get(key.fd) is key:
                     key.data(key.fileobj)
             if blind:
                 for job_id in [j for j in self._supervisors if j not in self._pidfds]:
@@ -308,6 +309,8 @@ class Agent:
 
     def _look(self, job_id: str) -> None:
         """See whether the supervisor of a job has ended, and clean up behind it."""
+        if job_id not in self._supervisors:
+            return  # it has been seen already: its nursery and the system both tell
         job, pid = JobDirectory(self._store.jobs / job_id), self._supervisors[job_id]
         child = self._children.get(pid)
         if child is not None:

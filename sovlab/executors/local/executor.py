@@ -195,7 +195,8 @@ class LocalExecutor:
                     return
                 if not follow or (stop is not None and stop.is_set()):
                     return
-                watch.wait(_LOOK if stop is None else _LOOK_STOP)
+                changed = watch.wait(_LOOK if stop is None else _LOOK_STOP)
+                self._keep_going(status, changed)
 
     def wait(self, job_id: str, timeout: float | None = None) -> JobRecord:
         """See `Executor.wait`."""
@@ -206,10 +207,16 @@ class LocalExecutor:
                 record = self.record(job_id)
                 if record.status.state.ended or record.status.state is JobState.UNKNOWN:
                     return record
-                left = 1.0 if deadline is None else deadline - time.monotonic()
+                left = _LOOK if deadline is None else deadline - time.monotonic()
                 if left <= 0:
                     raise WaitTimeout(f"Job {record.name} has not ended after {timeout:g} s.", "It goes on.")
-                watch.wait(min(left, 1.0))
+                changed = watch.wait(min(left, _LOOK))
+                self._keep_going(record.status, changed)
+
+    def _keep_going(self, status: JobStatus, changed: bool) -> None:
+        """Start the agent again if it has died while a job waits for it."""
+        if not changed and status.state is JobState.QUEUED:
+            self._agent.wake()
 
     def cancel(self, job_id: str) -> None:
         """See `Executor.cancel`."""
