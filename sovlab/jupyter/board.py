@@ -30,7 +30,9 @@ class LiveCard:
 
     def __init__(self, job: Job, notes: Sequence[str] = ()) -> None:
         self.job = job
-        self.ended = threading.Event()
+        self.final = threading.Event()
+        """Set once the card shows the job's end, and nothing more will change on it."""
+        self._followed = threading.Event()
         self._notes = tuple(notes)
         self._tail = TerminalTail()
         self._history: list[Progress] = []
@@ -65,16 +67,19 @@ class LiveCard:
             # The job goes on; only this card stops, and says how to look again.
             self._notes = (*self._notes, f"This card no longer follows the job: {error}")
         finally:
-            self.ended.set()
+            self._followed.set()
             self._dirty.set()
 
     def _paint(self) -> None:
-        while not self.ended.is_set():
-            self._dirty.wait(_TICK)
-            self._dirty.clear()
+        try:
+            while not self._followed.is_set():
+                self._dirty.wait(_TICK)
+                self._dirty.clear()
+                self._update()
+                self._followed.wait(_REPAINT)
             self._update()
-            self.ended.wait(_REPAINT)
-        self._update()
+        finally:
+            self.final.set()
 
     def _update(self) -> None:
         self._handle.update(self._bundle(), raw=True)
@@ -102,7 +107,7 @@ class Board:
     def live(self, job: Job) -> LiveCard | None:
         """The card that follows ``job`` now, if there is one."""
         card = self._cards.get(job.id)
-        return card if card is not None and not card.ended.is_set() else None
+        return card if card is not None and not card.final.is_set() else None
 
 
 _BOARDS: dict[int, Board] = {}

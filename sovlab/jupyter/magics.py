@@ -22,6 +22,9 @@ from sovlab.jupyter.completion import register as register_completion
 from sovlab.jupyter.placeholder import Binder
 from sovlab.jupyter.waiting import wait
 
+_FINAL = 10.0
+"""Seconds that a cell waits for its card's last painting, so that the notebook is saved with it."""
+
 
 def _helpful(magic: Any) -> Any:
     """After ``--help`` has been printed there is nothing more to do."""
@@ -91,7 +94,7 @@ class SovlabMagics(Magics):  # type: ignore[misc]
         card = self._board.show(job, submitted.messages)
         if parsed.wait:
             self._wait([job])
-            card.ended.wait(5)
+            card.final.wait(_FINAL)
 
     @line_magic
     @_helpful
@@ -158,7 +161,7 @@ class SovlabMagics(Magics):  # type: ignore[misc]
                 card = self._board.show(job)
             status = wait(job, timeout)
             if card is not None and status is not None:
-                card.ended.wait(5)  # the cell ends with the card's final state saved in the notebook
+                card.final.wait(_FINAL)  # the cell ends with the card's final state saved in the notebook
         self.binder.bind_ended()
         for job in jobs:
             if job.state in (JobState.FAILED, JobState.CANCELLED):
