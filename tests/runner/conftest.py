@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import cloudpickle
 import pytest
 
 import sovlab
+from sovlab.runner import tree
 from sovlab.runner.frames import FrameReader
 from sovlab.runner.order import Order
 from sovlab.runner.pack import Pack, PackWriter
@@ -55,6 +57,7 @@ class RunningJob:
         self.python = python
         self.process: subprocess.Popen[bytes] | None = None
         self.log_path = directory / "log"
+        self.job_id = f"digits-{secrets.token_hex(3)}"
 
     def write(
         self,
@@ -105,7 +108,7 @@ class RunningJob:
         workdir = self.directory / "work"
         workdir.mkdir(exist_ok=True)
         told = {
-            "job_id": "digits-7f3k9q",
+            "job_id": self.job_id,
             "nonce": NONCE,
             "workdir": str(workdir),
             "labels": {key: LABEL},
@@ -179,8 +182,10 @@ def job(tmp_path: Path, archive: Path) -> Iterator[RunningJob]:
     made = RunningJob(tmp_path, archive, sys.executable)
     yield made
     if made.process is not None and made.process.poll() is None:
+        below = [p.pid for p in tree.descendants(made.process.pid)]
         made.process.kill()
         made.process.wait()
+        tree.kill(below, signal.SIGKILL)
 
 
 @pytest.fixture

@@ -291,7 +291,7 @@ def test_a_returned_function_brings_what_it_reads(job: RunningJob) -> None:
 
 def test_the_environment_is_the_orders(job: RunningJob) -> None:
     job.run("import os\nprint(os.environ['SOVLAB_JOB_ID'], os.environ['LR'], os.getcwd())", env={"LR": "0.1"})
-    assert job.log == f"digits-7f3k9q 0.1 {Path(job.directory / 'work').resolve()}\n"
+    assert job.log == f"{job.job_id} 0.1 {Path(job.directory / 'work').resolve()}\n"
 
 
 def test_a_forked_worker_dies_of_sigterm_even_while_it_waits(job: RunningJob) -> None:

@@ -75,22 +75,22 @@ def test_what_is_left_when_the_supervisor_was_killed_can_be_swept(
     job: RunningJob, gone: Callable[[int], None], is_alive: Callable[[int], bool]
 ) -> None:
     job.write(STUBBORN + "time.sleep(100)")
-    process = job.start(environ={"SOVLAB_JOB_ID": "digits-7f3k9q"})
+    process = job.start(environ={"SOVLAB_JOB_ID": job.job_id})
     pids = left(job)
     process.kill()
     process.wait()
     assert any(is_alive(pid) for pid in pids)
-    tree.sweep("digits-7f3k9q", process.pid)
+    tree.sweep(job.job_id, process.pid)
     for pid in pids:
         gone(pid)
 
 
 def test_a_sweep_leaves_other_jobs_alone(job: RunningJob, is_alive: Callable[[int], bool]) -> None:
     job.write("import time\nprint('ready')\ntime.sleep(60)")
-    process = job.start(environ={"SOVLAB_JOB_ID": "digits-7f3k9q"})
+    process = job.start(environ={"SOVLAB_JOB_ID": job.job_id})
     job.until("ready")
-    assert tree.sweep("digits-7f3k9", None) == []
-    assert tree.sweep("digits-aaaaaa", None) == []
+    assert tree.sweep(job.job_id[:-1], None) == []
+    assert tree.sweep("digits-zzzzzz", None) == []
     assert is_alive(process.pid)
 
 

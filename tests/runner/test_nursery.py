@@ -69,7 +69,7 @@ def nursery(archive: Path) -> Iterator[Nursery]:
 def run(nursery: Nursery, job: RunningJob, **environ: str) -> int:
     nursery.ask(job, **environ)
     forked = nursery.answer()
-    assert (forked["job_id"], forked["status"]) == ("digits-7f3k9q", None)
+    assert (forked["job_id"], forked["status"]) == (job.job_id, None)
     ended = nursery.answer()
     assert ended["pid"] == forked["pid"]
     return ended["status"]
@@ -167,8 +167,8 @@ def test_jobs_go_on_when_the_nursery_ends_and_can_be_found(
     assert tree.is_running(pid, told["start"], told["boot"])
     if sys.platform.startswith("linux"):
         # By its environment alone, though it was forked and never executed.
-        assert pid in {p.pid for p in tree.of_job("digits-7f3k9q")}
-    assert pid in tree.sweep("digits-7f3k9q", told["sid"])
+        assert pid in {p.pid for p in tree.of_job(job.job_id)}
+    assert pid in tree.sweep(job.job_id, told["sid"])
     gone(pid)
 
 
