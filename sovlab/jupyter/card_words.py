@@ -140,7 +140,9 @@ def facts(record: JobRecord) -> list[Fact]:
     if status.progress is not None:
         found.append(Fact("Reached", progress_words(status.progress)))
     if status.max_rss:
-        cpu = f", {format_duration(status.cpu_seconds)} of CPU time" if status.cpu_seconds else ""
+        cpu = (
+            f", {format_duration(status.cpu_seconds)} of CPU time" if (status.cpu_seconds or 0) >= 0.1 else ""
+        )
         found.append(Fact("Memory", f"{format_bytes(status.max_rss)} at its peak{cpu}"))
     if status.exit_code and status.reason is Reason.USER_ERROR and not status.error:
         found.append(Fact("Exit status", str(status.exit_code)))
@@ -152,13 +154,9 @@ def facts(record: JobRecord) -> list[Fact]:
     found += [Fact("Not returned", f"{n.name}: {n.error}", bad=True) for n in status.returned if n.error]
     if status.unreturned and status.state is JobState.SUCCEEDED:
         asked = [name.name for name in status.returned if not name.error] + list(status.unreturned)
-        found.append(
-            Fact(
-                "Left behind",
-                f"{', '.join(status.unreturned)}; to get them, run it with",
-                f"--out {','.join(asked)}",
-            )
-        )
+        them = "it" if len(status.unreturned) == 1 else "them"
+        told = f"{', '.join(status.unreturned)}; to get {them}, run the cell with"
+        found.append(Fact("Left behind", told, f"--out {','.join(asked)}"))
     return found
 
 
