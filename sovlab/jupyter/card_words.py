@@ -140,9 +140,8 @@ def facts(record: JobRecord) -> list[Fact]:
     if status.progress is not None:
         found.append(Fact("Reached", progress_words(status.progress)))
     if status.max_rss:
-        cpu = (
-            f", {format_duration(status.cpu_seconds)} of CPU time" if (status.cpu_seconds or 0) >= 0.1 else ""
-        )
+        seconds = status.cpu_seconds or 0.0
+        cpu = f", {format_duration(seconds)} of CPU time" if seconds >= 0.1 else ""
         found.append(Fact("Memory", f"{format_bytes(status.max_rss)} at its peak{cpu}"))
     if status.exit_code and status.reason is Reason.USER_ERROR and not status.error:
         found.append(Fact("Exit status", str(status.exit_code)))
