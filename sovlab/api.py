@@ -74,6 +74,7 @@ class RemoteFunction(Generic[P, R]):
         self._options = dict(options)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run the function here, as ever."""
         return self._function(*args, **kwargs)
 
     def submit(self, *args: P.args, **kwargs: P.kwargs) -> Job:

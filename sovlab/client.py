@@ -62,6 +62,7 @@ class Client:
                     cores=local.cores,
                     memory=local.memory,
                     idle=local.idle_minutes * 60,
+                    python=local.python,
                 )
             return self._executors[chosen.name]
 

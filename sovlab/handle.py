@@ -133,7 +133,7 @@ class Job:
         status = self.wait(timeout)
         if status.state is JobState.SUCCEEDED:
             return None
-        message = f"Job {self.name} {status.message or f'ended as {status.state}.'}"
+        message = f"Job {self.name} {status.state}: {status.message or status.reason}"
         error = status.error or {}
         if status.reason is Reason.USER_ERROR:
             return self._user_exception(message, str(error.get("traceback", "")))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sovlab import __version__
+from sovlab._version import __version__
 from sovlab.client import Client
 from sovlab.core.units import format_bytes
 from sovlab.errors import SovlabError

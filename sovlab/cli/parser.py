@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from sovlab import __version__, options
+from sovlab import options
+from sovlab._version import __version__
 from sovlab.cli import commands
 from sovlab.core.units import parse_duration
 from sovlab.errors import SpecError

@@ -12,7 +12,6 @@ import sys
 import zipfile
 from pathlib import Path
 
-import sovlab
 from sovlab.errors import SovlabError
 
 _MAIN = "import sys\n\nfrom sovlab.runner.main import main\n\nsys.exit(main())\n"
@@ -51,8 +50,8 @@ def runner_zip(directory: Path) -> Path:
 def _sources() -> dict[str, Path]:
     import cloudpickle
 
-    ours, pickler = Path(sovlab.__file__).parent, Path(cloudpickle.__file__).parent
-    files = [ours / name for name in ("__init__.py", "errors.py", "torch.py")]
+    ours, pickler = Path(__file__).parents[1], Path(cloudpickle.__file__).parent
+    files = [ours / name for name in ("__init__.py", "_version.py", "errors.py", "torch.py")]
     files += [*ours.glob("runner/*.py"), *pickler.glob("*.py")]
     found = {
         path.relative_to((ours if path.is_relative_to(ours) else pickler).parent): path for path in files

@@ -49,7 +49,8 @@ def test_out_holds_a_placeholder_until_the_job_has_ended_and_the_value_after(not
     gate = tmp_path / "gate"
     notebook.run("import os, time")
     notebook.run(
-        f"%%sovsubmit --name gated --out value\nwhile not os.path.exists({str(gate)!r}):\n    time.sleep(0.01)\nvalue = 7"
+        "%%sovsubmit --name gated --out value\n"
+        f"while not os.path.exists({str(gate)!r}):\n    time.sleep(0.01)\nvalue = 7"
     )
     error = notebook.fails("value + 1")
     assert isinstance(error, PendingResultError)
@@ -116,7 +117,8 @@ def test_a_script_runs_with_its_arguments(notebook, tmp_path, capsys):
 def test_a_secret_is_withheld_and_named_but_never_shown(notebook):
     notebook.run("hf_token = 'hf_' + 'a' * 34\nx = 1")
     notebook.run(
-        "%%sovsubmit --name secretive --wait --out seen\nseen = 'hf_token' in globals()\nif x > 1:\n    print(hf_token)"
+        "%%sovsubmit --name secretive --wait --out seen\n"
+        "seen = 'hf_token' in globals()\nif x > 1:\n    print(hf_token)"
     )
     assert notebook["seen"] is False
     text = str(notebook.shown)

@@ -1,4 +1,5 @@
 import copy
+import os
 import pickle
 
 import pytest
@@ -34,7 +35,7 @@ def model():
         lambda m: m.__setitem__(0, 1),
         lambda m: pickle.dumps(m),
         lambda m: copy.deepcopy(m),
-        lambda m: open(m),
+        lambda m: os.fspath(m),
     ],
 )
 def test_using_a_placeholder_as_the_value_says_where_the_value_comes_from(model, touch):

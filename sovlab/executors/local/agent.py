@@ -219,8 +219,9 @@ class Agent:
             variable = self._configuration.visible.get(held.demand.backend)
             if variable and devices:
                 environ[variable] = ",".join(map(str, devices))
+            environ.setdefault("OMP_NUM_THREADS", str(self._threads(job, held.demand)))
             command = msgspec.json.decode((job / "command.json").read_bytes(), type=Command)
-            nursery = self._nurseries.ready_for(command, environ, variable or "")
+            nursery = self._nurseries.ready_for(command, environ, {variable or "", "OMP_NUM_THREADS"})
             if nursery is not None:
                 try:
                     nursery.start(job / "order.json", job / "log", environ)
@@ -237,6 +238,19 @@ class Agent:
             self._end(job, "runner", f"It could not be started: {error}.")
             return
         (job / "environ.json").unlink(missing_ok=True)
+
+    def _threads(self, job: JobDirectory, wanted: Demand) -> int:
+        """Threads for each process of a job: its own cores if it asked for some, else those that are free.
+
+        Libraries take as many threads as the machine has cores; two such jobs would keep each other waiting.
+        """
+        spec = job.accepted().spec
+        if spec.resources.cpu is not None:
+            cores = spec.resources.cpu * spec.nodes
+        else:
+            others = sum(h.demand.cores for j, h in self._running.items() if j != job.id)
+            cores = max(self._configuration.cores - others, wanted.cores)
+        return max(int(cores / spec.ranks), 1)
 
     def _start_alone(self, job: JobDirectory, command: Command, environ: dict[str, str]) -> None:
         with (job / "log").open("ab") as log:

@@ -50,6 +50,7 @@ class LocalExecutor:
         cores: what jobs may use together; None is all that this process may use.
         memory: bytes that they may ask for together; None is what the machine has.
         idle: seconds after which an agent with nothing to do goes.
+        python: the interpreter that runs jobs; None is the one that submits them.
     """
 
     def __init__(
@@ -60,8 +61,10 @@ class LocalExecutor:
         cores: float | None = None,
         memory: int | None = None,
         idle: float = 900.0,
+        python: str | None = None,
     ) -> None:
         self.target = target
+        self._python = shutil.which(python) or python if python is not None else sys.executable
         self._store = JobStore(state)
         found = {d.backend: d for d in backends.detect()}
         self._configuration = Configuration(
@@ -129,7 +132,7 @@ class LocalExecutor:
                 origin=spec.origin,
             ).write(str(directory / "order.json"))
             wants = ("torch",) if spec.ranks == 1 and _mentions(directory / "payload.pack", b"torch") else ()
-            command = Command(python=sys.executable, runner=str(runner), stamp=stamp(sys.path), wants=wants)
+            command = Command(python=self._python, runner=str(runner), stamp=stamp(sys.path), wants=wants)
             (directory / "command.json").write_bytes(msgspec.json.encode(command))
             (directory / "log").touch(0o600)
             descriptor = os.open(directory / "environ.json", os.O_WRONLY | os.O_CREAT, 0o600)
@@ -165,6 +168,8 @@ class LocalExecutor:
     def _placed(self, record: JobRecord, waiting: list[str]) -> JobRecord:
         if record.status.state is not JobState.QUEUED:
             return record
+        if record.id not in waiting:
+            return replace(record, status=replace(record.status, ahead=0, message="starting"))
         ahead = 0
         for job_id in waiting:
             if job_id == record.id:

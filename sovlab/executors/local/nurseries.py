@@ -158,23 +158,23 @@ class Nurseries:
         """Note that a job has imported these: some are worth loading before the next one."""
         self._worth.update(name for name in PRELOADED if name in imported)
 
-    def ready_for(self, command: Command, environ: Mapping[str, str], visible: str) -> Nursery | None:
+    def ready_for(self, command: Command, environ: Mapping[str, str], late: set[str]) -> Nursery | None:
         """One that may fork this job now; None if there is none yet, and then it is being started.
 
         Args:
             command: of the job.
             environ: of the job.
-            visible: the variable that names its devices, which is read late; empty if there is none.
+            late: variables that a forked job still heeds, such as those that name its devices.
         """
         preload = tuple(name for name in PRELOADED if name in self._worth) if command.wants else ()
         matters = tuple(
-            sorted((n, v) for n, v in environ.items() if n.startswith(_PREFIXES) and n != visible)
+            sorted((n, v) for n, v in environ.items() if n.startswith(_PREFIXES) and n not in late)
         )
         full: Key = (command.python, command.runner, command.stamp, preload, matters)
         bare: Key = (command.python, command.runner, command.stamp, (), matters)
         for key in dict.fromkeys((full, bare)):
             if key not in self._open:
-                self._start(key, command, environ, visible)
+                self._start(key, command, environ, late)
         for key in (full, bare):
             nursery = self._open.get(key)
             if nursery is not None and nursery.ready:
@@ -197,10 +197,10 @@ class Nurseries:
         for key in list(self._open):
             self._close(key)
 
-    def _start(self, key: Key, command: Command, environ: Mapping[str, str], visible: str) -> None:
+    def _start(self, key: Key, command: Command, environ: Mapping[str, str], late: set[str]) -> None:
         while len(self._open) >= _MOST:
             self._close(min(self._open, key=lambda k: self._open[k].used))
-        without = {name: value for name, value in environ.items() if name != visible}
+        without = {name: value for name, value in environ.items() if name not in late}
         with contextlib.suppress(OSError):  # the job is then started by itself, and says what is wrong
             nursery = Nursery(command, key[3], without, self._log, self._told)
             self._open[key] = nursery
