@@ -65,7 +65,10 @@ def test_each_way_to_end_is_told_apart(place, source, changes, state, reason):
 
 
 def test_using_more_memory_than_given_ends_the_job(place):
-    source = "import time\nblock = bytearray(600 << 20)\nfor i in range(0, len(block), 4096): block[i] = 1\ntime.sleep(60)"
+    source = (
+        "import time\nblock = bytearray(600 << 20)\n"
+        "for i in range(0, len(block), 4096): block[i] = 1\ntime.sleep(60)"
+    )
     status = place.executor.wait(place.submit(source, resources=Resources(memory=200 << 20)), 60).status
     assert (status.state, status.reason) == (JobState.FAILED, Reason.OUT_OF_MEMORY)
     assert "--memory" in status.message
@@ -111,7 +114,8 @@ def test_the_checkpoint_function_gets_its_grace(place):
 
 def test_events_follow_a_job_from_the_start_to_its_end(place):
     source = (
-        "import sovlab, sys\nfor i in range(3):\n    print('line', i)\n    sovlab.progress(i + 1, 3, loss=1 / (i + 1))\n"
+        "import sovlab, sys\nfor i in range(3):\n    print('line', i)\n"
+        "    sovlab.progress(i + 1, 3, loss=1 / (i + 1))\n"
         "sys.stdout.write('no newline')"
     )
     events = list(place.executor.events(place.submit(source)))
