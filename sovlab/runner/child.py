@@ -201,7 +201,7 @@ def become(parent: int) -> None:
 
 
 def main(order: Order, parent: int, writing: int) -> NoReturn:
-    """All of the child: run, report, and leave as any Python program does, by `SystemExit`.
+    """All of the child: run, report, and leave.
 
     Args:
         order: what to run.
@@ -210,10 +210,45 @@ def main(order: Order, parent: int, writing: int) -> NoReturn:
     """
     become(parent)
     streams.close_others(writing)
+    _set_threads()
     report = run(order)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     data = json.dumps(report, default=str).encode()
     while data:
         data = data[os.write(writing, data) :]
     os.close(writing)
-    raise SystemExit(exit_status(report))
+    _leave(exit_status(report))
+
+
+def _set_threads() -> None:
+    """Give a torch that was loaded before this process was forked the threads that the job was given.
+
+    Its library looked at the environment when it was loaded. Here and not before the fork, because this
+    starts threads, and threads do not survive one.
+    """
+    torch, threads = sys.modules.get("torch"), os.environ.get("OMP_NUM_THREADS", "")
+    if torch is not None and threads.isdigit() and int(threads) > 0:
+        torch.set_num_threads(int(threads))
+
+
+def _leave(status: int) -> NoReturn:
+    """End as Python ends, but without the destructors of C++ libraries.
+
+    In a forked process these may wait for threads that only its parent had; `multiprocessing` leaves its
+    forked processes in the same way.
+    """
+    import atexit
+    import gc
+    import io
+    import threading
+
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    # What Python writes when it frees the files that a program has left open.
+    files = [f for f in gc.get_objects() if isinstance(f, (io.TextIOWrapper, io.BufferedWriter))]
+    for file in sorted(files, key=lambda f: isinstance(f, io.BufferedWriter)):
+        try:
+            file.flush()
+        except (OSError, ValueError):
+            continue
+    os._exit(status)

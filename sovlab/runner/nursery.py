@@ -98,7 +98,6 @@ class Nursery:
             self._send({"job_id": job_id, "pid": None, "status": None, "error": str(error)})
             return
         if pid == 0:
-            # In the user's process SystemExit passes through here, so that Python ends as it should.
             status = start_forked(request["order"], request["log"], request["environ"])
             os._exit(status)
         self._jobs[pid] = job_id
@@ -140,9 +139,6 @@ def start_forked(order_path: str, log_path: str, environ: Mapping[str, str]) -> 
         order_path: of the order.
         log_path: where standard output and error go, appended to.
         environ: the whole environment of the job.
-
-    Raises:
-        SystemExit: in the process of the user's code, to be let through.
     """
     os.setsid()
     signal.set_wakeup_fd(-1)
@@ -185,11 +181,6 @@ def _refresh(environ: Mapping[str, str]) -> None:
     numpy = sys.modules.get("numpy")
     if numpy is not None and "numpy.random" in sys.modules:
         numpy.random.seed()
-    torch = sys.modules.get("torch")
-    threads = environ.get("OMP_NUM_THREADS", "")
-    if torch is not None and threads.isdigit() and int(threads) > 0:
-        # Its library looked at the environment when it was loaded.
-        torch.set_num_threads(int(threads))
 
 
 def main(arguments: List[str]) -> int:

@@ -253,8 +253,8 @@ def environment(order: Order) -> Dict[str, str]:
 def supervise(order: Order) -> int:
     """Run a job in this process and its children; the status to exit with.
 
-    May be called in a fresh interpreter or after a fork. In the forked child in which the user's code
-    runs it ends by `SystemExit` instead of returning, so let that through.
+    May be called in a fresh interpreter or after a fork. In the child in which the user's code runs it
+    never returns.
 
     Raises:
         OSError: not even an exit record can be written.
