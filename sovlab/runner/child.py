@@ -244,8 +244,9 @@ def _leave(status: int) -> NoReturn:
 
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
-    # What Python writes when it frees the files that a program has left open.
-    files = [f for f in gc.get_objects() if isinstance(f, (io.TextIOWrapper, io.BufferedWriter))]
+    # What Python writes when it frees the files that a program has left open. By type(), because
+    # isinstance() asks objects for their __class__, and libraries have lazy ones that warn.
+    files = [f for f in gc.get_objects() if issubclass(type(f), (io.TextIOWrapper, io.BufferedWriter))]
     for file in sorted(files, key=lambda f: isinstance(f, io.BufferedWriter)):
         try:
             file.flush()
