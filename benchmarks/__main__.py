@@ -41,6 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
                 print(showing.text(report), end="\n\n", flush=True)
             reports += measured
     print(showing.summary(reports))
+    if options.quick:
+        print("This was --quick: few samples of small data. The numbers to hold are those of a full run.")
     print(f"\nTook {time.perf_counter() - begun:.0f} s.")
     if options.json is not None:
         options.json.write_text(json.dumps(showing.data(described, reports), indent=1) + "\n")
