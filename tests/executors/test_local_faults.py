@@ -38,6 +38,14 @@ def agent(place: Place) -> int:
     return place.executor._agent.wake()
 
 
+def until_released(place: Place, job_id: str) -> None:
+    """Wait until the agent has seen the job's end and looks at its files no more."""
+    end = time.monotonic() + 30
+    while any(job.id == job_id for job in place.executor._store.active()):
+        assert time.monotonic() < end, "the agent still holds the job"
+        time.sleep(0.01)
+
+
 def until_gone(pid: int) -> None:
     try:
         psutil.Process(pid).wait(30)
@@ -129,6 +137,7 @@ def test_a_damaged_file_makes_one_job_unknown_and_hides_no_other(place, name, co
     whole, broken = place.submit("1"), place.submit("1")
     for job_id in (whole, broken):
         place.executor.wait(job_id, 60)
+        until_released(place, job_id)
     if name == "run.json":
         (directory(place, broken) / "exit.json").unlink()
     (directory(place, broken) / name).write_bytes(content)

@@ -29,6 +29,8 @@ from sovlab.runner import tree
 from sovlab.runner.record import ExitRecord
 
 _SOON = 0.02
+_HALF_WAY = 600.0
+"""Seconds that a submit may take between its entry in the queue and its job: copying a large payload."""
 _POLL = 0.5
 """Seconds between looks at processes, only where the system cannot tell of their end."""
 
@@ -62,8 +64,7 @@ class Agent:
         self._configuration = configuration
         self._ready = ready
         self._store = JobStore(Path(configuration.state))
-        self._queue = self._store.state / "queue"
-        self._queue.mkdir(mode=0o700, exist_ok=True)
+        self._queue = self._store.queue
         self._selector = selectors.DefaultSelector()
         self._running: dict[str, Held] = {}
         self._supervisors: dict[str, int] = {}
@@ -116,7 +117,7 @@ class Agent:
     def _loop(self) -> None:
         while not self._stopping:
             self._start_waiting()
-            busy = bool(self._running) or any(self._queue.iterdir())
+            busy = bool(self._running) or any(job.path.exists() for job in self._store.active())
             if busy:
                 self._quiet_since = time.monotonic()
             self._nurseries.close_idle()
@@ -173,31 +174,29 @@ class Agent:
 
     def _adopt(self) -> None:
         """Take up what an earlier agent left: running jobs, and jobs that vanished meanwhile."""
-        queued = {entry.name.partition(".")[2] for entry in self._queue.iterdir()}
-        for job in self._store.all():
-            if (job / "exit.json").exists():
-                continue
+        for job in self._store.active():
             try:
                 running = job.running()
             except (msgspec.MsgspecError, OSError):
                 continue
-            if running is not None and running.alive:
+            if running is None or (job / "exit.json").exists():
+                continue
+            if running.alive:
                 self._watch(job, running.pid)
-            elif running is not None:
+            else:
                 self._bury(job, running.sid)
-            elif job.id not in queued and (job / "spec.json").exists():
-                self._enqueue_again(job)
-
-    def _enqueue_again(self, job: JobDirectory) -> None:
-        with contextlib.suppress(OSError, msgspec.MsgspecError):
-            (self._queue / f"{int(job.accepted().submitted * 1e9):020d}.{job.id}").touch()
 
     def _start_waiting(self) -> None:
-        waiting: list[tuple[str, Demand]] = []
+        waiting: dict[str, Demand] = {}  # by id: two processes may be submitting the same job
         for entry in sorted(entry.name for entry in self._queue.iterdir()):
             job_id = entry.partition(".")[2]
             job = JobDirectory(self._store.jobs / job_id)
-            if job_id in self._running or (job / "exit.json").exists() or not job.path.exists():
+            if job_id in self._running or job_id in waiting:
+                continue
+            if not job.path.exists():
+                self._forget_if_old(self._queue / entry)
+                continue
+            if (job / "exit.json").exists():
                 (self._queue / entry).unlink(missing_ok=True)
                 continue
             if (job / "cancel").exists():
@@ -205,11 +204,19 @@ class Agent:
                 (self._queue / entry).unlink(missing_ok=True)
                 continue
             try:
-                waiting.append((job_id, self._demand(job)))
+                waiting[job_id] = self._demand(job)
             except (OSError, msgspec.MsgspecError):
                 (self._queue / entry).unlink(missing_ok=True)  # its record is UNKNOWN; it cannot be run
-        for job_id, devices in startable(waiting, list(self._running.values()), self._configuration.budget):
+        for job_id, devices in startable(
+            list(waiting.items()), list(self._running.values()), self._configuration.budget
+        ):
             self._start(JobDirectory(self._store.jobs / job_id), devices)
+
+    def _forget_if_old(self, entry: Path) -> None:
+        """Remove an entry whose job was never accepted: its submitter was killed half-way."""
+        with contextlib.suppress(OSError):
+            if time.time() - entry.stat().st_mtime > _HALF_WAY:
+                entry.unlink()
 
     def _start(self, job: JobDirectory, devices: tuple[int, ...]) -> None:
         held = Held(demand=self._demand(job), devices=devices)
@@ -341,14 +348,17 @@ class Agent:
             os.close(descriptor)
         del self._running[job_id], self._supervisors[job_id]
         self._cancelled.discard(job_id)
+        if job.path.exists():
+            self._conclude(job, pid)
+        # Last: a job that is not in the queue is none of the agent's any more.
         for entry in self._queue.glob(f"*.{job_id}"):
             entry.unlink(missing_ok=True)
-        if not job.path.exists():
-            return
+
+    def _conclude(self, job: JobDirectory, pid: int) -> None:
         try:
             ended = job.ended()
         except (OSError, msgspec.MsgspecError):
-            return
+            return  # its record is UNKNOWN
         if ended is None:
             self._bury(job, pid)
         else:

@@ -39,6 +39,8 @@ from sovlab.runner.pack import Pack
 _LOOK = 1.0
 """Seconds after which a waiting reader looks for itself: a supervisor that vanished changes no file."""
 _LOOK_STOP = 0.1
+_SEARCHED = 1 << 20
+"""Bytes of each part of a payload that are searched for a library's name."""
 
 
 class LocalExecutor:
@@ -85,6 +87,7 @@ class LocalExecutor:
             idle=idle,
         )
         self._found = found
+        self._ended: dict[str, JobRecord] = {}
         self._agent = AgentClient(self._configuration)
 
     def submit(self, job_id: str, spec: JobSpec, payload: Path, environ: Mapping[str, str]) -> None:
@@ -142,10 +145,16 @@ class LocalExecutor:
                 msgspec.json.encode({"version": 1, "submitted": submitted, "spec": spec})
             )
 
-        queue = self._store.state / "queue"
-        queue.mkdir(mode=0o700, exist_ok=True)
-        if self._store.accept(job_id, fill):
-            (queue / f"{int(submitted * 1e9):020d}.{job_id}").touch()
+        if not (self._store.jobs / job_id).exists():
+            entry = self._store.queue / f"{int(submitted * 1e9):020d}.{job_id}"
+            # The entry comes first: one without a job is left aside, a job without one would wait for ever.
+            entry.touch(mode=0o600)
+            accepted = False
+            try:
+                accepted = self._store.accept(job_id, fill)
+            finally:
+                if not accepted:  # it failed, or another process was first and has an entry of its own
+                    entry.unlink(missing_ok=True)
         self._agent.wake()
 
     def record(self, job_id: str) -> JobRecord:
@@ -155,21 +164,22 @@ class LocalExecutor:
     def records(self) -> list[JobRecord]:
         """See `Executor.records`."""
         waiting = self._waiting()
-        found = [self._placed(job.record(self.target), waiting) for job in self._store.all()]
+        found, ended = [], {}
+        for job in self._store.all():
+            # What has ended never changes: it is read once.
+            record = self._ended.get(job.id) or self._placed(job.record(self.target), waiting)
+            if record.status.state.ended:
+                ended[job.id] = record
+            found.append(record)
+        self._ended = ended
         return sorted(found, key=lambda r: (r.status.submitted or 0.0, r.id), reverse=True)
 
     def _waiting(self) -> list[str]:
-        try:
-            entries = sorted(entry.name for entry in (self._store.state / "queue").iterdir())
-            return [name.partition(".")[2] for name in entries]
-        except OSError:
-            return []
+        return [job.id for job in self._store.active()]
 
     def _placed(self, record: JobRecord, waiting: list[str]) -> JobRecord:
         if record.status.state is not JobState.QUEUED:
             return record
-        if record.id not in waiting:
-            return replace(record, status=replace(record.status, ahead=0, message="starting"))
         ahead = 0
         for job_id in waiting:
             if job_id == record.id:
@@ -275,11 +285,9 @@ class LocalExecutor:
 
     def capacity(self) -> list[Capacity]:
         """See `Executor.capacity`."""
-        running = [
-            r
-            for r in (job.record(self.target) for job in self._store.all())
-            if r.status.state is JobState.RUNNING and r.spec
-        ]
+        active = [job.record(self.target) for job in self._store.active()]
+        running = [r for r in active if r.status.state is JobState.RUNNING and r.spec]
+        queued = [r for r in active if r.status.state is JobState.QUEUED and r.spec]
         answers = []
         for name, detection in self._found.items():
             mine = [r.spec for r in running if r.spec and r.spec.backend == name]
@@ -296,7 +304,7 @@ class LocalExecutor:
                     detection=detection,
                     total=total,
                     free=max(total - used, 0),
-                    queued=0,
+                    queued=sum(1 for r in queued if r.spec and r.spec.backend == name),
                     source="this machine",
                 )
             )
@@ -310,8 +318,10 @@ class LocalExecutor:
 def _mentions(payload: Path, library: bytes) -> bool:
     """Whether a payload's code or variables speak of a library, so that the job will import it."""
     pack = Pack(payload)
-    texts = [name for name in pack.names() if name == "source" or name.startswith(("def.", "file/"))]
-    return library in json.dumps(pack.meta).encode() or any(library in bytes(pack.segment(n)) for n in texts)
+    texts = [n for n in pack.names() if n in ("source", "variables") or n.startswith(("def.", "file/"))]
+    return library in json.dumps(pack.meta).encode() or any(
+        library in bytes(pack.segment(name)[:_SEARCHED]) for name in texts
+    )
 
 
 def _shown(status: JobStatus) -> tuple[object, ...]:

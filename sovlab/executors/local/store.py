@@ -213,7 +213,8 @@ class JobStore:
     def __init__(self, state: Path) -> None:
         self.state = state
         self.jobs = state / "jobs"
-        for path in (state, self.jobs):
+        self.queue = state / "queue"
+        for path in (state, self.jobs, self.queue):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def job(self, job_id: str) -> JobDirectory:
@@ -230,6 +231,15 @@ class JobStore:
             for entry in entries:
                 if is_job_id(entry.name):
                     yield JobDirectory(Path(entry.path))
+
+    def active(self) -> list[JobDirectory]:
+        """Jobs that have not ended, as far as the queue says, in the order of arrival.
+
+        A job is in the queue from before it is accepted until the agent has seen its end, so nothing that
+        runs or waits is missing, and the cost does not grow with the jobs of former days.
+        """
+        names = sorted(entry.name for entry in self.queue.iterdir())
+        return [JobDirectory(self.jobs / name.partition(".")[2]) for name in names]
 
     def accept(self, job_id: str, fill: Any) -> bool:
         """Make a job's directory, filled by ``fill(path)``, in one step; False if it is there already."""
