@@ -14,7 +14,7 @@ from typing import Any
 from sovlab.core.job import JobRecord
 from sovlab.core.names import check_name, is_job_id, new_job_id
 from sovlab.core.spec import JobSpec, Kind, Plan
-from sovlab.errors import ExecutorError, JobNotFound, UsageError
+from sovlab.errors import ExecutorError, JobNotFound
 from sovlab.executors.executor import Capacity, Cleaned, Executor
 from sovlab.handle import Job
 from sovlab.options import Options
@@ -172,16 +172,10 @@ class Client:
 
     def rerun(self, record: JobRecord) -> Job:
         """Submit the request of ``record`` again, as a new job with the same payload."""
-        if record.spec is None:
-            raise UsageError(
-                f"The record of job {record.id} is damaged, so it cannot run again.", "Submit its code anew."
-            )
-        payload = self._objects / f"{record.spec.payload}.pack"
-        if not payload.exists():
-            raise UsageError(f"What job {record.name} ran is no longer kept here.", "Submit its code anew.")
-        job_id = new_job_id(record.spec.name)
         executor = self.executor(record.target)
-        executor.submit(job_id, record.spec, payload, dict(os.environ))
+        spec, payload = executor.request(record.id)
+        job_id = new_job_id(spec.name)
+        executor.submit(job_id, spec, payload, dict(os.environ))
         return Job(job_id, executor, self.rerun)
 
     def job(self, name: str, target: str | None = None) -> Job:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from sovlab.core.event import Event, LogChunk
+from sovlab.core.event import Cursor, Event, LogChunk
 from sovlab.core.job import JobRecord, JobState, JobStatus, Reason
 from sovlab.core.spec import Kind
 from sovlab.errors import (
@@ -164,7 +164,8 @@ class Job:
             rank: only what this rank printed; None is all, each line of several ranks marked ``[rank]``.
             tail: of what is there already, only the last so many lines.
         """
-        offset, text = 0, LogText(mark=rank is None)
+        offset: Cursor = 0
+        text = LogText(mark=rank is None)
         if tail is not None:
             kept: collections.deque[str] = collections.deque(maxlen=tail)
             line = ""
@@ -184,7 +185,7 @@ class Job:
                 yield text.feed(event)
 
     def events(
-        self, *, follow: bool = True, offset: int = 0, stop: threading.Event | None = None
+        self, *, follow: bool = True, offset: Cursor = 0, stop: threading.Event | None = None
     ) -> Iterator[Event]:
         """Its log, progress and states; with ``follow`` until it has ended.
 

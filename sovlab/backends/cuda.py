@@ -13,6 +13,8 @@ BACKEND = Backend(
     distributed="nccl",
     visible_devices="CUDA_VISIBLE_DEVICES",
     resource="nvidia.com/gpu",
+    tolerations=({"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},),
+    node_labels=("nvidia.com/gpu.product", "nvidia.com/gpu.memory"),
     # By default CUDA numbers the fastest GPU first; the driver, and so sovlab, numbers by PCI address.
     env={"CUDA_DEVICE_ORDER": "PCI_BUS_ID"},
 )

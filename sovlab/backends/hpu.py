@@ -15,6 +15,9 @@ BACKEND = Backend(
     distributed="hccl",
     visible_devices="HABANA_VISIBLE_MODULES",
     resource="habana.ai/gaudi",
+    tolerations=({"key": "habana.ai/gaudi", "operator": "Exists", "effect": "NoSchedule"},),
+    # Its driver needs huge pages for each card (Habana's operator samples).
+    beside={"hugepages-2Mi": 21000 << 20},
 )
 
 _CLASSES = (("/sys/class/accel", "/dev/accel", r"accel\d+"), ("/sys/class/habanalabs", "/dev", r"hl\d+"))

@@ -17,6 +17,8 @@ BACKEND = Backend(
     distributed="nccl",
     visible_devices="HIP_VISIBLE_DEVICES",
     resource="amd.com/gpu",
+    tolerations=({"key": "amd.com/gpu", "operator": "Exists", "effect": "NoSchedule"},),
+    node_labels=("amd.com/gpu.product-name", "amd.com/gpu.vram"),
 )
 
 _NODES = "/sys/class/kfd/kfd/topology/nodes"

@@ -16,6 +16,9 @@ BACKEND = Backend(
     distributed="xccl",
     visible_devices="ZE_AFFINITY_MASK",
     resource="gpu.intel.com/xe",
+    other_resources=("gpu.intel.com/i915",),
+    tolerations=({"key": "gpu.intel.com/xe", "operator": "Exists", "effect": "NoSchedule"},),
+    node_labels=("gpu.intel.com/product", "gpu.intel.com/family"),
     # Number devices by PCI address and each tile as a device of its own, as `look` does.
     env={"ZE_ENABLE_PCI_ID_DEVICE_ORDER": "1", "ZE_FLAT_DEVICE_HIERARCHY": "FLAT"},
 )

@@ -19,6 +19,11 @@ class Backend:
             where there is none.
         resource: the Kubernetes extended resource that one device is asked for by.
         env: environment a job on this hardware starts with.
+        tolerations: of the taints that clusters put on nodes with such devices.
+        runtime_class: Kubernetes RuntimeClass that pods need; empty for the node's own.
+        beside: further Kubernetes resources that each device needs, by name, in bytes or pieces.
+        other_resources: names by which other drivers of the vendor offer the same devices.
+        node_labels: labels that tell a node's product and memory, as vendors' operators set them.
     """
 
     name: str
@@ -28,6 +33,11 @@ class Backend:
     visible_devices: str = ""
     resource: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
+    tolerations: tuple[Mapping[str, str], ...] = ()
+    runtime_class: str = ""
+    beside: Mapping[str, int] = field(default_factory=dict)
+    other_resources: tuple[str, ...] = ()
+    node_labels: tuple[str, ...] = ()
 
     @property
     def is_accelerator(self) -> bool:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from sovlab.core.job import JobStatus, Progress
 
+Cursor = int | str
+"""A place in a job's log, as an executor gives and takes it; 0 is the start, anything else is opaque."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogChunk:
@@ -19,7 +22,7 @@ class LogChunk:
 
     data: bytes
     rank: int | None = None
-    offset: int = 0
+    offset: Cursor = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +30,7 @@ class ProgressChanged:
     """The job called ``sovlab.progress``."""
 
     progress: Progress
-    offset: int = 0
+    offset: Cursor = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

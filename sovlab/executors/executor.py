@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sovlab.core.backend import Detection
-from sovlab.core.event import Event
+from sovlab.core.event import Cursor, Event
 from sovlab.core.job import JobRecord
 from sovlab.core.spec import JobSpec
 
@@ -72,6 +72,14 @@ class Executor(Protocol):
         """What is known of one job now."""
         ...
 
+    def request(self, job_id: str) -> tuple[JobSpec, Path]:
+        """The whole request of a job, to submit it again: what a record may leave out, and the payload.
+
+        Raises:
+            UsageError: its payload is no longer kept.
+        """
+        ...
+
     def records(self) -> list[JobRecord]:
         """All jobs, newest first. One that cannot be read is UNKNOWN and hides no other."""
         ...
@@ -81,7 +89,7 @@ class Executor(Protocol):
         job_id: str,
         *,
         follow: bool = True,
-        offset: int = 0,
+        offset: Cursor = 0,
         stop: threading.Event | None = None,
     ) -> Iterator[Event]:
         """The job's events from ``offset`` on, in order, none lost and none doubled.

@@ -47,6 +47,17 @@ def runner_zip(directory: Path) -> Path:
     return path
 
 
+@functools.lru_cache(maxsize=1)
+def small_runner() -> bytes:
+    """The runner for places that are far: compressed, and without bytecode, which is of one Python only."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, path in {**_sources(), "__main__.py": None}.items():
+            source = _MAIN.encode() if path is None else path.read_bytes()
+            archive.writestr(zipfile.ZipInfo(name, _EPOCH), source, zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
 def _sources() -> dict[str, Path]:
     import cloudpickle
 

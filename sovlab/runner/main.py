@@ -1,4 +1,4 @@
-"""The command line of the runner: ``run ORDER``, ``rank ORDER`` and ``nursery``."""
+"""The command line of the runner: ``run``, ``rank`` and ``nursery``; in pods ``pod`` and its commands."""
 
 from __future__ import annotations
 
@@ -31,5 +31,18 @@ def main(arguments: Optional[List[str]] = None) -> int:
         from sovlab.runner.nursery import main as nursery
 
         return nursery(arguments[1:])
-    sys.stderr.write("usage: run ORDER | rank ORDER | nursery --socket-fd N [--preload MODULE,...]\n")
+    if arguments[:1] == ["pod"] and len(arguments) in (4, 5):
+        from sovlab.runner.pod import main as pod
+
+        status = pod(arguments[1:])
+        os._exit(status)
+    if len(arguments) >= 2 and arguments[0] in ("receive", "received", "send", "taken", "cancel"):
+        from sovlab.runner.hatch import main as hatch
+
+        return hatch(arguments[0], arguments[1:])
+    sys.stderr.write(
+        "usage: run ORDER | rank ORDER | nursery --socket-fd N [--preload MODULE,...]\n"
+        "     | pod GIVEN WORK TERMINATION [STORE]\n"
+        "     | receive WORK SIZE START | received WORK | send FILE START | taken WORK | cancel WORK\n"
+    )
     return 2

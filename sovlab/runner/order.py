@@ -43,6 +43,11 @@ class Order:
         memory: bytes that the job's processes may use in all; None for no limit.
         labels: what cells are called, by the SHA-256 of their source.
         origin: where it was submitted from, for people.
+        digest: of the payload, by which a store keeps it.
+        arrival: seconds that a pod waits for a payload that is sent to it.
+        hold: seconds that a pod holds results that nobody has fetched.
+        payload_url: where a pod gets the payload; a secret.
+        results_url: where a pod puts the results; a secret.
     """
 
     def __init__(
@@ -74,6 +79,11 @@ class Order:
         memory: Optional[int] = None,
         labels: Optional[Dict[str, str]] = None,
         origin: str = "",
+        digest: str = "",
+        arrival: Optional[float] = None,
+        hold: float = 0.0,
+        payload_url: str = "",
+        results_url: str = "",
     ) -> None:
         self.job_id = job_id
         self.name = name or job_id
@@ -101,6 +111,11 @@ class Order:
         self.memory = memory
         self.labels = dict(labels or {})
         self.origin = origin
+        self.digest = digest
+        self.arrival = arrival
+        self.hold = hold
+        self.payload_url = payload_url
+        self.results_url = results_url
 
     @property
     def ranks(self) -> int:
@@ -119,10 +134,13 @@ class Order:
 
     def write(self, path: str) -> None:
         """Write it to ``path``, for the user alone."""
-        data = json.dumps({"version": VERSION, **vars(self)}).encode()
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with open(descriptor, "wb") as file:
-            file.write(data)
+            file.write(self.encoded())
+
+    def encoded(self) -> bytes:
+        """What `read` reads."""
+        return json.dumps({"version": VERSION, **vars(self)}).encode()
 
     @classmethod
     def read(cls, path: str) -> Order:

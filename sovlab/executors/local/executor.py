@@ -19,7 +19,7 @@ import msgspec
 import psutil
 
 from sovlab import backends
-from sovlab.core.event import Event, StatusChanged
+from sovlab.core.event import Cursor, Event, StatusChanged
 from sovlab.core.job import JobRecord, JobState, JobStatus
 from sovlab.core.spec import JobSpec
 from sovlab.errors import SpecError, UsageError, WaitTimeout
@@ -161,6 +161,16 @@ class LocalExecutor:
         """See `Executor.record`."""
         return self._placed(self._store.job(job_id).record(self.target), self._waiting())
 
+    def request(self, job_id: str) -> tuple[JobSpec, Path]:
+        """See `Executor.request`."""
+        job = self._store.job(job_id)
+        try:
+            return job.accepted().spec, job / "payload.pack"
+        except (OSError, msgspec.MsgspecError) as error:
+            raise UsageError(
+                f"The record of job {job_id} is damaged, so it cannot run again.", "Submit its code anew."
+            ) from error
+
     def records(self) -> list[JobRecord]:
         """See `Executor.records`."""
         waiting = self._waiting()
@@ -189,11 +199,11 @@ class LocalExecutor:
         return replace(record, status=replace(record.status, ahead=ahead, message=message))
 
     def events(
-        self, job_id: str, *, follow: bool = True, offset: int = 0, stop: threading.Event | None = None
+        self, job_id: str, *, follow: bool = True, offset: Cursor = 0, stop: threading.Event | None = None
     ) -> Iterator[Event]:
         """See `Executor.events`."""
         job = self._store.job(job_id)
-        log = LogFile(job, offset)
+        log = LogFile(job, int(offset))
         last: JobStatus | None = None
         with Watch(job.path) as watch:
             while True:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from sovlab.core.event import Event, LogChunk, ProgressChanged
-from sovlab.executors.local.store import JobDirectory, progress_of
+from sovlab.core.exiting import progress_of
+from sovlab.executors.local.store import JobDirectory
 from sovlab.runner.frames import FrameReader
 
 _CHUNK = 65536

@@ -10,29 +10,19 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from sovlab.core.job import JobRecord, JobState, JobStatus, Progress, Reason, ReturnedName
+from sovlab.core.exiting import ended_status, progress_of
+from sovlab.core.job import JobRecord, JobState, JobStatus, Progress, Reason
 from sovlab.core.names import is_job_id
 from sovlab.core.spec import JobSpec
 from sovlab.errors import JobNotFound
 from sovlab.runner import tree
 
-_STATES = {
-    "succeeded": (JobState.SUCCEEDED, Reason.NONE),
-    "user_error": (JobState.FAILED, Reason.USER_ERROR),
-    "timeout": (JobState.FAILED, Reason.TIMEOUT),
-    "cancelled": (JobState.CANCELLED, Reason.CANCELLED),
-    "killed": (JobState.FAILED, Reason.KILLED),
-    "out_of_memory": (JobState.FAILED, Reason.OUT_OF_MEMORY),
-    "payload": (JobState.FAILED, Reason.PAYLOAD),
-    "runner": (JobState.FAILED, Reason.RUNNER),
-    "lost": (JobState.FAILED, Reason.LOST),
-}
 LOST = "It ended without a word: its processes were killed, or the machine was restarted. Submit it again."
 
 
@@ -110,7 +100,7 @@ class JobDirectory:
     def _status(self, accepted: Accepted) -> JobStatus:
         ended = self.ended()
         if ended is not None:
-            return _ended_status(accepted, ended)
+            return ended_status(ended, accepted.submitted)
         running = self.running()
         if running is None:
             return JobStatus(state=JobState.QUEUED, reason=Reason.WAITING, submitted=accepted.submitted)
@@ -124,7 +114,7 @@ class JobDirectory:
             )
         ended = self.ended()  # it may have ended between the two looks
         if ended is not None:
-            return _ended_status(accepted, ended)
+            return ended_status(ended, accepted.submitted)
         return JobStatus(
             state=JobState.FAILED,
             reason=Reason.LOST,
@@ -166,41 +156,6 @@ class JobDirectory:
             return progress_of(json.loads(text[at + len(mark) :].partition(b"\n")[0])) if at >= 0 else None
         except ValueError:
             return None
-
-
-def progress_of(values: Mapping[str, Any] | None) -> Progress | None:
-    """`Progress` from a frame or an exit record."""
-    if not values or "step" not in values:
-        return None
-    return Progress(
-        step=values["step"],
-        total=values.get("total"),
-        metrics=values.get("metrics") or {},
-        time=values.get("time", 0.0),
-    )
-
-
-def _ended_status(accepted: Accepted, ended: dict[str, Any]) -> JobStatus:
-    state, reason = _STATES.get(ended["reason"], (JobState.FAILED, Reason.RUNNER))
-    results = ended.get("results") or {}
-    return JobStatus(
-        state=state,
-        reason=reason,
-        message=ended.get("message") or "",
-        submitted=accepted.submitted,
-        started=ended.get("started"),
-        ended=ended.get("ended"),
-        exit_code=ended.get("exit_code"),
-        signal=ended.get("signal") or "",
-        progress=progress_of(ended.get("progress")),
-        returned=tuple(msgspec.convert(results.get("names") or [], list[ReturnedName])),
-        unreturned=tuple(results.get("unreturned") or ()),
-        error=ended.get("error"),
-        max_rss=ended.get("max_rss"),
-        cpu_seconds=ended.get("cpu_seconds"),
-        python=ended.get("python") or "",
-        host=ended.get("host") or "",
-    )
 
 
 class JobStore:

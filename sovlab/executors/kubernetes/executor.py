@@ -1,0 +1,251 @@
+"""`KubernetesExecutor`: jobs on a cluster, by nothing but what the `edit` role of a namespace may do."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from sovlab import backends
+from sovlab.core.event import Cursor, Event, StatusChanged
+from sovlab.core.job import JobRecord, JobState, JobStatus
+from sovlab.core.names import is_job_id
+from sovlab.core.spec import JobSpec
+from sovlab.errors import (
+    BackendError,
+    JobNotFound,
+    SovlabError,
+    SpecError,
+    UsageError,
+    WaitTimeout,
+)
+from sovlab.executors.executor import Capacity, Cleaned
+from sovlab.executors.kubernetes import objects as ours
+from sovlab.executors.kubernetes.ending import cancel as cancel_job
+from sovlab.executors.kubernetes.following import Following
+from sovlab.executors.kubernetes.keeping import Kept
+from sovlab.executors.kubernetes.objects import Object, Objects
+from sovlab.executors.kubernetes.submitting import Submission
+from sovlab.executors.kubernetes.transfers import Transfers
+from sovlab.kube import names, status
+from sovlab.kube.api import Api
+from sovlab.kube.capacity import Counting, largest
+from sovlab.kube.connection import Login
+from sovlab.kube.place import Place
+from sovlab.kube.reasons import Reasons
+
+_INTERRUPTED = 600.0
+"""Seconds after which what an interrupted submit left is deleted by ``clean``."""
+
+
+class KubernetesExecutor:
+    """A target on a cluster.
+
+    Args:
+        target: name of the target.
+        login: where the cluster is and who we are there.
+        place: what the target says of it.
+        state: the user's state directory.
+    """
+
+    def __init__(self, target: str, login: Login, place: Place, state: Path) -> None:
+        self.target = target
+        self._place = place
+        self._api = Api(login)
+        self._objects = Objects(self._api, place.namespace)
+        self._kept = Kept(state / "clusters" / target)
+        self._transfers = Transfers(self._api, place, self._kept)
+        self._reasons = Reasons(self._api, place.namespace)
+
+    def submit(self, job_id: str, spec: JobSpec, payload: Path, environ: Mapping[str, str]) -> None:
+        """See `Executor.submit`; the submitter's environment stays here."""
+        self._submission(job_id, spec, payload).carry_out(self._kept)
+
+    def manifests(self, job_id: str, spec: JobSpec, payload: Path, *, check: bool = False) -> list[Object]:
+        """The objects that a submit would make; with ``check`` the server has accepted them.
+
+        Raises:
+            ApiError: the server would refuse them.
+        """
+        submission = self._submission(job_id, spec, payload)
+        if check:
+            submission.check()
+        return submission.manifests()
+
+    def _submission(self, job_id: str, spec: JobSpec, payload: Path) -> Submission:
+        backend = backends.get(spec.backend)
+        if not self._place.image(backend.name):
+            raise BackendError(
+                f"Target {self.target} names no image for backend {backend.name}.",
+                f"Set image, or images.{backend.name}, under [targets.{self.target}].",
+            )
+        problem = largest(self._api, spec, backend, self._place)
+        if problem:
+            raise SpecError(f"Job {spec.name} asks for {problem} on target {self.target}.", "Ask for less.")
+        return Submission(self._api, self._objects, self._place, job_id, spec, backend, payload)
+
+    def record(self, job_id: str) -> JobRecord:
+        """See `Executor.record`."""
+        _, obj = self._found(job_id)
+        return self._record(obj, self._objects.pods(job_id), explain=True)
+
+    def request(self, job_id: str) -> tuple[JobSpec, Path]:
+        """See `Executor.request`."""
+        _, obj = self._found(job_id)
+        record = self._record(obj, [])
+        if record.spec is None:
+            raise UsageError(
+                f"The record of job {job_id} is damaged, so it cannot run again.", "Submit its code anew."
+            )
+        return self._transfers.request(job_id, record.spec)
+
+    def records(self) -> list[JobRecord]:
+        """See `Executor.records`."""
+        with self._objects.watched() as watched:
+            pods = watched.pods()
+            found = [
+                self._record(obj, pods.get(obj["metadata"]["name"], []))
+                for obj in watched.workloads()
+                if is_job_id(obj["metadata"]["name"])
+            ]
+        return sorted(found, key=lambda r: (r.status.submitted or 0.0, r.id), reverse=True)
+
+    def events(
+        self, job_id: str, *, follow: bool = True, offset: Cursor = 0, stop: threading.Event | None = None
+    ) -> Iterator[Event]:
+        """See `Executor.events`."""
+        self._found(job_id)
+        return self._events(job_id, follow=follow, offset=offset, stop=stop, log=True)
+
+    def _events(
+        self, job_id: str, *, follow: bool, offset: Cursor, stop: threading.Event | None, log: bool
+    ) -> Iterator[Event]:
+        with self._objects.watched() as watched:
+            following = Following(
+                self._api,
+                self._place.namespace,
+                job_id,
+                watched,
+                lambda obj, pods: self._record(obj, pods, explain=True),
+                cursor=offset,
+                follow=follow,
+                stop=stop,
+                on_frame=lambda pod, frame: self._transfers.told(job_id, pod, frame),
+                log=log,
+            )
+            yield from following.events()
+
+    def wait(self, job_id: str, timeout: float | None = None) -> JobRecord:
+        """See `Executor.wait`. Results that the pod holds are fetched meanwhile."""
+        self._found(job_id)
+        stop, timer = threading.Event(), None
+        if timeout is not None:
+            timer = threading.Timer(timeout, stop.set)
+            timer.daemon = True
+            timer.start()
+        last: JobStatus | None = None
+        try:
+            for event in self._events(job_id, follow=True, offset=0, stop=stop if timer else None, log=True):
+                if isinstance(event, StatusChanged):
+                    last = event.status
+        finally:
+            if timer is not None:
+                timer.cancel()
+        if last is None or not (last.state.ended or last.state is JobState.UNKNOWN):
+            name = self.record(job_id).name
+            raise WaitTimeout(f"Job {name} has not ended after {timeout:g} s.", "It goes on.")
+        with contextlib.suppress(JobNotFound):
+            return replace(self.record(job_id), status=last)
+        return JobRecord(id=job_id, target=self.target, spec=None, status=last)
+
+    def cancel(self, job_id: str) -> None:
+        """See `Executor.cancel`."""
+        kind, obj = self._found(job_id)
+        pods = self._objects.pods(job_id)
+        found = self._record(obj, pods).status
+        if found.state.ended:
+            return
+        cancel_job(self._api, self._place, kind, obj, pods)
+
+    def results(self, job_id: str) -> Path | None:
+        """See `Executor.results`."""
+        there = self._kept.results(job_id) if is_job_id(job_id) else None
+        if there is not None and there.exists():
+            return there
+        self._found(job_id)
+        return self._transfers.results(job_id, self._objects.pods(job_id))
+
+    def delete(self, job_id: str) -> None:
+        """See `Executor.delete`."""
+        kind, obj = self._found(job_id)
+        state = self._record(obj, self._objects.pods(job_id)).status.state
+        if not state.ended and state is not JobState.UNKNOWN:
+            raise UsageError(f"Job {job_id} has not ended ({state}).", "Cancel it first.")
+        self._delete(kind, job_id)
+
+    def _delete(self, kind: ours.Kind, job_id: str) -> int:
+        self._api.delete(f"{kind.path}/{job_id}")
+        self._objects.forget(job_id)
+        return self._kept.forget(job_id)
+
+    def clean(self, *, older_than: float, dry_run: bool = False) -> Cleaned:
+        """See `Executor.clean`; what interrupted submits left is deleted too."""
+        now, removed, size = time.time(), [], 0
+        for record in self.records():
+            found = record.status
+            when = found.ended or found.submitted or 0.0
+            ended = found.state.ended or found.state is JobState.UNKNOWN
+            if not (ended and when <= now - older_than) and not self._is_left_behind(record, now):
+                continue
+            removed.append(record.id)
+            if not dry_run:
+                with contextlib.suppress(JobNotFound):
+                    kind, _ = self._found(record.id)
+                    size += self._delete(kind, record.id)
+        return Cleaned(jobs=tuple(removed), bytes=size)
+
+    def _is_left_behind(self, record: JobRecord, now: float) -> bool:
+        obj = self._objects.known(record.id)
+        if obj is None or names.READY in obj["metadata"]["annotations"]:
+            return False
+        return now - (record.status.submitted or now) > _INTERRUPTED
+
+    def capacity(self) -> list[Capacity]:
+        """See `Executor.capacity`."""
+        counting = Counting(self._api, self._place)
+        waiting: dict[str, int] = {}
+        with contextlib.suppress(SovlabError):
+            for record in self.records():
+                if record.spec is not None and record.status.state is JobState.QUEUED:
+                    waiting[record.spec.backend] = waiting.get(record.spec.backend, 0) + 1
+        return [
+            Capacity(
+                detection=offer.detection,
+                total=offer.total,
+                free=offer.free,
+                queued=waiting.get(offer.detection.backend, 0),
+                source=offer.source,
+            )
+            for offer in counting.offers({n: p.backend for n, p in backends.known().items()})
+        ]
+
+    def _found(self, job_id: str) -> tuple[ours.Kind, Object]:
+        found = self._objects.workload(job_id)
+        if found is None:
+            raise JobNotFound(
+                f"There is no job {job_id!r} on target {self.target}.",
+                "%sovjobs (in a shell: sovlab jobs) lists them.",
+            )
+        return found[0], ours.trim({"kind": found[0].name, **found[1]}) or {}
+
+    def _record(self, obj: Object, pods: list[Object], *, explain: bool = False) -> JobRecord:
+        record = ours.record(obj, pods, self.target)
+        state = record.status.state
+        if explain and state in (JobState.PENDING, JobState.QUEUED, JobState.SUSPENDED):
+            why = self._reasons.of(obj, status.newest(pods))
+            if why:
+                return ours.record(obj, pods, self.target, why=why)
+        return record

@@ -1,0 +1,225 @@
+"""Following one job: its states from the watches, its log from each of its pods, as one stream of events."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from sovlab.core.event import Cursor, Event, LogChunk, ProgressChanged, StatusChanged
+from sovlab.core.exiting import progress_of
+from sovlab.core.job import JobRecord, JobState, JobStatus
+from sovlab.executors.kubernetes.objects import Object, Watched
+from sovlab.kube import names, status
+from sovlab.kube.api import Api
+from sovlab.kube.errors import ClusterError
+from sovlab.kube.logs import PodLog
+
+_LOOK = 2.0
+"""Seconds between looks at events of the cluster, while a job waits: they say why."""
+_GONE = 10.0
+
+
+class Cursors:
+    """Places in the logs of a job's pods: ``index@pod=bytes/rank``, joined by ``;``.
+
+    Args:
+        text: of an earlier event; 0 is the start.
+    """
+
+    def __init__(self, text: Cursor) -> None:
+        self._places: dict[int, tuple[str, int, int | None]] = {}
+        for part in str(text or "").split(";"):
+            where, _, place = part.partition("=")
+            index, _, pod = where.partition("@")
+            count, _, rank = place.partition("/")
+            if index.isdigit() and count.isdigit():
+                self._places[int(index)] = (pod, int(count), int(rank) if rank.isdigit() else None)
+
+    def of(self, index: int, pod: str) -> tuple[int, int | None]:
+        """Where to go on in the log of a pod, and which rank was printing there."""
+        known, place, rank = self._places.get(index, ("", 0, None))
+        return (place, rank) if known == pod else (0, None)
+
+    def set(self, index: int, pod: str, place: int, rank: int | None) -> str:
+        """Note a place; all of them as text."""
+        self._places[index] = (pod, place, rank)
+        return ";".join(
+            f"{i}@{p}={n}/{'-' if r is None else r}" for i, (p, n, r) in sorted(self._places.items())
+        )
+
+
+class _Reader(threading.Thread):
+    """Reads the log of one pod into the queue."""
+
+    def __init__(self, log: PodLog, index: int, pod: Object, rank: int | None, following: Following) -> None:
+        super().__init__(name=f"sovlab-log {pod['metadata']['name']}", daemon=True)
+        self.log = log
+        self.index = index
+        self.pod = pod["metadata"]["name"]
+        self.uid = pod["metadata"].get("uid", "")[:8]
+        self.rank = rank
+        self.failure: ClusterError | None = None
+        self._following = following
+        self.start()
+
+    def run(self) -> None:
+        following = self._following
+        try:
+            over = lambda: following.is_over(self.pod)  # noqa: E731
+            for piece, place in self.log.pieces(follow=following.follow, over=over):
+                following.inbox.put((self, piece, place))
+        except ClusterError as error:
+            self.failure = error
+        finally:
+            following.inbox.put((self, None, 0))
+
+
+class Following:
+    """The events of one job.
+
+    Args:
+        api: of the cluster.
+        namespace: of the job.
+        job_id: of the job.
+        watched: workloads and pods, kept up to date.
+        record: makes a record from a workload and its pods.
+        cursor: where in the log to begin.
+        follow: wait for more until the job has ended.
+        stop: set it to end soon.
+        on_frame: called with each frame of the runner and the pod that it came from.
+        log: read the log; without, only states come.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        namespace: str,
+        job_id: str,
+        watched: Watched,
+        record: Callable[[Object, list[Object]], JobRecord],
+        *,
+        cursor: Cursor,
+        follow: bool,
+        stop: threading.Event | None,
+        on_frame: Callable[[str, dict[str, Any]], None],
+        log: bool = True,
+    ) -> None:
+        self._api = api
+        self._namespace = namespace
+        self._job_id = job_id
+        self._watched = watched
+        self._record = record
+        self._cursors = Cursors(cursor)
+        self.follow = follow
+        self._stop = stop
+        self._on_frame = on_frame
+        self._log = log
+        self.inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._readers: dict[str, _Reader] = {}
+        self._busy = 0
+        self._nonce = ""
+
+    def events(self) -> Iterator[Event]:
+        """See `Executor.events`."""
+        changed = lambda: self.inbox.put(None)  # noqa: E731
+        self._watched.listen(changed)
+        try:
+            yield from self._events()
+        finally:
+            self._watched.ignore(changed)
+            for reader in self._readers.values():
+                reader.log.stop()
+
+    def _events(self) -> Iterator[Event]:
+        last: JobStatus | None = None
+        missing_since: float | None = None
+        while True:
+            obj = self._watched.workload(self._job_id)
+            if obj is None:
+                missing_since = missing_since or time.monotonic()
+                if not self.follow or time.monotonic() - missing_since > (_GONE if last is None else 0):
+                    yield StatusChanged(status=_deleted(last))
+                    return
+                current = last
+            else:
+                pods = self._watched.pods_of(self._job_id)
+                self._nonce = obj["metadata"]["annotations"].get(names.NONCE, "-")
+                current = self._record(obj, pods).status
+                self._start_readers(pods)
+            over = current is not None and (current.state.ended or current.state is JobState.UNKNOWN)
+            if current is not None and not over and (last is None or _shown(current) != _shown(last)):
+                yield StatusChanged(status=current)
+            last = current
+            yield from self._take(0.0)
+            if over or not self.follow:
+                while self._busy:
+                    yield from self._take(0.1)
+                if over and current is not None:
+                    yield StatusChanged(status=current)
+                return
+            if self._stop is not None and self._stop.is_set():
+                return
+            waits = current is None or current.state in (JobState.PENDING, JobState.QUEUED)
+            yield from self._take(0.1 if self._stop is not None else (_LOOK if waits else 60.0))
+
+    def is_over(self, pod: str) -> bool:
+        """Whether the container of a pod has ended, or the pod is gone."""
+        found = next((p for p in self._watched.pods_of(self._job_id) if p["metadata"]["name"] == pod), None)
+        return found is None or status.ended(found) is not None
+
+    def _start_readers(self, pods: list[Object]) -> None:
+        if not self._log:
+            return
+        for pod in map(dict, status.newest(pods)):
+            name = pod["metadata"]["name"]
+            begun = status.running_since(pod) is not None or status.ended(pod) is not None
+            if begun and name not in self._readers:
+                index = status.index(pod)
+                place, rank = self._cursors.of(index, pod["metadata"].get("uid", "")[:8])
+                log = PodLog(self._api, self._namespace, name, self._nonce, place)
+                self._busy += 1
+                self._readers[name] = _Reader(log, index, pod, rank, self)
+
+    def _take(self, timeout: float) -> Iterator[Event]:
+        """What the readers have brought, waiting for it if there is nothing yet."""
+        try:
+            item = self.inbox.get(timeout=timeout) if timeout else self.inbox.get_nowait()
+            while True:
+                if item is not None:
+                    yield from self._event(*item)
+                item = self.inbox.get_nowait()
+        except queue.Empty:
+            return
+
+    def _event(self, reader: _Reader, piece: bytes | dict[str, Any] | None, place: int) -> Iterator[Event]:
+        if piece is None:
+            self._busy -= 1
+            return
+        if isinstance(piece, dict):
+            if piece.get("t") == "rank":
+                rank = piece.get("rank")
+                reader.rank = rank if isinstance(rank, int) else None
+            self._on_frame(reader.pod, piece)
+        cursor = self._cursors.set(reader.index, reader.uid, place, reader.rank)
+        if isinstance(piece, bytes):
+            yield LogChunk(data=piece, rank=reader.rank, offset=cursor)
+        elif piece.get("t") == "progress":
+            progress = progress_of(piece)
+            if progress is not None:
+                yield ProgressChanged(progress=progress, offset=cursor)
+
+
+def _deleted(last: JobStatus | None) -> JobStatus:
+    from dataclasses import replace
+
+    told = "It was deleted in the cluster."
+    base = last if last is not None else JobStatus(state=JobState.UNKNOWN)
+    return base if base.state.ended else replace(base, state=JobState.UNKNOWN, message=told)
+
+
+def _shown(found: JobStatus) -> tuple[object, ...]:
+    """What of a status is worth an event; progress has events of its own."""
+    return found.state, found.reason, found.message, found.ahead, found.host

@@ -1,0 +1,82 @@
+"""What this machine keeps of a cluster's jobs: payloads that must still be sent, and results that came."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+
+class Kept:
+    """A directory of one target, with one directory for each job.
+
+    Args:
+        root: of the target; made with mode 0700 when something is put into it.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def results(self, job_id: str) -> Path:
+        """Where the results of a job are, or will be."""
+        return self._root / job_id / "results.pack"
+
+    def payload(self, job_id: str) -> Path:
+        """Where the payload of a job is, if it must be sent from here."""
+        return self._root / job_id / "payload.pack"
+
+    def put_payload(self, job_id: str, payload: Path) -> None:
+        """Keep a payload, by a link where that is possible."""
+        target = self._make(job_id) / "payload.pack"
+        if target.exists():
+            return
+        temporary = target.with_name(f".payload.{os.getpid()}.tmp")
+        try:
+            try:
+                os.link(payload, temporary)
+            except OSError:
+                shutil.copyfile(payload, temporary)
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def put_results(self, job_id: str, data: bytes) -> Path:
+        """Keep results that came as bytes."""
+        return self._put(self._make(job_id) / "results.pack", data)
+
+    def put_bytes(self, job_id: str, data: bytes) -> Path:
+        """Keep a payload that came as bytes."""
+        return self._put(self._make(job_id) / "payload.pack", data)
+
+    def _put(self, target: Path, data: bytes) -> Path:
+        temporary = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}.tmp")
+        temporary.write_bytes(data)
+        temporary.replace(target)
+        return target
+
+    @contextlib.contextmanager
+    def only_one(self, job_id: str, what: str) -> Iterator[bool]:
+        """True in the one process, and the one thread of it, that does ``what`` for a job now."""
+        with (self._make(job_id) / f"{what}.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
+
+    def forget(self, job_id: str) -> int:
+        """Delete what is kept of a job; how many bytes that were."""
+        place = self._root / job_id
+        size = sum(p.stat().st_size for p in place.rglob("*") if p.is_file()) if place.exists() else 0
+        shutil.rmtree(place, ignore_errors=True)
+        return size
+
+    def _make(self, job_id: str) -> Path:
+        place = self._root / job_id
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return place

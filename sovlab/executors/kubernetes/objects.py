@@ -1,0 +1,248 @@
+"""The objects of sovlab's jobs in a cluster: which are ours, and the request that one was made from."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from sovlab.core.job import JobRecord, JobState, JobStatus, Reason
+from sovlab.core.names import is_job_id
+from sovlab.core.spec import JobSpec
+from sovlab.errors import SpecError
+from sovlab.kube import names, status
+from sovlab.kube.api import Api
+from sovlab.kube.watching import Cache
+
+Object = dict[str, Any]
+
+_ANNOTATIONS = (
+    names.SPEC,
+    names.SUBMITTED,
+    names.NONCE,
+    names.READY,
+    names.CANCELLED,
+    names.DELIVERY,
+    names.INDEX,
+)
+_LABELS = (names.JOB, names.MANAGED_BY, names.QUEUE, names.INDEX)
+
+
+class Kind:
+    """A kind of workload and where its objects are.
+
+    Args:
+        name: e.g. ``Job``.
+        path: of its collection.
+    """
+
+    def __init__(self, name: str, path: str) -> None:
+        self.name = name
+        self.path = path
+
+
+def marks(spec: JobSpec, nonce: str, submitted: float, delivery: str) -> dict[str, str]:
+    """What a workload is marked with.
+
+    Environment and arguments may hold secrets, and everybody who may see the workload can read these: they
+    are in the Secret only. The names of cells are there too, for their length.
+    """
+    told = replace(spec, env={}, args=(), labels={})
+    return {
+        names.SPEC: msgspec.json.encode(told).decode(),
+        names.SUBMITTED: repr(submitted),
+        names.NONCE: nonce,
+        names.DELIVERY: delivery,
+    }
+
+
+def trim(obj: Object) -> Object | None:
+    """What sovlab needs of a Job, JobSet or Pod; None if it is not one of ours."""
+    meta = obj["metadata"]
+    owners = meta.get("ownerReferences") or ()
+    told = meta.get("annotations") or {}
+    is_pod = obj.get("kind") == "Pod" or "containers" in (obj.get("spec") or {})
+    if not is_pod and (any(o.get("kind") == "JobSet" for o in owners) or names.SPEC not in told):
+        return None  # a Job of a JobSet, or an object of another tool that uses the same labels
+    spec, state = obj.get("spec") or {}, obj.get("status") or {}
+    labels = meta.get("labels") or {}
+    return {
+        "kind": obj.get("kind") or ("Pod" if is_pod else ""),
+        "metadata": {
+            **{
+                k: meta[k]
+                for k in ("name", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp")
+                if k in meta
+            },
+            "labels": {k: labels[k] for k in _LABELS if k in labels},
+            "annotations": {k: told[k] for k in _ANNOTATIONS if k in told},
+        },
+        "spec": _trim_pod(spec) if is_pod else _trim_workload(spec),
+        "status": {
+            k: state[k]
+            for k in ("phase", "reason", "message", "conditions", "containerStatuses", "startTime", "active")
+            if k in state
+        },
+    }
+
+
+def _trim_pod(spec: Mapping[str, Any]) -> Object:
+    images = [
+        {"image": c.get("image")} for c in spec.get("containers") or () if c.get("name") == names.CONTAINER
+    ]
+    return {"nodeName": spec.get("nodeName"), "containers": images}
+
+
+def _trim_workload(spec: Mapping[str, Any]) -> Object:
+    found = {k: spec[k] for k in ("suspend", "completions", "parallelism") if k in spec}
+    sets = spec.get("replicatedJobs")
+    if sets:
+        inner = sets[0]["template"]["spec"]
+        found["completions"] = inner.get("completions")
+    return found
+
+
+def record(obj: Object, pods: list[Object], target: str, *, why: str = "") -> JobRecord:
+    """What a workload and its pods say. Damage makes the job UNKNOWN, never an error."""
+    job_id = str(obj["metadata"]["name"])
+    try:
+        spec = msgspec.json.decode(obj["metadata"]["annotations"][names.SPEC], type=JobSpec)
+        found = status.status(obj, pods, now=time.time(), why=why)
+    except (msgspec.MsgspecError, SpecError, ValueError, KeyError, TypeError, AttributeError) as error:
+        damaged = JobStatus(
+            state=JobState.UNKNOWN,
+            reason=Reason.UNREADABLE,
+            message=f"Its {obj.get('kind') or 'object'} in the cluster cannot be understood ({error}).",
+            submitted=status.seconds(obj["metadata"].get("creationTimestamp")),
+        )
+        return JobRecord(id=job_id, target=target, spec=None, status=damaged)
+    return JobRecord(id=job_id, target=target, spec=spec, status=found)
+
+
+class Objects:
+    """The workloads and pods of a namespace, each kind with one watch for the whole process.
+
+    Args:
+        api: of the cluster.
+        namespace: where they are.
+    """
+
+    def __init__(self, api: Api, namespace: str) -> None:
+        self._api = api
+        self._namespace = namespace
+        self._lock = threading.Lock()
+        self._kinds: list[Kind] | None = None
+        self._caches: dict[str, Cache] = {}
+        core = f"/api/v1/namespaces/{namespace}"
+        self.pods_path = f"{core}/pods"
+        self.jobs = Kind("Job", f"/apis/batch/v1/namespaces/{namespace}/jobs")
+        self.jobsets = Kind("JobSet", f"/apis/jobset.x-k8s.io/v1alpha2/namespaces/{namespace}/jobsets")
+
+    def kinds(self) -> list[Kind]:
+        """The kinds of workload that the cluster knows."""
+        with self._lock:
+            if self._kinds is None:
+                groups = self._api.get("/apis").get("groups") or ()
+                known = {g.get("name") for g in groups}
+                self._kinds = [self.jobs, *([self.jobsets] if "jobset.x-k8s.io" in known else [])]
+            return self._kinds
+
+    def cache(self, path: str) -> Cache:
+        """What is known of a collection."""
+        with self._lock:
+            if path not in self._caches:
+                self._caches[path] = Cache(self._api, path, names.SELECTOR, trim=trim)
+            return self._caches[path]
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[Watched]:
+        """Workloads and pods, kept up to date while the context lasts."""
+        with contextlib.ExitStack() as stack:
+            caches = [self.cache(self.pods_path), *(self.cache(kind.path) for kind in self.kinds())]
+            yield Watched([stack.enter_context(cache.open()) for cache in caches])
+
+    def workload(self, job_id: str) -> tuple[Kind, Object] | None:
+        """One workload as the cluster has it now; None if there is none of ours."""
+        from sovlab.kube.errors import NotFound
+
+        if not is_job_id(job_id):
+            return None
+        for kind in self.kinds():
+            try:
+                found = self._api.get(f"{kind.path}/{job_id}")
+            except NotFound:
+                continue
+            if trim({"kind": kind.name, **found}) is not None:
+                return kind, found
+        return None
+
+    def known(self, job_id: str) -> Object | None:
+        """One workload as it was last seen in a list; None if it was not."""
+        with self._lock:
+            caches = list(self._caches.values())
+        found = (cache.get(job_id) for cache in caches)
+        return next((obj for obj in found if obj is not None and obj.get("kind") != "Pod"), None)
+
+    def forget(self, job_id: str) -> None:
+        """Take a workload that was deleted out of what is known, before the watch says so."""
+        with self._lock:
+            caches = list(self._caches.values())
+        for cache in caches:
+            cache.drop(job_id)
+
+    def pods(self, job_id: str) -> list[Object]:
+        """The pods of one job as the cluster has them now."""
+        selector = f"{names.MANAGED_BY}={names.MANAGER},{names.JOB}={job_id}"
+        found = self._api.get(self.pods_path, labelSelector=selector).get("items") or []
+        return [kept for pod in found if (kept := trim({"kind": "Pod", **pod})) is not None]
+
+
+class Watched:
+    """Workloads and pods as they are now.
+
+    Args:
+        caches: of pods, then of each kind of workload.
+    """
+
+    def __init__(self, caches: list[Cache]) -> None:
+        self._caches = caches
+        self._pods, *self._workloads = caches
+
+    def workload(self, job_id: str) -> Object | None:
+        """One workload."""
+        return next((found for cache in self._workloads if (found := cache.get(job_id))), None)
+
+    def workloads(self) -> list[Object]:
+        """All workloads."""
+        return [obj for cache in self._workloads for obj in cache.all()]
+
+    def pods(self) -> dict[str, list[Object]]:
+        """All pods, by job."""
+        found: dict[str, list[Object]] = {}
+        for pod in self._pods.all():
+            found.setdefault(pod["metadata"]["labels"].get(names.JOB, ""), []).append(pod)
+        return found
+
+    def pods_of(self, job_id: str) -> list[Object]:
+        """The pods of one job."""
+        return [p for p in self._pods.all() if p["metadata"]["labels"].get(names.JOB) == job_id]
+
+    def listen(self, listener: Any) -> None:
+        """Have ``listener`` called at each change."""
+        for cache in self._caches:
+            cache.listen(listener)
+
+    def ignore(self, listener: Any) -> None:
+        """Take back `listen`."""
+        for cache in self._caches:
+            cache.ignore(listener)
+
+    @property
+    def failure(self) -> Exception | None:
+        """Why it is not up to date now; None if it is."""
+        return next((cache.failure for cache in self._caches if cache.failure is not None), None)

@@ -1,0 +1,189 @@
+"""Submitting a job, so that a break leaves nothing behind and a repetition changes nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import time
+from pathlib import Path
+
+from sovlab.core.backend import Backend
+from sovlab.core.spec import JobSpec
+from sovlab.errors import ExecutorError, SovlabError
+from sovlab.executors.kubernetes.keeping import Kept
+from sovlab.executors.kubernetes.objects import Kind, Object, Objects, marks
+from sovlab.kube import manifests, names
+from sovlab.kube.api import Api
+from sovlab.kube.errors import AlreadyExists
+from sovlab.kube.place import Place
+from sovlab.payload.shipping import small_runner
+from sovlab.runner.order import Order
+
+_ARRIVAL = 24 * 3600.0
+_ROOM = manifests.SECRET_LIMIT - 4096
+
+
+class Submission:
+    """One submit of one job.
+
+    Args:
+        api: of the cluster.
+        objects: of the namespace.
+        place: of the target.
+        job_id: of the job.
+        spec: the request.
+        backend: that it names.
+        payload: its pack.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        objects: Objects,
+        place: Place,
+        job_id: str,
+        spec: JobSpec,
+        backend: Backend,
+        payload: Path,
+    ) -> None:
+        self._api = api
+        self._objects = objects
+        self._place = place
+        self._job_id = job_id
+        self._spec = spec
+        self._backend = backend
+        self._payload = payload
+        # The same for each try, so that a repetition whose first answer was lost makes the same objects.
+        self._nonce = hashlib.sha256(f"sovlab {job_id}".encode()).hexdigest()[:16]
+        self._kind: Kind = objects.jobsets if manifests.uses_jobset(spec, place) else objects.jobs
+
+    def manifests(self, uid: str = "") -> list[Object]:
+        """All objects, in the order in which they are made; Secrets with what they hold.
+
+        Args:
+            uid: of the workload, empty before it is there.
+        """
+        told = marks(self._spec, self._nonce, time.time(), self.delivery)
+        workload = manifests.workload(self._job_id, self._spec, self._backend, self._place, told)
+        owner = {**workload, "metadata": {**workload["metadata"], "uid": uid}}
+        return [workload, *self._belongings(owner)]
+
+    @property
+    def delivery(self) -> str:
+        """How the payload gets into the pod."""
+        return "secret" if self._payload.stat().st_size <= _ROOM else "stream"
+
+    def carry_out(self, kept: Kept) -> Object:
+        """Make the objects, and let the job go; the workload as it is then.
+
+        Raises:
+            ExecutorError: the cluster refuses, or does not answer; then nothing is left behind.
+        """
+        if self.delivery == "stream":
+            kept.put_payload(self._job_id, self._payload)
+        workload, made = self._workload()
+        if names.READY in (workload["metadata"].get("annotations") or {}):
+            return workload
+        try:
+            for obj in self._belongings(
+                {**workload, "apiVersion": self._api_version, "kind": self._kind.name}
+            ):
+                with contextlib.suppress(AlreadyExists):
+                    self._api.create(_collection(obj, self._place.namespace), obj)
+            return self._let_go()
+        except BaseException:
+            if made:
+                with contextlib.suppress(SovlabError):
+                    self._api.delete(f"{self._kind.path}/{self._job_id}")
+                kept.forget(self._job_id)
+            raise
+
+    def check(self) -> None:
+        """Have the server check the objects, and make none. Raises `ApiError`."""
+        workload, *others = self.manifests(uid="00000000-0000-0000-0000-000000000000")
+        self._api.create(self._kind.path, workload, dry_run=True)
+        for obj in others:
+            self._api.create(_collection(obj, self._place.namespace), obj, dry_run=True)
+
+    @property
+    def _api_version(self) -> str:
+        return "jobset.x-k8s.io/v1alpha2" if self._kind.name == "JobSet" else "batch/v1"
+
+    def _workload(self) -> tuple[Object, bool]:
+        told = marks(self._spec, self._nonce, time.time(), self.delivery)
+        wanted = manifests.workload(self._job_id, self._spec, self._backend, self._place, told)
+        try:
+            return self._api.create(self._kind.path, wanted), True
+        except AlreadyExists:
+            there = self._api.get(f"{self._kind.path}/{self._job_id}")
+            if (there["metadata"].get("annotations") or {}).get(names.NONCE) != self._nonce:
+                raise ExecutorError(
+                    f"Something else in namespace {self._place.namespace} is called {self._job_id}.",
+                    "Submit it again: it gets another id.",
+                ) from None
+            return there, False
+
+    def _belongings(self, owner: Object) -> list[Object]:
+        job_id, place = self._job_id, self._place
+        runner, order = small_runner(), self._order().encoded()
+        data = {"runner.pyz": runner, "order.json": order}
+        found: list[Object] = []
+        if self.delivery == "secret":
+            payload = self._payload.read_bytes()
+            if len(runner) + len(order) + len(payload) <= _ROOM:
+                data["payload.pack"] = payload
+            else:
+                found.append(
+                    manifests.secret(job_id, place, owner, {"payload.pack": payload}, part="-payload")
+                )
+        found.append(manifests.secret(job_id, place, owner, data))
+        if self._spec.nodes > 1 and self._kind.name == "Job":
+            found.append(manifests.service(job_id, place, owner))
+        return found
+
+    def _order(self) -> Order:
+        spec, backend = self._spec, self._backend
+        return Order(
+            job_id=self._job_id,
+            nonce=self._nonce,
+            payload="",  # the paths are those of the container, and it knows them itself
+            results="",
+            exit="",
+            workdir="",
+            name=spec.name,
+            kind=str(spec.kind),
+            checkpoint=f"checkpoints/{self._job_id}",
+            nodes=spec.nodes,
+            procs=spec.procs,
+            backend=backend.name,
+            device=backend.device,
+            distributed=backend.distributed,
+            env={**backend.env, **_threads(spec), **spec.env},
+            outputs=list(spec.outputs),
+            args=list(spec.args),
+            timeout=spec.timeout,
+            grace=spec.grace,
+            memory=spec.resources.memory,
+            labels=dict(spec.labels),
+            origin=spec.origin,
+            digest=spec.payload,
+            arrival=_ARRIVAL,
+            hold=self._place.hold,
+        )
+
+    def _let_go(self) -> Object:
+        change: Object = {"metadata": {"annotations": {names.READY: repr(time.time())}}}
+        if not self._place.queue:  # a queue lets its jobs go itself
+            change["spec"] = {"suspend": False}
+        return self._api.patch(f"{self._kind.path}/{self._job_id}", change)
+
+
+def _threads(spec: JobSpec) -> dict[str, str]:
+    """Libraries take as many threads as the node has cores, whatever a container was given of them."""
+    if spec.resources.cpu is None:
+        return {}
+    return {"OMP_NUM_THREADS": str(max(int(spec.resources.cpu / spec.procs), 1))}
+
+
+def _collection(obj: Object, namespace: str) -> str:
+    return f"/api/v1/namespaces/{namespace}/{obj['kind'].lower()}s"

@@ -1,0 +1,111 @@
+"""Payloads to a job's pods, and results from them, as the runner asks for it in the log."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from sovlab.core.spec import JobSpec
+from sovlab.errors import ResultError, UsageError
+from sovlab.executors.kubernetes.keeping import Kept
+from sovlab.executors.kubernetes.objects import Object
+from sovlab.kube import status
+from sovlab.kube.api import Api
+from sovlab.kube.copying import Container
+from sovlab.kube.errors import ClusterError, NotFound
+from sovlab.kube.place import Place
+
+
+class Transfers:
+    """What goes between this machine and the pods of a target.
+
+    Args:
+        api: of the cluster.
+        place: of the target.
+        kept: what this machine keeps.
+    """
+
+    def __init__(self, api: Api, place: Place, kept: Kept) -> None:
+        self._api = api
+        self._place = place
+        self._kept = kept
+
+    def told(self, job_id: str, pod: str, frame: dict[str, Any]) -> None:
+        """Take a frame from the log of a pod, and begin what it asks for."""
+        work = {"waiting": self._bring, "held": self._fetch}.get(str(frame.get("t")))
+        if work is not None:
+            threading.Thread(target=work, args=(job_id, pod), name=f"sovlab-copy {pod}", daemon=True).start()
+
+    def results(self, job_id: str, pods: list[Object]) -> Path | None:
+        """The results of a job: from the termination message, from the pod that holds them, or from here.
+
+        Raises:
+            ResultError: there were results, and they cannot be had any more.
+        """
+        there = self._kept.results(job_id)
+        for found in filter(None, map(status.ended, status.newest(pods))):
+            if found.results is not None:
+                return self._kept.put_results(job_id, found.results)
+        last = status.decisive([e for e in map(status.ended, status.newest(pods)) if e is not None])
+        kept = (last.record or {}).get("kept") if last is not None else None
+        if kept == "taken":
+            if there.exists():
+                return there
+            raise ResultError(
+                f"The results of job {job_id} were fetched by another machine.",
+                "Read them there, or run the job again: sovlab.job(…).rerun().",
+            )
+        if kept in ("expired", "interrupted"):
+            raise ResultError(
+                f"The results of job {job_id} were not fetched in time, and are gone with its pod.",
+                "Run it again, and wait for it; or give the target a store.",
+            )
+        return there if there.exists() else None
+
+    def request(self, job_id: str, spec: JobSpec) -> tuple[JobSpec, Path]:
+        """The whole request of a job, from its Secret; see `Executor.request`."""
+        import base64
+        from dataclasses import replace
+
+        base = f"/api/v1/namespaces/{self._place.namespace}/secrets/{job_id}"
+        try:
+            data = self._api.get(base).get("data") or {}
+            order = msgspec.json.decode(base64.b64decode(data["order.json"]))
+            payload = data.get("payload.pack")
+            if payload is None and not self._kept.payload(job_id).exists():
+                payload = self._api.get(f"{base}-payload")["data"]["payload.pack"]
+        except (NotFound, KeyError, ValueError) as error:
+            raise UsageError(f"What job {job_id} ran is no longer kept.", "Submit its code anew.") from error
+        path = self._kept.payload(job_id)
+        if payload is not None:
+            path = self._kept.put_bytes(job_id, base64.b64decode(payload))
+        whole = replace(
+            spec,
+            env=order.get("env") or {},
+            args=tuple(order.get("args") or ()),
+            labels=order.get("labels") or {},
+        )
+        return whole, path
+
+    def _bring(self, job_id: str, pod: str) -> None:
+        payload = self._kept.payload(job_id)
+        if not payload.exists():
+            return  # another machine submitted it
+        with self._kept.only_one(job_id, "bring") as mine, contextlib.suppress(ClusterError):
+            if mine:
+                self._container(pod).bring(payload)
+
+    def _fetch(self, job_id: str, pod: str) -> None:
+        with self._kept.only_one(job_id, "fetch") as mine, contextlib.suppress(ClusterError):
+            if mine:
+                container = self._container(pod)
+                if not self._kept.results(job_id).exists():
+                    container.fetch(self._kept.results(job_id))
+                container.say_taken()
+
+    def _container(self, pod: str) -> Container:
+        return Container(self._api, self._place.namespace, pod, self._place.python)

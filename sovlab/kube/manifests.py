@@ -1,0 +1,259 @@
+"""Manifests: from a request and a place to the objects that a cluster is asked for. Pure.
+
+One pod is a Job; several are an Indexed Job with a headless Service, or a JobSet. The workload comes
+first and suspended; what it needs (a Secret with what was sent, the Service) is owned by it, so that
+deleting the workload deletes all. It is let go when everything is there.
+
+Pods fulfil the *restricted* Pod Security Standard and OpenShift's ``restricted-v2`` as they are.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from sovlab.core.backend import Backend
+from sovlab.core.spec import JobSpec
+from sovlab.kube import names
+from sovlab.kube.place import GIVEN, SHM, STORE, TERMINATION, WORK, Place
+
+Manifest = dict[str, Any]
+
+GRACE = 120
+"""Seconds that a pod gets at least between SIGTERM and SIGKILL; the runner keeps the job's own grace."""
+_MARGIN = 15
+_START = 900
+"""Seconds that a pod's deadline leaves for pulling an image."""
+SECRET_LIMIT = 1 << 20
+"""Bytes that a Secret may hold."""
+
+
+def workload(
+    job_id: str, spec: JobSpec, backend: Backend, place: Place, annotations: Mapping[str, str]
+) -> Manifest:
+    """The Job or JobSet of a request, suspended.
+
+    Args:
+        job_id: its name.
+        spec: the request.
+        backend: what hardware it runs on.
+        place: where.
+        annotations: of the workload, see `sovlab.kube.names`.
+    """
+    job = _job(job_id, spec, backend, place)
+    labels = {**_labels(job_id), **_queue(place)}
+    meta = {"name": job_id, "namespace": place.namespace, "labels": labels, "annotations": dict(annotations)}
+    if not uses_jobset(spec, place):
+        return {"apiVersion": "batch/v1", "kind": "Job", "metadata": meta, "spec": {"suspend": True, **job}}
+    template = {"metadata": {"labels": _labels(job_id)}, "spec": job}
+    ttl = job.pop("ttlSecondsAfterFinished")
+    job.pop("podFailurePolicy")
+    return {
+        "apiVersion": "jobset.x-k8s.io/v1alpha2",
+        "kind": "JobSet",
+        "metadata": meta,
+        "spec": {
+            "suspend": True,
+            "ttlSecondsAfterFinished": ttl,
+            "network": {"enableDNSHostnames": True, "publishNotReadyAddresses": True, "subdomain": job_id},
+            # A rank that is replaced cannot join the others: all begin anew, from their checkpoint.
+            "failurePolicy": {"maxRestarts": 0},
+            "replicatedJobs": [{"name": "node", "replicas": 1, "template": template}],
+        },
+    }
+
+
+def uses_jobset(spec: JobSpec, place: Place) -> bool:
+    """Whether a request becomes a JobSet."""
+    return spec.nodes > 1 and place.workload == "jobset"
+
+
+def rendezvous(job_id: str, spec: JobSpec, place: Place) -> str:
+    """``host:port`` at which the ranks of several nodes meet."""
+    first = f"{job_id}-node-0-0" if uses_jobset(spec, place) else f"{job_id}-0"
+    return f"{first}.{job_id}:{names.port(job_id)}"
+
+
+def secret(
+    job_id: str, place: Place, owner: Manifest, data: Mapping[str, bytes], *, part: str = ""
+) -> Manifest:
+    """The Secret with what a job is sent: runner, order and, if small, the payload."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": _owned(f"{job_id}{part}", job_id, place, owner),
+        "type": "Opaque",
+        "immutable": True,
+        "data": {name: base64.b64encode(value).decode() for name, value in data.items()},
+    }
+
+
+def service(job_id: str, place: Place, owner: Manifest) -> Manifest:
+    """The headless Service that gives the pods of an Indexed Job their names."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": _owned(job_id, job_id, place, owner),
+        "spec": {
+            "clusterIP": "None",
+            "publishNotReadyAddresses": True,
+            "selector": {names.JOB_NAME: job_id},
+            "ports": [{"name": "rendezvous", "port": names.port(job_id)}],
+        },
+    }
+
+
+def _owned(name: str, job_id: str, place: Place, owner: Manifest) -> Manifest:
+    return {
+        "name": name,
+        "namespace": place.namespace,
+        "labels": _labels(job_id),
+        "ownerReferences": [
+            {
+                "apiVersion": owner["apiVersion"],
+                "kind": owner["kind"],
+                "name": owner["metadata"]["name"],
+                "uid": owner["metadata"].get("uid", ""),
+                "blockOwnerDeletion": False,
+                "controller": False,
+            }
+        ],
+    }
+
+
+def _labels(job_id: str) -> dict[str, str]:
+    return {names.MANAGED_BY: names.MANAGER, "app.kubernetes.io/name": "sovlab-job", names.JOB: job_id}
+
+
+def _queue(place: Place) -> dict[str, str]:
+    if not place.queue:
+        return {}
+    return {names.QUEUE: place.queue, **({names.PRIORITY: place.priority} if place.priority else {})}
+
+
+def _job(job_id: str, spec: JobSpec, backend: Backend, place: Place) -> Manifest:
+    """The spec of the Job, without ``suspend``."""
+    disrupted = {"onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
+    several = spec.nodes > 1
+    # The pod of one node is replaced if its node is wanted or lost; one of several cannot join the others.
+    policy = [{"action": "FailJob" if several else "Ignore", **disrupted}]
+    shape: Manifest = {"completions": spec.nodes, "parallelism": spec.nodes}
+    return {
+        **shape,
+        "completionMode": "Indexed" if several else "NonIndexed",
+        "backoffLimit": 0,
+        "podReplacementPolicy": "Failed",
+        "podFailurePolicy": {"rules": policy},
+        "ttlSecondsAfterFinished": int(place.keep),
+        "template": {
+            "metadata": {"labels": _labels(job_id)},
+            "spec": _pod(job_id, spec, backend, place),
+        },
+    }
+
+
+def _pod(job_id: str, spec: JobSpec, backend: Backend, place: Place) -> Manifest:
+    security: Manifest = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    if place.user is not None:
+        security |= {"runAsUser": place.user, "runAsGroup": 0}
+    if place.fs_group is not None:
+        security |= {"fsGroup": place.fs_group, "fsGroupChangePolicy": "OnRootMismatch"}
+    grace = max(math.ceil(spec.grace) + _MARGIN, GRACE)
+    pod: Manifest = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": grace,
+        "securityContext": security,
+        "containers": [_container(job_id, spec, backend, place)],
+        "volumes": _volumes(job_id, spec, place),
+    }
+    if spec.timeout is not None:
+        # The runner keeps the time itself and says so; this is for a runner that cannot.
+        pod["activeDeadlineSeconds"] = math.ceil(spec.timeout + grace + place.hold + _START)
+    if spec.nodes > 1:
+        pod["subdomain"] = job_id
+    if place.service_account:
+        pod["serviceAccountName"] = place.service_account
+    if place.pull_secrets:
+        pod["imagePullSecrets"] = [{"name": name} for name in place.pull_secrets]
+    runtime = place.runtime_class.get(backend.name, backend.runtime_class)
+    if runtime:
+        pod["runtimeClassName"] = runtime
+    if place.priority and not place.queue:
+        pod["priorityClassName"] = place.priority
+    if place.node_selector:
+        pod["nodeSelector"] = dict(place.node_selector)
+    tolerations = [dict(t) for t in (*backend.tolerations, *place.tolerations)]
+    if tolerations:
+        pod["tolerations"] = tolerations
+    return pod
+
+
+def _container(job_id: str, spec: JobSpec, backend: Backend, place: Place) -> Manifest:
+    mounts = [
+        {"name": "given", "mountPath": GIVEN, "readOnly": True},
+        {"name": "work", "mountPath": WORK},
+        {"name": "shm", "mountPath": SHM},
+    ]
+    command = [place.python, f"{GIVEN}/runner.pyz", "pod", GIVEN, WORK, TERMINATION]
+    if place.claim:
+        mounts.append({"name": "store", "mountPath": STORE})
+        command.append(STORE)
+    env = []
+    if spec.nodes > 1:
+        env.append({"name": "SOVLAB_RENDEZVOUS", "value": rendezvous(job_id, spec, place)})
+    return {
+        "name": names.CONTAINER,
+        "image": place.image(backend.name),
+        "imagePullPolicy": "IfNotPresent",
+        "command": command,
+        **({"env": env} if env else {}),
+        "resources": resources(spec, backend, place),
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        "terminationMessagePath": TERMINATION,
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": mounts,
+    }
+
+
+def _volumes(job_id: str, spec: JobSpec, place: Place) -> list[Manifest]:
+    sources = [{"secret": {"name": job_id}}, {"secret": {"name": f"{job_id}-payload", "optional": True}}]
+    memory: Manifest = {"medium": "Memory"}
+    if spec.resources.memory is not None:
+        memory["sizeLimit"] = str(spec.resources.memory)
+    volumes: list[Manifest] = [
+        {"name": "given", "projected": {"defaultMode": 0o444, "sources": sources}},
+        {"name": "work", "emptyDir": {}},
+        {"name": "shm", "emptyDir": memory},
+    ]
+    if place.claim:
+        volumes.append({"name": "store", "persistentVolumeClaim": {"claimName": place.claim}})
+    return volumes
+
+
+def resources(spec: JobSpec, backend: Backend, place: Place) -> Manifest:
+    """Requests and limits of a container. What the job asks for is both; what it does not, only a request."""
+    asked = spec.resources
+    requests = {
+        "cpu": quantity(asked.cpu if asked.cpu is not None else place.cpu * spec.procs),
+        "memory": str(asked.memory if asked.memory is not None else place.memory * spec.procs),
+    }
+    limits = {}
+    if asked.cpu is not None:
+        limits["cpu"] = requests["cpu"]
+    if asked.memory is not None:
+        limits["memory"] = requests["memory"]
+    if asked.gpus:
+        device = place.resources.get(backend.name, backend.resource)
+        limits[device] = requests[device] = str(asked.gpus)
+        for name, size in backend.beside.items():
+            limits[name] = requests[name] = str(size * asked.gpus)
+    return {"requests": requests, **({"limits": limits} if limits else {})}
+
+
+def quantity(cores: float) -> str:
+    """Cores as Kubernetes writes them: ``2``, ``500m``."""
+    return str(int(cores)) if float(cores).is_integer() else f"{max(round(cores * 1000), 1)}m"

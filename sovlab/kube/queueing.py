@@ -1,0 +1,120 @@
+"""Kueue: where a job is in its queue, and why it is not let go."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sovlab.errors import SpecError
+from sovlab.kube import names
+from sovlab.kube.api import Api
+from sovlab.kube.errors import ApiError, Forbidden, NotFound
+
+_GROUP = "kueue.x-k8s.io/v1beta2"
+_VISIBILITY = "visibility.kueue.x-k8s.io/v1beta2"
+
+Object = Mapping[str, Any]
+
+
+def why_waiting(api: Api, namespace: str, job: Object, queue: str) -> str:
+    """Position and reason of a job that a queue has not let go yet."""
+    workload = _workload(api, namespace, str(job["metadata"].get("uid")))
+    place = _position(api, namespace, queue, workload) if workload else None
+    return sentence(queue, workload, place)
+
+
+def sentence(queue: str, workload: Object | None, ahead: int | None) -> str:
+    """What to say of a job in a queue.
+
+    Args:
+        queue: name of the LocalQueue.
+        workload: Kueue's Workload of the job; None if there is none yet.
+        ahead: jobs before it in the queue; None if unknown.
+    """
+    where = (
+        f"{ahead} ahead of you in queue {queue}"
+        if ahead
+        else f"first in queue {queue}"
+        if ahead == 0
+        else f"in queue {queue}"
+    )
+    if workload is None:
+        return where
+    found = {c.get("type"): c for c in (workload.get("status") or {}).get("conditions") or ()}
+    evicted, reserved = found.get("Evicted") or {}, found.get("QuotaReserved") or {}
+    told = ""
+    if evicted.get("status") == "True":
+        told = {
+            "Preempted": "a job with a higher priority took its place",
+            "PodsReadyTimeout": "its pods did not all start in time",
+            "NodeFailures": "a node of it failed",
+            "Deactivated": "it was deactivated by an administrator",
+        }.get(str(evicted.get("reason")), str(evicted.get("message") or ""))
+        return f"requeued, because {told}; {where}" if told else f"requeued; {where}"
+    if reserved.get("status") == "False":
+        told = _plain(str(reserved.get("reason") or ""), str(reserved.get("message") or ""))
+    return f"{where}; {told}" if told else where
+
+
+def _plain(reason: str, message: str) -> str:
+    text = " ".join(message.split()).rstrip(".")
+    low = text.lower()
+    if "doesn't exist" in low and "localqueue" in low.replace(" ", ""):
+        return "this queue does not exist in the namespace"
+    if "inactive" in low or "is stopped" in low:
+        return "the queue is stopped"
+    if reason == "ExceedsMaxQuota" or "exceeds" in low or "maximum capacity" in low:
+        return f"it asks for more than the queue can ever give ({text})"
+    short = "insufficient unused quota" in low or reason == "WaitingForQuota"
+    if short:
+        start = low.find("insufficient unused quota")
+        return (
+            f"the quota is in use ({text[start:] if start >= 0 else text})" if text else "the quota is in use"
+        )
+    return text
+
+
+def check(api: Api, namespace: str, queue: str, priority: str) -> None:
+    """See that a queue and a priority exist, before anything is submitted to them.
+
+    Raises:
+        SpecError: there is no such queue or priority; the message names those that there are.
+    """
+    base = f"/apis/{_GROUP}"
+    _check(api, f"{base}/namespaces/{namespace}/localqueues", queue, "queue")
+    if priority:
+        _check(api, f"{base}/workloadpriorityclasses", priority, "priority")
+
+
+def _check(api: Api, path: str, name: str, what: str) -> None:
+    try:
+        api.get(f"{path}/{name}")
+    except NotFound:
+        names_: Sequence[str] = ()
+        with contextlib.suppress(ApiError):
+            names_ = [item["metadata"]["name"] for item in api.get(path).get("items") or ()]
+        hint = f"There are {', '.join(sorted(names_))}." if names_ else "There is none; is Kueue installed?"
+        raise SpecError(f"There is no {what} {name!r} in the cluster.", hint) from None
+    except Forbidden:
+        return  # one may submit to a queue that one may not see
+
+
+def _workload(api: Api, namespace: str, uid: str) -> Object | None:
+    path = f"/apis/{_GROUP}/namespaces/{namespace}/workloads"
+    found = api.get(path, labelSelector=f"{names.JOB_UID}={uid}").get("items") or []
+    return found[0] if found else None
+
+
+def _position(api: Api, namespace: str, queue: str, workload: Object) -> int | None:
+    """How many are before it in the LocalQueue; None if the visibility API is not there or not for us."""
+    path = f"/apis/{_VISIBILITY}/namespaces/{namespace}/localqueues/{queue}/pendingworkloads"
+    try:
+        pending = api.get(path, limit=1000).get("items") or []
+    except ApiError:
+        return None
+    for item in pending:
+        if item.get("metadata", {}).get("name") == workload["metadata"]["name"]:
+            place = item.get("positionInLocalQueue")
+            return int(place) if isinstance(place, int) else None
+    return None

@@ -1,0 +1,259 @@
+"""`Cache`: what one kind of object is like now, kept up to date by one watch for the whole process."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+
+from sovlab.kube.api import Api
+from sovlab.kube.errors import ApiError, ClusterError, Gone
+
+PAGE = 500
+_TIMEOUT = 240
+"""Seconds after which the server ends a watch, so that a dead connection is noticed soon after."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 15.0
+
+Object = dict[str, Any]
+
+
+class _Event(msgspec.Struct):
+    type: str
+    object: msgspec.Raw
+
+
+class Cache:
+    """The objects of one collection, by name.
+
+    A thread lists the collection and then watches it, from where it left off after each break and from a
+    new list where the server no longer knows that place (410). It starts when somebody asks and ends a
+    while after the last one has gone.
+
+    Args:
+        api: of the cluster.
+        path: of the collection, e.g. ``/apis/batch/v1/namespaces/ml/jobs``.
+        selector: label selector.
+        trim: makes what is kept from an object as it came, to save memory; None drops the object.
+        linger: seconds that it goes on without anybody asking.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        path: str,
+        selector: str,
+        *,
+        trim: Callable[[Object], Object | None],
+        linger: float = 30.0,
+    ) -> None:
+        self._api = api
+        self._path = path
+        self._selector = selector
+        self._trim = trim
+        self._linger = linger
+        self._objects: dict[str, Object] = {}
+        self._version = ""
+        self._changed = threading.Condition()
+        self._revision = 0
+        self._users = 0
+        self._left_at = 0.0
+        self._thread: threading.Thread | None = None
+        self._stream: Any = None
+        self._failure: ClusterError | None = None
+        self._listed = False
+        self._listeners: list[Callable[[], None]] = []
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Cache]:
+        """Keep it up to date while the context lasts.
+
+        Raises:
+            ClusterError: the first list fails.
+        """
+        with self._changed:
+            self._users += 1
+            if self._thread is None:
+                self._failure, self._listed = None, False
+                self._thread = threading.Thread(
+                    target=self._run, name=f"sovlab-watch {self._path}", daemon=True
+                )
+                self._thread.start()
+            while not self._listed and self._failure is None:
+                self._changed.wait()
+            failure = None if self._listed else self._failure
+        try:
+            if failure is not None:
+                raise failure
+            yield self
+        finally:
+            with self._changed:
+                self._users -= 1
+                self._left_at = time.monotonic()
+
+    @property
+    def failure(self) -> ClusterError | None:
+        """Why it is not up to date now; None if it is."""
+        return self._failure
+
+    @property
+    def revision(self) -> int:
+        """Grows with each change."""
+        return self._revision
+
+    def get(self, name: str) -> Object | None:
+        """One object; None if there is none."""
+        with self._changed:
+            return self._objects.get(name)
+
+    def all(self) -> list[Object]:
+        """All objects, in no order."""
+        with self._changed:
+            return list(self._objects.values())
+
+    def put(self, obj: Object) -> None:
+        """Take an object that a call has answered, if it is newer than what is known."""
+        with self._changed:
+            self._apply("MODIFIED", obj)
+            self._tell()
+
+    def drop(self, name: str) -> None:
+        """Take out an object that was deleted by a call."""
+        with self._changed:
+            if self._objects.pop(name, None) is not None:
+                self._tell()
+
+    def wait(self, revision: int, timeout: float | None = None) -> int:
+        """Wait until something has changed since ``revision``; the revision now."""
+        with self._changed:
+            if self._revision == revision:
+                self._changed.wait(timeout)
+            return self._revision
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Have ``listener`` called at each change, from another thread. It must be quick."""
+        with self._changed:
+            self._listeners.append(listener)
+
+    def ignore(self, listener: Callable[[], None]) -> None:
+        """Take back `listen`."""
+        with self._changed:
+            self._listeners.remove(listener)
+
+    # --- the thread
+
+    def _run(self) -> None:
+        pause = _FIRST_PAUSE
+        try:
+            while self._wanted():
+                try:
+                    if not self._version:
+                        self._list()
+                    begun = time.monotonic()
+                    self._watch()
+                    if time.monotonic() - begun > _FIRST_PAUSE:
+                        pause = _FIRST_PAUSE
+                        continue  # the server ends watches after a while
+                except Gone:
+                    self._version = ""
+                    continue
+                except ClusterError as error:
+                    self._fail(error)
+                    if isinstance(error, ApiError) and not self._listed:
+                        return
+                time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311
+                pause = min(pause * 2, _LONGEST_PAUSE)
+        finally:
+            with self._changed:
+                self._thread = None
+                self._version = ""
+                self._changed.notify_all()
+
+    def _wanted(self) -> bool:
+        return self._users > 0 or time.monotonic() - self._left_at < self._linger
+
+    def _fail(self, error: ClusterError) -> None:
+        with self._changed:
+            self._failure = error
+            self._tell()
+
+    def _tell(self) -> None:
+        self._revision += 1
+        self._changed.notify_all()
+        for listener in self._listeners:
+            listener()
+
+    def _list(self) -> None:
+        found: dict[str, Object] = {}
+        token: str | None = None
+        while True:
+            page = self._api.get(
+                self._path, labelSelector=self._selector, limit=PAGE, **({"continue": token} if token else {})
+            )
+            for item in page.get("items") or ():
+                kept = self._trim(item)
+                if kept is not None:
+                    found[item["metadata"]["name"]] = kept
+            token = page["metadata"].get("continue")
+            if not token:
+                break
+        with self._changed:
+            self._objects = found
+            self._version = page["metadata"]["resourceVersion"]
+            self._listed, self._failure = True, None
+            self._tell()
+
+    def _watch(self) -> None:
+        query = {
+            "labelSelector": self._selector,
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": self._version,
+            "timeoutSeconds": _TIMEOUT,
+        }
+        with self._api.stream(self._path, query, read_timeout=_TIMEOUT + 15) as stream:
+            with self._changed:
+                if self._failure is not None:
+                    self._failure = None
+                    self._tell()
+            for line in stream.lines():
+                self._take(line)
+                if not self._wanted():
+                    return
+
+    def _take(self, line: bytes) -> None:
+        event = msgspec.json.decode(line, type=_Event)
+        obj: Object = msgspec.json.decode(event.object)
+        if event.type == "ERROR":
+            code = obj.get("code")
+            if code == 410:
+                raise Gone("The watch is too old to go on.", status=410)
+            raise ApiError(f"The watch ended: {obj.get('message')}.", status=int(code or 0))
+        with self._changed:
+            self._version = obj["metadata"]["resourceVersion"]
+            if event.type != "BOOKMARK":
+                self._apply(event.type, obj)
+                self._tell()
+
+    def _apply(self, kind: str, obj: Object) -> None:
+        name = obj["metadata"]["name"]
+        if kind == "DELETED":
+            self._objects.pop(name, None)
+            return
+        kept = self._trim(obj)
+        known = self._objects.get(name)
+        if kept is None:
+            self._objects.pop(name, None)
+        elif known is None or not _older(kept, known):
+            self._objects[name] = kept
+
+
+def _older(one: Object, other: Object) -> bool:
+    """Whether ``one`` is an earlier version of ``other`` (KEP-5504: versions of a kind can be compared)."""
+    a, b = (str(o["metadata"].get("resourceVersion", "")) for o in (one, other))
+    same = one["metadata"].get("uid") == other["metadata"].get("uid")
+    return same and a.isdigit() and b.isdigit() and int(a) < int(b)
