@@ -18,7 +18,7 @@ from sovlab.errors import ExecutorError, JobNotFound
 from sovlab.executors.executor import Capacity, Cleaned, Executor
 from sovlab.handle import Job
 from sovlab.options import Options
-from sovlab.settings import Settings, load
+from sovlab.settings import Settings, Target, load
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +53,25 @@ class Client:
         chosen = self.settings.target_named(target)
         with self._lock:
             if chosen.name not in self._executors:
-                from sovlab.executors.local import LocalExecutor
-
-                local = self.settings.local
-                self._executors[chosen.name] = LocalExecutor(
-                    self.settings.state,
-                    target=chosen.name,
-                    cores=local.cores,
-                    memory=local.memory,
-                    idle=local.idle_minutes * 60,
-                    python=local.python,
-                )
+                self._executors[chosen.name] = self._make(chosen)
             return self._executors[chosen.name]
+
+    def _make(self, target: Target) -> Executor:
+        if target.cluster is not None:
+            from sovlab.clusters import executor_for
+
+            return executor_for(target.name, target.cluster, self.settings.state)
+        from sovlab.executors.local import LocalExecutor
+
+        local = self.settings.local
+        return LocalExecutor(
+            self.settings.state,
+            target=target.name,
+            cores=local.cores,
+            memory=local.memory,
+            idle=local.idle_minutes * 60,
+            python=local.python,
+        )
 
     def submit_cell(
         self,

@@ -21,8 +21,9 @@ def _home() -> Iterator[Path]:
 def _own_places(_home: Path) -> Iterator[None]:
     """No test reads or writes the user's jobs or settings."""
     patch = pytest.MonkeyPatch()
-    for name in [name for name in os.environ if name.startswith("SOVLAB_")]:
-        patch.delenv(name)
+    for name in list(os.environ):
+        if name.startswith("SOVLAB_") and not name.startswith("SOVLAB_TEST_"):
+            patch.delenv(name)
     patch.setenv("SOVLAB_STATE_DIR", str(_home / "state"))
     patch.setenv("SOVLAB_CONFIG_FILE", str(_home / "config.toml"))
     yield

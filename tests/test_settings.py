@@ -119,8 +119,14 @@ def test_the_state_directory_is_one_place_for_all_projects(place, monkeypatch):
         ("[defaults]\nbackend = ''\n", 2, "auto"),
         ("local = 3\n", 1, "There are"),
         ("target = ['a']\n", 1, "name of a target"),
-        ("[targets.far]\nexecutor = 'kubernetes'\n", 1, 'only executor = "local"'),
-        ("[targets.far]\nqueue = 'research'\n", 1, "There is executor"),
+        ("[targets.far]\nexecutor = 'slurm'\n", 1, 'executor = "kubernetes"'),
+        ("[targets.far]\nqueue = 'research'\n", 1, 'executor = "kubernetes"'),
+        ("[targets.far]\nexecutor = 'kubernetes'\n", 1, "in_cluster"),
+        ("[targets.far]\nexecutor = 'kubernetes'\nkontext = 'a'\n", 1, "Did you mean context"),
+        ("[targets.far]\nexecutor = 'kubernetes'\ncontext = 'a'\nhold = 'soon'\n", 1, "soon"),
+        ("[targets.far]\nexecutor = 'kubernetes'\ncontext = 'a'\nstore = 'nfs'\n", 1, "pvc:CLAIM"),
+        ("[targets.far]\nexecutor = 'kubernetes'\ncontext = 'a'\nworkload = 'pod'\n", 1, "jobset"),
+        ("[targets.far]\nexecutor = 'kubernetes'\ncontext = 'a'\nuser = 'me'\n", 1, "user"),
         ("[targets]\nfar = 1\n", 2, "[targets.far]"),
         ("[targets.'a b']\nexecutor = 'local'\n", 0, "no name for a target"),
         ("[local\n", 1, "no valid TOML"),
@@ -242,7 +248,22 @@ def test_using_a_target_that_is_nowhere_writes_nothing(place):
 
 def test_settings_can_be_shown_as_json(place):
     document = msgspec.json.decode(msgspec.json.encode({"targets": load().targets}))
-    assert document["targets"]["local"] == {"name": "local", "executor": "local", "source": "built in"}
+    told = {"name": "local", "executor": "local", "source": "built in", "cluster": None}
+    assert document["targets"]["local"] == told
+
+
+def test_a_target_on_a_cluster_says_all_that_its_jobs_need(place):
+    path = user(
+        place,
+        "[targets.far]\nexecutor = 'kubernetes'\ncontext = 'site'\nkubeconfig = 'kube.conf'\n"
+        "namespace = 'ml'\nimage = 'a'\nimages.cuda = 'b'\nqueue = 'research'\nhold = '10m'\nmemory = '2G'\n"
+        "tolerations = [{key = 'gpu', operator = 'Exists'}]\n",
+    )
+    cluster = load().target_named("far").cluster
+    assert cluster.kubeconfig == str(path.parent / "kube.conf")
+    assert (cluster.namespace, cluster.image, cluster.images) == ("ml", "a", {"cuda": "b"})
+    assert (cluster.hold, cluster.memory) == (600, 2 << 30)
+    assert cluster.tolerations == [{"key": "gpu", "operator": "Exists"}]
 
 
 def test_importing_settings_loads_nothing_heavy():

@@ -128,6 +128,36 @@ class Connection:
         )
 
 
+def namespace_of(login: Login) -> str:
+    """The namespace that a context names, else ``default``; no plugin is run. Raises `CredentialsError`."""
+    from kubernetes import config
+
+    if login.context is None:
+        return _configured(login)[1]
+    file = str(login.kubeconfig) if login.kubeconfig is not None else None
+    try:
+        return str(_context(login, file, config)["context"].get("namespace") or "default")
+    except config.ConfigException as error:
+        raise _unusable(login, error) from None
+
+
+def _context(login: Login, file: str | None, config: Any) -> Any:
+    contexts = config.list_kube_config_contexts(config_file=file)[0]
+    found = next((c for c in contexts if c["name"] == login.context), None)
+    if found is None:
+        names = ", ".join(sorted(c["name"] for c in contexts)) or "none"
+        raise CredentialsError(f"The kubeconfig has no context {login.context!r}.", f"There are: {names}.")
+    return found
+
+
+def _unusable(login: Login, error: Exception) -> CredentialsError:
+    where = f" {login.kubeconfig}" if login.kubeconfig is not None else ""
+    return CredentialsError(
+        f"The kubeconfig{where} cannot be used for {login.title}: {error}.".replace("..", "."),
+        "Check KUBECONFIG, or give the target a kubeconfig of its own.",
+    )
+
+
 def _configured(login: Login) -> tuple[Any, str]:
     """The client's configuration, and the context's namespace."""
     from kubernetes import config
@@ -140,13 +170,7 @@ def _configured(login: Login) -> tuple[Any, str]:
             place = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
             return settings, place.read_text().strip() if place.exists() else "default"
         file = str(login.kubeconfig) if login.kubeconfig is not None else None
-        contexts = config.list_kube_config_contexts(config_file=file)[0]
-        found = next((c for c in contexts if c["name"] == login.context), None)
-        if found is None:
-            names = ", ".join(sorted(c["name"] for c in contexts)) or "none"
-            raise CredentialsError(
-                f"The kubeconfig has no context {login.context!r}.", f"There are: {names}."
-            )
+        found = _context(login, file, config)
         config.load_kube_config(
             config_file=file,
             context=login.context,
@@ -154,11 +178,7 @@ def _configured(login: Login) -> tuple[Any, str]:
             persist_config=False,
         )
     except config.ConfigException as error:
-        where = f" {login.kubeconfig}" if login.kubeconfig is not None else ""
-        raise CredentialsError(
-            f"The kubeconfig{where} cannot be used for {login.title}: {error}.".replace("..", "."),
-            "Check KUBECONFIG, or give the target a kubeconfig of its own.",
-        ) from None
+        raise _unusable(login, error) from None
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise CredentialsError(
             f"The credentials of {login.title} cannot be read: {type(error).__name__}: {error}."

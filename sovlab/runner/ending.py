@@ -79,6 +79,8 @@ def describe(order: Order, ending: Ending, outcome: Outcome, left: Left) -> Dict
         record["message"] = f"{ending.why} from outside ended it."
     elif report is None:
         _explain_silence(record, killed_by, left.oom_kills)
+        if record["reason"] == "out_of_memory" and order.contained and order.memory is not None:
+            record["message"] = f"It used more memory than the {_size(order.memory)} that --memory allows."
         if rank is not None:
             record["message"] = f"Rank {rank}: {record['message']}"
     elif report.get("terminated"):

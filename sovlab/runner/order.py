@@ -41,6 +41,7 @@ class Order:
         timeout: seconds the job may run; None for no limit.
         grace: seconds between SIGTERM and SIGKILL.
         memory: bytes that the job's processes may use in all; None for no limit.
+        contained: whether the system itself keeps that limit, as containers do.
         labels: what cells are called, by the SHA-256 of their source.
         origin: where it was submitted from, for people.
         digest: of the payload, by which a store keeps it.
@@ -77,6 +78,7 @@ class Order:
         timeout: Optional[float] = None,
         grace: float = 30.0,
         memory: Optional[int] = None,
+        contained: bool = False,
         labels: Optional[Dict[str, str]] = None,
         origin: str = "",
         digest: str = "",
@@ -109,6 +111,7 @@ class Order:
         self.timeout = timeout
         self.grace = grace
         self.memory = memory
+        self.contained = contained
         self.labels = dict(labels or {})
         self.origin = origin
         self.digest = digest

@@ -107,9 +107,9 @@ class Pod:
         if kept is not None and os.path.exists(kept):
             order.payload = kept
         elif order.payload_url and not os.path.exists(order.payload):
-            from sovlab.runner import web
+            from sovlab.runner.web import download
 
-            web.download(order.payload_url, order.payload)
+            download(order.payload_url, order.payload)
 
     def _kept_payload(self) -> Optional[str]:
         if self._store is None or not self._order.digest:
@@ -217,9 +217,9 @@ class Pod:
                 places.copy(path, places.kept_results(self._store, order.job_id))
                 return "store"
             if order.results_url:
-                from sovlab.runner import web
+                from sovlab.runner.web import upload
 
-                web.upload(order.results_url, path)
+                upload(order.results_url, path)
                 return "store"
         except OSError as error:
             self._outlet.feed(f"The results cannot be put into the store: {error}\n".encode())

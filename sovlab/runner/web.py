@@ -45,7 +45,8 @@ def upload(url: str, source: str) -> None:
 def _patiently(do: Callable[[], None]) -> None:
     for attempt in range(_TRIES):
         try:
-            return do()
+            do()
+            return
         except OSError as error:
             if attempt == _TRIES - 1:
                 # Not the library's own words: they may hold the URL, which is a secret.

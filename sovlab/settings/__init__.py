@@ -9,10 +9,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sovlab.settings.cluster import Cluster
 from sovlab.settings.model import DEFAULT, Defaults, Local, Settings, Target
 from sovlab.settings.reading import config_file, load
 
-__all__ = ["DEFAULT", "Defaults", "Local", "Settings", "Target", "config_file", "load", "use_target"]
+__all__ = [
+    "DEFAULT",
+    "Cluster",
+    "Defaults",
+    "Local",
+    "Settings",
+    "Target",
+    "config_file",
+    "load",
+    "use_target",
+]
 
 
 def use_target(name: str) -> Path:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
 from sovlab.errors import SettingsError
+from sovlab.settings.cluster import Cluster
+from sovlab.settings.words import suggest
 
 DEFAULT = "default"
 """The source of a value that nobody set."""
@@ -17,13 +19,15 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """A named place where jobs run.
 
     Attributes:
-        executor: what runs them there; this version has ``local``.
+        executor: what runs them there: ``local`` or ``kubernetes``.
         source: where it is defined: a file and line, or ``built in``.
+        cluster: what a target on Kubernetes says of its cluster.
     """
 
     name: str
     executor: str = "local"
     source: str = "built in"
+    cluster: Cluster | None = None
 
 
 class Local(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,11 +99,3 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             f"{what} defined nowhere.",
             f"{suggest(wanted, self.targets)}There are {', '.join(sorted(self.targets))}.",
         )
-
-
-def suggest(word: str, among: Iterable[str]) -> str:
-    """``Did you mean …? `` with the nearest of ``among``; empty if none is near."""
-    import difflib
-
-    near = difflib.get_close_matches(word, list(among), 1)
-    return f"Did you mean {near[0]}? " if near else ""

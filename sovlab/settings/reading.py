@@ -12,7 +12,9 @@ import msgspec
 
 from sovlab.core.units import parse_bytes, parse_duration
 from sovlab.errors import SettingsError, SpecError
-from sovlab.settings.model import Defaults, Local, Settings, Target, suggest
+from sovlab.settings.cluster import read_cluster
+from sovlab.settings.model import Defaults, Local, Settings, Target
+from sovlab.settings.words import suggest
 
 PROJECT_FILE = "sovlab.toml"
 
@@ -151,7 +153,9 @@ def _flatten(
     for name, value in document.items():
         if name == "targets" and isinstance(value, dict):
             for target, table in value.items():
-                targets[target] = _target(target, table, _place(path, content, f"targets.{target}"))
+                targets[target] = _target(
+                    target, table, _place(path, content, f"targets.{target}"), path.parent
+                )
         elif name in ("local", "defaults") and isinstance(value, dict):
             for inner, each in value.items():
                 key = f"{name}.{inner}"
@@ -173,7 +177,7 @@ def _value(key: str, value: Any, place: str, *, text: bool = False) -> Any:
         raise SettingsError(f"{place}: {key} is {value!r}.", known.advice) from error
 
 
-def _target(name: str, table: Any, place: str) -> Target:
+def _target(name: str, table: Any, place: str, folder: Path) -> Target:
     if not _TARGET_NAME.fullmatch(name):
         raise SettingsError(
             f"{place}: {name!r} is no name for a target.", "Use letters, digits, - _ and a dot."
@@ -182,17 +186,21 @@ def _target(name: str, table: Any, place: str) -> Target:
         raise SettingsError(
             f"{place}: targets.{name} is no table.", f"Write [targets.{name}] on a line of its own."
         )
-    unknown = next((key for key in table if key != "executor"), None)
-    if unknown is not None:
-        raise SettingsError(
-            f"{place}: target {name!r} has no setting {unknown!r}.",
-            f"{suggest(unknown, ['executor'])}There is executor.",
-        )
     executor = table.get("executor", "local")
+    rest = {key: value for key, value in table.items() if key != "executor"}
+    if executor == "kubernetes":
+        cluster = read_cluster(name, rest, place, folder)
+        return Target(name=name, executor=executor, source=place, cluster=cluster)
     if executor != "local":
         raise SettingsError(
             f"{place}: target {name!r} has the executor {executor!r}.",
-            'This version of sovlab has only executor = "local".',
+            'There are executor = "local" and executor = "kubernetes".',
+        )
+    if rest:
+        unknown = next(iter(rest))
+        raise SettingsError(
+            f"{place}: target {name!r} has no setting {unknown!r}.",
+            f'{suggest(unknown, ["executor"])}With executor = "kubernetes" there are more; without it, none.',
         )
     return Target(name=name, source=place)
 

@@ -72,7 +72,15 @@ def _local_place() -> Iterator[Place]:
         executor.stop_agent()
 
 
-EXECUTORS: dict[str, Callable[[], Iterator[Place]]] = {"local": _local_place}
+def _cluster_place() -> Iterator[Place]:
+    """A namespace of its own on the real cluster that ``SOVLAB_TEST_KUBECONFIG`` names."""
+    from tests.cluster.conftest import real_cluster
+
+    with real_cluster() as cluster, tempfile.TemporaryDirectory(prefix="sov-") as directory:
+        yield Place(cluster.executor(Path(directory)), Path(directory) / "objects")
+
+
+EXECUTORS: dict[str, Callable[[], Iterator[Place]]] = {"local": _local_place, "cluster": _cluster_place}
 """Every executor that there is; the contract tests run with each."""
 
 

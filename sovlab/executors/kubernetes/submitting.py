@@ -164,6 +164,7 @@ class Submission:
             timeout=spec.timeout,
             grace=spec.grace,
             memory=spec.resources.memory,
+            contained=True,
             labels=dict(spec.labels),
             origin=spec.origin,
             digest=spec.payload,

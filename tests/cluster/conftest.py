@@ -1,0 +1,77 @@
+"""A real cluster, where one is had: ``SOVLAB_TEST_KUBECONFIG``, its ``_CONTEXT`` and ``_IMAGE``.
+
+Each user of it gets a namespace of its own, with the restricted Pod Security level enforced, and deletes
+it in the end. The image needs Python, torch, numpy and matplotlib, and is on the nodes or can be pulled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sovlab.executors.kubernetes import KubernetesExecutor
+from sovlab.kube.api import Api
+from sovlab.kube.connection import Login
+from sovlab.kube.place import Place
+
+KUBECONFIG = "SOVLAB_TEST_KUBECONFIG"
+IMAGE = "SOVLAB_TEST_IMAGE"
+
+
+class Cluster:
+    """A cluster and a namespace in it.
+
+    Args:
+        login: who we are there.
+        namespace: that was made for this.
+        image: for jobs.
+    """
+
+    def __init__(self, login: Login, namespace: str, image: str) -> None:
+        self.login = login
+        self.namespace = namespace
+        self.image = image
+        self.api = Api(login)
+
+    def place(self, **changes: Any) -> Place:
+        return Place(**{"namespace": self.namespace, "images": {"": self.image}, **changes})
+
+    def executor(self, state: Path, **changes: Any) -> KubernetesExecutor:
+        return KubernetesExecutor("cluster", self.login, self.place(**changes), state)
+
+
+def login() -> Login:
+    """Who we are on the real cluster; skips the test where there is none."""
+    config = os.environ.get(KUBECONFIG)
+    if not config:
+        pytest.skip(f"no real cluster: {KUBECONFIG} names no kubeconfig")
+    path = Path(config)
+    context = os.environ.get("SOVLAB_TEST_CONTEXT") or yaml.safe_load(path.read_text())["current-context"]
+    return Login(context=context, kubeconfig=path)
+
+
+@contextlib.contextmanager
+def real_cluster() -> Iterator[Cluster]:
+    """A namespace on the real cluster, deleted in the end."""
+    who = login()
+    name = f"sovlab-test-{secrets.token_hex(4)}"
+    cluster = Cluster(who, name, os.environ.get(IMAGE, "localhost/sovlab-cpu:dev"))
+    labels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
+    cluster.api.create("/api/v1/namespaces", {"metadata": {"name": name, "labels": labels}})
+    try:
+        yield cluster
+    finally:
+        cluster.api.delete(f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    with real_cluster() as found:
+        yield found
