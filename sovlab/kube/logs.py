@@ -140,20 +140,19 @@ class PodLog:
         """
         pause = _FIRST_PAUSE
         while not self._stopped.is_set():
-            was_over = over()
-            before = self.position
+            was_over, before = over(), self.position
             try:
                 complete = yield from self._read(follow=follow and not was_over)
+                if complete or not follow or was_over:
+                    return
             except Invalid:  # the container has not started yet
-                complete = not follow
+                if not follow:
+                    return
             except NotFound:
                 return
             except ClusterError:
-                complete = False
                 if not follow:
                     raise
-            if complete or not follow or was_over:
-                return
             if self.position > before:
                 pause = _FIRST_PAUSE
             if not over():

@@ -11,8 +11,10 @@ from sovlab.kube import names
 from sovlab.kube.api import Api
 from sovlab.kube.errors import ApiError, Forbidden, NotFound
 
-_GROUP = "kueue.x-k8s.io/v1beta2"
-_VISIBILITY = "visibility.kueue.x-k8s.io/v1beta2"
+VERSION = "v1beta2"
+"""Of Kueue's API, since Kueue 0.14."""
+_GROUP = f"kueue.x-k8s.io/{VERSION}"
+_VISIBILITY = f"visibility.kueue.x-k8s.io/{VERSION}"
 
 Object = Mapping[str, Any]
 
@@ -78,24 +80,44 @@ def _plain(reason: str, message: str) -> str:
 def check(api: Api, namespace: str, queue: str, priority: str) -> None:
     """See that a queue and a priority exist, before anything is submitted to them.
 
+    Args:
+        api: of the cluster.
+        namespace: of the queue.
+        queue: a LocalQueue; empty for none.
+        priority: a WorkloadPriorityClass where there is a queue, else a PriorityClass; empty for none.
+
     Raises:
         SpecError: there is no such queue or priority; the message names those that there are.
     """
     base = f"/apis/{_GROUP}"
-    _check(api, f"{base}/namespaces/{namespace}/localqueues", queue, "queue")
-    if priority:
-        _check(api, f"{base}/workloadpriorityclasses", priority, "priority")
+    if queue:
+        where = f"{base}/namespaces/{namespace}/localqueues"
+        _check(api, where, queue, f"queue {queue!r} in namespace {namespace}", "is Kueue installed?")
+    if priority and queue:
+        where = f"{base}/workloadpriorityclasses"
+        _check(
+            api, where, priority, f"priority {priority!r} for queues (WorkloadPriorityClass)", "leave it out."
+        )
+    elif priority:
+        where = "/apis/scheduling.k8s.io/v1/priorityclasses"
+        _check(api, where, priority, f"priority {priority!r} (PriorityClass)", "leave it out.")
 
 
-def _check(api: Api, path: str, name: str, what: str) -> None:
+def queues(api: Api, namespace: str) -> list[str]:
+    """The LocalQueues of a namespace. Raises `ApiError`."""
+    found = api.get(f"/apis/{_GROUP}/namespaces/{namespace}/localqueues").get("items") or ()
+    return sorted(str(item["metadata"]["name"]) for item in found)
+
+
+def _check(api: Api, path: str, name: str, what: str, otherwise: str) -> None:
     try:
         api.get(f"{path}/{name}")
     except NotFound:
         names_: Sequence[str] = ()
         with contextlib.suppress(ApiError):
             names_ = [item["metadata"]["name"] for item in api.get(path).get("items") or ()]
-        hint = f"There are {', '.join(sorted(names_))}." if names_ else "There is none; is Kueue installed?"
-        raise SpecError(f"There is no {what} {name!r} in the cluster.", hint) from None
+        hint = f"There are {', '.join(sorted(names_))}." if names_ else f"There is none; {otherwise}"
+        raise SpecError(f"There is no {what}.", hint) from None
     except Forbidden:
         return  # one may submit to a queue that one may not see
 

@@ -39,12 +39,29 @@ class Cluster:
         self.namespace = namespace
         self.image = image
         self.api = Api(login)
+        self.fake: Any = None
+        """The `FakeCluster`, if it is none that is real."""
 
     def place(self, **changes: Any) -> Place:
         return Place(**{"namespace": self.namespace, "images": {"": self.image}, **changes})
 
-    def executor(self, state: Path, **changes: Any) -> KubernetesExecutor:
-        return KubernetesExecutor("cluster", self.login, self.place(**changes), state)
+    def executor(self, state: Path, *, kubeconfig: Path | None = None, **changes: Any) -> KubernetesExecutor:
+        who = Login(context=self.login.context, kubeconfig=kubeconfig or self.login.kubeconfig)
+        return KubernetesExecutor("cluster", who, self.place(**changes), state, couriers=False)
+
+    def path(self, kind: str, name: str = "", group: str = "api/v1") -> str:
+        """Of a collection in the namespace, or of one object in it."""
+        base = f"/{group}/namespaces/{self.namespace}/{kind}"
+        return f"{base}/{name}" if name else base
+
+    def left(self, job_id: str) -> dict[str, int]:
+        """How many objects of a job there are, by kind."""
+        kinds = {"jobs": "apis/batch/v1", "pods": "api/v1", "secrets": "api/v1", "services": "api/v1"}
+        found = {}
+        for kind, group in kinds.items():
+            items = self.api.get(self.path(kind, group=group), labelSelector=f"sovlab.dev/job={job_id}")
+            found[kind] = len(items.get("items") or ())
+        return found
 
 
 def login() -> Login:

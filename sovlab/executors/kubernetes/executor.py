@@ -24,6 +24,7 @@ from sovlab.errors import (
 )
 from sovlab.executors.executor import Capacity, Cleaned
 from sovlab.executors.kubernetes import objects as ours
+from sovlab.executors.kubernetes.courier import Mission, send_out
 from sovlab.executors.kubernetes.ending import cancel as cancel_job
 from sovlab.executors.kubernetes.following import Following
 from sovlab.executors.kubernetes.keeping import Kept
@@ -49,20 +50,26 @@ class KubernetesExecutor:
         login: where the cluster is and who we are there.
         place: what the target says of it.
         state: the user's state directory.
+        couriers: whether a process may be started that brings and fetches what a pod waits for.
     """
 
-    def __init__(self, target: str, login: Login, place: Place, state: Path) -> None:
+    def __init__(
+        self, target: str, login: Login, place: Place, state: Path, *, couriers: bool = True
+    ) -> None:
         self.target = target
         self._place = place
+        self._mission = Mission(target, login, place, str(state)) if couriers else None
         self._api = Api(login)
         self._objects = Objects(self._api, place.namespace)
-        self._kept = Kept(state / "clusters" / target)
-        self._transfers = Transfers(self._api, place, self._kept)
+        self.kept = Kept(state / "clusters" / target)
+        self._transfers = Transfers(self._api, place, self.kept)
         self._reasons = Reasons(self._api, place.namespace)
 
     def submit(self, job_id: str, spec: JobSpec, payload: Path, environ: Mapping[str, str]) -> None:
         """See `Executor.submit`; the submitter's environment stays here."""
-        self._submission(job_id, spec, payload).carry_out(self._kept)
+        self._submission(job_id, spec, payload).carry_out(self.kept)
+        if self._mission is not None:
+            send_out(self._mission, self.kept, job_id)
 
     def manifests(self, job_id: str, spec: JobSpec, payload: Path, *, check: bool = False) -> list[Object]:
         """The objects that a submit would make; with ``check`` the server has accepted them.
@@ -172,7 +179,7 @@ class KubernetesExecutor:
 
     def results(self, job_id: str) -> Path | None:
         """See `Executor.results`."""
-        there = self._kept.results(job_id) if is_job_id(job_id) else None
+        there = self.kept.results(job_id) if is_job_id(job_id) else None
         if there is not None and there.exists():
             return there
         self._found(job_id)
@@ -189,7 +196,7 @@ class KubernetesExecutor:
     def _delete(self, kind: ours.Kind, job_id: str) -> int:
         self._api.delete(f"{kind.path}/{job_id}")
         self._objects.forget(job_id)
-        return self._kept.forget(job_id)
+        return self.kept.forget(job_id)
 
     def clean(self, *, older_than: float, dry_run: bool = False) -> Cleaned:
         """See `Executor.clean`; what interrupted submits left is deleted too."""

@@ -19,15 +19,33 @@ class Kept:
     """
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self.root = root
+
+    @property
+    def requests(self) -> Path:
+        """Where a file for each job asks for a courier."""
+        return self.root / "attend"
+
+    def attend(self, job_id: str) -> None:
+        """Ask for a courier for a job."""
+        self.requests.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (self.requests / job_id).touch(mode=0o600)
+
+    def attended(self) -> list[str]:
+        """The jobs that a courier is asked for."""
+        return sorted(path.name for path in self.requests.iterdir()) if self.requests.exists() else []
+
+    def attend_no_more(self, job_id: str) -> None:
+        """Take back `attend`."""
+        (self.requests / job_id).unlink(missing_ok=True)
 
     def results(self, job_id: str) -> Path:
         """Where the results of a job are, or will be."""
-        return self._root / job_id / "results.pack"
+        return self.root / job_id / "results.pack"
 
     def payload(self, job_id: str) -> Path:
         """Where the payload of a job is, if it must be sent from here."""
-        return self._root / job_id / "payload.pack"
+        return self.root / job_id / "payload.pack"
 
     def put_payload(self, job_id: str, payload: Path) -> None:
         """Keep a payload, by a link where that is possible."""
@@ -71,12 +89,12 @@ class Kept:
 
     def forget(self, job_id: str) -> int:
         """Delete what is kept of a job; how many bytes that were."""
-        place = self._root / job_id
+        place = self.root / job_id
         size = sum(p.stat().st_size for p in place.rglob("*") if p.is_file()) if place.exists() else 0
         shutil.rmtree(place, ignore_errors=True)
         return size
 
     def _make(self, job_id: str) -> Path:
-        place = self._root / job_id
+        place = self.root / job_id
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         return place

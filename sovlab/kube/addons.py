@@ -1,0 +1,141 @@
+"""What a cluster has beside plain Kubernetes: JobSet, Kueue, Trainer, OpenShift, runtime classes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+
+from sovlab.errors import SpecError
+from sovlab.kube import queueing
+from sovlab.kube.api import Api
+from sovlab.kube.errors import ApiError, Forbidden, NotFound
+from sovlab.kube.findings import Finding, degraded, missing, ok
+from sovlab.kube.place import Place
+from sovlab.kube.rights import JOBSET, JOBSETS, KUEUE, WORKLOADS, Rights
+
+OPENSHIFT = "security.openshift.io"
+TRAINER = "trainer.kubeflow.org"
+_USER = 1000
+"""UID that pods are given where nothing else does it, so that an image made for root runs as well."""
+
+
+def groups_of(api: Api) -> Mapping[str, Sequence[str]]:
+    """The API groups of a cluster with their versions; empty where discovery is not open to us."""
+    with contextlib.suppress(Forbidden):
+        found = api.get("/apis").get("groups") or ()
+        return {g["name"]: [v.get("version", "") for v in g.get("versions") or ()] for g in found}
+    return {}
+
+
+def several_nodes(groups: Mapping[str, Sequence[str]], rights: Rights, place: Place) -> Iterator[Finding]:
+    """Whether JobSet runs jobs on several nodes."""
+    what, chosen = "several nodes", place.workload == "jobset"
+    if "v1alpha2" not in groups.get(JOBSET, ()):
+        if chosen:
+            advice = 'Set workload = "job", or have JobSet installed.'
+            yield missing(what, "the target wants JobSet, which is not installed", advice, named=True)
+        return
+    denied = rights.denied(JOBSETS)
+    if not denied:
+        advice = "" if chosen else 'workload = "jobset" has it run jobs on several nodes.'
+        yield ok(what, "JobSet is installed, and you may use it", advice, sets={"workload": "jobset"})
+        return
+    right = f"It takes the right to {', '.join(denied)} {JOBSETS.title} {rights.where(JOBSETS)}."
+    found = f"JobSet is installed, and you may not {', '.join(denied)} jobsets"
+    if chosen:
+        yield missing(what, found, f'{right} Or set workload = "job".')
+    else:
+        yield ok(what, f"{found}; a plain Job does it", right)
+
+
+def queue(api: Api, groups: Mapping[str, Sequence[str]], rights: Rights, place: Place) -> Iterator[Finding]:
+    """Whether Kueue lets jobs go, by which queue, and with which priority."""
+    if KUEUE not in groups:
+        if place.queue:
+            found = f"the target names queue {place.queue}, and Kueue is not installed"
+            yield missing("queue", found, "Leave the queue out.", named=True)
+            return
+    elif queueing.VERSION not in groups[KUEUE]:
+        found = f"Kueue speaks {', '.join(groups[KUEUE])}, and sovlab {queueing.VERSION}"
+        yield degraded("queue", found, "Queues work; where a job is in its queue needs Kueue 0.14 or newer.")
+        return
+    try:
+        queueing.check(api, place.namespace, place.queue, place.priority)
+    except SpecError as error:
+        yield missing("queue", error.message.rstrip("."), error.hint, named=True)
+        return
+    if KUEUE in groups and place.queue:
+        yield ok("queue", f"jobs go to queue {place.queue}")
+        seen = rights.finding(WORKLOADS)
+        if seen is not None:
+            yield seen
+    elif KUEUE in groups:
+        yield _queues(api, place.namespace)
+    if place.priority:
+        yield ok("priority", f"jobs have priority {place.priority}")
+
+
+def _queues(api: Api, namespace: str) -> Finding:
+    try:
+        found = queueing.queues(api, namespace)
+    except (Forbidden, NotFound):
+        advice = "Ask for the name of yours, if jobs must go through one, and give it with --queue."
+        return ok("queue", "Kueue is installed, and does not show you its queues", advice)
+    if not found:
+        return ok("queue", "Kueue is installed, and has no queue in the namespace")
+    if len(found) == 1:
+        return ok("queue", f"there is one: {found[0]}", f"Jobs go past it without --queue {found[0]}.")
+    return ok("queue", f"there are {', '.join(found)}", "Jobs go past them without --queue NAME.")
+
+
+def user(groups: Mapping[str, Sequence[str]], place: Place) -> Iterator[Finding]:
+    """As whom pods run: OpenShift chooses that itself, elsewhere the target does."""
+    if OPENSHIFT in groups:
+        if place.user is None and place.fs_group is None:
+            yield ok("user", "OpenShift gives pods a UID of the namespace's")
+        else:
+            advice = "Leave user and fs_group out of the target."
+            yield degraded("user", "the target sets one, and OpenShift wants to choose it", advice)
+        return
+    sets: dict[str, int] = {}
+    if place.user is None:
+        sets["user"] = _USER
+    if place.claim and place.fs_group is None:
+        sets["fs_group"] = place.user if place.user is not None else _USER
+    if place.user is not None:
+        found = f"pods run as UID {place.user}"
+        advice = f"fs_group = {place.user} lets them write to the store." if sets else ""
+    else:
+        found, advice = (
+            "pods run as their image says",
+            f"user = {_USER} lets images run that were made for root.",
+        )
+    yield ok("user", found, advice, sets=sets)
+
+
+def runtime_classes(api: Api, place: Place) -> Iterator[Finding]:
+    """Whether there is a runtime class for NVIDIA GPUs, and whether those that the target names exist."""
+    try:
+        found = api.get("/apis/node.k8s.io/v1/runtimeclasses").get("items") or []
+    except ApiError:
+        return
+    names = [str(item["metadata"]["name"]) for item in found]
+    for backend, name in place.runtime_class.items():
+        if name and name not in names:
+            hint = f"There are {', '.join(sorted(names))}." if names else "There is none."
+            what = f"there is no RuntimeClass {name}, which the target names for {backend}"
+            yield missing("runtime class", what, hint, named=True)
+    if "nvidia" in names and "cuda" not in place.runtime_class:
+        advice = 'runtime_class.cuda = "nvidia" uses it.'
+        yield ok(
+            "runtime class",
+            "there is one for NVIDIA GPUs",
+            advice,
+            sets={"runtime_class": {"cuda": "nvidia"}},
+        )
+
+
+def trainer(groups: Mapping[str, Sequence[str]]) -> Iterator[Finding]:
+    """Whether Kubeflow's Trainer is there; jobs do without."""
+    if TRAINER in groups:
+        yield ok("trainer", "Kubeflow Trainer is installed; sovlab does without it")

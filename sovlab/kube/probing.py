@@ -1,0 +1,216 @@
+"""A look at a cluster through the eyes of somebody who wants to run jobs there: facts, and what is lacking.
+
+Nothing is made: there are reads, reviews of access, and no more. Each fact is a `Finding` with the right or
+the object that would bring what is not there; whoever asks decides what follows from it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from sovlab.core.backend import Backend
+from sovlab.core.units import format_bytes
+from sovlab.kube import addons
+from sovlab.kube.api import Api
+from sovlab.kube.capacity import Counting, Offer, nodes_of
+from sovlab.kube.errors import ApiError, Forbidden, NotFound
+from sovlab.kube.findings import Finding, degraded, missing, ok
+from sovlab.kube.place import Place
+from sovlab.kube.rights import NEEDED, NODES, PODS, QUOTAS, RUN_PODS, Rights
+
+_OLDEST = (1, 29)
+"""Of Kubernetes, with which jobs are known to run."""
+_MIG = "nvidia.com/mig-"
+_SHOWN = 20
+
+
+def probe(api: Api, place: Place, backends: Mapping[str, Backend]) -> list[Finding]:
+    """What a cluster is like for the jobs of a target.
+
+    Args:
+        api: of the cluster, as the user who will submit.
+        place: what the target says of it so far.
+        backends: that jobs may run on, by name.
+
+    Raises:
+        Unreachable: the cluster does not answer.
+        CredentialsError: it does not accept who we say we are.
+    """
+    rights = Rights(api, place.namespace)
+    found = [*_server(api), *_identity(api), *_namespace(api, rights, place.namespace)]
+    if any(finding.named for finding in found):
+        return found  # without its namespace there is nothing more to see
+    groups = addons.groups_of(api)
+    rights.ask([*NEEDED, NODES, PODS, QUOTAS, RUN_PODS])
+    found += _rights(rights)
+    found += addons.several_nodes(groups, rights, place)
+    found += addons.queue(api, groups, rights, place)
+    found += addons.trainer(groups)
+    found += addons.user(groups, place)
+    found += _store(api, place)
+    found += _hardware(api, place, backends)
+    found += addons.runtime_classes(api, place)
+    found += _image(place, backends)
+    return found
+
+
+def _server(api: Api) -> Iterator[Finding]:
+    try:
+        version = str(api.get("/version").get("gitVersion") or "of an unknown version")
+    except Forbidden:
+        yield ok("server", f"{api.server}, which does not tell you its version")
+        return
+    numbers = re.match(r"v?(\d+)\.(\d+)", version)
+    found = f"Kubernetes {version} at {api.server}"
+    if numbers and (int(numbers[1]), int(numbers[2])) < _OLDEST:
+        yield degraded("server", found, f"sovlab is made for {_OLDEST[0]}.{_OLDEST[1]} and newer.")
+    else:
+        yield ok("server", found)
+
+
+def _identity(api: Api) -> Iterator[Finding]:
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    try:
+        told = api.create("/apis/authentication.k8s.io/v1/selfsubjectreviews", body)
+    except ApiError:
+        return  # an older server, or one that keeps it to itself: nothing depends on it
+    name = str(((told.get("status") or {}).get("userInfo") or {}).get("username") or "")
+    if name == "system:anonymous":
+        yield missing("you", "the cluster takes you for nobody", "Log in the way your site does.")
+    elif name:
+        yield ok("you", name)
+
+
+def _namespace(api: Api, rights: Rights, name: str) -> Iterator[Finding]:
+    try:
+        there = api.get(f"/api/v1/namespaces/{name}")
+    except NotFound:
+        yield missing("namespace", f"there is no namespace {name}", _other_namespaces(api), named=True)
+        return
+    except Forbidden:
+        if any(not rights.denied(right) for right in NEEDED if right.required):
+            yield ok("namespace", name)
+        else:
+            what = f"there is no namespace {name}, or you have no rights in it"
+            advice = f"Give yours with --namespace, or ask for the role edit in {name}."
+            yield missing("namespace", what, advice, named=True)
+        return
+    if there["metadata"].get("deletionTimestamp"):
+        advice = "Give another with --namespace."
+        yield missing("namespace", f"namespace {name} is being deleted", advice, named=True)
+        return
+    level = (there["metadata"].get("labels") or {}).get("pod-security.kubernetes.io/enforce")
+    yield ok("namespace", f"{name}, Pod Security level {level}" if level else name)
+
+
+def _other_namespaces(api: Api) -> str:
+    try:
+        items = api.get("/api/v1/namespaces", limit=_SHOWN + 1).get("items") or []
+    except ApiError:
+        return "Give yours with --namespace, or ask your administrators for one."
+    names = [n for item in items if not (n := str(item["metadata"]["name"])).startswith("kube-")]
+    return f"There are {', '.join(sorted(names)[:_SHOWN])}{', …' if len(items) > _SHOWN else ''}."
+
+
+def _rights(rights: Rights) -> Iterator[Finding]:
+    found = [rights.finding(right) for right in NEEDED]
+    if None in found:
+        advice = "The checks below show what they can; ask for the role edit in the namespace if one fails."
+        yield degraded("rights", "the cluster does not say what you may do", advice)
+    yield from (finding for finding in found if finding is not None)
+
+
+def _store(api: Api, place: Place) -> Iterator[Finding]:
+    if not place.claim:
+        return
+    path = f"/api/v1/namespaces/{place.namespace}/persistentvolumeclaims"
+    try:
+        claim = api.get(f"{path}/{place.claim}")
+    except NotFound:
+        try:
+            names = sorted(str(item["metadata"]["name"]) for item in api.get(path).get("items") or ())
+        except ApiError:
+            names = []
+        hint = f"There are {', '.join(names)}." if names else "Make one, or leave --store out."
+        found = f"there is no PersistentVolumeClaim {place.claim} in namespace {place.namespace}"
+        yield missing("store", found, hint, named=True)
+        return
+    except Forbidden:
+        advice = f"It takes the right to get persistentvolumeclaims in namespace {place.namespace}."
+        yield degraded("store", f"whether there is a claim {place.claim} is not shown to you", advice)
+        return
+    modes = (
+        (claim.get("status") or {}).get("accessModes") or (claim.get("spec") or {}).get("accessModes") or []
+    )
+    phase = (claim.get("status") or {}).get("phase")
+    what = f"claim {place.claim}, {', '.join(modes) or 'without an access mode'}"
+    if claim["metadata"].get("deletionTimestamp") or phase == "Lost":
+        yield missing("store", f"claim {place.claim} is {'lost' if phase == 'Lost' else 'being deleted'}",
+                      "Give another with --store.", named=True)  # fmt: skip
+    elif not {"ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"} & set(modes):
+        yield missing(
+            "store", f"{what}, to which nothing can be written", "It needs ReadWriteMany.", named=True
+        )
+    elif "ReadWriteMany" not in modes:
+        advice = "All pods that use it must be on one node; ReadWriteMany lets jobs have several."
+        yield degraded("store", what, advice)
+    else:
+        yield ok("store", what)
+
+
+def _hardware(api: Api, place: Place, backends: Mapping[str, Backend]) -> Iterator[Finding]:
+    nodes = nodes_of(api)
+    offers = Counting(api, place).offers(backends)
+    found = ", ".join(filter(None, map(_amount, offers))) or "not known"
+    if nodes is None:
+        by_quota = any(offer.total is not None for offer in offers)
+        found = f"{found}, by the quota of the namespace" if by_quota else "what the cluster has is not known"
+        advice = "The rights to list nodes and, in all namespaces, pods show what there is and what is free."
+        yield degraded("hardware", found, advice)
+        return
+    if any(offer.total and offer.free is None for offer in offers):
+        advice = "The right to list pods in all namespaces shows how much of it is free."
+        yield degraded("hardware", found, advice)
+    else:
+        yield ok("hardware", found)
+    slices = sorted(
+        {r for n in nodes for r in n.status.allocatable if r.startswith(_MIG) and n.amount(r) > 0}
+    )
+    whole = any(n.amount("nvidia.com/gpu") > 0 for n in nodes)
+    if not slices or "cuda" in place.resources:
+        return
+    if len(slices) == 1 and not whole:
+        advice = f'resources.cuda = "{slices[0]}" asks for it.'
+        yield ok("MIG", f"GPUs are slices, {slices[0]}", advice, sets={"resources": {"cuda": slices[0]}})
+    else:
+        kinds = ", ".join([*(["nvidia.com/gpu"] if whole else []), *slices])
+        advice = 'Choose one: resources.cuda = "…" under the target.'
+        yield (ok if whole else degraded)("MIG", f"GPUs are of several kinds: {kinds}", advice)
+
+
+def _amount(offer: Offer) -> str:
+    """Hardware in a few words: ``cuda 3 of 8 free (NVIDIA-H100)``; empty if there is none."""
+    if not offer.total:
+        return ""
+    devices = offer.detection.devices
+    models = sorted({d.model for d in devices if d.model})
+    memory = max((d.memory for d in devices if d.memory), default=None)
+    told = ", ".join([*models, *([format_bytes(memory)] if memory else [])])
+    free = f"{offer.free:g} of {offer.total:g} free" if offer.free is not None else f"{offer.total:g}"
+    return f"{offer.detection.backend} {free}" + (f" ({told})" if told else "")
+
+
+def _image(place: Place, backends: Mapping[str, Backend]) -> Iterator[Finding]:
+    named = {name or "all others": image for name, image in place.images.items() if image}
+    if not named:
+        advice = 'Give one with --image, or set image = "…" under the target; it needs Python 3.9 or newer.'
+        yield missing("image", "none is set, and jobs need one to run in", advice)
+        return
+    without = [name for name in backends if not place.image(name)]
+    told = ", ".join(f"{image} for {name}" if len(named) > 1 else image for name, image in named.items())
+    if without:
+        advice = f"Jobs cannot run on {', '.join(without)}: set images.{without[0]}, or image for all."
+        yield degraded("image", told, advice)
+    else:
+        yield ok("image", told)
