@@ -29,8 +29,8 @@ class Proxy:
         self._closed = threading.Event()
         self.refusing = False
         """Whether new connections are closed at once."""
-        self.limit: int | None = None
-        """Bytes after which a connection's answer is cut off; None for never."""
+        self.limits: list[int] = []
+        """Bytes after which the answers of the next connections are cut off, one each."""
         self.count = 0
         """Connections so far."""
 
@@ -114,8 +114,9 @@ class Proxy:
             pair = (client, server)
             with self._lock:
                 self._pairs.add(pair)
+                limit = self.limits.pop(0) if self.limits else None
             threading.Thread(target=self._pass, args=(client, server, pair, None), daemon=True).start()
-            threading.Thread(target=self._pass, args=(server, client, pair, self.limit), daemon=True).start()
+            threading.Thread(target=self._pass, args=(server, client, pair, limit), daemon=True).start()
 
     def _pass(
         self,

@@ -51,12 +51,9 @@ def test_a_log_is_whole_though_answers_are_cut_off_in_the_middle_of_a_line(proxi
         "import time\nfor i in range(3000):\n    print('number', i, 'ä' * 20)\ntime.sleep(0.5)"
     )
     place.executor.wait(job_id, 60)
+    proxy.limits = [size for size in range(20_000, 260_000, 20_000) for _ in range(2)]
     proxy.cut()
-    proxy.limit = 40_000
-    try:
-        whole = followed(place, job_id)
-    finally:
-        proxy.limit = None
+    whole = followed(place, job_id)
     assert whole.decode() == "".join(f"number {i} {'ä' * 20}\n" for i in range(3000))
 
 
