@@ -9,16 +9,31 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sovlab.core.job import JobRecord
+from sovlab.core.job import JobRecord, Reason
 from sovlab.core.names import check_name, is_job_id, new_job_id
 from sovlab.core.spec import JobSpec, Kind, Plan
-from sovlab.errors import ExecutorError, JobNotFound
-from sovlab.executors.executor import Capacity, Cleaned, Executor
+from sovlab.errors import ExecutorError, JobNotFound, SpecError
+from sovlab.executors.executor import Capacity, Cleaned, Executor, Manifests
 from sovlab.handle import Job
 from sovlab.options import Options
-from sovlab.settings import Settings, Target, load
+from sovlab.settings import (
+    Settings,
+    Target,
+    add_target,
+    check_new_target,
+    load,
+    remove_target,
+    use_target,
+)
+
+if TYPE_CHECKING:
+    from sovlab.kube.findings import Finding
+    from sovlab.settings.wanted import Wanted
+    from sovlab.targets import Prospect
+
+_ENDED_FROM_OUTSIDE = (Reason.LOST, Reason.KILLED, Reason.TIMEOUT, Reason.CANCELLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +159,12 @@ class Client:
         *,
         label: str = "",
         directory: Path | None = None,
+        check: bool = False,
     ) -> Plan:
-        """What `submit_cell` would do; nothing is submitted and nothing is left behind."""
+        """What `submit_cell` would do; nothing is submitted and nothing is left behind.
+
+        With ``check`` the cluster of the target is asked whether it would accept it.
+        """
         from sovlab.payload.pack import build_cell
 
         return self._plan(
@@ -162,10 +181,11 @@ class Client:
             options,
             name="cell",
             origin=label,
+            check=check,
         )
 
-    def plan_script(self, path: Path, args: Sequence[str], options: Options) -> Plan:
-        """What `submit_script` would do; nothing is submitted and nothing is left behind."""
+    def plan_script(self, path: Path, args: Sequence[str], options: Options, *, check: bool = False) -> Plan:
+        """What `submit_script` would do; see `plan_cell`."""
         from sovlab.payload.pack import build_script
 
         return self._plan(
@@ -175,14 +195,23 @@ class Client:
             name=path.stem,
             origin=path.name,
             args=args,
+            check=check,
         )
 
-    def rerun(self, record: JobRecord) -> Job:
-        """Submit the request of ``record`` again, as a new job with the same payload."""
+    def rerun(self, record: JobRecord, resume: bool | None = None) -> Job:
+        """Submit the request of ``record`` again, as a new job with the same payload.
+
+        Args:
+            record: of the earlier job.
+            resume: whether the new job finds what the earlier one saved in its checkpoint directory; None
+                is yes if that was ended from outside, and no if it came to its own end.
+        """
         executor = self.executor(record.target)
         spec, payload = executor.request(record.id)
+        if resume is None:
+            resume = record.status.reason in _ENDED_FROM_OUTSIDE
         job_id = new_job_id(spec.name)
-        executor.submit(job_id, spec, payload, dict(os.environ))
+        executor.submit(job_id, replace(spec, resume=record.id if resume else ""), payload, dict(os.environ))
         return Job(job_id, executor, self.rerun)
 
     def job(self, name: str, target: str | None = None) -> Job:
@@ -214,6 +243,72 @@ class Client:
     def handle(self, record: JobRecord) -> Job:
         """The live handle of a job that was listed."""
         return Job(record.id, self.executor(record.target), self.rerun)
+
+    def manifests(self, name: str, target: str | None = None) -> Manifests:
+        """The objects of a job as its cluster has them; values of Secrets are their sizes.
+
+        Raises:
+            UsageError: there is no such job, or it runs on this machine.
+        """
+        job = self.job(name, target)
+        return self.executor(target).manifests_of(job.id)
+
+    def add_target(
+        self, name: str, wanted: Wanted, *, use: bool = False, force: bool = False
+    ) -> tuple[Path, Prospect]:
+        """Look at a cluster and define a target on it in the user's settings.
+
+        Args:
+            name: of the target.
+            wanted: what is said of it.
+            use: make it the current one.
+            force: write a target of that name anew.
+
+        Returns:
+            The file that was written, and what was found and written.
+
+        Raises:
+            UsageError: what is said is wrong, or there is such a target; nothing is written.
+            ExecutorError: the cluster does not answer; nothing is written.
+        """
+        from sovlab.targets import prospect
+
+        check_new_target(name, force=force)
+        found = prospect(name, wanted, self.settings.state)
+        path = add_target(name, found.values, force=force)
+        if use:
+            use_target(name)
+        self._reload(name)
+        return path, found
+
+    def use_target(self, name: str) -> None:
+        """Make a target the current one, in the user's settings."""
+        use_target(self.settings.target_named(name).name)
+        self._reload()
+
+    def remove_target(self, name: str) -> Path:
+        """Take a target out of the user's settings; the file that was written."""
+        path = remove_target(name)
+        self._reload(name)
+        return path
+
+    def examine(self, target: str | None = None) -> list[Finding]:
+        """What the cluster of a target is like for jobs; nothing for a target on this machine.
+
+        Raises:
+            ExecutorError: it does not answer.
+        """
+        chosen = self.settings.target_named(target)
+        if chosen.cluster is None:
+            return []
+        from sovlab.targets import examine
+
+        return examine(chosen.name, chosen.cluster, self.settings.state)
+
+    def _reload(self, changed: str | None = None) -> None:
+        self.settings = load()
+        with self._lock:
+            self._executors.pop(changed or "", None)
 
     def capacity(self, target: str | None = None) -> list[Capacity]:
         """What a target has of each backend, and what of it is free."""
@@ -268,6 +363,7 @@ class Client:
         name: str,
         origin: str,
         args: Sequence[str] = (),
+        check: bool = False,
     ) -> Plan:
         import tempfile
 
@@ -275,13 +371,17 @@ class Client:
         draft = self._draft(executor, kind, options, name=name, origin=origin, args=args)
         with tempfile.TemporaryDirectory(prefix="sovlab-plan-") as scratch:
             packed = build(store=Path(scratch))
+            spec = replace(draft, payload=packed.digest, labels=packed.labels)
+            made = executor.manifests(new_job_id(spec.name), spec, packed.path, check=check)
         return Plan(
-            spec=replace(draft, payload=packed.digest, labels=packed.labels),
+            spec=spec,
             target=executor.target,
             payload=packed.size,
             variables=packed.variables,
             files=tuple(packed.files),
-            messages=tuple(packed.messages),
+            messages=(*packed.messages, *made.notes),
+            manifests=made.objects,
+            checked=check,
         )
 
     def _draft(
@@ -290,6 +390,7 @@ class Client:
         # Everything that can be wrong with the options is found here, before anything is packed.
         from sovlab.backends import choose
 
+        self._check_queue(options)
         requested = options.backend or self.settings.defaults.backend
         resources = options.resources
         backend, why = choose(requested, resources.gpus, executor.capacity())
@@ -307,10 +408,21 @@ class Client:
             outputs=options.outputs,
             args=tuple(args),
             env=options.env,
+            queue=options.queue or "",
+            priority=options.priority or "",
             timeout=options.timeout if options.timeout is not None else self.settings.defaults.timeout,
             grace=self.settings.defaults.grace,
             origin=origin,
         )
+
+    def _check_queue(self, options: Options) -> None:
+        target = self.settings.target_named(options.target)
+        for flag, word in (("--queue", options.queue), ("--priority", options.priority)):
+            if word and target.cluster is None:
+                raise SpecError(
+                    f"{flag} is {word!r}, and target {target.name} is this machine, which has none.",
+                    "Leave it out, or name a target on a cluster with --target.",
+                )
 
 
 def name_of(function: Callable[..., Any]) -> str:

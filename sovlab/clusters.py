@@ -30,6 +30,8 @@ def place_of(cluster: Cluster, namespace: str) -> Place:
         queue=cluster.queue,
         priority=cluster.priority,
         claim=cluster.store.removeprefix("pvc:") if cluster.store.startswith("pvc:") else "",
+        bucket=cluster.store if cluster.store.startswith("s3://") else "",
+        s3_endpoint=cluster.s3_endpoint,
         workload=cluster.workload,
         resources=cluster.resources,
         runtime_class=cluster.runtime_class,

@@ -8,6 +8,7 @@
     │   ├── SettingsError          a settings file or SOVLAB_* variable is wrong
     │   ├── BackendError           no such backend, or this machine does not have it
     │   ├── CaptureError           a cell reads something that cannot travel
+    │   ├── CellSyntaxError        a cell is no Python; shows what Python says of it
     │   └── JobNotFound            no job of that name or id on the target
     ├── JobError                   the job ended without success (CLI exit 1)
     │   ├── UserCodeError          the user's code raised; carries their traceback
@@ -73,6 +74,20 @@ class BackendError(UsageError):
 
 class CaptureError(UsageError):
     """A cell reads something that cannot travel to a job."""
+
+
+class CellSyntaxError(UsageError):
+    """A cell is no Python; shown as the `SyntaxError` that is its ``__cause__``, without a traceback of ours.
+
+    Args:
+        report: what Python says of it: the place, the line with a mark, the error.
+    """
+
+    def __init__(self, report: str) -> None:
+        super().__init__(report)
+
+    def _render_traceback_(self) -> list[str]:
+        return self.message.splitlines()
 
 
 class JobNotFound(UsageError):

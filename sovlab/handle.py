@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sovlab.core.event import Cursor, Event, LogChunk
 from sovlab.core.job import JobRecord, JobState, JobStatus, Reason
 from sovlab.core.spec import Kind
+from sovlab.core.units import format_clock
 from sovlab.errors import (
     JobCancelled,
     JobError,
@@ -51,7 +52,9 @@ class Job:
         rerun: submits the same request again.
     """
 
-    def __init__(self, job_id: str, executor: Executor, rerun: Callable[[JobRecord], Job]) -> None:
+    def __init__(
+        self, job_id: str, executor: Executor, rerun: Callable[[JobRecord, bool | None], Job]
+    ) -> None:
         self.id = job_id
         self._executor = executor
         self._rerun = rerun
@@ -200,9 +203,14 @@ class Job:
         """Ask it to end: SIGTERM, its grace time for the checkpoint hook, SIGKILL. Returns at once."""
         self._executor.cancel(self.id)
 
-    def rerun(self) -> Job:
-        """Submit the same request again, as a new job with the same payload."""
-        return self._rerun(self.record)
+    def rerun(self, resume: bool | None = None) -> Job:
+        """Submit the same request again, as a new job with the same payload.
+
+        Args:
+            resume: whether the new job finds what this one saved in `sovlab.checkpoint.directory`; None is
+                yes if this one was cancelled, lost, killed or out of time, and no if it came to its own end.
+        """
+        return self._rerun(self.record, resume)
 
     def delete(self) -> None:
         """Forget it and all that it left; it must have ended."""
@@ -280,7 +288,7 @@ def pending(job: Job, name: str) -> PendingResultError:
             record.status.message or f"See %sovlogs {record.id}.",
         )
     elapsed = record.status.elapsed(time.time())
-    since = f", running for {elapsed:.0f} s" if state is JobState.RUNNING and elapsed is not None else ""
+    since = f" for {format_clock(elapsed)}" if state is JobState.RUNNING and elapsed is not None else ""
     return PendingResultError(
         f"{name!r} comes from job {record.name}, which has not ended yet ({state}{since}).",
         f"Wait for it with %sovwait {record.id}.",

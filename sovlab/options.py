@@ -30,6 +30,8 @@ class Options:
         timeout: seconds the job may run; None takes the settings' default.
         name: what to call it; None takes it from the function or script.
         target: where it runs; None is the settings' current target.
+        queue: of the target's cluster; None is the target's own.
+        priority: in the target's cluster; None is the target's own.
         send: names to send (``--in``); None sends what the code reads.
         outputs: names whose values come back (``--out``).
     """
@@ -44,6 +46,8 @@ class Options:
     timeout: float | None = None
     name: str | None = None
     target: str | None = None
+    queue: str | None = None
+    priority: str | None = None
     send: tuple[str, ...] | None = None
     outputs: tuple[str, ...] = ()
 
@@ -75,6 +79,9 @@ def from_keywords(keywords: Mapping[str, Any]) -> Options:
         value = values.get(name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, kind)):
             raise SpecError(f"{name} is {value!r}.", "Give a whole number.")
+    for name in ("queue", "priority"):
+        if values.get(name) is not None and not isinstance(values[name], str):
+            raise SpecError(f"{name} is {values[name]!r}.", "Give its name, as text.")
     for name, parse in (("memory", parse_bytes), ("timeout", parse_duration)):
         if isinstance(values.get(name), str):
             values[name] = parse(values[name])
@@ -101,6 +108,10 @@ def add_arguments(parser: argparse.ArgumentParser, *, cell: bool) -> None:
     )
     where.add_argument(
         "--target", metavar="NAME", help="a place from the settings (default: the current one)"
+    )
+    where.add_argument("--queue", metavar="NAME", help="of the cluster (default: the target's)")
+    where.add_argument(
+        "--priority", metavar="NAME", help="priority class of the cluster (default: the target's)"
     )
     size = parser.add_argument_group("what each node is given")
     size.add_argument("--nodes", type=_whole, default=1, metavar="N", help="machines (default: 1)")
@@ -144,7 +155,18 @@ def add_arguments(parser: argparse.ArgumentParser, *, cell: bool) -> None:
         )
     what.add_argument("--wait", action="store_true", help="block until it has ended")
     what.add_argument(
-        "--dry-run", action="store_true", help="show what would be sent and run, and stop there"
+        "--dry-run",
+        action="store_const",
+        const="here",
+        help="show what would be sent and made, and stop there",
+    )
+    # A flag of its own for argparse: with an optional value it would take the script for it.
+    what.add_argument(
+        "--dry-run=server",
+        dest="dry_run",
+        action="store_const",
+        const="server",
+        help="also ask the cluster whether it would accept it",
     )
 
 
@@ -164,6 +186,32 @@ def split_words(words: Sequence[str]) -> tuple[list[str], list[str] | None]:
     return joined, script
 
 
+def advise(parser: argparse.ArgumentParser, complaint: str) -> tuple[str, str]:
+    """What ``parser`` complains of, as a sentence, and what to do; empty where only its help is left."""
+    text = complaint.removeprefix("argument ").rstrip(".")
+    if missing := re.fullmatch(r"the following arguments are required: (.+)", text):
+        names = [name for name in missing[1].split(", ") if name != "arguments"]  # which may be none
+        return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} missing.", ""
+    if choice := re.fullmatch(r"(\S+): invalid choice: '(.*)' \(choose from (.+)\)", text):
+        there = [name.strip("'") for name in choice[3].split(", ")]
+        return f"There is no {choice[1]} {choice[2]!r}.", _near(
+            choice[2], there
+        ) or f"There are {', '.join(there)}."
+    if unknown := re.match(r"unrecognized arguments: (-[^\s=]*)", text):
+        script = any(action.dest == "args" for action in parser._actions)
+        hint = _near(unknown[1], parser._option_string_actions)
+        return f"{text}.", hint or ("Arguments of a script go after --." if script else "")
+    text = re.sub(r"invalid int value: (.*)", r"\1 is no whole number", text)
+    text, _, hint = text.partition(". ")
+    return f"{text}.", f"{hint}." if hint else ""
+
+
+def _near(word: str, words: Iterable[str]) -> str:
+    bare = {each.lstrip("-"): each for each in words}
+    near = difflib.get_close_matches(word.lstrip("-"), bare, 1, 0.7)
+    return f"Did you mean {bare[near[0]]}?" if near else ""
+
+
 def from_arguments(parsed: argparse.Namespace) -> Options:
     """`Options` from what a parser with `add_arguments` has read."""
     return Options(
@@ -177,6 +225,8 @@ def from_arguments(parsed: argparse.Namespace) -> Options:
         timeout=parsed.timeout,
         name=parsed.name,
         target=parsed.target,
+        queue=parsed.queue,
+        priority=parsed.priority,
         send=None if getattr(parsed, "send", None) is None else names(parsed.send),
         outputs=names(getattr(parsed, "outputs", "")),
     )

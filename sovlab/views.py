@@ -5,14 +5,24 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sovlab.core.job import JobRecord, JobState, JobStatus
 from sovlab.core.spec import JobSpec, Plan
-from sovlab.core.units import format_bytes, format_duration
+from sovlab.core.units import format_bytes, format_clock, format_duration, format_limit
 from sovlab.executors.executor import Capacity
+
+if TYPE_CHECKING:
+    from sovlab.kube.findings import Finding
 
 UNKNOWN = "—"
 """What is shown for a number that is not known; never 0."""
+
+
+class Code(str):
+    """Text that is shown as it is, line by line."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +57,7 @@ def state_words(status: JobStatus, now: float) -> str:
     elapsed = status.elapsed(now)
     if status.state is JobState.RUNNING and elapsed is not None:
         done = status.progress.fraction if status.progress else None
-        return f"running {format_duration(elapsed)}" + (f", {done:.0%}" if done is not None else "")
+        return f"running {format_clock(elapsed)}" + (f", {done:.0%}" if done is not None else "")
     if status.state is JobState.FAILED and status.reason:
         return f"failed: {status.reason.replace('_', ' ')}"
     return str(status.state)
@@ -128,9 +138,11 @@ def describe(plan: Plan) -> list[Table | str]:
     """What a submit would do, for people."""
     spec = plan.spec
     limits = [
-        f"{spec.resources.cpu:g} cores" if spec.resources.cpu else "",
-        f"{format_bytes(spec.resources.memory)} of memory" if spec.resources.memory else "",
+        f"{spec.resources.cpu:g} core{'' if spec.resources.cpu == 1 else 's'}" if spec.resources.cpu else "",
+        f"{format_limit(spec.resources.memory)} of memory" if spec.resources.memory else "",
         f"at most {format_duration(spec.timeout)}" if spec.timeout else "",
+        f"queue {spec.queue}" if spec.queue else "",
+        f"priority {spec.priority}" if spec.priority else "",
     ]
     parts: list[Table | str] = [
         f"Would submit {spec.name!r} to target {plan.target}: {hardware(spec)}"
@@ -143,7 +155,23 @@ def describe(plan: Plan) -> list[Table | str]:
         parts.append(sizes([(name, kind, size) for name, (kind, size) in plan.variables.items()]))
     if plan.files:
         parts.append(f"Local modules: {', '.join(plan.files)}")
-    return [*parts, *plan.messages, "Nothing was submitted (--dry-run)."]
+    parts += plan.messages
+    if plan.checked:
+        parts.append(f"The API server would accept all {len(plan.manifests)} objects (dryRun=All).")
+    return [*parts, "Nothing was submitted (--dry-run)."]
+
+
+def manifests(plan: Plan) -> Code:
+    """The objects that a submit would make, as YAML; empty where there are none."""
+    from sovlab.kube.printing import yaml_text
+
+    return Code(yaml_text(plan.manifests) if plan.manifests else "")
+
+
+def findings(found: Sequence[Finding]) -> Table:
+    """What a look at a cluster found, one fact a row."""
+    rows = tuple((each.what, str(each.level), each.found, each.advice) for each in found)
+    return Table(("What", "State", "Found", "More"), rows)
 
 
 def _count(number: int, one: str, many: str = "") -> str:

@@ -17,8 +17,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv`` (default: the process's own); the exit status."""
     from sovlab.cli.parser import parse
 
-    parsed = parse(sys.argv[1:] if argv is None else argv)
     try:
+        parsed = parse(sys.argv[1:] if argv is None else argv)
         status = parsed.run(parsed)
         sys.stdout.flush()
     except SovlabError as error:

@@ -14,9 +14,11 @@ from pathlib import Path
 from sovlab._version import __version__
 from sovlab.client import Client
 from sovlab.core.units import format_bytes
-from sovlab.errors import SovlabError
+from sovlab.errors import SovlabError, WaitTimeout
 
 _LEAST_FREE = 1 << 30
+_PATIENCE = 300.0
+"""Seconds that the job may take to come back: a cluster may have to pull its image first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,30 +30,42 @@ class Check:
         found: what it is.
         ok: whether jobs can run with it.
         advice: what to do; empty if nothing.
+        here: False for what this place does not have, which is no fault.
     """
 
     what: str
     found: str
     ok: bool = True
     advice: str = ""
+    here: bool = True
 
 
-def run_all(client: Client) -> list[Check]:
-    """All checks; one that breaks is a finding, not an error."""
+def run_all(client: Client, target: str | None = None) -> list[Check]:
+    """All checks; one that breaks is a finding, not an error.
+
+    Args:
+        client: whose settings apply.
+        target: where jobs are to run; None is the current target.
+    """
+    chosen = client.settings.target_named(target)
     found: list[Check] = []
-    for check in (_versions, _torch, _state, _inotify, _job, _backends):
+    place = _inotify if chosen.cluster is None else _cluster
+    for check in (_versions, _torch, _state, place, _job, _backends):
         try:
-            found.extend(check(client))
+            some = list(check(client, chosen.name))
         except SovlabError as error:
-            found.append(Check(check.__name__.strip("_"), error.message, False, error.hint))
+            some = [Check(check.__name__.strip("_"), error.message, False, error.hint)]
+        found += some
+        if check is _cluster and not all(each.ok for each in some):
+            break  # a job would only say it once more
     return found
 
 
-def _versions(_: Client) -> Iterator[Check]:
+def _versions(_: Client, __: str) -> Iterator[Check]:
     yield Check("sovlab", f"{__version__}, Python {platform.python_version()} at {sys.executable}")
 
 
-def _torch(_: Client) -> Iterator[Check]:
+def _torch(_: Client, __: str) -> Iterator[Check]:
     try:
         yield Check("torch", importlib.metadata.version("torch"))
     except importlib.metadata.PackageNotFoundError:
@@ -60,7 +74,7 @@ def _torch(_: Client) -> Iterator[Check]:
         )
 
 
-def _state(client: Client) -> Iterator[Check]:
+def _state(client: Client, _: str) -> Iterator[Check]:
     state = client.settings.state
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     writable, free = os.access(state, os.W_OK), shutil.disk_usage(state).free
@@ -74,7 +88,7 @@ def _state(client: Client) -> Iterator[Check]:
     )
 
 
-def _inotify(_: Client) -> Iterator[Check]:
+def _inotify(_: Client, __: str) -> Iterator[Check]:
     limit = Path("/proc/sys/fs/inotify/max_user_instances")
     if limit.exists():
         number = int(limit.read_text())
@@ -88,19 +102,36 @@ def _inotify(_: Client) -> Iterator[Check]:
         )
 
 
-def _job(client: Client) -> Iterator[Check]:
+def _cluster(client: Client, target: str) -> Iterator[Check]:
+    from sovlab.kube.findings import Level
+
+    for finding in client.examine(target):
+        found = finding.found if finding.level is not Level.DEGRADED else f"{finding.found} (degraded)"
+        yield Check(finding.what, found, finding.level is not Level.MISSING, finding.advice)
+
+
+def _job(client: Client, target: str) -> Iterator[Check]:
     submit: Callable[..., object] = abs
     from sovlab.options import from_keywords
 
-    job = client.submit_call(submit, (-41,), {}, from_keywords({"name": "doctor", "timeout": 60})).job
-    value = job.result(timeout=90)
+    options = from_keywords({"name": "doctor", "timeout": 60, "target": target})
+    job = client.submit_call(submit, (-41,), {}, options).job
+    try:
+        value = job.result(timeout=_PATIENCE)
+    except SovlabError as error:
+        why = job.status.message
+        job.cancel()
+        if isinstance(error, WaitTimeout) and why:
+            error = WaitTimeout(
+                f"{error.message.rstrip('.')}: {why}.".replace("..", "."), "It was cancelled."
+            )
+        raise error
     job.delete()
     yield Check("a job", f"ran on target {job.target} and came back", value == 41)
 
 
-def _backends(client: Client) -> Iterator[Check]:
-    for item in client.capacity():
+def _backends(client: Client, target: str) -> Iterator[Check]:
+    for item in client.capacity(target):
         models = ", ".join(sorted({d.model for d in item.detection.devices if d.model}))
-        yield Check(
-            f"backend {item.detection.backend}", models if item.detection.devices else item.detection.why
-        )
+        here = bool(item.detection.devices)
+        yield Check(f"backend {item.detection.backend}", models if here else item.detection.why, here=here)

@@ -21,7 +21,7 @@ def submit(parsed: argparse.Namespace) -> int:
     """``sovlab submit``."""
     client, path, chosen = default(), Path(parsed.script).expanduser(), options.from_arguments(parsed)
     if parsed.dry_run:
-        plan = client.plan_script(path, parsed.args, chosen)
+        plan = client.plan_script(path, parsed.args, chosen, check=parsed.dry_run == "server")
         if parsed.json:
             show.json_document(plan)
         else:
@@ -98,25 +98,17 @@ def backends(parsed: argparse.Namespace) -> int:
     return 0
 
 
-def target(parsed: argparse.Namespace) -> int:
-    """``sovlab target``."""
-    from sovlab.settings import load, use_target
+def manifests(parsed: argparse.Namespace) -> int:
+    """``sovlab manifests``."""
+    from sovlab.kube.printing import yaml_text
 
-    client = default()
-    settings = client.settings
-    if parsed.action == "use":
-        if parsed.name is None:
-            raise UsageError(
-                "sovlab target use was given no name.", f"There are {', '.join(sorted(settings.targets))}."
-            )
-        use_target(settings.target_named(parsed.name).name)
-        settings = load()
-    current = settings.target_named(None).name
+    found = default().manifests(parsed.job, parsed.target)
     if parsed.json:
-        show.json_document({"current": current, "targets": settings.targets})
-        return 0
-    rows = tuple(("→" if n == current else "", n, t.executor) for n, t in sorted(settings.targets.items()))
-    show.table(views.Table(("", "Target", "Executor"), rows))
+        show.json_document(found.objects)
+    else:
+        sys.stdout.write(yaml_text(found.objects))
+    for sentence in found.notes:
+        show.note(sentence)
     return 0
 
 
@@ -137,7 +129,7 @@ def doctor(parsed: argparse.Namespace) -> int:
     """``sovlab doctor``."""
     from sovlab.cli.checks import run_all
 
-    checks = run_all(default())
+    checks = run_all(default(), parsed.target)
     if parsed.json:
         show.json_document(checks)
     else:
@@ -149,10 +141,13 @@ def _finish(found: list[Job], *, follow: bool, json: bool, timeout: float | None
     try:
         statuses = show.follow(found, log=follow, quiet=json, timeout=timeout)
     except KeyboardInterrupt:
-        names = " ".join(job.id for job in found if not job.done())
-        show.note(
-            f"Interrupted; the jobs go on. Wait again: sovlab wait {names}. End them: sovlab cancel {names}."
-        )
+        left = [job for job in found if not job.done()]
+        ids = " ".join(job.id for job in left)
+        if left:
+            who = "the jobs go on" if len(left) > 1 else f"{left[0].name} goes on"
+            show.note(
+                f"\nInterrupted; {who}.\n  wait again: sovlab wait {ids}\n  cancel:     sovlab cancel {ids}"
+            )
         raise
     except WaitTimeout as error:
         show.complain(error)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from typing import NoReturn
 
 from sovlab import options
 from sovlab._version import __version__
 from sovlab.cli import commands
+from sovlab.cli import target as targets
 from sovlab.core.units import parse_duration
-from sovlab.errors import SpecError
+from sovlab.errors import SpecError, UsageError
+from sovlab.settings import wanted
 
 _EPILOG = (
     "exit status: 0 done, 1 the job failed, 2 the request is wrong, 3 the target does not answer,\n"
@@ -18,19 +21,29 @@ _EPILOG = (
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
-    """Parse a command line; leaves with status 2 and a hint where it is wrong."""
+    """Parse a command line. Raises `UsageError` with a hint where it is wrong."""
     own, script_args = options.split_words(argv)
-    parsed = _parser().parse_args(own)
+    parsed, unknown = _parser().parse_known_args(own)
+    if unknown:
+        parsed.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     if script_args is not None:
         if parsed.command != "submit":
-            _parser().error("only submit takes arguments after --")
+            parsed.parser.error("only submit takes arguments after --")
         parsed.args = [*parsed.args, *script_args]
     return parsed
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that complains in one sentence and says what to do, as everything else here."""
+
+    def error(self, message: str) -> NoReturn:
+        text, hint = options.advise(self, message)
+        raise UsageError(text[:1].upper() + text[1:], hint or f"{self.prog} --help shows what it takes.")
+
+
 def _parser() -> argparse.ArgumentParser:
     shape = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         "sovlab",
         description="Run PyTorch code as jobs on your own hardware.",
         epilog=_EPILOG,
@@ -44,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
         sub = verbs.add_parser(
             name, help=help_, description=help_, epilog=_EPILOG, formatter_class=shape, allow_abbrev=False
         )
-        sub.set_defaults(run=run)
+        sub.set_defaults(run=run, parser=sub)
         if json:
             sub.add_argument("--json", action="store_true", help="print one JSON document")
         return sub
@@ -82,9 +95,15 @@ def _parser() -> argparse.ArgumentParser:
     backends = verb("backends", "What hardware a target has, and what of it is free.", commands.backends)
     _target(backends)
 
-    target = verb("target", "Show the targets, or choose the one to use from now on.", commands.target)
-    target.add_argument("action", nargs="?", choices=("show", "use"), default="show")
-    target.add_argument("name", nargs="?")
+    manifests = verb(
+        "manifests", "Print the objects of a job as its cluster has them, as YAML.", commands.manifests
+    )
+    _job(manifests)
+    _target(manifests)
+
+    _target_verbs(
+        verb("target", "The places where jobs run: list, add, show, use, remove.", targets.list_all)
+    )
 
     clean = verb("clean", "Delete ended jobs with their logs and results.", commands.clean)
     clean.add_argument(
@@ -97,8 +116,45 @@ def _parser() -> argparse.ArgumentParser:
     clean.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
     _target(clean)
 
-    verb("doctor", "Check that jobs can run here, and say what to do where they cannot.", commands.doctor)
+    doctor = verb("doctor", "Check that jobs can run, and say what to do where they cannot.", commands.doctor)
+    _target(doctor)
     return parser
+
+
+def _target_verbs(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="action")
+
+    def action(name: str, help_: str, run: object) -> argparse.ArgumentParser:
+        sub = actions.add_parser(
+            name,
+            help=help_,
+            description=help_,
+            epilog=_EPILOG,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        sub.set_defaults(run=run)
+        # Left out, it must not undo one that stands before the action.
+        sub.add_argument(
+            "--json", action="store_true", default=argparse.SUPPRESS, help="print one JSON document"
+        )
+        return sub
+
+    wanted.add_arguments(
+        action(
+            "add",
+            "Look at a cluster, say what jobs will find there, and add it to the settings.",
+            targets.add,
+        )
+    )
+    show = action("show", "Show all settings of a target, and where each is set.", targets.show_one)
+    show.add_argument("name", nargs="?", help="default: the current one")
+    use = action("use", "Make a target the current one from now on.", targets.use)
+    use.add_argument("name", help="its name")
+    remove = action(
+        "remove", "Take a target out of the settings; its jobs are left as they are.", targets.remove
+    )
+    remove.add_argument("name", help="its name")
 
 
 def _job(parser: argparse.ArgumentParser, *, many: bool = False) -> None:

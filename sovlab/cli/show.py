@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from sovlab.core.spec import Plan
     from sovlab.executors.executor import Cleaned
 
-_COLOURS = {"running": "blue", "waiting": "dim", "failed": "red", "succeeded": "green", "cancelled": "yellow"}
+_COLOURS = {
+    **{"running": "blue", "waiting": "dim", "failed": "red", "succeeded": "green", "cancelled": "yellow"},
+    **{"ok": "green", "degraded": "yellow", "missing": "red"},
+}
 
 
 def _out() -> Console:
@@ -79,7 +82,12 @@ def table(content: views.Table) -> None:
 
 
 def plan(content: Plan) -> None:
-    """What a submit would do."""
+    """What a submit would do; where that is to make objects, they alone are the output, as YAML."""
+    if content.manifests:
+        for part in views.describe(content):
+            note(part.text() if isinstance(part, views.Table) else part)
+        sys.stdout.write(views.manifests(content))
+        return
     for part in views.describe(content):
         if isinstance(part, views.Table):
             table(part)
@@ -90,9 +98,10 @@ def plan(content: Plan) -> None:
 def submitted(job: Job) -> None:
     """A job was accepted: its id on standard output, so that scripts can keep it."""
     record = job.record
-    why = f" ({record.spec.backend_why})" if record.spec and record.spec.backend_why else ""
     what = views.hardware(record.spec) if record.spec else views.UNKNOWN
-    note(f"Submitted {record.name} to {record.target}, on {what}{why}.")
+    note(f"Submitted {record.name} to {record.target}: {what}.")
+    if record.spec and record.spec.backend_why:
+        note(f"Backend: {record.spec.backend_why}")
     line(job.id)
 
 
@@ -106,7 +115,7 @@ def checks(found: Sequence[Check]) -> None:
     """The doctor's findings, one a line."""
     console = _out()
     for check in found:
-        mark = "[green]✓[/]" if check.ok else "[red]✗[/]"
+        mark = "[red]✗[/]" if not check.ok else "[green]✓[/]" if check.here else "[dim]–[/]"
         console.print(f"{mark} {escape(check.what)}: {escape(check.found)}")
         if check.advice:
             console.print(f"  [yellow]{escape(check.advice)}[/]")
@@ -132,13 +141,14 @@ def follow(jobs: Sequence[Job], *, log: bool, quiet: bool, timeout: float | None
     console = _err()
     if quiet or not console.is_terminal or log:
         return [_plain(job, log=log, quiet=quiet, deadline=deadline) for job in jobs]
+    # The bars are gone at the end; how each job ended is printed above those that are left.
     with Progress(
-        SpinnerColumn(),
+        SpinnerColumn(style="blue"),
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(style="dim", complete_style="blue", finished_style="blue", pulse_style="blue"),
         _State(),
         console=console,
-        transient=False,
+        transient=True,
     ) as bars:
         return [_bar(job, bars, deadline) for job in jobs]
 
@@ -150,7 +160,7 @@ def _plain(job: Job, *, log: bool, quiet: bool, deadline: float | None) -> JobSt
             sys.stdout.flush()
     status = job.wait(None if deadline is None else max(deadline - time.monotonic(), 0))
     if not quiet:
-        _end(job, status, log=log)  # the log ends with the traceback
+        _end(job, status, _err(), log=log)  # the log ends with the traceback
     return status
 
 
@@ -176,18 +186,20 @@ def _bar(job: Job, bars: Progress, deadline: float | None) -> JobStatus:
     status = job.status
     if not status.state.ended:
         raise WaitTimeout(f"Job {job.name} has not ended in time.", "It goes on.")
-    bars.update(task, total=1, completed=1 if status.state is JobState.SUCCEEDED else None)
-    _end(job, status)
+    bars.remove_task(task)
+    _end(job, status, bars.console)
     return status
 
 
-def _end(job: Job, status: JobStatus, *, log: bool = False) -> None:
-    elapsed = status.elapsed(time.time())
-    took = f" in {format_duration(elapsed)}" if elapsed is not None else ""
-    _err().print(
-        f"{escape(job.name)}: {status.state}{took}."
-        + (f" {escape(status.message)}" if status.message else "")
-    )
+def _end(job: Job, status: JobStatus, console: Console, *, log: bool = False) -> None:
     error = status.error or {}
     if status.state is not JobState.SUCCEEDED and error.get("traceback") and not log:
-        _err().print(Text(str(error["traceback"])))
+        console.print(Text(str(error["traceback"]).rstrip("\n")))
+    elapsed = status.elapsed(time.time())
+    how = "in" if status.state is JobState.SUCCEEDED else "after"
+    took = f" {how} {format_duration(elapsed)}" if elapsed is not None else ""
+    colour = _COLOURS.get(status.state, "default")
+    console.print(
+        f"{escape(job.name)} [{colour}]{status.state}[/]{took}"
+        + (f": {escape(status.message)}" if status.message else ".")
+    )

@@ -6,6 +6,7 @@ import enum
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sovlab.core.names import check_name
 from sovlab.errors import SpecError
@@ -42,6 +43,7 @@ class Resources:
             raise SpecError(f"--gpus is {self.gpus}.", "Give a number of devices, zero or more.")
 
 
+_OBJECT_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -61,8 +63,11 @@ class JobSpec:
         outputs: names whose values come back.
         args: arguments of a script.
         env: environment variables added in the job.
+        queue: of the cluster, instead of the target's; empty for that one.
+        priority: in the cluster, instead of the target's; empty for that one.
         timeout: seconds it may run, None for no limit.
         grace: seconds between SIGTERM and SIGKILL, for the checkpoint hook.
+        resume: id of the job whose checkpoint this one goes on from; empty for none.
         origin: where it was submitted from, for people: ``In[7]``, ``train.py``.
         labels: what cells are called, by the SHA-256 of their source: kept out of the payload so that
             the same cell run again is the same payload.
@@ -79,8 +84,11 @@ class JobSpec:
     outputs: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
+    queue: str = ""
+    priority: str = ""
     timeout: float | None = None
     grace: float = 30.0
+    resume: str = ""
     origin: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
 
@@ -100,6 +108,9 @@ class JobSpec:
                 )
             if "\0" in value:
                 raise SpecError(f"The value of environment variable {name} holds a NUL byte.")
+        for flag, word in (("--queue", self.queue), ("--priority", self.priority)):
+            if word and not _OBJECT_NAME.fullmatch(word):
+                raise SpecError(f"{flag} is {word!r}.", "Give a name as the cluster has it, like research.")
         for name in self.outputs:
             if not name.isidentifier():
                 raise SpecError(
@@ -125,6 +136,8 @@ class Plan:
         variables: what would be sent, by name: (type, bytes).
         files: local modules that would be sent.
         messages: what the user should know, e.g. a name withheld.
+        manifests: the objects that a cluster would be asked for; values of Secrets are their sizes.
+        checked: the cluster has been asked, and would accept them.
     """
 
     spec: JobSpec
@@ -133,3 +146,5 @@ class Plan:
     variables: Mapping[str, tuple[str, int]]
     files: Sequence[str]
     messages: Sequence[str]
+    manifests: Sequence[Mapping[str, Any]] = ()
+    checked: bool = False

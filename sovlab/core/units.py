@@ -43,6 +43,14 @@ def format_bytes(size: float) -> str:
     raise AssertionError("unreachable")
 
 
+def format_limit(size: int) -> str:
+    """``size`` bytes as somebody asked for them, in whole GiB or MiB, or else as `format_bytes` shows them."""
+    for shift, unit in ((30, "GiB"), (20, "MiB")):
+        if size % (1 << shift) == 0:
+            return f"{size >> shift} {unit}"
+    return format_bytes(size)
+
+
 def parse_duration(text: str) -> float:
     """Seconds in ``text``: ``90``, ``90s``, ``15m``, ``1h30m`` or ``2d``.
 
@@ -59,9 +67,11 @@ def parse_duration(text: str) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """``seconds`` as ``0.4 s``, ``38 s``, ``3 min 38 s``, ``2 h 5 min`` or ``3 d 4 h``."""
+    """``seconds`` as ``40 ms``, ``0.4 s``, ``38 s``, ``3 min 38 s``, ``2 h 5 min`` or ``3 d 4 h``."""
+    if seconds < 0.0995:
+        return f"{max(seconds, 0.0) * 1000:.0f} ms"
     if seconds < 9.95:
-        return f"{max(seconds, 0.0):.1f} s"
+        return f"{seconds:.1f} s"
     whole = round(seconds)
     for big, small, big_s, small_s in (
         ("d", "h", 86400, 3600),
@@ -72,3 +82,8 @@ def format_duration(seconds: float) -> str:
             rest = whole % big_s // small_s
             return f"{whole // big_s} {big}" + (f" {rest} {small}" if rest else "")
     return f"{whole} s"
+
+
+def format_clock(seconds: float) -> str:
+    """``seconds`` that still pass, in whole ones: ``4 s``, ``2 min 14 s``."""
+    return f"{max(int(seconds), 0)} s" if seconds < 10 else format_duration(int(seconds))

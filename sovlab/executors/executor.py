@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from sovlab.core.backend import Detection
 from sovlab.core.event import Cursor, Event
@@ -46,6 +46,19 @@ class Cleaned:
     bytes: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifests:
+    """The objects of a job, on targets where a job is made of objects.
+
+    Attributes:
+        objects: as the cluster takes them, the workload first.
+        notes: sentences about what is not among them, or could not be checked.
+    """
+
+    objects: Sequence[Mapping[str, Any]] = ()
+    notes: Sequence[str] = ()
+
+
 class Executor(Protocol):
     """Where and how jobs run. Stateless, keyed by job id: any process may ask about any job.
 
@@ -65,6 +78,29 @@ class Executor(Protocol):
             spec: what to run.
             payload: a pack whose SHA-256 is ``spec.payload``; not needed once this returns.
             environ: the submitter's environment. Only executors on the same machine pass it on.
+        """
+        ...
+
+    def manifests(self, job_id: str, spec: JobSpec, payload: Path, *, check: bool = False) -> Manifests:
+        """The objects that `submit` would make; none where jobs are not made of objects.
+
+        Args:
+            job_id: chosen by the caller.
+            spec: the request.
+            payload: its pack.
+            check: have the place check them without making them.
+
+        Raises:
+            ExecutorError: the place would refuse them.
+            SpecError: ``check``, and there is nobody to ask.
+        """
+        ...
+
+    def manifests_of(self, job_id: str) -> Manifests:
+        """The objects of a job as the place has them.
+
+        Raises:
+            UsageError: jobs are not made of objects there.
         """
         ...
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 from IPython.utils.process import arg_split
@@ -10,6 +11,10 @@ from IPython.utils.process import arg_split
 from sovlab import options
 from sovlab.core.units import parse_duration
 from sovlab.errors import SpecError, UsageError
+from sovlab.settings import wanted
+
+TARGET_ACTIONS = ("choose", "use", "show", "add", "remove")
+"""What may stand after ``%sovtarget``."""
 
 
 class HelpShown(Exception):
@@ -29,7 +34,8 @@ class Parser(argparse.ArgumentParser):
         )
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(f"{self.prog}: {message}.", f"{self.prog}? shows what it takes.")
+        text, hint = options.advise(self, message)
+        raise UsageError(f"{self.prog}: {text}", hint or f"{_help(self.prog)} shows what it takes.")
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         raise HelpShown
@@ -49,6 +55,11 @@ class Parser(argparse.ArgumentParser):
         return parsed
 
 
+def _help(prog: str) -> str:
+    """How to ask for help on a magic, or on an action of one."""
+    return f"{prog} --help" if " " in prog else f"{prog}?"
+
+
 def submit_parser() -> Parser:
     """``%%sovsubmit`` and ``%sovsubmit script.py``."""
     parser = Parser(
@@ -61,9 +72,9 @@ def submit_parser() -> Parser:
         "bound to their values before the next cell runs.\n\n"
         "    %sovsubmit train.py --nodes 2 -- --lr 0.1\n\n"
         "runs a script with its arguments after --.",
-        usage="%%sovsubmit [flags]\n       %sovsubmit [flags] script.py [-- arguments]",
+        usage="%%%%sovsubmit [flags]\n       %%sovsubmit [flags] script.py [-- arguments]",
     )
-    parser.add_argument("script", nargs="?", help="a Python file (only as %%sovsubmit with one percent sign)")
+    parser.add_argument("script", nargs="?", help="a Python file, with %%sovsubmit and one percent sign")
     parser.add_argument("args", nargs="*", metavar="arguments", help="for the script, after --")
     options.add_arguments(parser, cell=True)
     return parser
@@ -131,9 +142,48 @@ def backends_parser() -> Parser:
 
 def target_parser() -> Parser:
     """``%sovtarget``."""
-    parser = Parser("%sovtarget", "Show the targets, or choose one for this session.")
-    parser.add_argument("name", nargs="?", help="the target to use from now on in this notebook")
+    parser = Parser(
+        "%sovtarget",
+        "Show the targets, choose one for this notebook, or add one on a cluster.\n\n"
+        "    %sovtarget lab                          use target lab from now on in this notebook\n"
+        "    %sovtarget add lab --context site --image registry.example/torch\n\n"
+        "%sovtarget add --help shows what add takes.",
+    )
+    actions = parser.add_subparsers(dest="action", metavar="action")
+
+    def action(name: str, help_: str, *, optional: bool = False) -> Parser:
+        sub: Parser = actions.add_parser(name, help=help_, description=help_)
+        if name != "add":
+            sub.add_argument("name", nargs="?" if optional else None, help="of the target")
+        return sub
+
+    action("choose", "use it in this notebook; the word may be left out")
+    action("use", "use it from now on, here and elsewhere")
+    action("show", "show all its settings, and where each is set", optional=True)
+    wanted.add_arguments(action("add", "look at a cluster and add a target on it to the settings"))
+    action("remove", "take it out of the settings; its jobs are left as they are")
     return parser
+
+
+def target_line(line: str) -> str:
+    """A line of ``%sovtarget`` with its action: the name of a target alone chooses it."""
+    first = (line.split() or [""])[0]
+    is_name = first and not first.startswith("-") and first not in TARGET_ACTIONS
+    return f"choose {line}" if is_name else line
+
+
+def flags_of(parser: Parser, words: Sequence[str]) -> Iterable[str]:
+    """The flags that a line may have, by its action if it has one.
+
+    Args:
+        parser: of the magic.
+        words: of the line, the magic first.
+    """
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for word in words[1:2]:
+                parser = action.choices.get(word, parser)
+    return parser._option_string_actions
 
 
 def _seconds(text: str) -> float:

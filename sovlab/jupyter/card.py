@@ -9,6 +9,7 @@ once; the data says how many outputs there are.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,6 +24,8 @@ MIME = "application/vnd.sovlab.job.v1+json"
 """The type of the card's data. A change that old readers would misread gets another number."""
 
 _TRACEBACK_HEAD, _TRACEBACK_TAIL = 20, 60
+_OURS = re.compile(r'  File "(?:sovlab/runner/[^"]*|[^"]*\.pyz/[^"]*|<frozen runpy>)", line \d+ in ')
+"""Frames of the runner in what faulthandler prints after a crash."""
 
 
 def render(
@@ -50,6 +53,9 @@ def render(
     status, running = record.status, record.status.state is JobState.RUNNING
     traceback = _lines_of(status.error)
     facts = words.facts(record) if status.state.ended else []
+    lines = _without(tail.kept(), traceback)
+    if status.signal:
+        lines = [line for line in lines if not _OURS.match(line.text)]
     left = words.time_left(history, now) if running else None
     quiet = words.silence(history, now) if running else None
     said = Said(
@@ -60,10 +66,11 @@ def render(
         progress=status.progress or (history[-1] if history else None),
         left=_left(left, quiet),
         facts=facts,
-        lines=_without(tail.kept(), traceback)[-tail.shown :],
+        lines=lines[-tail.shown :],
         total=tail.total,
         traceback=_shortened(traceback),
         notes=notes,
+        seen=words.seen(status, now),
     )
     return {
         MIME: _data(record, said, now, left, len(outputs)),
@@ -119,6 +126,8 @@ def _plain(record: JobRecord, said: Said) -> str:
     parts += [f"{f.label}: {f.text}" + (f" {f.hint}" if f.hint else "") for f in said.facts]
     parts += said.notes
     parts += [f"{what}: {code}" for what, code in words.commands(record)]
+    if said.seen:
+        parts.append(f"{said.seen} · {': '.join(words.look_again(record))}")
     return "\n".join(printable(part) for part in parts)
 
 

@@ -1,7 +1,7 @@
 """The card as HTML: handsome in JupyterLab's themes, and still readable where all style is taken away.
 
 Only ``style`` attributes with JupyterLab's theme variables, no script, no class, no address. Where style
-is stripped (GitHub, nbviewer), what is left is ``<strong>``, tables, ``<progress>`` and ``<pre>``.
+is stripped (GitHub, nbviewer), what is left is ``<strong>``, ``<b>``, ``<progress>`` and ``<pre>``.
 """
 
 from __future__ import annotations
@@ -60,9 +60,10 @@ _PRE = (
     f"margin:0;padding:0;border:0;background:none;color:{_INK};font-family:{_MONO};font-size:12px;"
     "line-height:1.45;white-space:pre;overflow-x:auto"
 )
-_CELL = "border:0;background:none;text-align:left;vertical-align:top;padding:1px 16px 1px 0;font-size:13px"
 _SMALL = f"color:{_INK3};font-size:11px"
-_CODE = f"border:0;background:none;padding:0;font-family:{_MONO};font-size:12px"
+_CODE = f"border:0;background:none;padding:0;font-family:{_MONO}"
+_WHOLE = "white-space:pre-wrap;overflow-wrap:anywhere"
+"""Text of which nothing may be cut off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +81,7 @@ class Said:
         total: how many lines the log has.
         traceback: the user's, line by line.
         notes: sentences for the user.
+        seen: when this was so, if it may have changed since.
     """
 
     headline: str
@@ -92,6 +94,7 @@ class Said:
     total: int
     traceback: Sequence[str]
     notes: Sequence[str]
+    seen: str
 
 
 def render_html(record: JobRecord, said: Said, outputs: Sequence[Mapping[str, Any]]) -> str:
@@ -108,7 +111,7 @@ def render_html(record: JobRecord, said: Said, outputs: Sequence[Mapping[str, An
         *(_output(bundle) for bundle in outputs),
         _facts(said.facts),
         *(f'<div style="{_BLOCK};color:{_WARN}">{escaped(note)}</div>' for note in said.notes),
-        _commands(record),
+        _commands(record, said),
     ]
     return f'<div style="{frame}">{"".join(parts)}</div>'
 
@@ -192,20 +195,22 @@ def _traceback(lines: Sequence[str], record: JobRecord) -> str:
     if not lines:
         return ""
     kind = re.escape(str((record.status.error or {}).get("type") or "Error"))
-    shown = []
-    for line in lines:
-        place = re.fullmatch(r"(\S.*, line \d+)(, in .+)?", line)
-        error = re.match(rf"(?:[\w.]+\.)?{kind}(?=:|$)", line)
-        if re.match(r"-+> *\d+", line):
-            shown.append(_strong(line))
-        elif place:
-            shown.append(f'{escaped(place[1])}<span style="color:{_INK2}">{escaped(place[2] or "")}</span>')
-        elif error:
-            shown.append(_strong(error[0]) + escaped(line[error.end() :]))
-        else:
-            shown.append(escaped(line))
-    joined = "\n".join(shown)
-    return f'<div style="{_BLOCK}"><pre style="{_PRE}">{joined}</pre></div>'
+    error = re.compile(rf"(?:[\w.]+\.)?{kind}(?=:|$)")
+    shown = [_traced(line, error) for line in lines]
+    last = max((i for i, line in enumerate(lines) if error.match(line)), default=len(lines))
+    above, message = "".join(f"{line}\n" for line in shown[:last]), "\n".join(shown[last:])
+    whole = f'<span style="{_WHOLE}">{message}</span>' if message else ""
+    return f'<div style="{_BLOCK}"><pre style="{_PRE}">{above}{whole}</pre></div>'
+
+
+def _traced(line: str, error: re.Pattern[str]) -> str:
+    if re.match(r"-+> *\d+", line):
+        return _strong(line)
+    place = re.fullmatch(r"(\S.*, line \d+)(, in .+)?", line)
+    if place:
+        return f'{escaped(place[1])}<span style="color:{_INK2}">{escaped(place[2] or "")}</span>'
+    name = error.match(line)
+    return _strong(name[0]) + escaped(line[name.end() :]) if name else escaped(line)
 
 
 def _strong(text: str) -> str:
@@ -213,22 +218,29 @@ def _strong(text: str) -> str:
 
 
 def _facts(facts: Sequence[words.Fact]) -> str:
+    # No <table>: sites that take the style away would set its cells to the right, as for numbers.
     if not facts:
         return ""
+    label = f"flex:none;width:84px;color:{_INK2};font-weight:400"
     rows = []
     for fact in facts:
-        hint = f' <code style="{_CODE};color:{_INK}">{escaped(fact.hint)}</code>' if fact.hint else ""
-        style = f"{_CELL};color:{_INK2};font-weight:400;white-space:nowrap"
-        head = f'<th align="left" style="{style}">{escaped(fact.label)}</th>'
-        cell = f'<td style="{_CELL};color:{_BAD if fact.bad else _INK}">{escaped(fact.text)}{hint}</td>'
-        rows.append(f'<tr style="background:none">{head}{cell}</tr>')
-    table = f'<table style="border:0;border-collapse:collapse;margin:0">{"".join(rows)}</table>'
-    return f'<div style="{_BLOCK}">{table}</div>'
+        code = f"{_CODE};font-size:12px;color:{_INK};display:inline-block;{_WHOLE}"
+        hint = f' <code style="{code}">{escaped(fact.hint)}</code>' if fact.hint else ""
+        told = f"color:{_BAD if fact.bad else _INK};overflow-wrap:anywhere"
+        rows.append(
+            f'<div style="display:flex"><b style="{label}">{escaped(fact.label)}</b> '
+            f'<span style="{told}">{escaped(fact.text)}{hint}</span></div>'
+        )
+    return f'<div style="{_BLOCK}">{"".join(rows)}</div>'
 
 
-def _commands(record: JobRecord) -> str:
-    told = [f"{escaped(what)}: {_command(code)}" for what, code in words.commands(record)]
-    return f'<div style="{_BLOCK}"><small style="{_SMALL}">{" · ".join(told)}</small></div>' if told else ""
+def _commands(record: JobRecord, said: Said) -> str:
+    lines = [" · ".join(f"{escaped(what)}: {_command(code)}" for what, code in words.commands(record))]
+    if said.seen:
+        what, code = words.look_again(record)
+        lines.append(f"{escaped(said.seen)} · {escaped(what)}: {_command(code)}")
+    told = "<br>".join(line for line in lines if line)
+    return f'<div style="{_BLOCK}"><small style="{_SMALL}">{told}</small></div>' if told else ""
 
 
 def _command(code: str) -> str:

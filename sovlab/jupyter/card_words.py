@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sovlab import views
 from sovlab.core.job import JobRecord, JobState, JobStatus, Progress, Reason, ReturnedName
-from sovlab.core.units import format_bytes, format_duration
+from sovlab.core.units import format_bytes, format_clock, format_duration
 
 _METRICS = 8
 _SILENT = 30.0
@@ -51,9 +52,9 @@ def headline(status: JobStatus, now: float) -> str:
         word = "suspended" if status.state is JobState.SUSPENDED else "waiting"
         reason = status.message.rstrip(".") if status.message.startswith("waiting") else word
         since = now - status.submitted if status.submitted is not None else 0.0
-        return f"{reason}, {format_duration(since)} so far" if since >= 1 else reason
+        return f"{reason}, {format_clock(since)} so far" if since >= 1 else reason
     if status.state is JobState.RUNNING:
-        return f"running {took}".rstrip()
+        return f"running {format_clock(elapsed)}" if elapsed is not None and elapsed >= 1 else "running"
     if status.state is JobState.SUCCEEDED:
         return f"succeeded in {took}" if took else "succeeded"
     if status.state is JobState.CANCELLED:
@@ -179,6 +180,18 @@ def commands(record: JobRecord) -> list[tuple[str, str]]:
     if not state.ended:
         return [("wait", f"%sovwait {record.id}"), ("cancel", f"%sovcancel {record.id}")]
     return [("run again", f'sovlab.job("{record.id}").rerun()')] if record.spec else []
+
+
+def seen(status: JobStatus, now: float) -> str:
+    """When a card that may still change was last painted: it stands still once its kernel is gone."""
+    if status.state.ended:
+        return ""
+    return f"as of {datetime.datetime.fromtimestamp(now).astimezone():%Y-%m-%d %H:%M %Z}"
+
+
+def look_again(record: JobRecord) -> tuple[str, str]:
+    """How to see such a job anew: (what for, what to type)."""
+    return "look again", f'sovlab.job("{record.id}")'
 
 
 def number(value: float | int | str) -> str:

@@ -18,55 +18,76 @@ _PARSERS = {
     "%sovbackends": arguments.backends_parser,
     "%sovtarget": arguments.target_parser,
 }
+_ID = "sovlab.completion"
 
 
-def complete(magics: Any, line: str, symbol: str) -> list[str]:
-    """What may follow on a magic's line.
+def complete(magics: Any, line: str) -> tuple[str, str, list[str]]:
+    """What may follow on a magic's line: what is typed of it already, what kind of word it is, the words.
 
     Args:
         magics: the shell's `SovlabMagics`.
         line: up to the cursor.
-        symbol: the word being typed, as IPython splits words.
     """
     words = line.split()
+    if len(words) + line[-1:].isspace() < 2 or words[0] not in _PARSERS:
+        return "", "", []
     magic = words[0]
-    if magic not in _PARSERS:
-        return []
-    typed = "" if line[-1:].isspace() else words[-1]
+    typed = "" if line[-1].isspace() else words[-1]
     before = words[-1] if typed == "" else words[-2]
     if typed.startswith("-"):
-        flags = _PARSERS[magic]()._option_string_actions
-        # IPython replaces only `symbol`: what stands before it on the line stays.
-        keep = len(typed) - len(symbol)
-        return [flag[keep:] for flag in flags if flag.startswith(typed)]
-    offered = _values(magics, magic, before)
+        kind, offered = "flag", set(arguments.flags_of(_PARSERS[magic](), words))
+    else:
+        kind, offered = _values(magics, magic, before)
     if before in ("--in", "--out"):
         typed = typed.rpartition(",")[2]
-    return sorted(name for name in offered if name.startswith(typed))
+    return typed, kind, sorted(name for name in offered if name.startswith(typed))
 
 
-def _values(magics: Any, magic: str, before: str) -> set[str]:
+def _values(magics: Any, magic: str, before: str) -> tuple[str, set[str]]:
     if before in ("-b", "--backend"):
         from sovlab.backends import known
 
-        return {"auto", *known()}
-    if before == "--target" or magic == "%sovtarget":
-        return set(magics.client.settings.targets)
+        return "backend", {"auto", *known()}
+    if before == "--target":
+        return "target", set(magics.client.settings.targets)
+    if magic == "%sovtarget":
+        return _of_targets(set(magics.client.settings.targets), before)
     if before in ("--in", "--out"):
-        return {name for name in magics.shell.user_ns if re.match(r"[A-Za-z]\w*$", name)}
+        return "variable", {name for name in magics.shell.user_ns if re.match(r"[A-Za-z]\w*$", name)}
     if magic in ("%sovlogs", "%sovcancel", "%sovwait"):
         try:
-            return {record.name for record in magics.client.jobs() if " " not in record.name}
+            return "job", {record.name for record in magics.client.jobs() if " " not in record.name}
         except SovlabError:
-            return set()
-    return set()
+            pass
+    return "", set()
+
+
+def _of_targets(targets: set[str], before: str) -> tuple[str, set[str]]:
+    if before == "--context":
+        from sovlab.kube.connection import contexts
+
+        try:
+            return "context", set(contexts())
+        except SovlabError:
+            return "", set()
+    if before == "%sovtarget":
+        return "target", {*targets, *arguments.TARGET_ACTIONS}
+    return ("target", targets) if before in arguments.TARGET_ACTIONS and before != "add" else ("", set())
 
 
 def register(shell: Any, magics: Any) -> None:
     """Complete the magics' lines in ``shell``."""
+    from IPython.core.completer import SimpleCompletion, context_matcher
 
-    def completer(_shell: Any, event: Any) -> list[str]:
-        return complete(magics, event.line, event.symbol)
+    def match(context: Any) -> dict[str, Any]:
+        typed, kind, words = complete(magics, context.text_until_cursor)
+        return {
+            "completions": [SimpleCompletion(word, type=kind) for word in words],
+            "matched_fragment": typed,
+            # Where one of these is meant, Python's keywords are not.
+            "suppress": bool(words),
+        }
 
-    for magic in _PARSERS:
-        shell.set_hook("complete_command", completer, str_key=magic)
+    matcher = context_matcher(identifier=_ID)(match)
+    others = [m for m in shell.Completer.custom_matchers if getattr(m, "matcher_identifier", "") != _ID]
+    shell.Completer.custom_matchers[:] = [*others, matcher]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import re
 import sys
+import traceback
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 from sovlab import options
 from sovlab.client import Client, default
 from sovlab.core.job import JobState
-from sovlab.errors import UsageError
+from sovlab.errors import CellSyntaxError, UsageError
 from sovlab.handle import Job
 from sovlab.jupyter import arguments, tables
 from sovlab.jupyter.board import board_of
@@ -21,13 +23,17 @@ from sovlab.jupyter.board import register as register_cards
 from sovlab.jupyter.completion import register as register_completion
 from sovlab.jupyter.placeholder import Binder
 from sovlab.jupyter.waiting import wait
+from sovlab.settings import wanted
 
 _FINAL = 10.0
 """Seconds that a cell waits for its card's last painting, so that the notebook is saved with it."""
 
 
 def _helpful(magic: Any) -> Any:
-    """After ``--help`` has been printed there is nothing more to do."""
+    """After ``--help`` there is nothing more to do; and a `SyntaxError` is shown as of the user's own code.
+
+    IPython would put all frames that led to it above it, ours too.
+    """
 
     @functools.wraps(magic)
     def run(self: SovlabMagics, *args: Any, **kwargs: Any) -> None:
@@ -35,6 +41,9 @@ def _helpful(magic: Any) -> Any:
             magic(self, *args, **kwargs)
         except arguments.HelpShown:
             pass
+        except SyntaxError as error:
+            text = "".join(traceback.format_exception_only(error)).rstrip("\n")
+            raise CellSyntaxError(re.sub(r'^  File "(Cell In\[\d+\])"', r"  \1", text)) from error
 
     return run
 
@@ -74,7 +83,9 @@ class SovlabMagics(Magics):  # type: ignore[misc]
                 )
             named = replace(chosen, name=chosen.name or f"cell-{count}")
             if parsed.dry_run:
-                tables.show_plan(self.client.plan_cell(cell, self.shell.user_ns, named, label=f"In[{count}]"))
+                label, check = f"In[{count}]", parsed.dry_run == "server"
+                plan = self.client.plan_cell(cell, self.shell.user_ns, named, label=label, check=check)
+                tables.show_plan(plan)
                 return
             submitted = self.client.submit_cell(cell, self.shell.user_ns, named, label=f"In[{count}]")
         elif parsed.script is None:
@@ -85,7 +96,8 @@ class SovlabMagics(Magics):  # type: ignore[misc]
         else:
             path = Path(parsed.script).expanduser()
             if parsed.dry_run:
-                tables.show_plan(self.client.plan_script(path, parsed.args, chosen))
+                check = parsed.dry_run == "server"
+                tables.show_plan(self.client.plan_script(path, parsed.args, chosen, check=check))
                 return
             submitted = self.client.submit_script(path, parsed.args, chosen)
         job = submitted.job
@@ -146,10 +158,33 @@ class SovlabMagics(Magics):  # type: ignore[misc]
     @line_magic
     @_helpful
     def sovtarget(self, line: str) -> None:
-        parsed = arguments.target_parser().parse_line(line)
-        if parsed.name is not None:
+        parsed = arguments.target_parser().parse_line(arguments.target_line(line))
+        if parsed.action == "add":
+            self._add_target(parsed)
+            return
+        if parsed.action == "show":
+            tables.show_target(self.client.settings, parsed.name or self._target)
+            return
+        if parsed.action == "choose":
             self._target = self.client.settings.target_named(parsed.name).name
+        elif parsed.action == "use":
+            self.client.use_target(parsed.name)
+            self._target = None
+        elif parsed.action == "remove":
+            self.client.remove_target(parsed.name)
+            self._target = self._target if self._target != parsed.name else None
         tables.show_targets(self.client.settings, self._target)
+
+    def _add_target(self, parsed: Any) -> None:
+        path, found = self.client.add_target(
+            parsed.name, wanted.from_arguments(parsed), use=parsed.use, force=parsed.force
+        )
+        if parsed.use:
+            self._target = None
+        said = [f"Target {parsed.name} is written to {path}. Use it here: %sovtarget {parsed.name}"]
+        if not found.usable:
+            said.append("Jobs cannot run there before what is missing is there.")
+        tables.show_findings(found.findings, *said, *found.notes)
 
     def _job(self, name: str, target: str | None) -> Job:
         return self.client.job(name, target or self._target)

@@ -5,12 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from html import escape
+from typing import TYPE_CHECKING
 
-from sovlab import views
+from sovlab import target_tables, views
 from sovlab.core.job import JobRecord
 from sovlab.core.spec import Plan
 from sovlab.executors.executor import Capacity
 from sovlab.settings import Settings
+
+if TYPE_CHECKING:
+    from sovlab.kube.findings import Finding
+
+_SHORT = 28
+"""Characters of a cell that are never broken into lines."""
 
 
 class Shown:
@@ -20,13 +27,17 @@ class Shown:
         self._parts = [part for part in parts if part]
 
     def _repr_html_(self) -> str:
-        return "".join(
-            _table(p) if isinstance(p, views.Table) and p.rows else f"<p>{escape(_text(p))}</p>"
-            for p in self._parts
-        )
+        return "".join(map(_html, self._parts))
 
     def __repr__(self) -> str:
         return "\n\n".join(_text(part) for part in self._parts)
+
+
+def _html(part: views.Table | str) -> str:
+    if isinstance(part, views.Table) and part.rows:
+        return _table(part)
+    tag = "pre" if isinstance(part, views.Code) else "p"
+    return f"<{tag}>{escape(_text(part))}</{tag}>"
 
 
 def _text(part: views.Table | str) -> str:
@@ -34,12 +45,15 @@ def _text(part: views.Table | str) -> str:
 
 
 def _table(table: views.Table) -> str:
-    left = ' style="text-align:left"'
-    head = "".join(f"<th{left}>{escape(c)}</th>" for c in table.columns)
-    rows = "".join(
-        "<tr>" + "".join(f"<td{left}>{escape(c)}</td>" for c in row) + "</tr>" for row in table.rows
-    )
+    head = "".join(_cell("th", column) for column in table.columns)
+    rows = "".join("<tr>" + "".join(_cell("td", text) for text in row) + "</tr>" for row in table.rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _cell(tag: str, text: str) -> str:
+    # Short texts stay on one line, where a long one beside them can give way.
+    style = "text-align:left" + (";white-space:nowrap" if len(text) <= _SHORT else "")
+    return f'<{tag} style="{style}">{escape(text)}</{tag}>'
 
 
 def _show(*parts: views.Table | str) -> None:
@@ -65,14 +79,19 @@ def show_capacity(items: Sequence[Capacity], target: str) -> None:
 
 def show_targets(settings: Settings, chosen: str | None) -> None:
     """List targets and mark the one in use."""
-    current = settings.target_named(chosen).name
-    rows = tuple(
-        ("→" if name == current else "", name, target.executor)
-        for name, target in sorted(settings.targets.items())
-    )
-    _show(views.Table(("", "Target", "Executor"), rows))
+    _show(target_tables.targets(settings, chosen))
+
+
+def show_target(settings: Settings, name: str | None) -> None:
+    """Show all settings of a target."""
+    _show(target_tables.target(settings, name))
+
+
+def show_findings(found: Sequence[Finding], *sentences: str) -> None:
+    """Show what a look at a cluster found."""
+    _show(views.findings(found), *sentences)
 
 
 def show_plan(plan: Plan) -> None:
     """Show what a submit would do."""
-    _show(*views.describe(plan))
+    _show(*views.describe(plan), views.manifests(plan))

@@ -9,7 +9,7 @@ from sovlab.errors import SpecError
 from sovlab.kube import queueing
 from sovlab.kube.api import Api
 from sovlab.kube.errors import ApiError, Forbidden, NotFound
-from sovlab.kube.findings import Finding, degraded, missing, ok
+from sovlab.kube.findings import Finding, degraded, missing, ok, phrase
 from sovlab.kube.place import Place
 from sovlab.kube.rights import JOBSET, JOBSETS, KUEUE, WORKLOADS, Rights
 
@@ -62,7 +62,7 @@ def queue(api: Api, groups: Mapping[str, Sequence[str]], rights: Rights, place: 
     try:
         queueing.check(api, place.namespace, place.queue, place.priority)
     except SpecError as error:
-        yield missing("queue", error.message.rstrip("."), error.hint, named=True)
+        yield missing("queue", phrase(error), error.hint, named=True)
         return
     if KUEUE in groups and place.queue:
         yield ok("queue", f"jobs go to queue {place.queue}")
@@ -106,10 +106,7 @@ def user(groups: Mapping[str, Sequence[str]], place: Place) -> Iterator[Finding]
         found = f"pods run as UID {place.user}"
         advice = f"fs_group = {place.user} lets them write to the store." if sets else ""
     else:
-        found, advice = (
-            "pods run as their image says",
-            f"user = {_USER} lets images run that were made for root.",
-        )
+        found, advice = "images that run as root need one in the target", f"user = {_USER} is one."
     yield ok("user", found, advice, sets=sets)
 
 
@@ -122,17 +119,13 @@ def runtime_classes(api: Api, place: Place) -> Iterator[Finding]:
     names = [str(item["metadata"]["name"]) for item in found]
     for backend, name in place.runtime_class.items():
         if name and name not in names:
-            hint = f"There are {', '.join(sorted(names))}." if names else "There is none."
+            hint = f"Runtime classes: {', '.join(sorted(names))}." if names else "There is none."
             what = f"there is no RuntimeClass {name}, which the target names for {backend}"
             yield missing("runtime class", what, hint, named=True)
     if "nvidia" in names and "cuda" not in place.runtime_class:
+        sets = {"runtime_class": {"cuda": "nvidia"}}
         advice = 'runtime_class.cuda = "nvidia" uses it.'
-        yield ok(
-            "runtime class",
-            "there is one for NVIDIA GPUs",
-            advice,
-            sets={"runtime_class": {"cuda": "nvidia"}},
-        )
+        yield ok("runtime class", "there is one for NVIDIA GPUs", advice, sets=sets)
 
 
 def trainer(groups: Mapping[str, Sequence[str]]) -> Iterator[Finding]:

@@ -128,6 +128,25 @@ class Connection:
         )
 
 
+def contexts(kubeconfig: Path | None = None) -> list[str]:
+    """Names of the contexts of a kubeconfig, sorted; none where there is no kubeconfig.
+
+    Args:
+        kubeconfig: its file; None is what ``KUBECONFIG`` says, else ``~/.kube/config``.
+
+    Raises:
+        CredentialsError: it cannot be read.
+    """
+    from kubernetes import config
+
+    file = str(kubeconfig) if kubeconfig is not None else None
+    try:
+        return sorted(str(context["name"]) for context in _contexts(file))
+    except config.ConfigException as error:
+        what = f"The kubeconfig {file}" if file is not None else "The kubeconfig"
+        raise CredentialsError(f"{what} cannot be read: {error}.", "Repair it, or give another.") from None
+
+
 def namespace_of(login: Login) -> str:
     """The namespace that a context names, else ``default``; no plugin is run. Raises `CredentialsError`."""
     from kubernetes import config
@@ -136,16 +155,30 @@ def namespace_of(login: Login) -> str:
         return _configured(login)[1]
     file = str(login.kubeconfig) if login.kubeconfig is not None else None
     try:
-        return str(_context(login, file, config)["context"].get("namespace") or "default")
+        return str(_context(login, file)["context"].get("namespace") or "default")
     except config.ConfigException as error:
         raise _unusable(login, error) from None
 
 
-def _context(login: Login, file: str | None, config: Any) -> Any:
-    contexts = config.list_kube_config_contexts(config_file=file)[0]
-    found = next((c for c in contexts if c["name"] == login.context), None)
+def _contexts(file: str | None) -> list[Any]:
+    """The contexts of a kubeconfig, which need not say which is the current one: none is used unasked."""
+    from kubernetes.config import ConfigException
+    from kubernetes.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION, KubeConfigMerger
+
+    try:
+        merged = KubeConfigMerger(file or KUBE_CONFIG_DEFAULT_LOCATION).config
+    except ConfigException:
+        raise
+    except Exception as error:  # whatever is in that file
+        raise ConfigException(f"it is none ({type(error).__name__})") from None
+    return [node.value for node in merged.safe_get("contexts") or ()] if merged is not None else []
+
+
+def _context(login: Login, file: str | None) -> Any:
+    known = _contexts(file)
+    found = next((c for c in known if c["name"] == login.context), None)
     if found is None:
-        names = ", ".join(sorted(c["name"] for c in contexts)) or "none"
+        names = ", ".join(sorted(c["name"] for c in known)) or "none"
         raise CredentialsError(f"The kubeconfig has no context {login.context!r}.", f"There are: {names}.")
     return found
 
@@ -170,7 +203,7 @@ def _configured(login: Login) -> tuple[Any, str]:
             place = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
             return settings, place.read_text().strip() if place.exists() else "default"
         file = str(login.kubeconfig) if login.kubeconfig is not None else None
-        found = _context(login, file, config)
+        found = _context(login, file)
         config.load_kube_config(
             config_file=file,
             context=login.context,

@@ -47,7 +47,7 @@ class Container:
         size = payload.stat().st_size
         for attempt in range(_TRIES):
             try:
-                there = int(self._run("received", WORK).strip() or 0)
+                there = int(self.run("received", WORK).strip() or 0)
                 if there < 0:
                     return
                 self._send(payload, size, min(there, size))
@@ -81,11 +81,11 @@ class Container:
 
     def say_taken(self) -> None:
         """Tell the runner that the results are here."""
-        self._run("taken", WORK)
+        self.run("taken", WORK)
 
     def cancel(self) -> None:
         """Ask the job to end, as somebody who cancels it."""
-        self._run("cancel", WORK)
+        self.run("cancel", WORK)
 
     def _send(self, payload: Path, size: int, start: int) -> None:
         command = self._command("receive", WORK, str(size), str(start))
@@ -110,7 +110,8 @@ class Container:
         if size < 0 or partial.stat().st_size != size:
             raise Unreachable(f"{source} of pod {self._pod} did not arrive whole.")
 
-    def _run(self, *words: str) -> str:
+    def run(self, *words: str) -> str:
+        """Run a command of the runner; what it prints."""
         with self._exec(self._command(*words)) as channel:
             return channel.finish().decode()
 

@@ -1,4 +1,8 @@
-"""Why a job does not run yet, in one sentence: from what schedulers, kubelets and quotas say. Pure."""
+"""Why a job does not run yet, or ended: what schedulers, kubelets and quotas say, in plain words. Pure.
+
+What they say differs between versions of Kubernetes and of container runtimes; what is not understood
+is handed on as it is.
+"""
 
 from __future__ import annotations
 
@@ -6,93 +10,113 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sovlab.kube.quantities import parse
+
 _NODES = re.compile(r"0/(\d+) nodes are available:?\s*(.*)", re.DOTALL)
 _PART = re.compile(r"^(\d+) (.+?)\.?$")
 _QUOTA = re.compile(r"exceeded quota: ([^,]+), requested: (.+?), used: (.+?), limited: (.+)$")
 _MUST = re.compile(r"failed quota: ([^:]+): must specify (.+?)(?: for: .+)?$")
 _POLICY = re.compile(r'violates PodSecurity "([^"]+)": (.+)$', re.DOTALL)
+_REFUSED = re.compile(r'^(?:Error creating: )?(?:pods? "[^"]*" is forbidden: )?')
+_POD = re.compile(r' \(pod: ".*$')
+_LONGEST = 300
 
 
 def unschedulable(message: str) -> str:
     """What the scheduler says of a pod that fits nowhere."""
-    text = message.strip()
+    text = " ".join(message.split())
     claim = re.search(r'persistentvolumeclaim "([^"]+)" (not found|is being deleted)', text)
+    if claim and claim[2] == "not found":
+        return f"the namespace has no volume claim {claim[1]}, which is the target's store"
     if claim:
-        return f"the volume claim {claim[1]} of the target's store was not found in the namespace"
+        return f"the volume claim {claim[1]}, which is the target's store, is being deleted"
     if "unbound immediate PersistentVolumeClaims" in text:
-        return "the target's volume claim is not bound to a volume yet"
+        return "the volume claim that is the target's store is not bound to a volume yet"
     found = _NODES.match(text)
     if not found:
         return text.rstrip(".") or "no node has room for it"
-    total, rest = int(found[1]), found[2].partition(" preemption:")[0].strip()
+    total, told = int(found[1]), re.split(r"\.(?:\s|$)", found[2])[0].partition(" preemption:")[0]
     if total == 0:
-        return "the cluster has no node that takes jobs now"
-    lacking: dict[str, int] = {}
-    other: list[str] = []
-    for part in re.split(r",\s+(?=\d+ )", rest.rstrip(". ")):
+        return "the cluster has no node that takes pods now"
+    said: list[str] = []
+    for part in re.split(r",\s+(?=\d+ )", told):
         match = _PART.match(part.strip())
-        if not match:
-            other += [part.strip()] if part.strip() else []
-            continue
-        number, why = int(match[1]), match[2]
-        short = re.match(r"Insufficient (.+)", why)
-        if short:
-            lacking[short[1]] = number
-        else:
-            other.append(f"{_nodes(number)} {_reason(why, number)}")
-    said = [
-        f"{_nodes(number)} {'has' if number == 1 else 'have'} too little {_resource(name)} free"
-        for name, number in lacking.items()
-    ]
-    return (
-        f"no node has room for it: of {_nodes(total)}, {', '.join([*said, *other])}"
-        if said or other
-        else "no node has room for it"
-    )
+        if match:
+            number, why = int(match[1]), _reason(match[2], one=int(match[1]) == 1)
+            said.append(f"{number} {why}" if said else f"{number} of {_nodes(total)} {why}")
+        elif part.strip():
+            said.append(part.strip())
+    return f"no node has room for it: {', '.join(said)}" if said else "no node has room for it"
 
 
 def _nodes(number: int) -> str:
     return f"{number} node" if number == 1 else f"{number} nodes"
 
 
-def _reason(why: str, number: int) -> str:
-    one = number == 1
-    if "node affinity" in why or "node selector" in why or "didn't match" in why:
+def _reason(why: str, *, one: bool) -> str:
+    short = re.match(r"Insufficient (.+)", why)
+    if short:
+        name = {"cpu": "CPU", "memory": "memory", "ephemeral-storage": "disk"}.get(short[1], short[1])
+        return f"{'has' if one else 'have'} too little {name} free"
+    if "volume node affinity" in why:
+        return "cannot reach the volume of the target's store"
+    if "node affinity" in why or "node selector" in why:
         return f"{'does' if one else 'do'} not have the labels that the target asks for"
-    taint = re.search(r"untolerated taint(?:\(s\))? ?\{?([^:}\s]*)", why)
+    taint = re.search(r"untolerated taint(?:\(s\))?(?: \{([^:}\s]*))?", why)
     if taint:
-        name = f" ({taint[1]})" if taint[1] else ""
-        return f"{'takes' if one else 'take'} no such pods{name}"
+        name = taint[1] or ""
+        if name.startswith("node.kubernetes.io/"):
+            return f"{'is' if one else 'are'} not in order ({name.partition('/')[2]})"
+        return f"{'takes' if one else 'take'} no such pods" + (f" ({name})" if name else "")
     if "unschedulable" in why:
         return f"{'is' if one else 'are'} closed for new pods"
     if "Too many pods" in why:
         return f"{'has' if one else 'have'} no place for more pods"
-    return why
-
-
-def _resource(name: str) -> str:
-    return {"cpu": "CPU", "memory": "memory", "ephemeral-storage": "disk"}.get(name, f"{name}")
+    return why.removeprefix("node(s) ")
 
 
 def not_created(message: str) -> str:
-    """What the Job controller says when the cluster refuses a pod."""
-    text = " ".join(message.split())
+    """What the cluster says when it refuses a pod."""
+    text = _REFUSED.sub("", " ".join(message.split())).rstrip(".")
     quota = _QUOTA.search(text)
     if quota:
-        asks = f"it asks for {quota[2]}; {quota[3]} of {quota[4]} in use"
-        return f"quota {quota[1]} of the namespace is used up ({asks})"
+        return _quota(quota[1], *map(_amounts, quota.groups()[1:]))
     must = _MUST.search(text)
     if must:
-        return (
-            f"quota {must[1]} of the namespace wants every pod to say its {must[2]}: give --cpu and --memory"
-        )
+        flags = [f"--{name}" for name in ("cpu", "memory") if name in must[2]]
+        cure = f": give {' and '.join(flags)}" if flags else ""
+        return f"quota {must[1]} of the namespace wants every pod to state {must[2]}{cure}"
     policy = _POLICY.search(text)
     if policy:
-        return f"the namespace's Pod Security level {policy[1]} forbids the pod: {policy[2][:300]}"
+        level = policy[1].partition(":")[0]
+        return f"the namespace's Pod Security level {level} forbids it: {policy[2][:_LONGEST]}"
     account = re.search(r'serviceaccount "([^"]+)" not found', text)
     if account:
-        return f"the service account {account[1]} does not exist in the namespace"
-    return "the cluster refuses its pod: " + text.removeprefix("Error creating: ")[:300].rstrip(".")
+        return f"the namespace has no service account {account[1]}: correct service_account in the target"
+    if re.match(r"(maximum|minimum) \S+ usage per |\S+ max limit to request ratio", text):
+        return f"a limit of the namespace forbids it: {text[:_LONGEST]}"
+    return f"the cluster refuses its pod: {text[:_LONGEST]}".rstrip(".")
+
+
+def _amounts(text: str) -> dict[str, str]:
+    """``requests.cpu=2,pods=1``, as quotas are told."""
+    return dict(part.partition("=")[::2] for part in text.split(","))
+
+
+def _quota(name: str, asked: Mapping[str, str], used: Mapping[str, str], limits: Mapping[str, str]) -> str:
+    def size(text: str) -> float:
+        try:
+            return parse(text)
+        except ValueError:
+            return 0.0
+
+    parts = [
+        f"{what} {n} asked, {used.get(what, '?')} of {limits.get(what, '?')} in use"
+        for what, n in asked.items()
+    ]
+    if any(size(n) > size(limits.get(what, "")) for what, n in asked.items() if what in limits):
+        return f"it asks for more than quota {name} of the namespace ever gives ({'; '.join(parts)})"
+    return f"quota {name} of the namespace has too little left ({'; '.join(parts)})"
 
 
 _IMAGE = (
@@ -103,38 +127,59 @@ _IMAGE = (
     "ImageInspectError",
     "RegistryUnavailable",
 )
+_PULLING = (
+    (r"no match for platform", "it is not built for the node's kind of processor"),
+    (
+        r"pull access denied|repository does not exist",
+        "there is no such image, or the cluster may not read it",
+    ),
+    (
+        r"unauthorized|denied|authentication|authorization|\b40[13]\b",
+        "the registry does not let the cluster in",
+    ),
+    (r"no such host|timeout|timed out|connection refused|dial tcp|eof$", "the registry does not answer"),
+    (r"x509|certificate", "the node does not trust the registry's certificate"),
+    (r"toomanyrequests|too many requests", "the registry allows no more pulls now"),
+    (r"no space left", "the node's disk is full"),
+    (r"not found|manifest unknown|does not exist", "there is no such image"),
+)
 
 
 def container_waits(state: Mapping[str, Any], image: str) -> str:
     """What the kubelet says of a container that has not started; empty if it is only on its way."""
     reason, message = str(state.get("reason") or ""), " ".join(str(state.get("message") or "").split())
+    if reason == "InvalidImageName":
+        return f"the target's image {image} is no valid name: {message.rpartition(': ')[2][:160]}"
     if reason in _IMAGE:
-        low = message.lower()
-        if "not found" in low or "manifest unknown" in low or "does not exist" in low:
-            why = "there is no such image"
-        elif "unauthorized" in low or "denied" in low or "authentication" in low or "403" in low:
-            why = "the registry does not let the cluster in"
-        elif "no such host" in low or "timeout" in low or "connection refused" in low or "dial tcp" in low:
-            why = "the registry does not answer"
-        else:
-            why = message.rpartition(": ")[2][:160] or reason
-        return f"the image {image} cannot be pulled: {why}. Check the target's image"
+        whys = (why for pattern, why in _PULLING if re.search(pattern, message, re.IGNORECASE))
+        why = next(whys, message.rpartition(": ")[2][:160] or reason)
+        cure = "; check the target's pull_secrets" if "let the cluster in" in why or "may not" in why else ""
+        return f"the target's image {image} cannot be pulled: {why}{cure}"
     if reason in ("CreateContainerConfigError", "CreateContainerError", "RunContainerError"):
-        if "non-root" in message or "non-numeric user" in message:
-            cure = "build it with a numeric USER, or set user in the target"
-            return f"the image {image} runs as root, which the pod forbids: {cure}"
-        return f"the container cannot be made: {message[:300]}".rstrip(".")
+        if "run as root" in message:
+            return f"the image {image} runs as root: build it with a numeric USER, or set user in the target"
+        if "non-numeric user" in message:
+            return f"the image {image} has no numeric USER: build it with one, or set user in the target"
+        if "runAsUser breaks non-root" in message:
+            return "the target's user is 0, and root is not allowed: set another"
+        return f"its container cannot be made: {_POD.sub('', message)[:_LONGEST]}".rstrip(".")
     return ""
 
 
 def start_error(message: str, image: str) -> str:
     """What a container runtime says of a command that it could not start."""
-    missing = re.search(r'exec: "([^"]+)": (?:executable file not found|stat .*no such file)', message)
-    if missing or "no such file or directory" in message:
-        name = missing[1] if missing else "its Python"
+    text = " ".join(message.split())
+    if "exec format error" in text:
+        return f"The image {image} is built for another kind of processor than the node's."
+    missing = re.search(
+        r'exec: "([^"]+)": (?:executable file not found|stat .*no such file|permission denied)', text
+    )
+    missing = missing or re.search(r"executable file [`'\"]([^`'\"]+)[`'\"] not found", text)
+    if missing:
         cure = "choose an image with Python 3.9 or newer, or set python in the target"
-        return f"The image {image} has no {name}: {cure}."
-    return f"The container could not be started: {' '.join(message.split())[:300]}".rstrip(".") + "."
+        return f"The image {image} has no program {missing[1]}: {cure}."
+    told = text.removesuffix(": unknown").rpartition("unable to start container process: ")[2]
+    return f"Its container could not be started: {told[:_LONGEST]}".rstrip(".") + "."
 
 
 def mount_problem(events: Sequence[Mapping[str, Any]]) -> str:
@@ -144,3 +189,37 @@ def mount_problem(events: Sequence[Mapping[str, Any]]) -> str:
             said = " ".join(str(event.get("message") or "").split())[:240]
             return f"a volume cannot be mounted: {said}".rstrip(".")
     return ""
+
+
+def evicted(message: str) -> str:
+    """Why a kubelet evicted a pod."""
+    text = " ".join(message.split()).rstrip(".")
+    volume = re.search(r'EmptyDir volume "([^"]+)" exceeds the limit "([^"]+)"', text)
+    if volume and volume[1] == "shm":
+        return f"it put more than {volume[2]} into /dev/shm, which is its --memory"
+    if volume or "ephemeral" in text:
+        return f"it wrote more to its disk than the cluster allows ({text})"
+    low = re.search(r"low on resource: ([\w-]+)", text)
+    if low:
+        return f"the node ran short of {_SHORT.get(low[1], low[1])}"
+    return text or "the cluster needed its room"
+
+
+_SHORT = {"memory": "memory", "ephemeral-storage": "disk", "inodes": "disk", "pids": "process numbers"}
+
+
+def terminated_by_kubelet(message: str, node: str) -> str:
+    """Why a kubelet took a pod's place away."""
+    low = re.search(r"low on resource: ([\w-]+)", message)
+    if low:
+        return f"{node} ran short of {_SHORT.get(low[1], low[1])}"
+    if "shutdown" in message:
+        return f"{node} was shut down"
+    return f"{node} needed its room"
+
+
+def last_line(log: str) -> str:
+    """The last line of the end of a log, without the runner's frames and what terminals draw with."""
+    text = re.sub(r"\x1e[^\n]*\n?|\x1b\[[0-9;?]*[A-Za-z]", "", log)
+    lines = ["".join(c for c in line if c.isprintable()).strip() for line in text.splitlines()]
+    return next(filter(None, reversed(lines)), "")[:_LONGEST]

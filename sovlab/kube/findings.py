@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sovlab.errors import SovlabError
+
 
 class Level(enum.StrEnum):
     """How good a finding is."""
@@ -52,6 +54,12 @@ def degraded(what: str, found: str, advice: str, *, sets: Mapping[str, Any] | No
 def missing(what: str, found: str, advice: str, *, named: bool = False) -> Finding:
     """A finding with which no job runs."""
     return Finding(what=what, level=Level.MISSING, found=found, advice=advice, named=named)
+
+
+def phrase(error: SovlabError) -> str:
+    """What an error says, as a finding says it: without a capital and a full stop."""
+    text = error.message.rstrip(".")
+    return text[:1].lower() + text[1:]
 
 
 def lacking(found: Iterable[Finding]) -> list[Finding]:

@@ -41,6 +41,7 @@ class Places:
         self._whole = whole
         self._at: int | None = None
         self._unplaced: list[tuple[Piece, int]] = []
+        self._waiting = 0
         self.position = position
         self.marked: int | None = None
         """The second of the last mark."""
@@ -58,45 +59,53 @@ class Places:
 
     def finish(self) -> Iterator[tuple[Piece, int]]:
         """At the end of the log: what had no place, and what only looked like the begin of a frame."""
-        rest = self._reader.flush()
-        if self._at is None and self._whole and not self.marked:
-            self._at = 0  # nobody marks this log
-            for piece, size in self._unplaced:
-                yield from self._give(piece, size)
-        if self._at is not None:
-            for piece in rest:
+        yield from self._begin()
+        for piece in self._reader.flush():
+            if self._at is not None:
                 yield from self._give(piece, len(piece))
         self._unplaced = []
 
     def _take(self, piece: Piece, size: int) -> Iterator[tuple[Piece, int]]:
-        if isinstance(piece, dict) and piece.get("t") in ("at", "end"):
-            yield from self._mark(int(piece["o"]))
-            self.marked = int(piece["s"])
+        if isinstance(piece, dict) and _is_mark(piece):
+            yield from self._mark(piece["o"])
+            self.marked = piece["s"]
             self.complete = piece["t"] == "end"
         elif self._at is None:
             self._unplaced.append((piece, size))
-            if self._whole and sum(s for _, s in self._unplaced) > _BEFORE_MARK:
-                yield from self.finish()
+            self._waiting += size
+            if self._waiting > _BEFORE_MARK:
+                yield from self._begin()
         else:
+            yield from self._give(piece, size)
+
+    def _begin(self) -> Iterator[tuple[Piece, int]]:
+        """Take it that nobody marks this log, where it begins at its begin."""
+        if self._at is None and self._whole and self.marked is None:
+            yield from self._place(0)
+
+    def _place(self, start: int) -> Iterator[tuple[Piece, int]]:
+        self._at = start
+        unplaced, self._unplaced = self._unplaced, []
+        for piece, size in unplaced:
             yield from self._give(piece, size)
 
     def _mark(self, place: int) -> Iterator[tuple[Piece, int]]:
         if self._at is None:
-            before = sum(size for _, size in self._unplaced)
-            self._at = place - before
-            if self._at > self.position:
-                self._skip(self._at)
-            for piece, size in self._unplaced:
-                yield from self._give(piece, size)
-            self._unplaced = []
-        elif self._at != place:
-            if place > self.position:
-                self._skip(place)
+            start = place - self._waiting
+            self._skip(start)
+            yield from self._place(start)
+        elif self._at > place:
+            # Somebody else has written into the log, and that was given as if it were output.
+            self.position = place if self.position == self._at else self.position
+            self._at = place
+        else:
+            self._skip(place)
             self._at = place
 
     def _skip(self, place: int) -> None:
-        self.missing += place - self.position
-        self.position = place
+        if place > self.position:
+            self.missing += place - self.position
+            self.position = place
 
     def _give(self, piece: Piece, size: int) -> Iterator[tuple[Piece, int]]:
         assert self._at is not None
@@ -109,6 +118,14 @@ class Places:
             yield piece, self.position
         elif piece[seen:]:
             yield piece[seen:], self.position
+
+
+def _is_mark(frame: dict[str, Any]) -> bool:
+    return (
+        frame.get("t") in ("at", "end")
+        and isinstance(frame.get("o"), int)
+        and isinstance(frame.get("s"), int)
+    )
 
 
 class PodLog:
@@ -196,4 +213,4 @@ class PodLog:
             yield piece, place
         if places.marked is not None:
             self._since = places.marked
-        self.position = max(self.position, places.position)
+        self.position = places.position

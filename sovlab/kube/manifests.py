@@ -26,6 +26,11 @@ GRACE = 120
 _MARGIN = 15
 _START = 900
 """Seconds that a pod's deadline leaves for pulling an image."""
+API_VERSIONS = {"Job": "batch/v1", "JobSet": "jobset.x-k8s.io/v1alpha2"}
+_LONGEST = (1 << 31) - 1
+"""Seconds that Kubernetes takes for a deadline or a time to live at most."""
+_REPLICATED = "n"
+"""Of a JobSet: so short that the names of pods stay DNS labels for the longest job id, up to 100 nodes."""
 SECRET_LIMIT = 1 << 20
 """Bytes that a Secret may hold."""
 
@@ -46,12 +51,17 @@ def workload(
     labels = {**_labels(job_id), **_queue(place)}
     meta = {"name": job_id, "namespace": place.namespace, "labels": labels, "annotations": dict(annotations)}
     if not uses_jobset(spec, place):
-        return {"apiVersion": "batch/v1", "kind": "Job", "metadata": meta, "spec": {"suspend": True, **job}}
+        return {
+            "apiVersion": API_VERSIONS["Job"],
+            "kind": "Job",
+            "metadata": meta,
+            "spec": {"suspend": True, **job},
+        }
     template = {"metadata": {"labels": _labels(job_id)}, "spec": job}
     ttl = job.pop("ttlSecondsAfterFinished")
     job.pop("podFailurePolicy")
     return {
-        "apiVersion": "jobset.x-k8s.io/v1alpha2",
+        "apiVersion": API_VERSIONS["JobSet"],
         "kind": "JobSet",
         "metadata": meta,
         "spec": {
@@ -60,7 +70,7 @@ def workload(
             "network": {"enableDNSHostnames": True, "publishNotReadyAddresses": True, "subdomain": job_id},
             # A rank that is replaced cannot join the others: all begin anew, from their checkpoint.
             "failurePolicy": {"maxRestarts": 0},
-            "replicatedJobs": [{"name": "node", "replicas": 1, "template": template}],
+            "replicatedJobs": [{"name": _REPLICATED, "replicas": 1, "template": template}],
         },
     }
 
@@ -72,7 +82,7 @@ def uses_jobset(spec: JobSpec, place: Place) -> bool:
 
 def rendezvous(job_id: str, spec: JobSpec, place: Place) -> str:
     """``host:port`` at which the ranks of several nodes meet."""
-    first = f"{job_id}-node-0-0" if uses_jobset(spec, place) else f"{job_id}-0"
+    first = f"{job_id}-{_REPLICATED}-0-0" if uses_jobset(spec, place) else f"{job_id}-0"
     return f"{first}.{job_id}:{names.port(job_id)}"
 
 
@@ -105,6 +115,79 @@ def service(job_id: str, place: Place, owner: Manifest) -> Manifest:
     }
 
 
+def reader(name: str, owner: Manifest, place: Place, backend: str, *, seconds: int) -> Manifest:
+    """A pod that mounts the store for a while, so that the client can read it through commands.
+
+    Args:
+        name: of the pod.
+        owner: the workload whose results are read; its Secret brings the runner.
+        place: where.
+        backend: whose image it has.
+        seconds: after which it ends by itself.
+    """
+    job_id = str(owner["metadata"]["name"])
+    meta = _owned(name, job_id, place, owner)
+    del meta["labels"][names.JOB]  # it is no pod of the job
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": meta,
+        "spec": {
+            "restartPolicy": "Never",
+            "activeDeadlineSeconds": seconds,
+            "terminationGracePeriodSeconds": 1,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "securityContext": _security(place),
+            **_account(place),
+            "containers": [
+                {
+                    "name": names.CONTAINER,
+                    "image": place.image(backend),
+                    "imagePullPolicy": "IfNotPresent",
+                    "command": [place.python, f"{GIVEN}/runner.pyz", "idle", str(seconds)],
+                    "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}},
+                    "securityContext": _CONTAINER_SECURITY,
+                    "volumeMounts": [
+                        {"name": "given", "mountPath": GIVEN, "readOnly": True},
+                        {"name": "store", "mountPath": STORE},
+                    ],
+                }
+            ],
+            "volumes": [
+                {"name": "given", "secret": {"secretName": job_id, "defaultMode": 0o444}},
+                _claim(place),
+            ],
+        },
+    }
+
+
+def _security(place: Place) -> Manifest:
+    """What the restricted level asks of a pod, and what the place says besides."""
+    security: Manifest = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    if place.user is not None:
+        security |= {"runAsUser": place.user, "runAsGroup": 0}
+    if place.fs_group is not None:
+        security |= {"fsGroup": place.fs_group, "fsGroupChangePolicy": "OnRootMismatch"}
+    return security
+
+
+_CONTAINER_SECURITY = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+
+
+def _account(place: Place) -> Manifest:
+    found: Manifest = {}
+    if place.service_account:
+        found["serviceAccountName"] = place.service_account
+    if place.pull_secrets:
+        found["imagePullSecrets"] = [{"name": name} for name in place.pull_secrets]
+    return found
+
+
+def _claim(place: Place) -> Manifest:
+    return {"name": "store", "persistentVolumeClaim": {"claimName": place.claim}}
+
+
 def _owned(name: str, job_id: str, place: Place, owner: Manifest) -> Manifest:
     return {
         "name": name,
@@ -112,7 +195,7 @@ def _owned(name: str, job_id: str, place: Place, owner: Manifest) -> Manifest:
         "labels": _labels(job_id),
         "ownerReferences": [
             {
-                "apiVersion": owner["apiVersion"],
+                "apiVersion": API_VERSIONS[owner["kind"]],
                 "kind": owner["kind"],
                 "name": owner["metadata"]["name"],
                 "uid": owner["metadata"].get("uid", ""),
@@ -146,7 +229,7 @@ def _job(job_id: str, spec: JobSpec, backend: Backend, place: Place) -> Manifest
         "backoffLimit": 0,
         "podReplacementPolicy": "Failed",
         "podFailurePolicy": {"rules": policy},
-        "ttlSecondsAfterFinished": int(place.keep),
+        "ttlSecondsAfterFinished": int(min(place.keep, _LONGEST)),
         "template": {
             "metadata": {"labels": _labels(job_id)},
             "spec": _pod(job_id, spec, backend, place),
@@ -155,30 +238,23 @@ def _job(job_id: str, spec: JobSpec, backend: Backend, place: Place) -> Manifest
 
 
 def _pod(job_id: str, spec: JobSpec, backend: Backend, place: Place) -> Manifest:
-    security: Manifest = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
-    if place.user is not None:
-        security |= {"runAsUser": place.user, "runAsGroup": 0}
-    if place.fs_group is not None:
-        security |= {"fsGroup": place.fs_group, "fsGroupChangePolicy": "OnRootMismatch"}
     grace = max(math.ceil(spec.grace) + _MARGIN, GRACE)
     pod: Manifest = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": grace,
-        "securityContext": security,
+        "securityContext": _security(place),
+        **_account(place),
         "containers": [_container(job_id, spec, backend, place)],
         "volumes": _volumes(job_id, spec, place),
     }
     if spec.timeout is not None:
         # The runner keeps the time itself and says so; this is for a runner that cannot.
-        pod["activeDeadlineSeconds"] = math.ceil(spec.timeout + grace + place.hold + _START)
+        deadline = spec.timeout + grace + place.hold + _START
+        pod["activeDeadlineSeconds"] = math.ceil(min(deadline, _LONGEST))
     if spec.nodes > 1:
         pod["subdomain"] = job_id
-    if place.service_account:
-        pod["serviceAccountName"] = place.service_account
-    if place.pull_secrets:
-        pod["imagePullSecrets"] = [{"name": name} for name in place.pull_secrets]
     runtime = place.runtime_class.get(backend.name, backend.runtime_class)
     if runtime:
         pod["runtimeClassName"] = runtime
@@ -212,7 +288,7 @@ def _container(job_id: str, spec: JobSpec, backend: Backend, place: Place) -> Ma
         "command": command,
         **({"env": env} if env else {}),
         "resources": resources(spec, backend, place),
-        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        "securityContext": _CONTAINER_SECURITY,
         "terminationMessagePath": TERMINATION,
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": mounts,
@@ -230,7 +306,7 @@ def _volumes(job_id: str, spec: JobSpec, place: Place) -> list[Manifest]:
         {"name": "shm", "emptyDir": memory},
     ]
     if place.claim:
-        volumes.append({"name": "store", "persistentVolumeClaim": {"claimName": place.claim}})
+        volumes.append(_claim(place))
     return volumes
 
 

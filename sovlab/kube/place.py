@@ -23,6 +23,8 @@ class Place:
         queue: Kueue LocalQueue; empty for none.
         priority: Kueue WorkloadPriorityClass where there is a queue, else Kubernetes PriorityClass.
         claim: PersistentVolumeClaim that is the store; empty for none.
+        bucket: ``s3://BUCKET/PREFIX`` that is the store; empty for none.
+        s3_endpoint: URL of the S3 service; None is that of the AWS settings.
         workload: what runs several nodes: ``job`` or ``jobset``.
         resources: extended resource by backend, where it is not the vendor's usual one (MIG).
         runtime_class: by backend, where it is not the backend's own.
@@ -43,6 +45,8 @@ class Place:
     queue: str = ""
     priority: str = ""
     claim: str = ""
+    bucket: str = ""
+    s3_endpoint: str | None = None
     workload: str = "job"
     resources: Mapping[str, str] = field(default_factory=dict)
     runtime_class: Mapping[str, str] = field(default_factory=dict)

@@ -7,7 +7,7 @@ the object that would bring what is not there; whoever asks decides what follows
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from sovlab.core.backend import Backend
 from sovlab.core.units import format_bytes
@@ -17,7 +17,7 @@ from sovlab.kube.capacity import Counting, Offer, nodes_of
 from sovlab.kube.errors import ApiError, Forbidden, NotFound
 from sovlab.kube.findings import Finding, degraded, missing, ok
 from sovlab.kube.place import Place
-from sovlab.kube.rights import NEEDED, NODES, PODS, QUOTAS, RUN_PODS, Rights
+from sovlab.kube.rights import NEEDED, STORE, Right, Rights
 
 _OLDEST = (1, 29)
 """Of Kubernetes, with which jobs are known to run."""
@@ -42,8 +42,9 @@ def probe(api: Api, place: Place, backends: Mapping[str, Backend]) -> list[Findi
     if any(finding.named for finding in found):
         return found  # without its namespace there is nothing more to see
     groups = addons.groups_of(api)
-    rights.ask([*NEEDED, NODES, PODS, QUOTAS, RUN_PODS])
-    found += _rights(rights)
+    needed = [*NEEDED, *([STORE] if place.claim else [])]
+    rights.ask(needed)
+    found += _rights(rights, needed)
     found += addons.several_nodes(groups, rights, place)
     found += addons.queue(api, groups, rights, place)
     found += addons.trainer(groups)
@@ -110,11 +111,11 @@ def _other_namespaces(api: Api) -> str:
     except ApiError:
         return "Give yours with --namespace, or ask your administrators for one."
     names = [n for item in items if not (n := str(item["metadata"]["name"])).startswith("kube-")]
-    return f"There are {', '.join(sorted(names)[:_SHOWN])}{', …' if len(items) > _SHOWN else ''}."
+    return f"Namespaces: {', '.join(sorted(names)[:_SHOWN])}{', …' if len(items) > _SHOWN else ''}."
 
 
-def _rights(rights: Rights) -> Iterator[Finding]:
-    found = [rights.finding(right) for right in NEEDED]
+def _rights(rights: Rights, needed: Sequence[Right]) -> Iterator[Finding]:
+    found = [rights.finding(right) for right in needed]
     if None in found:
         advice = "The checks below show what they can; ask for the role edit in the namespace if one fails."
         yield degraded("rights", "the cluster does not say what you may do", advice)
@@ -132,7 +133,7 @@ def _store(api: Api, place: Place) -> Iterator[Finding]:
             names = sorted(str(item["metadata"]["name"]) for item in api.get(path).get("items") or ())
         except ApiError:
             names = []
-        hint = f"There are {', '.join(names)}." if names else "Make one, or leave --store out."
+        hint = f"Claims: {', '.join(names)}." if names else "Make one, or leave --store out."
         found = f"there is no PersistentVolumeClaim {place.claim} in namespace {place.namespace}"
         yield missing("store", found, hint, named=True)
         return
@@ -140,18 +141,16 @@ def _store(api: Api, place: Place) -> Iterator[Finding]:
         advice = f"It takes the right to get persistentvolumeclaims in namespace {place.namespace}."
         yield degraded("store", f"whether there is a claim {place.claim} is not shown to you", advice)
         return
-    modes = (
-        (claim.get("status") or {}).get("accessModes") or (claim.get("spec") or {}).get("accessModes") or []
-    )
-    phase = (claim.get("status") or {}).get("phase")
+    state = claim.get("status") or {}
+    modes = state.get("accessModes") or (claim.get("spec") or {}).get("accessModes") or []
     what = f"claim {place.claim}, {', '.join(modes) or 'without an access mode'}"
-    if claim["metadata"].get("deletionTimestamp") or phase == "Lost":
-        yield missing("store", f"claim {place.claim} is {'lost' if phase == 'Lost' else 'being deleted'}",
-                      "Give another with --store.", named=True)  # fmt: skip
+    if claim["metadata"].get("deletionTimestamp") or state.get("phase") == "Lost":
+        how = "lost" if state.get("phase") == "Lost" else "being deleted"
+        found, advice = f"claim {place.claim} is {how}", "Give another with --store."
+        yield missing("store", found, advice, named=True)
     elif not {"ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"} & set(modes):
-        yield missing(
-            "store", f"{what}, to which nothing can be written", "It needs ReadWriteMany.", named=True
-        )
+        advice = "A store needs ReadWriteMany."
+        yield missing("store", f"{what}, to which nothing can be written", advice, named=True)
     elif "ReadWriteMany" not in modes:
         advice = "All pods that use it must be on one node; ReadWriteMany lets jobs have several."
         yield degraded("store", what, advice)
@@ -174,10 +173,9 @@ def _hardware(api: Api, place: Place, backends: Mapping[str, Backend]) -> Iterat
         yield degraded("hardware", found, advice)
     else:
         yield ok("hardware", found)
-    slices = sorted(
-        {r for n in nodes for r in n.status.allocatable if r.startswith(_MIG) and n.amount(r) > 0}
-    )
-    whole = any(n.amount("nvidia.com/gpu") > 0 for n in nodes)
+    offered = {r for n in nodes for r in n.status.allocatable if n.amount(r) > 0}
+    slices = sorted(r for r in offered if r.startswith(_MIG))
+    whole = "nvidia.com/gpu" in offered
     if not slices or "cuda" in place.resources:
         return
     if len(slices) == 1 and not whole:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ VERSION = "v1beta2"
 """Of Kueue's API, since Kueue 0.14."""
 _GROUP = f"kueue.x-k8s.io/{VERSION}"
 _VISIBILITY = f"visibility.kueue.x-k8s.io/{VERSION}"
+_AGE = 60.0
+"""Seconds for which a queue that was seen counts as there."""
 
 Object = Mapping[str, Any]
 
@@ -77,6 +80,28 @@ def _plain(reason: str, message: str) -> str:
     return text
 
 
+class Queues:
+    """Sees that queues and priorities exist; what was there a moment ago is not asked for again.
+
+    Args:
+        api: of the cluster.
+        namespace: of the queues.
+    """
+
+    def __init__(self, api: Api, namespace: str) -> None:
+        self._api = api
+        self._namespace = namespace
+        self._seen: dict[tuple[str, str], float] = {}
+
+    def check(self, queue: str, priority: str) -> None:
+        """See `check`; asks nothing where neither is named."""
+        last = self._seen.get((queue, priority))
+        if not (queue or priority) or (last is not None and time.monotonic() - last < _AGE):
+            return
+        check(self._api, self._namespace, queue, priority)
+        self._seen[queue, priority] = time.monotonic()
+
+
 def check(api: Api, namespace: str, queue: str, priority: str) -> None:
     """See that a queue and a priority exist, before anything is submitted to them.
 
@@ -91,16 +116,23 @@ def check(api: Api, namespace: str, queue: str, priority: str) -> None:
     """
     base = f"/apis/{_GROUP}"
     if queue:
-        where = f"{base}/namespaces/{namespace}/localqueues"
-        _check(api, where, queue, f"queue {queue!r} in namespace {namespace}", "is Kueue installed?")
+        what = f"queue {queue!r} in namespace {namespace}"
+        try:
+            seen = _check(api, f"{base}/namespaces/{namespace}/localqueues", queue, what)
+        except SpecError:
+            if _installed(api):
+                raise
+            seen = False
+        if not seen and not _installed(api):
+            raise SpecError(f"There is no {what}: Kueue is not installed.", "Leave the queue out.")
     if priority and queue:
-        where = f"{base}/workloadpriorityclasses"
-        _check(
-            api, where, priority, f"priority {priority!r} for queues (WorkloadPriorityClass)", "leave it out."
-        )
+        what = f"priority {priority!r} for queues (WorkloadPriorityClass)"
+        _check(api, f"{base}/workloadpriorityclasses", priority, what)
     elif priority:
-        where = "/apis/scheduling.k8s.io/v1/priorityclasses"
-        _check(api, where, priority, f"priority {priority!r} (PriorityClass)", "leave it out.")
+        what = f"priority {priority!r} (PriorityClass)"
+        seen = _check(api, "/apis/scheduling.k8s.io/v1/priorityclasses", priority, what)
+        if not seen and not _takes(api, namespace, priority):
+            raise SpecError(f"There is no {what}.", "The cluster's administrators know which there are.")
 
 
 def queues(api: Api, namespace: str) -> list[str]:
@@ -109,17 +141,36 @@ def queues(api: Api, namespace: str) -> list[str]:
     return sorted(str(item["metadata"]["name"]) for item in found)
 
 
-def _check(api: Api, path: str, name: str, what: str, otherwise: str) -> None:
+def _check(api: Api, path: str, name: str, what: str) -> bool:
+    """See that an object is there; False if one may not look: one may submit to what one may not see."""
     try:
         api.get(f"{path}/{name}")
     except NotFound:
-        names_: Sequence[str] = ()
+        there: Sequence[str] = ()
         with contextlib.suppress(ApiError):
-            names_ = [item["metadata"]["name"] for item in api.get(path).get("items") or ()]
-        hint = f"There are {', '.join(sorted(names_))}." if names_ else f"There is none; {otherwise}"
+            there = [item["metadata"]["name"] for item in api.get(path).get("items") or ()]
+        hint = f"There is {', '.join(sorted(there))}." if there else "There is none at all."
         raise SpecError(f"There is no {what}.", hint) from None
     except Forbidden:
-        return  # one may submit to a queue that one may not see
+        return False
+    return True
+
+
+def _installed(api: Api) -> bool:
+    """Whether Kueue is there, by what everybody may see."""
+    return any(g.get("name") == _GROUP.partition("/")[0] for g in api.get("/apis").get("groups") or ())
+
+
+def _takes(api: Api, namespace: str, priority: str) -> bool:
+    """Whether the server would take a pod of a PriorityClass, for those who may not see the classes."""
+    spec = {"priorityClassName": priority, "containers": [{"name": "none", "image": "none"}]}
+    meta = {"name": "sovlab-priority", "namespace": namespace}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
+    try:
+        api.create(f"/api/v1/namespaces/{namespace}/pods", pod, dry_run=True)
+    except ApiError as error:
+        return "no PriorityClass" not in error.message  # what else it may have against this pod is no matter
+    return True
 
 
 def _workload(api: Api, namespace: str, uid: str) -> Object | None:

@@ -134,10 +134,12 @@ WORKLOADS = Right(
     verbs=("list",),
     loss="place and reason in the queue are not told",
 )
-NODES = Right(what="nodes", resource="nodes", verbs=("list",), everywhere=True, loss="")
-PODS = Right(what="pods", resource="pods", verbs=("list",), everywhere=True, loss="")
-QUOTAS = Right(what="quotas", resource="resourcequotas", verbs=("list",), loss="")
-RUN_PODS = Right(what="pods", resource="pods", verbs=("create",), loss="")
+STORE = Right(
+    what="read the store",
+    resource="pods",
+    verbs=("create", "get", "delete"),
+    loss="results in the store cannot be fetched from here",
+)
 
 
 class Rights:
@@ -178,7 +180,8 @@ class Rights:
             return None
         if not denied:
             return ok(right.what, f"may {', '.join(right.verbs)} {right.title}")
-        advice = f"Without it {right.loss}. It takes the right to {', '.join(denied)} {right.title} {self.where(right)}."
+        what = f"{', '.join(denied)} {right.title} {self.where(right)}"
+        advice = f"Without it {right.loss}. It takes the right to {what}."
         found = f"may not {', '.join(denied)} {right.title}"
         return missing(right.what, found, advice) if right.required else degraded(right.what, found, advice)
 

@@ -87,8 +87,9 @@ class Gathered:
         why = "" if named else secrets.suspicious(name, self._namespace[name])
         if why:
             self.withheld[name] = why
+            it = "it" if why.startswith(f"{name} ") else name
             self._note(
-                f"{why}, so {name} was not sent. Name it in --in if the job shall have it, or set --env."
+                f"{why}, so {it} was not sent. Name it in --in if the job shall have it, or set --env."
             )
             return
         self.variables[name] = reader

@@ -65,7 +65,7 @@ def describe(order: Order, ending: Ending, outcome: Outcome, left: Left) -> Dict
     if ending.over is not None and order.memory is not None:
         record["reason"] = "out_of_memory"
         record["message"] = (
-            f"It used {_size(ending.over)} of memory, and --memory allows {_size(order.memory)}."
+            f"It used {_size(ending.over)} of memory, and --memory allows {_limit(order.memory)}."
         )
     elif ending.why == "timeout" and asked:
         record["reason"] = "timeout"
@@ -80,7 +80,7 @@ def describe(order: Order, ending: Ending, outcome: Outcome, left: Left) -> Dict
     elif report is None:
         _explain_silence(record, killed_by, left.oom_kills)
         if record["reason"] == "out_of_memory" and order.contained and order.memory is not None:
-            record["message"] = f"It used more memory than the {_size(order.memory)} that --memory allows."
+            record["message"] = f"It used more memory than the {_limit(order.memory)} that --memory allows."
         if rank is not None:
             record["message"] = f"Rank {rank}: {record['message']}"
     elif report.get("terminated"):
@@ -129,6 +129,14 @@ def signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
+
+
+def _limit(count: int) -> str:
+    """As it was asked for, where that was a whole number of MiB or GiB."""
+    for shift, unit in ((30, "GiB"), (20, "MiB")):
+        if count % (1 << shift) == 0:
+            return f"{count >> shift} {unit}"
+    return _size(count)
 
 
 def _size(count: int) -> str:

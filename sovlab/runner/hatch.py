@@ -7,13 +7,17 @@ Each is a command of its own, started by ``exec`` beside the job: ``receive``, `
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
+import time
 from typing import List
 
 from sovlab.runner import places
 
 _PIECE = 1 << 20
+_UNUSED = 30 * 86400.0
+"""Seconds after which a payload in a store goes if no job has used it."""
 
 
 def receive(work: str, size: int, start: int) -> int:
@@ -75,6 +79,28 @@ def cancel(work: str) -> int:
     return 0
 
 
+def idle(seconds: float) -> int:
+    """Be there, so that the other commands can be run, until SIGTERM."""
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    time.sleep(seconds)
+    return 0
+
+
+def forget(store: str, jobs: List[str]) -> int:
+    """Delete what the store keeps of jobs, and payloads that no job has used for long."""
+    for job_id in jobs:
+        results = places.kept_results(store, job_id)
+        if os.path.exists(results):
+            os.unlink(results)
+        shutil.rmtree(places.kept_checkpoint(store, job_id), ignore_errors=True)
+    objects = os.path.join(store, places.OBJECTS)
+    for name in os.listdir(objects) if os.path.isdir(objects) else ():
+        path = os.path.join(objects, name)
+        if time.time() - os.path.getmtime(path) > _UNUSED:
+            os.unlink(path)
+    return 0
+
+
 def main(command: str, arguments: List[str]) -> int:
     """Do what the arguments say; the status to exit with."""
     try:
@@ -82,6 +108,10 @@ def main(command: str, arguments: List[str]) -> int:
             return receive(arguments[0], int(arguments[1]), int(arguments[2]))
         if command == "send":
             return send(arguments[0], int(arguments[1]))
+        if command == "idle":
+            return idle(float(arguments[0]))
+        if command == "forget":
+            return forget(arguments[0], arguments[1:])
         single = {"received": received, "taken": taken, "cancel": cancel}
         return single[command](arguments[0])
     except (OSError, ValueError) as error:

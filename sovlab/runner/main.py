@@ -36,7 +36,15 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
         status = pod(arguments[1:])
         os._exit(status)
-    if len(arguments) >= 2 and arguments[0] in ("receive", "received", "send", "taken", "cancel"):
+    if len(arguments) >= 2 and arguments[0] in (
+        "receive",
+        "received",
+        "send",
+        "taken",
+        "cancel",
+        "idle",
+        "forget",
+    ):
         from sovlab.runner.hatch import main as hatch
 
         return hatch(arguments[0], arguments[1:])
@@ -44,5 +52,6 @@ def main(arguments: Optional[List[str]] = None) -> int:
         "usage: run ORDER | rank ORDER | nursery --socket-fd N [--preload MODULE,...]\n"
         "     | pod GIVEN WORK TERMINATION [STORE]\n"
         "     | receive WORK SIZE START | received WORK | send FILE START | taken WORK | cancel WORK\n"
+        "     | idle SECONDS | forget STORE JOB...\n"
     )
     return 2

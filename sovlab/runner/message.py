@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Iterator, Optional, Tuple
 
 from sovlab.runner.record import short
 
@@ -17,6 +17,8 @@ LIMIT = 4096
 """Bytes that Kubernetes keeps of a container's termination message."""
 _HEADLINE = 160
 _MARK = "sovlab:1:"
+_SIZES = (32_000, 16_000, 8000, 5000, 3000, 2000, 1200, 700, 400)
+"""Characters of a message or a traceback that are kept of longer ones, until all fits."""
 
 
 def encode(record: Dict[str, Any], results: Optional[bytes] = None) -> Tuple[bytes, bool]:
@@ -30,17 +32,13 @@ def encode(record: Dict[str, Any], results: Optional[bytes] = None) -> Tuple[byt
     headline = f"{record.get('reason', '')}: {said}" if said else str(record.get("reason", ""))
     first = headline.encode("utf-8", "replace")[:_HEADLINE].decode("utf-8", "ignore") + f"\n{_MARK}"
     room = (LIMIT - len(first.encode())) // 4 * 3
-    whole = json.dumps(record, default=str).encode()
+    body = b""
     if results is not None and len(results) <= 16 * LIMIT:
-        body = zlib.compress(_joined(whole, results), 9)
-        if len(body) <= room:
-            return (first + base64.b64encode(body).decode()).encode(), True
-    limit = 64 << 10
-    while True:
-        body = zlib.compress(_joined(short(record, limit), b""), 9)
-        if len(body) <= room or limit < 512:
-            return (first + base64.b64encode(body).decode()).encode()[:LIMIT], False
-        limit = limit * 3 // 4
+        body = _joined(record, results)
+    inside = 0 < len(body) <= room
+    if not inside:
+        body = next(filter(lambda shorter: len(shorter) <= room, map(_joined, _shorter(record))), b"")
+    return (first + base64.b64encode(body).decode()).encode(), inside
 
 
 def decode(message: str) -> Tuple[Optional[Dict[str, Any]], Optional[bytes]]:
@@ -52,12 +50,43 @@ def decode(message: str) -> Tuple[Optional[Dict[str, Any]], Optional[bytes]]:
         data = zlib.decompress(base64.b64decode(body.strip(), validate=True))
         size = int.from_bytes(data[:4], "little")
         record = json.loads(data[4 : 4 + size])
-    except (ValueError, zlib.error):
+    except (ValueError, RecursionError, zlib.error):
         return None, None
     if not isinstance(record, dict) or not isinstance(record.get("reason"), str):
         return None, None
     return record, data[4 + size :] or None
 
 
-def _joined(record: bytes, results: bytes) -> bytes:
-    return len(record).to_bytes(4, "little") + record + results
+def _shorter(record: Dict[str, Any]) -> Iterator[Dict[str, Any]]:
+    """The record, and what is left of it if more and more is left out: what is missed least goes first."""
+    yield record
+    record = {**record, "imported": []}
+    error = record["error"] if isinstance(record.get("error"), dict) else None
+    if error is not None:
+        # People read the text of a traceback; the same as frames is for programs, and can be done without.
+        record["error"] = error = {**error, "frames": []}
+    yield record
+    if isinstance(record.get("results"), dict):
+        record["results"] = {**record["results"], "unreturned": []}
+        yield record
+    for size in _SIZES:
+        if error is not None:
+            shortened = {key: _middle_out(error.get(key), size) for key in ("message", "traceback")}
+            record["error"] = {**error, **shortened}
+        record["message"] = _middle_out(record.get("message"), size)
+        yield record
+        yield {**record, "progress": None, "results": None}
+    for limit in (2048, 1024, 512):
+        yield json.loads(short(record, limit))
+    yield {"reason": _middle_out(record.get("reason"), 40), "message": ""}
+
+
+def _middle_out(value: Any, size: int) -> str:
+    """Text of some length: the begin of it, and twice as much of its end."""
+    text = str(value or "")
+    return text if len(text) <= size else f"{text[: size // 3]}\n…\n{text[-(size * 2 // 3) :]}"
+
+
+def _joined(record: Dict[str, Any], results: bytes = b"") -> bytes:
+    text = json.dumps(record, default=str).encode()
+    return zlib.compress(len(text).to_bytes(4, "little") + text + results, 9)

@@ -27,6 +27,7 @@ class Order:
         run: where to say which process runs the job; None leaves it out.
         cancel: a file whose presence makes a SIGTERM mean that somebody cancelled the job.
         checkpoint: directory kept across retries.
+        resume: id of the job whose checkpoint this one goes on from; empty for none.
         workdir: working directory of the user's code.
         nodes: machines, or launchers on this one.
         procs: processes on each node.
@@ -65,6 +66,7 @@ class Order:
         run: Optional[str] = None,
         cancel: Optional[str] = None,
         checkpoint: str = "",
+        resume: str = "",
         nodes: int = 1,
         procs: int = 1,
         node_rank: int = 0,
@@ -97,6 +99,7 @@ class Order:
         self.run = run
         self.cancel = cancel
         self.checkpoint = checkpoint
+        self.resume = resume
         self.workdir = workdir
         self.nodes = nodes
         self.procs = procs

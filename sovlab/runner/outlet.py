@@ -4,7 +4,8 @@ Container runtimes keep what comes after the last newline until the next one, an
 connection can ask for the log only from a second on. So this writer adds marks, which are frames: one
 says how many bytes of the job's own output came before it. A mark ends in a newline, so it also pushes
 the unfinished line before it (``\r`` redraws) through the runtime. A reader takes the marks out and has
-the output byte for byte, and after a break it knows where it is.
+the output byte for byte, and after a break it knows where it is. containerd drops a ``\r`` that ends a
+line: a mark between the two keeps ``\r\n`` whole.
 """
 
 from __future__ import annotations
@@ -34,8 +35,10 @@ class Outlet:
         self._nonce = nonce
         self._written = 0
         self._second = 0
-        self._unfinished = False
-        self._in_frame = False
+        self._begun = 0
+        """Bytes since what looks like the begin of a frame, 0 if nothing does."""
+        self._returned = False
+        """Whether the last byte is a carriage return."""
         self._due: Optional[float] = None
         self.mark()
 
@@ -44,16 +47,31 @@ class Outlet:
         if not self._in_frame and int(time.time()) != self._second:
             # Each second with output begins with a mark: the log can be asked for from a second on.
             self.mark()
+        elif self._returned and data[:1] == b"\n":
+            self.mark()
+        first, *lines = data.split(b"\r\n")
+        self._pass(first + b"\r" if lines else first)
+        for number, line in enumerate(lines, 1):
+            self.mark()
+            self._pass(b"\n" + line + (b"\r" if number < len(lines) else b""))
+
+    @property
+    def _in_frame(self) -> bool:
+        return 0 < self._begun <= frames.MAX_WRITE
+
+    def _pass(self, data: bytes) -> None:
         newline, begin = data.rfind(b"\n"), data.rfind(b"\x1e")
         if begin > newline:
-            self._in_frame = True
+            self._begun = len(data) - begin
         elif newline >= 0:
-            self._in_frame = False
-        self._unfinished = newline < len(data) - 1
+            self._begun = 0
+        elif self._begun:
+            self._begun += len(data)
         self._write(data)
         self._written += len(data)
+        self._returned = data[-1:] == b"\r"
         pause = _STUCK if self._in_frame else QUIET
-        self._due = time.monotonic() + pause if self._unfinished else None
+        self._due = time.monotonic() + pause if data[-1:] != b"\n" else None
 
     def flush(self, now: float) -> Optional[float]:
         """Push an unfinished line on if it is time; when to come again, None if nothing waits."""
@@ -65,7 +83,8 @@ class Outlet:
         """Say how many bytes have been passed on."""
         self._second = int(time.time())
         self._write(frames.encode(self._nonce, {"t": "at", "o": self._written, "s": self._second}))
-        self._in_frame = self._unfinished = False
+        self._begun = 0
+        self._returned = False
         self._due = None
 
     def end(self) -> None:

@@ -14,6 +14,8 @@ CANCEL = "cancel"
 """Its presence makes a SIGTERM mean that somebody cancelled the job."""
 TAKEN = "taken"
 """Its presence says that the results need not be held any more."""
+OBJECTS = "objects"
+"""Where a store keeps payloads."""
 
 
 def copy(source: str, target: str) -> None:
@@ -30,12 +32,17 @@ def copy(source: str, target: str) -> None:
 
 def kept_payload(store: str, digest: str) -> str:
     """Where a store keeps a payload."""
-    return os.path.join(store, "objects", f"{digest}.pack")
+    return os.path.join(store, OBJECTS, f"{digest}.pack")
 
 
 def kept_results(store: str, job_id: str) -> str:
     """Where a store keeps the results of a job."""
     return os.path.join(store, "results", f"{job_id}.pack")
+
+
+def kept_checkpoint(store: str, job_id: str) -> str:
+    """Where a store keeps the checkpoint of a job."""
+    return os.path.join(store, "checkpoints", job_id)
 
 
 def pid(work: str) -> int:

@@ -48,7 +48,7 @@ class Pod:
         order.exit = self._at("exit.json")
         order.results = self._at(places.RESULTS)
         order.cancel = self._at(places.CANCEL)
-        order.checkpoint = os.path.join(store, order.checkpoint) if store else self._at("checkpoint")
+        order.checkpoint = self._checkpoint()
         order.payload = os.path.join(given, places.PAYLOAD)
         if not os.path.exists(order.payload):
             order.payload = self._at(places.PAYLOAD)
@@ -76,6 +76,21 @@ class Pod:
         return exit_status(record)
 
     # --- before
+
+    def _checkpoint(self) -> str:
+        """The directory for checkpoints; in a store it holds those of earlier tries."""
+        order, store = self._order, self._store
+        if store is None:
+            return self._at("checkpoint")
+        own, earlier = (places.kept_checkpoint(store, name) for name in (order.job_id, order.resume or "-"))
+        if order.node_rank == 0 and not os.path.exists(own) and os.path.isdir(earlier):
+            import shutil
+
+            fresh = f"{own}.tmp"
+            shutil.rmtree(fresh, ignore_errors=True)
+            shutil.copytree(earlier, fresh)
+            os.rename(fresh, own)
+        return own
 
     def _await_payload(self) -> Optional[Dict[str, Any]]:
         """Wait until the payload is there; a record if the job must end without it."""
@@ -106,6 +121,10 @@ class Pod:
         kept = self._kept_payload()
         if kept is not None and os.path.exists(kept):
             order.payload = kept
+            try:
+                os.utime(kept)  # it is in use
+            except OSError:
+                pass  # it was put there by somebody else
         elif order.payload_url and not os.path.exists(order.payload):
             from sovlab.runner.web import download
 

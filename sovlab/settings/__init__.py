@@ -7,9 +7,11 @@ nearest ``sovlab.toml`` in the working directory or above it, and ``SOVLAB_<KEY>
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from sovlab.settings.cluster import Cluster
+from sovlab.settings.cluster import Cluster, read_cluster
 from sovlab.settings.model import DEFAULT, Defaults, Local, Settings, Target
 from sovlab.settings.reading import config_file, load
 
@@ -20,8 +22,12 @@ __all__ = [
     "Local",
     "Settings",
     "Target",
+    "add_target",
+    "check_new_target",
     "config_file",
     "load",
+    "read_cluster",
+    "remove_target",
     "use_target",
 ]
 
@@ -31,3 +37,24 @@ def use_target(name: str) -> Path:
     from sovlab.settings.editing import use_target as use
 
     return use(name)
+
+
+def check_new_target(name: str, *, force: bool = False) -> None:
+    """See that a target may be added; see `sovlab.settings.editing.check_new`."""
+    from sovlab.settings.editing import check_new
+
+    check_new(name, force=force)
+
+
+def add_target(name: str, values: Mapping[str, Any], *, force: bool = False) -> Path:
+    """Define a target on a cluster in the user's settings file; see `sovlab.settings.editing`."""
+    from sovlab.settings.editing import add_target as add
+
+    return add(name, values, force=force)
+
+
+def remove_target(name: str) -> Path:
+    """Take a target out of the user's settings file; see `sovlab.settings.editing`."""
+    from sovlab.settings.editing import remove_target as remove
+
+    return remove(name)

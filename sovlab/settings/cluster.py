@@ -14,6 +14,7 @@ from sovlab.settings.words import suggest
 
 _Word = Annotated[str, msgspec.Meta(min_length=1)]
 _Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")]
+_NameOrNone = Annotated[str, msgspec.Meta(pattern=r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?)?$")]
 _Positive = Annotated[float, msgspec.Meta(gt=0, lt=1e9)]
 
 
@@ -54,8 +55,8 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     image: str = ""
     images: dict[str, _Word] = {}
     python: _Word = "python3"
-    queue: str = ""
-    priority: str = ""
+    queue: _NameOrNone = ""
+    priority: _NameOrNone = ""
     store: str = ""
     s3_endpoint: str | None = None
     workload: str = "job"
@@ -74,6 +75,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 _TEXTS = {"memory": parse_bytes, "keep": parse_duration, "hold": parse_duration}
+_NAMES = ("namespace", "queue", "priority")
 _CHOICES = {"workload": ("job", "jobset")}
 
 
@@ -103,6 +105,12 @@ def read_cluster(target: str, table: Mapping[str, Any], place: str, folder: Path
                 values[key] = parse(values[key])
         found = msgspec.convert(values, Cluster)
     except (msgspec.ValidationError, SpecError) as error:
+        wrong = next((key for key in _NAMES if str(error).endswith(f"`$.{key}`")), None)
+        if wrong is not None and isinstance(values[wrong], str):
+            raise SettingsError(
+                f"{place}: target {target!r} has {wrong} = {values[wrong]!r}.",
+                "Give a name as clusters have them: small letters, digits, - and dots.",
+            ) from error
         raise SettingsError(
             f"{place}: target {target!r}: {error}.".replace("..", "."), "Correct it."
         ) from error

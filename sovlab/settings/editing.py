@@ -1,23 +1,26 @@
-"""Changing the user's settings file: one line, and nothing else of it."""
+"""Changing the user's settings file: what is meant, and nothing else of it.
+
+Comments and order stay. What would be written is parsed again and compared with what is meant before it
+replaces the file.
+"""
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import tempfile
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from sovlab.errors import SettingsError
-from sovlab.settings.reading import config_file, load, parse, read
+from sovlab.settings import toml
+from sovlab.settings.cluster import read_cluster
+from sovlab.settings.reading import check_target_name, config_file, load, parse, read
 
 
 def use_target(name: str) -> Path:
     """Make ``name`` the current target in the user's settings file; the file that was written.
-
-    Only the line of ``target`` changes: comments and order stay, which a parser that writes would need
-    a library for. What was written is parsed again and compared before it replaces the file.
 
     Raises:
         SettingsError: there is no such target, or the file cannot be changed safely.
@@ -25,36 +28,101 @@ def use_target(name: str) -> Path:
     load().target_named(name)
     path = config_file()
     before = read(path)
+    content = toml.with_top_key(before, "target", name)
     wanted = {**parse(before, path), "target": name}
-    line = f"target = {json.dumps(name)}"
-    top, header, rest = _split_top(before)
-    after, replaced = re.subn(
-        r"(?m)^([ \t]*)(?:target|\"target\"|'target')[ \t]*=[ \t]*(?:\"[^\"\n]*\"|'[^'\n]*')",
-        lambda match: match[1] + line,
-        top,
-        count=1,
-    )
-    if not replaced:
-        after = f"{top.rstrip()}\n{line}\n".lstrip("\n") + ("\n" if header else "")
-    content = after + header + rest
-    try:
-        understood = tomllib.loads(content) == wanted
-    except tomllib.TOMLDecodeError:
-        understood = False
-    if not understood:
-        raise SettingsError(
-            f"{path} is written in a way that cannot be edited safely.", f"Put {line} at its top."
-        )
-    _replace(path, content)
+    _write(path, content, wanted, f"Put target = {toml.literal(name)} at its top.")
     return path
 
 
-def _split_top(content: str) -> tuple[str, str, str]:
-    """What stands before the first table, that table's opening bracket, and all after it."""
-    match = re.search(r"(?m)^[ \t]*\[", content)
-    if match is None:
-        return content, "", ""
-    return content[: match.start()], content[match.start() : match.end()], content[match.end() :]
+def check_new(name: str, *, force: bool = False) -> None:
+    """See that a target may be added to the user's settings file.
+
+    Args:
+        name: of the target.
+        force: one that is there may be written anew.
+
+    Raises:
+        SettingsError: it may not; the message says where it is defined.
+    """
+    check_target_name(name, "Command line")
+    if name == "local":
+        raise SettingsError("Target 'local' is this machine, and is always there.", "Choose another name.")
+    there = load().targets.get(name)
+    if there is None:
+        return
+    if not there.source.startswith(str(config_file())):
+        raise SettingsError(
+            f"Target {name!r} is defined in {there.source}, which your own settings cannot change.",
+            "Change it there, or choose another name.",
+        )
+    if not force:
+        raise SettingsError(
+            f"Target {name!r} is defined already ({there.source}).",
+            "Choose another name, or write it anew with --force.",
+        )
+
+
+def add_target(name: str, values: Mapping[str, Any], *, force: bool = False) -> Path:
+    """Define a target on a cluster in the user's settings file; the file that was written.
+
+    Args:
+        name: of the target.
+        values: what it says, as in `sovlab.settings.cluster.Cluster`, without ``executor``.
+        force: write anew what there is under that name; what ``values`` does not name is dropped.
+
+    Raises:
+        SettingsError: a value is wrong, the target is there already, or the file cannot be changed safely.
+    """
+    check_new(name, force=force)
+    path = config_file()
+    read_cluster(name, values, "Command line", path.parent)
+    before = read(path)
+    document = parse(before, path)
+    table = {"executor": "kubernetes", **values}
+    wanted = {**document, "targets": {**document.get("targets", {}), name: table}}
+    content = toml.with_table(before, ("targets", name), table)
+    _write(path, content, wanted, f"Write [targets.{name}] into it by hand.")
+    return path
+
+
+def remove_target(name: str) -> Path:
+    """Take a target out of the user's settings file; if it was the current one, that is ``local`` then.
+
+    Raises:
+        SettingsError: there is no such target in that file, or it cannot be changed safely.
+    """
+    if name == "local":
+        raise SettingsError("Target 'local' is this machine, and is always there.")
+    there = load().target_named(name)
+    path = config_file()
+    before = read(path)
+    document = parse(before, path)
+    targets = dict(document.get("targets") or {})
+    if name not in targets:
+        raise SettingsError(f"Target {name!r} is defined in {there.source}.", "Remove it there.")
+    del targets[name]
+    wanted = {**document, "targets": targets}
+    content = toml.without_table(before, ("targets", name))
+    if document.get("target") == name:
+        wanted["target"] = "local"
+        content = toml.with_top_key(content, "target", "local")
+    _write(path, content, wanted, f"Take [targets.{name}] out of it by hand.")
+    return path
+
+
+def _write(path: Path, content: str, wanted: Mapping[str, Any], advice: str) -> None:
+    try:
+        understood = _plain(tomllib.loads(content)) == _plain(wanted)
+    except tomllib.TOMLDecodeError:
+        understood = False
+    if not understood:
+        raise SettingsError(f"{path} is written in a way that cannot be edited safely.", advice)
+    _replace(path, content)
+
+
+def _plain(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Without an empty table of targets, which says nothing."""
+    return {key: value for key, value in document.items() if key != "targets" or value}
 
 
 def _replace(path: Path, content: str) -> None:

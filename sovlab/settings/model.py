@@ -97,5 +97,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         what = f"{self.source('target')}: target {wanted!r} is" if name is None else f"Target {wanted!r} is"
         raise SettingsError(
             f"{what} defined nowhere.",
-            f"{suggest(wanted, self.targets)}There are {', '.join(sorted(self.targets))}.",
+            f"{suggest(wanted, self.targets)}Targets: {', '.join(sorted(self.targets))}.",
         )

@@ -68,9 +68,11 @@ def load(directory: Path | None = None, environ: Mapping[str, str] | None = None
     for path in (config_file(env), project):
         content = read(path) if path is not None else ""
         if path is not None and content:
-            for key, value in _flatten(parse(content, path), path, content, targets):
+            document = parse(content, path)
+            for key, value in _flatten(document, path, content, targets):
                 values[key] = _absolute(key, value, path.parent)
                 sources[key] = _place(path, content, key)
+            _note_targets(document, path, content, sources)
     for key, value in _from_environment(env):
         values[key] = _absolute(key, value, directory)
         sources[key] = "SOVLAB_" + key.upper().replace(".", "_")
@@ -164,6 +166,17 @@ def _flatten(
             yield name, _value(name, value, _place(path, content, name))
 
 
+def _note_targets(document: Mapping[str, Any], path: Path, content: str, sources: dict[str, str]) -> None:
+    """Note where each key of each target is set; a later file replaces a target as a whole."""
+    for name, table in (document.get("targets") or {}).items():
+        prefix = f"targets.{name}."
+        for key in [k for k in sources if k.startswith(prefix) and "." not in k.removeprefix(prefix)]:
+            del sources[key]
+        for key in table:
+            number = _line_of(content, prefix + key) or _line_of(content, f"targets.{name}")
+            sources[prefix + key] = f"{path}, line {number}" if number else str(path)
+
+
 def _value(key: str, value: Any, place: str, *, text: bool = False) -> Any:
     known = _KEYS.get(key)
     if known is None:
@@ -177,11 +190,16 @@ def _value(key: str, value: Any, place: str, *, text: bool = False) -> Any:
         raise SettingsError(f"{place}: {key} is {value!r}.", known.advice) from error
 
 
-def _target(name: str, table: Any, place: str, folder: Path) -> Target:
+def check_target_name(name: str, place: str) -> None:
+    """See that a target may be called ``name``; raises `SettingsError`."""
     if not _TARGET_NAME.fullmatch(name):
         raise SettingsError(
             f"{place}: {name!r} is no name for a target.", "Use letters, digits, - _ and a dot."
         )
+
+
+def _target(name: str, table: Any, place: str, folder: Path) -> Target:
+    check_target_name(name, place)
     if not isinstance(table, dict):
         raise SettingsError(
             f"{place}: targets.{name} is no table.", f"Write [targets.{name}] on a line of its own."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 
@@ -106,7 +107,11 @@ def test_waiting_too_short_is_124_and_the_job_goes_on(sovlab, tmp_path, client):
         (["target", "use", "moon"], "moon"),
         (["jobs", "--", "x"], "after --"),
         (["frobnicate"], "frobnicate"),
-        ([], "command"),
+        (["submti", "ok.py"], "Did you mean submit?"),
+        (["submit", "ok.py", "--gpu", "1"], "Did you mean --gpus?"),
+        (["submit", "ok.py", "--lr", "0.1"], "after --"),
+        (["submit"], "Script is missing"),
+        ([], "Command is missing"),
     ],
 )
 def test_bad_input_is_one_sentence_and_status_2(sovlab, tmp_path, client, args, says):
@@ -155,7 +160,8 @@ def test_in_a_terminal_progress_is_a_bar_and_the_end_is_told(sovlab, tmp_path, c
     os.close(master)
     assert process.wait(60) == 0
     assert "━".encode() in seen
-    assert b"succeeded" in seen
+    plain = re.sub(r"\x1b\[[0-?]*[A-Za-z]", "", seen.decode())
+    assert re.search(r"^steps succeeded in [\d.]+ m?s\.\s*$", re.sub(r".*\r(?!\n)", "", plain), re.MULTILINE)
 
 
 def test_clean_deletes_what_has_ended_and_nothing_else(sovlab, tmp_path, client):
@@ -174,6 +180,8 @@ def test_doctor_runs_a_job_and_says_what_it_found(sovlab):
     done = sovlab("doctor")
     assert done.returncode == 0, done.stdout
     assert "a job: ran on target local" in done.stdout
+    assert "✓ backend cpu: " in done.stdout
+    assert "✗" not in done.stdout
 
 
 def test_a_closed_pipe_is_no_error(sovlab, tmp_path):

@@ -46,7 +46,9 @@ def test_what_is_no_duration_is_refused(text):
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (0, "0.0 s"),
+        (0, "0 ms"),
+        (0.04, "40 ms"),
+        (0.0999, "0.1 s"),
         (0.44, "0.4 s"),
         (9.96, "10 s"),
         (38, "38 s"),
@@ -54,7 +56,7 @@ def test_what_is_no_duration_is_refused(text):
         (218, "3 min 38 s"),
         (7500, "2 h 5 min"),
         (86400, "1 d"),
-        (-3, "0.0 s"),
+        (-3, "0 ms"),
     ],
 )
 def test_durations_are_shown_in_two_units_at_most(seconds, text):

@@ -26,6 +26,9 @@ class Place:
         objects: where payloads are built.
     """
 
+    keeps_checkpoints = False
+    """Whether what a job has saved outlives its pod."""
+
     def __init__(self, executor: Executor, objects: Path) -> None:
         self.executor = executor
         self.objects = objects
@@ -66,6 +69,7 @@ def _local_place() -> Iterator[Place]:
         state = Path(directory) / "state"
         executor = local(state)
         place = Place(executor, state / "objects")
+        place.keeps_checkpoints = True
         yield place
         for record in executor.records():
             executor.cancel(record.id)

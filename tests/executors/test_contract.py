@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -250,3 +251,33 @@ def test_what_can_never_run_is_refused_and_leaves_nothing(place):
     with pytest.raises(SpecError, match="memory"):
         place.submit("1", resources=Resources(memory=1 << 60))
     assert [r.id for r in place.executor.records()] == before
+
+
+def test_what_a_job_saved_is_there_for_the_job_that_resumes_it(place):
+    source = (
+        "import sovlab, time\nplace = sovlab.checkpoint.directory / 'step'\n"
+        "print('step', place.read_text() if place.exists() else None, flush=True)\n"
+        "@sovlab.checkpoint\ndef save(directory):\n    (directory / 'step').write_text('7')\n"
+        "time.sleep(0 if place.exists() else 60)"
+    )
+    if not place.keeps_checkpoints:
+        pytest.skip("this place has no store, so checkpoints go with the pod")
+    first = place.submit(source)
+    place.until_printed(first, b"step None")
+    place.executor.cancel(first)
+    place.executor.wait(first, 60)
+    spec, payload = place.executor.request(first)
+    second = new_job_id("second")
+    place.executor.submit(second, replace(spec, resume=first), payload, dict(os.environ))
+    assert place.executor.wait(second, 60).status.state is JobState.SUCCEEDED
+    assert place.log(second) == b"step 7\n"
+
+
+def test_a_request_can_be_had_back_whole(place):
+    job_id = place.submit("1", env={"SECRET_X": "a b"}, args=("--x", "1"), outputs=("y",), timeout=30)
+    spec, payload = place.executor.request(job_id)
+    assert (spec.env, spec.args, spec.outputs, spec.timeout) == ({"SECRET_X": "a b"}, ("--x", "1"), ("y",), 30)
+    assert spec.labels
+    again = new_job_id("again")
+    place.executor.submit(again, spec, payload, dict(os.environ))
+    assert place.executor.wait(again, 60).status.state is JobState.SUCCEEDED

@@ -85,6 +85,8 @@ def test_after_everything_was_killed_queued_jobs_run_and_running_ones_are_lost(f
     fresh.until_printed(running[0], b"began")
     queued = [fresh.submit(f"print({i})") for i in range(3)]
     assert fresh.executor.record(queued[2]).status.ahead == 2
+    first = fresh.executor.record(queued[0]).status
+    assert first.message == f"waiting for 1 of {fresh.executor._configuration.cores:g} cores"
     old = agent(fresh)
     pids = [
         old,

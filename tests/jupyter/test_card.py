@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime
 import json
 import re
 from html.parser import HTMLParser
@@ -117,12 +118,24 @@ def test_the_clock_is_the_callers():
     record = JobRecord(
         id=ID, target="local", spec=spec(), status=JobStatus(state=JobState.RUNNING, started=NOW)
     )
-    shown = [render(record, b"", [], NOW + s)["text/plain"].splitlines()[0] for s in (0, 75, 7300)]
+    shown = [render(record, b"", [], NOW + s)["text/plain"].splitlines()[0] for s in (0, 4.7, 75, 7300)]
     assert [line.split(" · ")[0] for line in shown] == [
-        "digits: running 0.0 s",
+        "digits: running",
+        "digits: running 4 s",
         "digits: running 1 min 15 s",
         "digits: running 2 h 1 min",
     ]
+
+
+def test_a_card_that_may_stand_still_says_of_when_it_is_and_how_to_see_the_job_anew():
+    day = datetime.datetime.fromtimestamp(NOW).astimezone().strftime("%Y-%m-%d %H:%M")
+    for state in (JobState.QUEUED, JobState.RUNNING, JobState.UNKNOWN):
+        bundle, page = card(state, started=NOW - 5)
+        assert f"as of {day}" in page.text
+        assert f'look again: sovlab.job("{ID}")' in page.text
+        assert f'look again: sovlab.job("{ID}")' in bundle["text/plain"]
+    _, ended = card(JobState.SUCCEEDED, started=NOW - 5, ended=NOW)
+    assert "as of" not in ended.text
 
 
 @pytest.mark.parametrize(
@@ -185,6 +198,38 @@ def test_a_user_error_shows_their_traceback_once_with_its_lines_marked():
     assert bundle[MIME]["error"]["traceback"] == TRACEBACK.rstrip("\n")
     assert [line["text"] for line in bundle[MIME]["log"]["lines"]] == ["epoch 1"]
     assert "%sovcancel" not in page.text
+
+
+def test_the_message_of_an_error_is_wrapped_and_its_code_is_not():
+    traceback = "Cell In[1], line 1\n--> 1 x\nValueError: " + "a long story " * 20 + "\nand its second line"
+    bundle, _ = card(
+        JobState.FAILED, reason=Reason.USER_ERROR, error={"type": "ValueError", "traceback": traceback}
+    )
+    (pre,) = re.findall(r"<pre[^>]*>(.*?)</pre>", bundle["text/html"], re.DOTALL)
+    above, message = pre.split('<span style="white-space:pre-wrap')
+    assert "--&gt; 1 x" in above
+    assert "a long story" in message
+    assert message.endswith("and its second line</span>")
+
+
+def test_after_a_crash_the_users_frames_are_shown_and_the_runners_are_not():
+    ours = [f'  File "sovlab/runner/{name}.py", line 9 in run' for name in "abcdefghijklmno"]
+    printed = [
+        "about to crash",
+        "Fatal Python error: Segmentation fault",
+        "",
+        "Current thread 0x00007f8df342ab80 (most recent call first):",
+        '  File "Cell In[24]", line 3 in <module>',
+        *ours,
+        '  File "/state/runner/7825e507d6858f36.pyz/__main__.py", line 5 in <module>',
+        '  File "<frozen runpy>", line 88 in _run_code',
+    ]
+    ended = {"log": "\n".join(printed).encode(), "reason": Reason.KILLED, "started": NOW - 1, "ended": NOW}
+    bundle, page = card(JobState.FAILED, signal="SIGSEGV", **ended)
+    assert [line["text"] for line in bundle[MIME]["log"]["lines"]] == printed[:5]
+    assert "last 5 of 22 lines" in page.text
+    bundle, _ = card(JobState.FAILED, **ended)
+    assert bundle[MIME]["log"]["lines"][-1]["text"] == printed[-1]
 
 
 def test_a_long_traceback_keeps_both_ends():
@@ -260,7 +305,7 @@ def test_a_succeeded_job_says_what_it_took_and_what_came_back():
         unreturned=("loss", "optimizer"),
         log=b"".join(b"epoch %d\n" % i for i in range(1, 51)),
     )
-    rows = dict(re.findall(r"<th[^>]*>([^<]*)</th><td[^>]*>(.*?)</td>", bundle["text/html"]))
+    rows = dict(re.findall(r"<b[^>]*>([^<]*)</b> <span[^>]*>(.*?)</span></div>", bundle["text/html"]))
     assert "digits succeeded in 3 min 38 s" in page.text
     assert rows["Hardware"] == "cpu on node-7, Python 3.11.9"
     assert rows["Reached"] == "step 50 of 50 · loss 0.03"

@@ -183,6 +183,23 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(notebook, client, cell, er
     assert not notebook.shown
 
 
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("%%sovsubmit --gpu 2\n1", "%%sovsubmit: unrecognized arguments: --gpu. Did you mean --gpus?"),
+        ("%sovsubmit train.py --lr 3", "Arguments of a script go after --."),
+        (
+            "%%sovsubmit --timeout soon\n1",
+            "%%sovsubmit: --timeout: 'soon' is no duration. Write it like 90s, 15m, 1h30m or 2d.",
+        ),
+        ("%sovlogs", "%sovlogs: job is missing. %sovlogs? shows what it takes."),
+        ("%sovlogs --tail x job", "%sovlogs: --tail: 'x' is no whole number. %sovlogs? shows what it takes."),
+    ],
+)
+def test_a_wrong_line_says_what_is_wrong_and_what_to_write(notebook, line, says):
+    assert str(notebook.fails(line)).endswith(says)
+
+
 def test_what_cannot_be_pickled_is_named_with_its_line(notebook):
     notebook.run("import threading\nlock = threading.Lock()")
     error = notebook.fails("%%sovsubmit --name locked\nx = 1\nwith lock:\n    pass")
@@ -193,8 +210,14 @@ def test_what_cannot_be_pickled_is_named_with_its_line(notebook):
 
 def test_a_syntax_error_is_the_users_own_and_nothing_is_submitted(notebook, client):
     before = len(client.jobs())
-    error = notebook.fails("%%sovsubmit --name syntax\nx = (1,\ny = 2")
-    assert isinstance(error, SyntaxError)
+    error = notebook.fails("%%sovsubmit --name syntax\nx = 1\nfor i in range(3)\n    print(i)")
+    submitted = len(notebook["In"]) - 1
+    assert isinstance(error.__cause__, SyntaxError)
+    shown = error._render_traceback_()
+    assert shown[0] == f"  Cell In[{submitted}], line 2"
+    assert shown[1].strip() == "for i in range(3)"
+    assert shown[-1] == "SyntaxError: expected ':'"
+    assert "sovlab" not in str(shown)
     assert len(client.jobs()) == before
 
 
@@ -207,29 +230,44 @@ def test_a_placeholder_is_not_sent_to_another_job(notebook):
 
 def test_help_is_the_docstring_and_the_flag(notebook, capsys):
     notebook.run("%sovsubmit --help")
-    assert "--backend" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert shown.startswith(
+        "usage: %%sovsubmit [flags]\n       %sovsubmit [flags] script.py [-- arguments]\n"
+    )
+    assert "--backend" in shown
     assert "--backend" in notebook.shell.magics_manager.magics["cell"]["sovsubmit"].__doc__
 
 
 @pytest.mark.parametrize(
-    ("line", "offered"),
+    ("line", "offered", "kind"),
     [
-        ("%%sovsubmit --ba", "--backend"),
-        ("%%sovsubmit --backend c", "cpu"),
-        ("%%sovsubmit --in da", "data"),
-        ("%%sovsubmit --out model,da", "data"),
-        ("%sovlogs compl", "completed"),
-        ("%sovtarget lo", "local"),
-        ("%sovlogs --fo", "--follow"),
+        ("%%sovsubmit --ba", "--backend", "flag"),
+        ("%%sovsubmit --backend c", "cpu", "backend"),
+        ("%%sovsubmit --in da", "data", "variable"),
+        ("%%sovsubmit --out model,da", "data", "variable"),
+        ("%sovlogs compl", "completed", "job"),
+        ("%sovtarget lo", "local", "target"),
+        ("%sovlogs --fo", "--follow", "flag"),
     ],
 )
-def test_tab_completes_flags_backends_variables_and_jobs(notebook, line, offered):
+def test_tab_completes_flags_backends_variables_and_jobs(notebook, line, offered, kind):
     notebook.run("data = 1")
     if "compl" in line:
         notebook.run("%%sovsubmit --name completed --wait\n1")
     with provisionalcompleter():
-        found = [line[: c.start] + c.text for c in notebook.shell.Completer.completions(line, len(line))]
-    assert any(completed.endswith(offered) for completed in found), found
+        found = list(notebook.shell.Completer.completions(line, len(line)))
+    assert offered in [completion.text for completion in found]
+    whole = [line[: c.start] + c.text for c in found]
+    assert all(each.startswith(line) for each in whole), whole
+    assert {c.type for c in found} == {kind}
+
+
+def test_where_a_backend_is_meant_nothing_else_is_offered(notebook):
+    notebook.shell.run_line_magic("reload_ext", "sovlab")
+    line = "%%sovsubmit --backend "
+    with provisionalcompleter():
+        found = [completion.text for completion in notebook.shell.Completer.completions(line, len(line))]
+    assert found == ["auto", "cpu", "cuda", "hpu", "rocm", "xpu"]
 
 
 def test_a_handle_at_the_end_of_a_cell_shows_its_card(notebook):

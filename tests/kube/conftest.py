@@ -24,7 +24,7 @@ def fake_cluster(**settings: Any) -> Iterator[Cluster]:
         tempfile.TemporaryDirectory(prefix="sov-", ignore_cleanup_errors=True) as directory,
         FakeCluster(Path(directory), **settings) as fake,
     ):
-        who = Login(context=fake.context, kubeconfig=fake.kubeconfig)
+        who = Login(context="admin", kubeconfig=fake.kubeconfig)
         found = Cluster(who, "research", "registry.site/sovlab-cpu:1")
         found.fake = fake
         labels = {"pod-security.kubernetes.io/enforce": "restricted"}

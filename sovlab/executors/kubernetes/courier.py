@@ -142,4 +142,3 @@ def main(argument: str) -> None:
         mission.target, mission.login, mission.place, Path(mission.state), couriers=False
     )
     Courier(executor, executor.kept).serve()
-

@@ -16,26 +16,32 @@ from sovlab.core.names import is_job_id
 from sovlab.core.spec import JobSpec
 from sovlab.errors import (
     BackendError,
+    ExecutorError,
     JobNotFound,
+    ResultError,
     SovlabError,
     SpecError,
     UsageError,
     WaitTimeout,
 )
-from sovlab.executors.executor import Capacity, Cleaned
+from sovlab.executors.executor import Capacity, Cleaned, Manifests
 from sovlab.executors.kubernetes import objects as ours
+from sovlab.executors.kubernetes import showing
+from sovlab.executors.kubernetes.bucket import Bucket
 from sovlab.executors.kubernetes.courier import Mission, send_out
 from sovlab.executors.kubernetes.ending import cancel as cancel_job
 from sovlab.executors.kubernetes.following import Following
 from sovlab.executors.kubernetes.keeping import Kept
 from sovlab.executors.kubernetes.objects import Object, Objects
-from sovlab.executors.kubernetes.submitting import Submission
+from sovlab.executors.kubernetes.submitting import Submission, placed
 from sovlab.executors.kubernetes.transfers import Transfers
+from sovlab.executors.kubernetes.volume import Volume
 from sovlab.kube import names, status
 from sovlab.kube.api import Api
 from sovlab.kube.capacity import Counting, largest
 from sovlab.kube.connection import Login
 from sovlab.kube.place import Place
+from sovlab.kube.queueing import Queues
 from sovlab.kube.reasons import Reasons
 
 _INTERRUPTED = 600.0
@@ -62,25 +68,28 @@ class KubernetesExecutor:
         self._api = Api(login)
         self._objects = Objects(self._api, place.namespace)
         self.kept = Kept(state / "clusters" / target)
+        self._bucket = Bucket(place.bucket, place.s3_endpoint) if place.bucket else None
+        self._volume = Volume(self._api, place) if place.claim else None
         self._transfers = Transfers(self._api, place, self.kept)
         self._reasons = Reasons(self._api, place.namespace)
+        self._queues = Queues(self._api, place.namespace)
 
     def submit(self, job_id: str, spec: JobSpec, payload: Path, environ: Mapping[str, str]) -> None:
         """See `Executor.submit`; the submitter's environment stays here."""
         self._submission(job_id, spec, payload).carry_out(self.kept)
-        if self._mission is not None:
+        if self._mission is not None and self._bucket is None and self._volume is None:
             send_out(self._mission, self.kept, job_id)
 
-    def manifests(self, job_id: str, spec: JobSpec, payload: Path, *, check: bool = False) -> list[Object]:
-        """The objects that a submit would make; with ``check`` the server has accepted them.
+    def manifests(self, job_id: str, spec: JobSpec, payload: Path, *, check: bool = False) -> Manifests:
+        """See `Executor.manifests`."""
+        return showing.planned(self._submission(job_id, spec, payload), check=check)
 
-        Raises:
-            ApiError: the server would refuse them.
-        """
-        submission = self._submission(job_id, spec, payload)
-        if check:
-            submission.check()
-        return submission.manifests()
+    def manifests_of(self, job_id: str) -> Manifests:
+        """See `Executor.manifests_of`."""
+        found = self._objects.workload(job_id)
+        if found is None:
+            raise self._unknown(job_id)
+        return showing.existing(self._api, self._place.namespace, *found)
 
     def _submission(self, job_id: str, spec: JobSpec, payload: Path) -> Submission:
         backend = backends.get(spec.backend)
@@ -92,7 +101,9 @@ class KubernetesExecutor:
         problem = largest(self._api, spec, backend, self._place)
         if problem:
             raise SpecError(f"Job {spec.name} asks for {problem} on target {self.target}.", "Ask for less.")
-        return Submission(self._api, self._objects, self._place, job_id, spec, backend, payload)
+        place = placed(self._place, spec)
+        self._queues.check(place.queue, place.priority)
+        return Submission(self._api, self._objects, place, job_id, spec, backend, payload, self._bucket)
 
     def record(self, job_id: str) -> JobRecord:
         """See `Executor.record`."""
@@ -182,8 +193,25 @@ class KubernetesExecutor:
         there = self.kept.results(job_id) if is_job_id(job_id) else None
         if there is not None and there.exists():
             return there
-        self._found(job_id)
-        return self._transfers.results(job_id, self._objects.pods(job_id))
+        _, obj = self._found(job_id)
+        pods = self._objects.pods(job_id)
+        if self._transfers.is_stored(pods):
+            return self._from_store(job_id, obj)
+        return self._transfers.results(job_id, pods)
+
+    def _from_store(self, job_id: str, obj: Object) -> Path | None:
+        target = self.kept.make(job_id) / "results.pack"
+        spec = self._record(obj, []).spec
+        if self._bucket is not None:
+            self._bucket.fetch(job_id, target)
+        elif self._volume is not None:
+            self._volume.fetch(obj, spec.backend if spec is not None else "cpu", target)
+        else:
+            raise ResultError(
+                f"The results of job {job_id} are in a store that target {self.target} no longer names.",
+                "Set store in the target again.",
+            )
+        return target
 
     def delete(self, job_id: str) -> None:
         """See `Executor.delete`."""
@@ -191,7 +219,18 @@ class KubernetesExecutor:
         state = self._record(obj, self._objects.pods(job_id)).status.state
         if not state.ended and state is not JobState.UNKNOWN:
             raise UsageError(f"Job {job_id} has not ended ({state}).", "Cancel it first.")
+        self._empty_store([obj])
         self._delete(kind, job_id)
+
+    def _empty_store(self, workloads: list[Object]) -> None:
+        """Delete what the store keeps of jobs. What cannot be deleted there stays, and hinders nothing."""
+        with contextlib.suppress(ExecutorError):
+            if self._bucket is not None:
+                for obj in workloads:
+                    self._bucket.forget(obj["metadata"]["name"])
+            elif self._volume is not None and workloads:
+                spec = self._record(workloads[0], []).spec
+                self._volume.forget(workloads, spec.backend if spec is not None else "cpu")
 
     def _delete(self, kind: ours.Kind, job_id: str) -> int:
         self._api.delete(f"{kind.path}/{job_id}")
@@ -200,19 +239,23 @@ class KubernetesExecutor:
 
     def clean(self, *, older_than: float, dry_run: bool = False) -> Cleaned:
         """See `Executor.clean`; what interrupted submits left is deleted too."""
-        now, removed, size = time.time(), [], 0
-        for record in self.records():
-            found = record.status
-            when = found.ended or found.submitted or 0.0
-            ended = found.state.ended or found.state is JobState.UNKNOWN
-            if not (ended and when <= now - older_than) and not self._is_left_behind(record, now):
-                continue
-            removed.append(record.id)
-            if not dry_run:
+        now, size = time.time(), 0
+        removed = [record.id for record in self.records() if self._may_go(record, now, older_than)]
+        if not dry_run:
+            there = []
+            for job_id in removed:
                 with contextlib.suppress(JobNotFound):
-                    kind, _ = self._found(record.id)
-                    size += self._delete(kind, record.id)
+                    there.append(self._found(job_id))
+            self._empty_store([obj for _, obj in there])
+            for kind, obj in there:
+                size += self._delete(kind, obj["metadata"]["name"])
         return Cleaned(jobs=tuple(removed), bytes=size)
+
+    def _may_go(self, record: JobRecord, now: float, older_than: float) -> bool:
+        found = record.status
+        if not (found.state.ended or found.state is JobState.UNKNOWN):
+            return self._is_left_behind(record, now)
+        return (found.ended or found.submitted or 0.0) <= now - older_than
 
     def _is_left_behind(self, record: JobRecord, now: float) -> bool:
         obj = self._objects.known(record.id)
@@ -239,13 +282,16 @@ class KubernetesExecutor:
             for offer in counting.offers({n: p.backend for n, p in backends.known().items()})
         ]
 
+    def _unknown(self, job_id: str) -> JobNotFound:
+        return JobNotFound(
+            f"There is no job {job_id!r} on target {self.target}.",
+            "%sovjobs (in a shell: sovlab jobs) lists them.",
+        )
+
     def _found(self, job_id: str) -> tuple[ours.Kind, Object]:
         found = self._objects.workload(job_id)
         if found is None:
-            raise JobNotFound(
-                f"There is no job {job_id!r} on target {self.target}.",
-                "%sovjobs (in a shell: sovlab jobs) lists them.",
-            )
+            raise self._unknown(job_id)
         return found[0], ours.trim({"kind": found[0].name, **found[1]}) or {}
 
     def _record(self, obj: Object, pods: list[Object], *, explain: bool = False) -> JobRecord:

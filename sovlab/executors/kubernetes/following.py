@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from sovlab.core.event import Cursor, Event, LogChunk, ProgressChanged, StatusChanged
@@ -121,6 +122,8 @@ class Following:
         self._readers: dict[str, _Reader] = {}
         self._busy = 0
         self._nonce = ""
+        self._seen: set[str | None] = set()
+        self._again = False
 
     def events(self) -> Iterator[Event]:
         """See `Executor.events`."""
@@ -147,7 +150,7 @@ class Following:
             else:
                 pods = self._watched.pods_of(self._job_id)
                 self._nonce = obj["metadata"]["annotations"].get(names.NONCE, "-")
-                current = self._record(obj, pods).status
+                current = self._marked(self._record(obj, pods).status, pods)
                 self._start_readers(pods)
             over = current is not None and (current.state.ended or current.state is JobState.UNKNOWN)
             if current is not None and not over and (last is None or _shown(current) != _shown(last)):
@@ -164,6 +167,16 @@ class Following:
                 return
             waits = current is None or current.state in (JobState.PENDING, JobState.QUEUED)
             yield from self._take(0.1 if self._stop is not None else (_LOOK if waits else 60.0))
+
+    def _marked(self, current: JobStatus, pods: list[Object]) -> JobStatus:
+        """The status, with a word of it where pods that were there have gone and others take their place."""
+        there = {pod["metadata"].get("uid") for pod in pods}
+        self._again = self._again or bool(self._seen - there)
+        self._seen |= there
+        waits = current.state in (JobState.PENDING, JobState.QUEUED)
+        if self._again and waits and not current.message.startswith("requeued"):
+            return replace(current, message=f"requeued: {current.message}")
+        return current
 
     def is_over(self, pod: str) -> bool:
         """Whether the container of a pod has ended, or the pod is gone."""
@@ -213,8 +226,6 @@ class Following:
 
 
 def _deleted(last: JobStatus | None) -> JobStatus:
-    from dataclasses import replace
-
     told = "It was deleted in the cluster."
     base = last if last is not None else JobStatus(state=JobState.UNKNOWN)
     return base if base.state.ended else replace(base, state=JobState.UNKNOWN, message=told)

@@ -49,7 +49,7 @@ class Kept:
 
     def put_payload(self, job_id: str, payload: Path) -> None:
         """Keep a payload, by a link where that is possible."""
-        target = self._make(job_id) / "payload.pack"
+        target = self.make(job_id) / "payload.pack"
         if target.exists():
             return
         temporary = target.with_name(f".payload.{os.getpid()}.tmp")
@@ -64,11 +64,11 @@ class Kept:
 
     def put_results(self, job_id: str, data: bytes) -> Path:
         """Keep results that came as bytes."""
-        return self._put(self._make(job_id) / "results.pack", data)
+        return self._put(self.make(job_id) / "results.pack", data)
 
     def put_bytes(self, job_id: str, data: bytes) -> Path:
         """Keep a payload that came as bytes."""
-        return self._put(self._make(job_id) / "payload.pack", data)
+        return self._put(self.make(job_id) / "payload.pack", data)
 
     def _put(self, target: Path, data: bytes) -> Path:
         temporary = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}.tmp")
@@ -79,7 +79,7 @@ class Kept:
     @contextlib.contextmanager
     def only_one(self, job_id: str, what: str) -> Iterator[bool]:
         """True in the one process, and the one thread of it, that does ``what`` for a job now."""
-        with (self._make(job_id) / f"{what}.lock").open("w") as lock:
+        with (self.make(job_id) / f"{what}.lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -94,7 +94,8 @@ class Kept:
         shutil.rmtree(place, ignore_errors=True)
         return size
 
-    def _make(self, job_id: str) -> Path:
+    def make(self, job_id: str) -> Path:
+        """The directory of a job, made if need be."""
         place = self.root / job_id
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         return place

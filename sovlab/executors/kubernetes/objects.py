@@ -17,6 +17,7 @@ from sovlab.core.spec import JobSpec
 from sovlab.errors import SpecError
 from sovlab.kube import names, status
 from sovlab.kube.api import Api
+from sovlab.kube.errors import Forbidden, NotFound
 from sovlab.kube.watching import Cache
 
 Object = dict[str, Any]
@@ -149,8 +150,17 @@ class Objects:
             if self._kinds is None:
                 groups = self._api.get("/apis").get("groups") or ()
                 known = {g.get("name") for g in groups}
-                self._kinds = [self.jobs, *([self.jobsets] if "jobset.x-k8s.io" in known else [])]
+                more = "jobset.x-k8s.io" in known and self._may_list(self.jobsets)
+                self._kinds = [self.jobs, *([self.jobsets] if more else [])]
             return self._kinds
+
+    def _may_list(self, kind: Kind) -> bool:
+        """Whether a kind is for us: what is installed need not be in everybody's role."""
+        try:
+            self._api.get(kind.path, limit=1)
+        except (Forbidden, NotFound):
+            return False
+        return True
 
     def cache(self, path: str) -> Cache:
         """What is known of a collection."""
@@ -168,8 +178,6 @@ class Objects:
 
     def workload(self, job_id: str) -> tuple[Kind, Object] | None:
         """One workload as the cluster has it now; None if there is none of ours."""
-        from sovlab.kube.errors import NotFound
-
         if not is_job_id(job_id):
             return None
         for kind in self.kinds():

@@ -5,17 +5,20 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from sovlab.core.backend import Backend
 from sovlab.core.spec import JobSpec
 from sovlab.errors import ExecutorError, SovlabError
+from sovlab.executors.kubernetes.bucket import Bucket
 from sovlab.executors.kubernetes.keeping import Kept
 from sovlab.executors.kubernetes.objects import Kind, Object, Objects, marks
 from sovlab.kube import manifests, names
 from sovlab.kube.api import Api
 from sovlab.kube.errors import AlreadyExists
 from sovlab.kube.place import Place
+from sovlab.kube.trying import try_objects
 from sovlab.payload.shipping import small_runner
 from sovlab.runner.order import Order
 
@@ -34,6 +37,7 @@ class Submission:
         spec: the request.
         backend: that it names.
         payload: its pack.
+        bucket: the store, if it is one of S3.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class Submission:
         spec: JobSpec,
         backend: Backend,
         payload: Path,
+        bucket: Bucket | None = None,
     ) -> None:
         self._api = api
         self._objects = objects
@@ -53,6 +58,8 @@ class Submission:
         self._spec = spec
         self._backend = backend
         self._payload = payload
+        self._bucket = bucket
+        self._payload_url = self._results_url = ""
         # The same for each try, so that a repetition whose first answer was lost makes the same objects.
         self._nonce = hashlib.sha256(f"sovlab {job_id}".encode()).hexdigest()[:16]
         self._kind: Kind = objects.jobsets if manifests.uses_jobset(spec, place) else objects.jobs
@@ -71,7 +78,9 @@ class Submission:
     @property
     def delivery(self) -> str:
         """How the payload gets into the pod."""
-        return "secret" if self._payload.stat().st_size <= _ROOM else "stream"
+        if self._payload.stat().st_size <= _ROOM:
+            return "secret"
+        return "store" if self._bucket is not None else "stream"
 
     def carry_out(self, kept: Kept) -> Object:
         """Make the objects, and let the job go; the workload as it is then.
@@ -85,9 +94,8 @@ class Submission:
         if names.READY in (workload["metadata"].get("annotations") or {}):
             return workload
         try:
-            for obj in self._belongings(
-                {**workload, "apiVersion": self._api_version, "kind": self._kind.name}
-            ):
+            self._use_bucket()
+            for obj in self._belongings({**workload, "kind": self._kind.name}):
                 with contextlib.suppress(AlreadyExists):
                     self._api.create(_collection(obj, self._place.namespace), obj)
             return self._let_go()
@@ -98,16 +106,15 @@ class Submission:
                 kept.forget(self._job_id)
             raise
 
-    def check(self) -> None:
-        """Have the server check the objects, and make none. Raises `ApiError`."""
-        workload, *others = self.manifests(uid="00000000-0000-0000-0000-000000000000")
-        self._api.create(self._kind.path, workload, dry_run=True)
-        for obj in others:
-            self._api.create(_collection(obj, self._place.namespace), obj, dry_run=True)
+    def check(self) -> list[str]:
+        """Have the server check the objects, and make none; what could not be checked.
 
-    @property
-    def _api_version(self) -> str:
-        return "jobset.x-k8s.io/v1alpha2" if self._kind.name == "JobSet" else "batch/v1"
+        Raises:
+            ApiError: it would refuse one of them, or their pods.
+        """
+        workload, *others = self.manifests(uid="00000000-0000-0000-0000-000000000000")
+        rest = [(_collection(obj, self._place.namespace), obj) for obj in others]
+        return try_objects(self._api, [(self._kind.path, workload), *rest])
 
     def _workload(self) -> tuple[Object, bool]:
         told = marks(self._spec, self._nonce, time.time(), self.delivery)
@@ -141,6 +148,12 @@ class Submission:
             found.append(manifests.service(job_id, place, owner))
         return found
 
+    def _use_bucket(self) -> None:
+        if self._bucket is not None:
+            self._results_url = self._bucket.results_url(self._job_id)
+            if self.delivery == "store":
+                self._payload_url = self._bucket.put_payload(self._spec.payload, self._payload)
+
     def _order(self) -> Order:
         spec, backend = self._spec, self._backend
         return Order(
@@ -152,7 +165,7 @@ class Submission:
             workdir="",
             name=spec.name,
             kind=str(spec.kind),
-            checkpoint=f"checkpoints/{self._job_id}",
+            resume=spec.resume,
             nodes=spec.nodes,
             procs=spec.procs,
             backend=backend.name,
@@ -170,6 +183,8 @@ class Submission:
             digest=spec.payload,
             arrival=_ARRIVAL,
             hold=self._place.hold,
+            payload_url=self._payload_url,
+            results_url=self._results_url,
         )
 
     def _let_go(self) -> Object:
@@ -177,6 +192,17 @@ class Submission:
         if not self._place.queue:  # a queue lets its jobs go itself
             change["spec"] = {"suspend": False}
         return self._api.patch(f"{self._kind.path}/{self._job_id}", change)
+
+
+def placed(place: Place, spec: JobSpec) -> Place:
+    """The place of a target for one job, which may name a queue and a priority of its own.
+
+    A priority is another kind of object in a queue than without one: that of the target counts only where
+    both are of the same kind.
+    """
+    queue = spec.queue or place.queue
+    priority = spec.priority or (place.priority if bool(queue) == bool(place.queue) else "")
+    return replace(place, queue=queue, priority=priority)
 
 
 def _threads(spec: JobSpec) -> dict[str, str]:

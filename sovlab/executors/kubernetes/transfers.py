@@ -66,6 +66,11 @@ class Transfers:
             )
         return there if there.exists() else None
 
+    def is_stored(self, pods: list[Object]) -> bool:
+        """Whether the results of a job are in the target's store."""
+        last = status.decisive([e for e in map(status.ended, status.newest(pods)) if e is not None])
+        return last is not None and (last.record or {}).get("kept") == "store"
+
     def request(self, job_id: str, spec: JobSpec) -> tuple[JobSpec, Path]:
         """The whole request of a job, from its Secret; see `Executor.request`."""
         import base64

@@ -21,14 +21,15 @@ import psutil
 from sovlab import backends
 from sovlab.core.event import Cursor, Event, StatusChanged
 from sovlab.core.job import JobRecord, JobState, JobStatus
+from sovlab.core.names import is_job_id
 from sovlab.core.spec import JobSpec
 from sovlab.errors import SpecError, UsageError, WaitTimeout
-from sovlab.executors.executor import Capacity, Cleaned
+from sovlab.executors.executor import Capacity, Cleaned, Manifests
 from sovlab.executors.local.agent import Configuration
 from sovlab.executors.local.agent_client import AgentClient, socket_path
 from sovlab.executors.local.logs import LogFile
 from sovlab.executors.local.nurseries import Command, stamp
-from sovlab.executors.local.queue import demand, too_large
+from sovlab.executors.local.queue import demand, lacking, too_large
 from sovlab.executors.local.store import JobDirectory, JobStore
 from sovlab.executors.local.watching import Watch
 from sovlab.payload.shipping import runner_zip
@@ -137,6 +138,9 @@ class LocalExecutor:
             wants = ("torch",) if spec.ranks == 1 and _mentions(directory / "payload.pack", b"torch") else ()
             command = Command(python=self._python, runner=str(runner), stamp=stamp(sys.path), wants=wants)
             (directory / "command.json").write_bytes(msgspec.json.encode(command))
+            earlier = self._store.jobs / spec.resume / "checkpoint"
+            if spec.resume and is_job_id(spec.resume) and earlier.is_dir():
+                shutil.copytree(earlier, directory / "checkpoint")
             (directory / "log").touch(0o600)
             descriptor = os.open(directory / "environ.json", os.O_WRONLY | os.O_CREAT, 0o600)
             with os.fdopen(descriptor, "w") as file:
@@ -156,6 +160,22 @@ class LocalExecutor:
                 if not accepted:  # it failed, or another process was first and has an entry of its own
                     entry.unlink(missing_ok=True)
         self._agent.wake()
+
+    def manifests(self, job_id: str, spec: JobSpec, payload: Path, *, check: bool = False) -> Manifests:
+        """See `Executor.manifests`; jobs here are processes."""
+        if check:
+            raise SpecError(
+                f"Target {self.target} is this machine: there is no server to ask.", "Write --dry-run."
+            )
+        return Manifests()
+
+    def manifests_of(self, job_id: str) -> Manifests:
+        """See `Executor.manifests_of`."""
+        self._store.job(job_id)
+        raise UsageError(
+            f"Job {job_id} is a process of this machine, and has no manifests.",
+            "Jobs on a cluster have: name their target with --target.",
+        )
 
     def record(self, job_id: str) -> JobRecord:
         """See `Executor.record`."""
@@ -195,7 +215,11 @@ class LocalExecutor:
             if job_id == record.id:
                 break
             ahead += not (self._store.jobs / job_id / "run.json").exists()
-        message = f"waiting: {ahead} ahead of you" if ahead else "waiting for room"
+        budget, message = self._configuration.budget, "waiting"
+        if ahead:
+            message = f"waiting: {ahead} ahead of you"
+        elif record.spec is not None:
+            message = f"waiting for {lacking(demand(record.spec, budget), budget)}"
         return replace(record, status=replace(record.status, ahead=ahead, message=message))
 
     def events(

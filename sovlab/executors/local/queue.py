@@ -116,5 +116,17 @@ def too_large(demand: Demand, budget: Budget) -> str:
     return ""
 
 
+def lacking(demand: Demand, budget: Budget) -> str:
+    """What the next job waits for, in words: ``1 of 2 cores and 2 of 4 devices``."""
+    parts = [
+        f"{demand.cores:g} of {budget.cores:g} cores",
+        f"{demand.memory / 2**30:.1f} of {budget.memory / 2**30:.1f} GiB of memory" if demand.memory else "",
+        f"{demand.devices} of {len(budget.devices.get(demand.backend, ()))} devices"
+        if demand.devices
+        else "",
+    ]
+    return " and ".join(part for part in parts if part)
+
+
 def _taken(running: Sequence[Held], backend: str) -> set[int]:
     return {i for h in running if h.demand.backend == backend for i in h.devices}

@@ -1,0 +1,83 @@
+"""What ``sovlab target`` does: places to run jobs, listed, shown, added, chosen and removed."""
+
+from __future__ import annotations
+
+import argparse
+
+from sovlab import target_tables, views
+from sovlab.cli import show
+from sovlab.client import default
+from sovlab.settings import Settings
+
+
+def list_all(parsed: argparse.Namespace) -> int:
+    """``sovlab target``."""
+    return _listed(default().settings, json=parsed.json)
+
+
+def show_one(parsed: argparse.Namespace) -> int:
+    """``sovlab target show``."""
+    settings = default().settings
+    found = target_tables.target(settings, parsed.name)
+    if parsed.json:
+        chosen = settings.target_named(parsed.name)
+        told = {row[0]: row[2] for row in found.rows}
+        show.json_document({"target": chosen, "sources": told})
+    else:
+        show.table(found)
+    return 0
+
+
+def add(parsed: argparse.Namespace) -> int:
+    """``sovlab target add``: 0 if jobs can run there, 1 if something is still missing for that."""
+    from sovlab.settings import wanted
+
+    path, found = default().add_target(
+        parsed.name, wanted.from_arguments(parsed), use=parsed.use, force=parsed.force
+    )
+    if parsed.json:
+        document = {"name": parsed.name, "file": str(path), "settings": found.values}
+        show.json_document({**document, "findings": found.findings, "notes": found.notes})
+    else:
+        show.table(views.findings(found.findings))
+        use = f"sovlab target use {parsed.name}"
+        show.note(
+            f"Target {parsed.name} is written to {path}"
+            + (", and is the current one now." if parsed.use else f". Make it the current one: {use}")
+        )
+        for sentence in found.notes:
+            show.note(sentence)
+        if not found.usable:
+            show.note(
+                f"Jobs cannot run there before what is missing is there: sovlab doctor --target {parsed.name}"
+            )
+    return 0 if found.usable else 1
+
+
+def use(parsed: argparse.Namespace) -> int:
+    """``sovlab target use``."""
+    client = default()
+    client.use_target(parsed.name)
+    return _listed(client.settings, json=parsed.json)
+
+
+def remove(parsed: argparse.Namespace) -> int:
+    """``sovlab target remove``."""
+    client = default()
+    path = client.remove_target(parsed.name)
+    if parsed.json:
+        show.json_document({"name": parsed.name, "file": str(path)})
+    else:
+        show.note(
+            f"Target {parsed.name} is removed from {path}. Its jobs in the cluster are left as they are."
+        )
+    return 0
+
+
+def _listed(settings: Settings, *, json: bool) -> int:
+    current = settings.target_named(None).name
+    if json:
+        show.json_document({"current": current, "targets": settings.targets})
+    else:
+        show.table(target_tables.targets(settings))
+    return 0

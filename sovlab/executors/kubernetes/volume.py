@@ -1,0 +1,84 @@
+"""The store of a target that is a volume: pods write and read it, and a small pod of ours does so for us."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sovlab.errors import ExecutorError
+from sovlab.kube import manifests, status
+from sovlab.kube.api import Api
+from sovlab.kube.copying import Container
+from sovlab.kube.errors import ClusterError
+from sovlab.kube.place import STORE, Place
+
+_READER = 600
+"""Seconds that a reading pod lives at most."""
+_START = 180.0
+_AT_ONCE = 100
+"""Jobs named in one command: all of it is in the address of a request."""
+
+
+class Volume:
+    """A PersistentVolumeClaim, reached through pods.
+
+    Args:
+        api: of the cluster.
+        place: of the target; it names the claim.
+    """
+
+    def __init__(self, api: Api, place: Place) -> None:
+        self._api = api
+        self._place = place
+
+    def fetch(self, job: dict[str, Any], backend: str, target: Path) -> None:
+        """Copy the results of a job here.
+
+        Args:
+            job: its workload, which will own the pod that reads.
+            backend: whose image the pod has.
+            target: where the results go.
+        """
+        job_id = str(job["metadata"]["name"])
+        with self._reader(job, backend) as container:
+            container.fetch(target, f"{STORE}/results/{job_id}.pack")
+
+    def forget(self, jobs: list[dict[str, Any]], backend: str) -> None:
+        """Delete results and checkpoints of jobs; the first of them owns the pod that does it."""
+        ids = [str(job["metadata"]["name"]) for job in jobs]
+        with self._reader(jobs[0], backend) as container:
+            for start in range(0, len(ids), _AT_ONCE):
+                container.run("forget", STORE, *ids[start : start + _AT_ONCE])
+
+    @contextlib.contextmanager
+    def _reader(self, job: dict[str, Any], backend: str) -> Iterator[Container]:
+        name = f"{job['metadata']['name']}-r{secrets.token_hex(3)}"
+        pods = f"/api/v1/namespaces/{self._place.namespace}/pods"
+        pod = manifests.reader(name, job, self._place, backend, seconds=_READER)
+        self._api.create(pods, pod)
+        try:
+            self._await(f"{pods}/{name}")
+            yield Container(self._api, self._place.namespace, name, self._place.python)
+        finally:
+            with contextlib.suppress(ClusterError):
+                self._api.delete(f"{pods}/{name}")
+
+    def _await(self, path: str) -> None:
+        """Wait until the pod runs: seldom more than two seconds, so that looking is cheaper than a watch."""
+        end = time.monotonic() + _START
+        while True:
+            pod = self._api.get(path)
+            if status.running_since(pod) is not None:
+                return
+            problem = status.pod_problem(pod)
+            if status.ended(pod) is not None or time.monotonic() > end:
+                why = problem or "it ended at once"
+                raise ExecutorError(
+                    f"A pod to read the store {self._place.claim} did not start: {why}.",
+                    "The results stay in the store; try again.",
+                )
+            time.sleep(0.1)

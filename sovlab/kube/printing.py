@@ -1,0 +1,64 @@
+"""Objects of a cluster as YAML for people: in order, easy to read, and without what is secret. Pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+def shown(obj: Mapping[str, Any]) -> dict[str, Any]:
+    """An object as it may be shown: each value of a Secret is its size, and nobody's bookkeeping is there."""
+    found = {**{key: obj[key] for key in ("apiVersion", "kind") if key in obj}, **obj}
+    meta = {key: value for key, value in (obj.get("metadata") or {}).items() if key != "managedFields"}
+    if "metadata" in obj:
+        found["metadata"] = meta
+    if obj.get("kind") != "Secret":
+        return found
+    for part, size in (("data", _decoded), ("stringData", _encoded)):
+        if obj.get(part):
+            found[part] = {name: f"<{size(value)} bytes>" for name, value in obj[part].items()}
+    applied = "kubectl.kubernetes.io/last-applied-configuration"  # holds all of it once more
+    if applied in (meta.get("annotations") or {}):
+        meta["annotations"] = {k: v for k, v in meta["annotations"].items() if k != applied}
+    return found
+
+
+def yaml_text(objects: Iterable[Mapping[str, Any]]) -> str:
+    """Objects as one YAML stream, each a document; text of several lines is a block."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):  # type: ignore[misc]
+        """Writes no anchors, so that what is said twice can be read twice."""
+
+        def ignore_aliases(self, data: Any) -> bool:
+            return True
+
+    def text(dumper: Any, value: str) -> Any:
+        style = "|" if "\n" in value else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+    Dumper.add_representer(str, text)
+    return str(
+        yaml.dump_all(
+            objects,
+            Dumper=Dumper,
+            sort_keys=False,
+            allow_unicode=True,
+            default_flow_style=False,
+            explicit_start=True,
+            width=float("inf"),
+        )
+    )
+
+
+def _decoded(value: Any) -> int:
+    try:
+        return len(base64.b64decode(str(value)))
+    except binascii.Error:
+        return len(str(value))
+
+
+def _encoded(value: Any) -> int:
+    return len(str(value).encode())

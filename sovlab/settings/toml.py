@@ -1,0 +1,184 @@
+"""TOML text, changed in one place: comments, order and all that is not meant stay as they are.
+
+No parser that writes is needed: a line is taken for a statement when Python's own parser takes it for one.
+Whoever calls parses the result and compares it with what was meant, so that text which is written in an
+unusual way is refused rather than damaged.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+_TOP_KEY = r"(?m)^([ \t]*)(?:{key}|\"{key}\"|'{key}')[ \t]*=[ \t]*(?:\"[^\"\n]*\"|'[^'\n]*')"
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """A header, a statement, or what lies between them.
+
+    Attributes:
+        kind: ``header``, ``statement`` or ``other``.
+        table: the table that it is in, or opens.
+        text: as it is written, with its newline.
+        content: of a statement: what it sets.
+    """
+
+    kind: str
+    table: tuple[str, ...]
+    text: str
+    content: Mapping[str, Any]
+
+
+def literal(value: Any) -> str:
+    """A value as TOML writes it on one line."""
+    if isinstance(value, Mapping):
+        inner = ", ".join(f"{_key(k)} = {literal(v)}" for k, v in value.items())
+        return f"{{ {inner} }}" if inner else "{}"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(literal(each) for each in value)}]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def with_top_key(content: str, key: str, value: str) -> str:
+    """The text with ``key = "value"`` before its first table."""
+    line = f"{key} = {literal(value)}"
+    match = re.search(r"(?m)^[ \t]*\[", content)
+    top, rest = (content[: match.start()], content[match.start() :]) if match else (content, "")
+    after, replaced = re.subn(_TOP_KEY.format(key=key), lambda found: found[1] + line, top, count=1)
+    if not replaced:
+        after = f"{top.rstrip()}\n{line}\n".lstrip("\n") + ("\n" if rest else "")
+    return after + rest
+
+
+def with_table(content: str, table: Sequence[str], values: Mapping[str, Any]) -> str:
+    """The text with a table that holds just ``values``.
+
+    A table that is there stays where it is, with its comments, and the lines that need no change; one that
+    is not comes last.
+    """
+    path = tuple(table)
+    # Tables within it are written as values of it.
+    items = [item for item in _items(content) if not _is_inside(item.table, path)]
+    if not any(item.kind == "header" and item.table == path for item in items):
+        before = "".join(item.text for item in items)
+        gap = "" if not before else "\n" if before.endswith("\n") else "\n\n"
+        return f"{before}{gap}[{'.'.join(map(_key, path))}]\n" + "".join(_lines(values))
+    done: set[str] = set()
+    kept: list[_Item] = []
+    last = 0
+    for item in items:
+        if item.table == path and item.kind == "statement":
+            new = _changed(item, values, done)
+            if new is None:
+                continue
+            item = new
+        kept.append(item)
+        if item.table == path and item.kind != "other":
+            last = len(kept)
+            if not item.text.endswith("\n"):
+                kept[-1] = replace(item, text=item.text + "\n")
+    rest = {key: value for key, value in values.items() if key not in done}
+    return "".join([*(i.text for i in kept[:last]), *_lines(rest), *(i.text for i in kept[last:])])
+
+
+def without_table(content: str, table: Sequence[str]) -> str:
+    """The text without a table and those within it. Comments above its header stay."""
+    path = tuple(table)
+    items = list(_items(content))
+    mine = [item.table == path or _is_inside(item.table, path) for item in items]
+    # What follows the last statement of a table belongs to what comes next.
+    for number in range(len(items) - 1, -1, -1):
+        following = number + 1 < len(items) and mine[number + 1] and items[number + 1].kind != "header"
+        if items[number].kind == "other" and mine[number] and not following:
+            mine[number] = False
+    kept = ""
+    for item, gone in zip(items, mine, strict=True):
+        if gone:
+            continue
+        if item.text.strip() == "" and (kept == "" or kept.endswith("\n\n")):
+            continue
+        kept += item.text
+    return kept.rstrip("\n") + "\n" if kept.strip() else ""
+
+
+def _changed(item: _Item, values: Mapping[str, Any], done: set[str]) -> _Item | None:
+    """A statement as it must be now; None if it must not be."""
+    (key,) = item.content
+    if key not in values or key in done:
+        return None
+    done.add(key)
+    if item.content[key] == values[key]:
+        return item
+    return replace(item, text=f"{_key(key)} = {literal(values[key])}{_remark(item)}\n")
+
+
+def _remark(item: _Item) -> str:
+    """The comment at the end of a statement, with the space before it."""
+    text = item.text.rstrip("\n")
+    for match in re.finditer(r"[ \t]*#", text):
+        try:
+            if tomllib.loads(text[: match.start()]) == item.content:
+                return text[match.start() :]
+        except tomllib.TOMLDecodeError:
+            continue
+    return ""
+
+
+def _items(content: str) -> Iterator[_Item]:
+    lines = re.findall(r"[^\n]*\n|[^\n]+", content)
+    table: tuple[str, ...] = ()
+    number = 0
+    while number < len(lines):
+        line = lines[number]
+        if not line.strip() or line.lstrip().startswith("#"):
+            yield _Item("other", table, line, {})
+        elif line.lstrip().startswith("["):
+            table = _header(line)
+            yield _Item("header", table, line, {})
+        else:
+            size, found = _statement(lines[number:])
+            kind, text = "statement" if len(found) == 1 else "other", "".join(lines[number : number + size])
+            yield _Item(kind, table, text, found)
+            number += size - 1
+        number += 1
+
+
+def _statement(lines: Sequence[str]) -> tuple[int, Mapping[str, Any]]:
+    """How many lines the first statement has, and what it sets; nothing if it is none."""
+    for size in range(1, len(lines) + 1):
+        try:
+            return size, tomllib.loads("".join(lines[:size]))
+        except tomllib.TOMLDecodeError:
+            continue
+    return 1, {}
+
+
+def _header(line: str) -> tuple[str, ...]:
+    try:
+        found: Any = tomllib.loads(line)
+    except tomllib.TOMLDecodeError:
+        return ("",)
+    path = []
+    while isinstance(found, dict) and found:
+        (name,) = found
+        path.append(name)
+        found = found[name]
+    return tuple(path)
+
+
+def _is_inside(table: tuple[str, ...], path: tuple[str, ...]) -> bool:
+    return len(table) > len(path) and table[: len(path)] == path
+
+
+def _lines(values: Mapping[str, Any]) -> list[str]:
+    return [f"{_key(key)} = {literal(value)}\n" for key, value in values.items()]
+
+
+def _key(name: str) -> str:
+    return name if _BARE.fullmatch(name) else json.dumps(name, ensure_ascii=False)

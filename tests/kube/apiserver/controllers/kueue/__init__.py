@@ -1,0 +1,7 @@
+"""Kueue: Jobs with a queue stay suspended until their ClusterQueue has quota for them."""
+
+from __future__ import annotations
+
+from .controller import Kueue, suspend
+
+__all__ = ["Kueue", "suspend"]

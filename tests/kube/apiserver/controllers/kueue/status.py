@@ -1,0 +1,99 @@
+"""What queues say of themselves: whether they admit, and what is pending and used."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from tests.kube.apiserver.kinds import CLUSTERQUEUES, FLAVORS, LOCALQUEUES, WORKLOADS
+from tests.kube.apiserver.store import Object
+from tests.kube.apiserver.values import written
+
+from . import quota
+from .workloads import holds, set_condition
+
+if TYPE_CHECKING:
+    from tests.kube.apiserver.calls import Call
+    from tests.kube.apiserver.registry import Registry
+
+
+def queue_status(registry: Registry, call: Call) -> None:
+    """Brings the status of all queues up to date."""
+    workloads = [entry.obj for entry in registry.store.all(WORKLOADS)]
+    for entry in registry.store.all(CLUSTERQUEUES):
+        name = entry.key[1]
+        admitted = [w for w in workloads if _queue(w) == name]
+        locals_ = {
+            e.key for e in registry.store.all(LOCALQUEUES) if e.obj["spec"].get("clusterQueue") == name
+        }
+        waiting = [w for w in workloads if _place(w) in locals_ and _pending(w)]
+        flavors = _usage(entry.obj, admitted)
+        missing = missing_flavors(registry, entry.obj)
+        stopped = entry.obj["spec"].get("stopPolicy", "None") != "None"
+
+        def edit(obj: Object) -> None:
+            _counts(obj, admitted, waiting, flavors)
+            if missing:
+                text = (
+                    f"Can't admit new workloads: references missing ResourceFlavor(s): {', '.join(missing)}."
+                )
+                set_condition(obj, "Active", False, "FlavorNotFound", text)
+            elif stopped:
+                set_condition(obj, "Active", False, "Stopped", "Can't admit new workloads: is stopped.")
+            else:
+                set_condition(obj, "Active", True, "Ready", "Can admit new workloads")
+
+        registry.change(CLUSTERQUEUES, "", name, call, edit, "status")
+    for entry in registry.store.all(LOCALQUEUES):
+        queue = registry.store.get(CLUSTERQUEUES, "", entry.obj["spec"].get("clusterQueue", ""))
+        mine = [w for w in workloads if _place(w) == entry.key]
+        flavors = _usage(queue.obj, [w for w in mine if _queue(w)]) if queue else []
+
+        def edit_local(obj: Object) -> None:
+            _counts(obj, [w for w in mine if _queue(w)], [w for w in mine if _pending(w)], flavors)
+            if queue is None:
+                text = "Can't submit new workloads to clusterQueue"
+                set_condition(obj, "Active", False, "ClusterQueueDoesNotExist", text)
+            else:
+                set_condition(obj, "Active", True, "Ready", "Can submit new workloads to localQueue")
+
+        registry.change(LOCALQUEUES, *entry.key, call, edit_local, "status")
+
+
+def _counts(obj: Object, admitted: list[Object], waiting: list[Object], flavors: list[Object]) -> None:
+    obj.setdefault("status", {}).update(
+        pendingWorkloads=len(waiting),
+        reservingWorkloads=len(admitted),
+        admittedWorkloads=sum(1 for workload in admitted if holds(workload, "Admitted")),
+        flavorsReservation=flavors,
+        flavorsUsage=flavors,
+    )
+
+
+def _usage(queue: Object, admitted: list[Object]) -> list[Object]:
+    used = quota.total([quota.usage_of(workload) for workload in admitted])
+    found: dict[str, list[Object]] = {}
+    for flavor, resource in quota.nominal(queue):
+        amount = written(used.get((flavor, resource), Decimal(0)), resource)
+        found.setdefault(flavor, []).append({"name": resource, "total": amount})
+    return [{"name": flavor, "resources": resources} for flavor, resources in found.items()]
+
+
+def missing_flavors(registry: Registry, queue: Object) -> list[str]:
+    """The flavors that a ClusterQueue names and that are not there."""
+    names = [f["name"] for g in queue["spec"].get("resourceGroups") or [] for f in g.get("flavors") or []]
+    return [name for name in names if registry.store.get(FLAVORS, "", name) is None]
+
+
+def _queue(workload: Object) -> str:
+    if holds(workload, "Finished"):
+        return ""
+    return str(((workload.get("status") or {}).get("admission") or {}).get("clusterQueue", ""))
+
+
+def _place(workload: Object) -> tuple[str, str]:
+    return workload["metadata"]["namespace"], workload["spec"]["queueName"]
+
+
+def _pending(workload: Object) -> bool:
+    return not holds(workload, "QuotaReserved") and not holds(workload, "Finished")

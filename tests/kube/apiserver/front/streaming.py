@@ -1,0 +1,227 @@
+"""Exec over WebSocket: a command beside a container's process, with its streams on channels."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from typing import Any
+
+from tornado.websocket import WebSocketClosedError, WebSocketHandler
+
+from tests.kube.apiserver.auth import Attributes, denied
+from tests.kube.apiserver.errors import ApiError, bad_request, internal
+from tests.kube.apiserver.kinds import PODS
+from tests.kube.apiserver.kubelet.containers import Slot
+from tests.kube.apiserver.kubelet.process import Command, kill_members
+from tests.kube.apiserver.store import Object
+
+from .handler import Asking
+from .logs import chosen
+from .outlet import Severed, encoded
+
+STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
+_PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
+_CHUNK = 32 * 1024
+
+
+class ExecHandler(Asking, WebSocketHandler):  # type: ignore[misc]
+    """One exec session."""
+
+    def initialize(self, cluster: Any) -> None:
+        super().initialize(cluster)
+        self._slot: Slot | None = None
+        self._error: ApiError | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._started = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def get(self, *args: Any, **kwargs: Any) -> None:
+        """The upgrade, or a refusal before it."""
+        try:
+            try:
+                target, user, _ = await self.admit()
+                creating = Attributes("create", "", "pods", target.namespace, target.name, "exec")
+                if not user.may(creating):
+                    raise denied(user, creating)
+                offered = self.request.headers.get("Sec-WebSocket-Protocol", "")
+                pod = self.cluster.registry.get(PODS, target.namespace, target.name).obj
+                if not offered and self.request.headers.get("Upgrade", "").lower() != "websocket":
+                    raise bad_request("Upgrade request required")
+                if not any(name in offered for name in _PROTOCOLS):
+                    self.outlet.headers(403, "text/plain")
+                    self.note(403)
+                    await self.outlet.whole(b"")
+                    return
+                self._slot = self._find(pod, v5="v5.channel.k8s.io" in offered)
+            except ApiError as error:
+                await self.refuse(error)
+                return
+        except Severed:
+            return
+        self.note(101)
+        await super().get(*args, **kwargs)
+
+    async def post(self) -> None:
+        """SPDY is not spoken here."""
+        with contextlib.suppress(Severed):
+            await self.refuse(bad_request("Upgrade request required"))
+
+    def select_subprotocol(self, subprotocols: list[str]) -> str | None:
+        return next((name for name in subprotocols if name in _PROTOCOLS), None)
+
+    def check_origin(self, origin: str) -> bool:
+        return True
+
+    def _find(self, pod: Object, *, v5: bool) -> Slot:
+        name = pod["metadata"]["name"]
+        container = chosen(pod, self.query("container"))
+        if not pod["spec"].get("nodeName"):
+            raise bad_request(f"pod {name} does not have a host assigned")
+        phase = pod["status"].get("phase")
+        if phase in ("Succeeded", "Failed"):
+            raise bad_request(f"cannot exec into a container in a completed pod; current phase is {phase}")
+        worker = self.cluster.kubelets.worker(pod)
+        slot = worker.slot(container) if worker else None
+        if slot is None or slot.run is None or not slot.run.alive:
+            self._error = internal(
+                f'error executing command in container: container not found ("{container}")'
+            )
+            if not v5 or slot is None:
+                raise internal(f'unable to upgrade connection: container not found ("{container}")')
+        assert slot is not None
+        return slot
+
+    async def open(self, *args: str, **kwargs: str) -> None:
+        """Starts the command."""
+        self.set_nodelay(True)
+        self._task = asyncio.create_task(self._session())
+
+    async def _session(self) -> None:
+        command = [value.decode() for value in self.request.query_arguments.get("command", [])]
+        try:
+            # The stream begins with an empty message, as from the real one.
+            await self.write_message(bytes([STDOUT]), binary=True)
+            if self._error is None:
+                status = await self._run(command)
+            else:
+                status = self._error.status()
+            self._started.set()
+            await self.write_message(bytes([ERROR]) + encoded(status).rstrip(), binary=True)
+        except WebSocketClosedError:
+            return
+        finally:
+            self._started.set()
+            self.close(1000)
+
+    @property
+    def _v5(self) -> bool:
+        return self.selected_subprotocol == _PROTOCOLS[0]
+
+    async def _run(self, command: list[str]) -> dict[str, Any]:
+        """Runs the command to its end; its status."""
+        assert self._slot is not None
+        run, base = self._slot.run, self._slot.command
+        assert base is not None
+        argv = self._slot.translate(command)
+        try:
+            process = await self._start(argv, base)
+        except (OSError, IndexError):
+            return _not_started(argv, twice=self._v5)
+        self._process = process
+        self._started.set()
+        if run is None or not run.adopt(process.pid):
+            kill_members(process.pid, base.home)
+        outputs = ((process.stdout, STDOUT), (process.stderr, STDERR))
+        await asyncio.gather(
+            *(self._copy(reader, channel) for reader, channel in outputs if reader is not None)
+        )
+        code = await process.wait()
+        if run is not None:
+            run.release(process.pid)
+        return _status(128 - code if code < 0 else code, command, v5=self._v5)
+
+    async def _start(self, argv: tuple[str, ...], base: Command) -> asyncio.subprocess.Process:
+        def pipe(name: str) -> int:
+            wanted = self.query(name) in ("true", "1")
+            return asyncio.subprocess.PIPE if wanted else asyncio.subprocess.DEVNULL
+
+        return await asyncio.create_subprocess_exec(
+            argv[0],
+            *argv[1:],
+            stdin=pipe("stdin"),
+            stdout=pipe("stdout"),
+            stderr=pipe("stderr"),
+            env=base.env,
+            cwd=base.cwd,
+            start_new_session=True,
+            umask=0o022,
+            limit=4 * _CHUNK,
+        )
+
+    async def _copy(self, reader: asyncio.StreamReader, channel: int) -> None:
+        head = bytes([channel])
+        gone = False
+        while chunk := await reader.read(_CHUNK):
+            if gone:
+                continue
+            try:
+                await self.write_message(head + chunk, binary=True)
+            except WebSocketClosedError:
+                # The command goes on when its client has left; what it writes goes nowhere.
+                gone = True
+
+    async def on_message(self, message: str | bytes) -> None:
+        """Input for the command; the next message is read when this one is written."""
+        data = message.encode() if isinstance(message, str) else message
+        await self._started.wait()
+        stdin = self._process.stdin if self._process is not None else None
+        if not data or stdin is None:
+            return
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            if data[0] == STDIN:
+                stdin.write(memoryview(data)[1:])
+                await stdin.drain()
+            elif (
+                data[0] == CLOSE and data[1:] == bytes([STDIN]) and self.selected_subprotocol == _PROTOCOLS[0]
+            ):
+                stdin.close()
+
+    def on_close(self) -> None:
+        self.outlet.closed = True
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+
+
+def _status(code: int, command: list[str], *, v5: bool) -> dict[str, Any]:
+    """How the command ended; the two protocols take different ways through the cluster, and it shows."""
+    if code == 0:
+        return {"metadata": {}, "status": "Success"}
+    why = f"command terminated with exit code {code}"
+    if not v5:
+        why = f"error executing command [{' '.join(command)}], exit code {code}"
+    return {
+        "metadata": {},
+        "status": "Failure",
+        "message": f"command terminated with non-zero exit code: {why}",
+        "reason": "NonZeroExitCode",
+        "details": {"causes": [{"reason": "ExitCode", "message": str(code)}]},
+    }
+
+
+def _not_started(argv: tuple[str, ...], *, twice: bool) -> dict[str, Any]:
+    if not argv:
+        why = "args must not be empty"
+    elif "/" in argv[0]:
+        why = (
+            f'unable to start container process: exec: "{argv[0]}": stat {argv[0]}: no such file or directory'
+        )
+    else:
+        why = f'unable to start container process: exec: "{argv[0]}": executable file not found in $PATH'
+    text = (
+        f'failed to exec in container: failed to start exec "{uuid.uuid4().hex * 2}": OCI runtime exec failed'
+    )
+    status = internal(f"error executing command in container: {text}: exec failed: {why}: unknown").status()
+    if twice:
+        status["message"] = f"Internal error occurred: {status['message']}"
+    return {key: value for key, value in status.items() if key not in ("kind", "apiVersion")}

@@ -1,0 +1,1 @@
+"""The nodes: each pod's containers as processes of this machine."""

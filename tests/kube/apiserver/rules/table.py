@@ -1,0 +1,54 @@
+"""Which rules hold for which kind."""
+
+from __future__ import annotations
+
+from tests.kube.apiserver.kinds import (
+    CLAIMS,
+    CONFIGMAPS,
+    EVENTS,
+    JOBS,
+    NAMESPACES,
+    NODES,
+    PODS,
+    PRIORITYCLASSES,
+    QUOTAS,
+    SECRETS,
+    SERVICES,
+)
+
+from . import Rules, RuleSet
+from .jobs import JobRules
+from .others import (
+    ClaimRules,
+    ConfigMapRules,
+    EventRules,
+    NamespaceRules,
+    PriorityRules,
+    QuotaRules,
+    SecretRules,
+    ServiceRules,
+)
+from .pods import PodRules
+
+
+class NodeRules(Rules):
+    """A node registers with its status."""
+
+
+def ruleset() -> RuleSet:
+    """The rules of all kinds."""
+    return RuleSet(
+        {
+            CLAIMS: ClaimRules(),
+            CONFIGMAPS: ConfigMapRules(),
+            EVENTS: EventRules(),
+            JOBS: JobRules(),
+            NAMESPACES: NamespaceRules(),
+            NODES: NodeRules(),
+            PODS: PodRules(),
+            PRIORITYCLASSES: PriorityRules(),
+            QUOTAS: QuotaRules(),
+            SECRETS: SecretRules(),
+            SERVICES: ServiceRules(),
+        }
+    )
