@@ -5,16 +5,31 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
 import sys
 import time
 import traceback
 from pathlib import Path
 
 from benchmarks import machine, showing
+from benchmarks.cluster import Server
 from benchmarks.measuring import Report
 from benchmarks.place import Place
 
-NAMES = ("load_ext", "submit", "torch_import", "tensor", "log_lines", "job_list", "memory")
+NAMES = (
+    "load_ext",
+    "submit",
+    "torch_import",
+    "tensor",
+    "log_lines",
+    "job_list",
+    "memory",
+    "kube_submit",
+    "kube_log",
+    "kube_list",
+    "kube_copy",
+    "kube_memory",
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     print()
     reports, broken = [], []
     begun = time.perf_counter()
-    with Place(found, quick=options.quick) as place:
+    with Place(found, quick=options.quick, server=_server(options)) as place:
         for name in options.only or NAMES:
             try:
                 measured: list[Report] = importlib.import_module(f"benchmarks.{name}").run(place)
@@ -51,6 +66,12 @@ def main(arguments: list[str] | None = None) -> int:
     return bool(broken)
 
 
+def _server(options: argparse.Namespace) -> Server | None:
+    if options.kubeconfig is None:
+        return None
+    return Server(kubeconfig=options.kubeconfig, context=options.context, image=options.image)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
     parser.add_argument("--only", action="append", choices=NAMES, metavar="NAME", help=", ".join(NAMES))
@@ -62,6 +83,27 @@ def _parser() -> argparse.ArgumentParser:
         default=Path(".venv-bench"),
         metavar="DIR",
         help="the peers' virtual environment (default: .venv-bench)",
+    )
+    real = parser.add_argument_group("a real cluster", "without it, kube_… measure on the fake of the tests")
+    named = os.environ.get("SOVLAB_TEST_KUBECONFIG")
+    real.add_argument(
+        "--kubeconfig",
+        type=Path,
+        default=Path(named) if named else None,
+        metavar="FILE",
+        help="of a user who may make namespaces (default: $SOVLAB_TEST_KUBECONFIG)",
+    )
+    real.add_argument(
+        "--context",
+        default=os.environ.get("SOVLAB_TEST_CONTEXT"),
+        metavar="C",
+        help="of the kubeconfig (default: $SOVLAB_TEST_CONTEXT, else the current one)",
+    )
+    real.add_argument(
+        "--image",
+        default=os.environ.get("SOVLAB_TEST_IMAGE", Server.image),
+        metavar="IMG",
+        help="for pods; it has Python (default: $SOVLAB_TEST_IMAGE, else %(default)s)",
     )
     return parser
 

@@ -19,7 +19,7 @@ from benchmarks.place import Place
 
 RATE = 10_000
 
-_CODE = """
+CODE = """
 import sys, time
 start = time.perf_counter()
 for number in range({lines}):
@@ -37,9 +37,9 @@ def run(place: Place) -> list[Report]:
         place.driver("torchx_local", peer=True) as torchx,
     ):
         drivers = {"bare pipe": pipe, "sovlab": sovlab, "torchx local_cwd": torchx}
-        latency = _Reader(drivers, _CODE.format(lines=paced, pause=1 / RATE), paced, _p95)
+        latency = _Reader(drivers, CODE.format(lines=paced, pause=1 / RATE), paced, p95)
         latency.read(place.repeats(5))
-        speed = _Reader(drivers, _CODE.format(lines=flood, pause=0.0), flood, lambda a: a["rate"])
+        speed = _Reader(drivers, CODE.format(lines=flood, pause=0.0), flood, lambda a: a["rate"])
         speed.read(place.repeats(5))
     hold = Hold("sovlab, written → read, 95th percentile", latency.taken["sovlab"].median, 0.025, "s")
     whole = [Hold("lines lost or out of place", r.wrong, 0, "") for r in (latency, speed)]
@@ -91,5 +91,5 @@ class _Reader:
         return sum(a["lost"] + a["misplaced"] for a in self._answers) if self._answers else None
 
 
-def _p95(answer: dict[str, Any]) -> float:
+def p95(answer: dict[str, Any]) -> float:
     return statistics.quantiles(answer["latencies"], n=20)[-1]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks.cluster import Cluster, Server
 from benchmarks.driving import Driver
 
 _ROOM = 8 << 30
@@ -26,16 +27,19 @@ class Place:
     Args:
         peers: Python of the peers' environment, None if there is none.
         quick: fewer repeats and smaller data, to see that everything works.
+        server: the real cluster to measure on; None is the fake API server of the tests.
 
     Attributes:
         scratch: a directory of this run on the disk.
         memory: one in a file system in memory; None where there is none with enough room.
     """
 
-    def __init__(self, peers: Path | None, *, quick: bool) -> None:
+    def __init__(self, peers: Path | None, *, quick: bool, server: Server | None = None) -> None:
         self.python = sys.executable
         self.peers = str(peers) if peers is not None else None
         self.quick = quick
+        self._server = server
+        self._cluster: Cluster | None = None
         self.scratch = Path(tempfile.mkdtemp(prefix="sovlab-bench-"))
         self.memory = _in_memory()
         self.state = self.scratch / "state"
@@ -51,10 +55,19 @@ class Place:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._cluster is not None:
+            self._cluster.close()
         _end(self.ours())
         for directory in (self.scratch, self.memory):
             if directory is not None:
                 shutil.rmtree(directory, ignore_errors=True)
+
+    @property
+    def cluster(self) -> Cluster:
+        """The cluster of the run, started when it is first asked for."""
+        if self._cluster is None:
+            self._cluster = Cluster(self, self._server)
+        return self._cluster
 
     def repeats(self, usual: int) -> int:
         return 3 if self.quick else usual

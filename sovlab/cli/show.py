@@ -145,7 +145,7 @@ def follow(jobs: Sequence[Job], *, log: bool, quiet: bool, timeout: float | None
     with Progress(
         SpinnerColumn(style="blue"),
         TextColumn("{task.description}"),
-        BarColumn(style="dim", complete_style="blue", finished_style="blue", pulse_style="blue"),
+        BarColumn(complete_style="blue", finished_style="blue", pulse_style="blue"),
         _State(),
         console=console,
         transient=True,

@@ -67,9 +67,10 @@ def submit_parser() -> Parser:
         "Run this cell as a job and bring its results back.\n\n"
         "    %%sovsubmit --backend auto --out model,history --name digits\n"
         "    model, history = train(dataset)\n\n"
-        "The variables that the cell reads, functions and classes of the notebook and local modules travel\n"
-        "with it. The cell returns at once with a live card; once the job has ended, names of --out are\n"
-        "bound to their values before the next cell runs.\n\n"
+        "The variables that the cell reads, functions and classes of the notebook and\n"
+        "local modules travel with it. The cell returns at once with a live card; once\n"
+        "the job has ended, names of --out are bound to their values before the next\n"
+        "cell runs.\n\n"
         "    %sovsubmit train.py --nodes 2 -- --lr 0.1\n\n"
         "runs a script with its arguments after --.",
         usage="%%%%sovsubmit [flags]\n       %%sovsubmit [flags] script.py [-- arguments]",

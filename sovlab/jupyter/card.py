@@ -53,7 +53,7 @@ def render(
     status, running = record.status, record.status.state is JobState.RUNNING
     traceback = _lines_of(status.error)
     facts = words.facts(record) if status.state.ended else []
-    lines = _without(tail.kept(), traceback)
+    lines = _without(tail.kept(), traceback, (status.error or {}).get("rank"))
     if status.signal:
         lines = [line for line in lines if not _OURS.match(line.text)]
     left = words.time_left(history, now) if running else None
@@ -97,21 +97,28 @@ def _shortened(traceback: Sequence[str]) -> list[str]:
     return [*traceback[:_TRACEBACK_HEAD], f"… {left_out} lines …", *traceback[-_TRACEBACK_TAIL:]]
 
 
-def _without(lines: list[Line], traceback: Sequence[str]) -> list[Line]:
-    """The log without the traceback at its end, which the card shows by itself."""
+def _without(lines: list[Line], traceback: Sequence[str], rank: int | None) -> list[Line]:
+    """The log without the traceback that the rank printed at its end: the card shows it by itself."""
     end = [line for line in traceback if line.strip()]
-    printed = [(i, line.text.rstrip("…")) for i, line in enumerate(lines) if line.text.strip()]
-    if not end or len(printed) < 1:
-        return lines
+    printed = [i for i, line in enumerate(lines) if line.text.strip() and line.rank in (rank, None)]
     count = min(len(end), len(printed))
-    pairs = zip(printed[-count:], end[-count:], strict=True)
+    if not count:
+        return lines
+    printed, end = printed[-count:], end[-count:]
     # A line of the log may have been cut at the terminal's width, and the log itself at its height.
-    if all(full.rstrip().startswith(text) and text for (_, text), full in pairs):
-        kept = lines[: printed[-count][0]]
-        while kept and not kept[-1].text.strip():
-            kept.pop()
-        return kept
-    return lines
+    texts = [lines[i].text.rstrip("…") for i in printed]
+    same = [bool(text) and full.rstrip().startswith(text) for text, full in zip(texts, end, strict=True)]
+    start, first = printed[0], lines[printed[0]]
+    kept = lines[:start]
+    if not same[0] and first.text.endswith(end[0]):
+        same[0] = True  # behind something that did not end its line
+        kept.append(first.without(len(end[0])))
+    if not all(same):
+        return lines
+    kept += [line for line in lines[start + 1 :] if line.rank not in (rank, None)]
+    while kept and not kept[-1].text.strip():
+        kept.pop()
+    return kept
 
 
 def _plain(record: JobRecord, said: Said) -> str:

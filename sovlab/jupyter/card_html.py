@@ -62,7 +62,7 @@ _PRE = (
 )
 _SMALL = f"color:{_INK3};font-size:11px"
 _CODE = f"border:0;background:none;padding:0;font-family:{_MONO}"
-_WHOLE = "white-space:pre-wrap;overflow-wrap:anywhere"
+_WHOLE = "white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere"
 """Text of which nothing may be cut off."""
 
 
@@ -221,7 +221,7 @@ def _facts(facts: Sequence[words.Fact]) -> str:
     # No <table>: sites that take the style away would set its cells to the right, as for numbers.
     if not facts:
         return ""
-    label = f"flex:none;width:84px;color:{_INK2};font-weight:400"
+    label = f"flex:none;width:92px;color:{_INK2};font-weight:400"
     rows = []
     for fact in facts:
         code = f"{_CODE};font-size:12px;color:{_INK};display:inline-block;{_WHOLE}"

@@ -151,7 +151,9 @@ def facts(record: JobRecord) -> list[Fact]:
     good = [returned_words(name) for name in status.returned if not name.error]
     if good:
         found.append(Fact("Returned", ", ".join(good)))
-    found += [Fact("Not returned", f"{n.name}: {n.error}", bad=True) for n in status.returned if n.error]
+    for name in (each for each in status.returned if each.error):
+        told = name.error if name.error.startswith(f"{name.name} ") else f"{name.name}: {name.error}"
+        found.append(Fact("Not returned", told, bad=True))
     if status.unreturned and status.state is JobState.SUCCEEDED:
         asked = [name.name for name in status.returned if not name.error] + list(status.unreturned)
         them = "it" if len(status.unreturned) == 1 else "them"

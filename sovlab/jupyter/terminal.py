@@ -53,6 +53,15 @@ class Line:
         """Without colours."""
         return "".join(piece for piece, _ in self.runs) + ("…" if self.cut else "")
 
+    def without(self, count: int) -> Line:
+        """The same without its last ``count`` characters."""
+        kept, left = [], len(self.text) - count
+        for text, style in self.runs:
+            if left > 0:
+                kept.append((text[:left], style))
+            left -= len(text)
+        return Line(tuple(kept), self.rank)
+
     @property
     def ansi(self) -> str:
         """With colours as SGR sequences, each line for itself."""

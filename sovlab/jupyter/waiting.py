@@ -16,10 +16,7 @@ def wait(job: Job, timeout: float | None = None) -> JobStatus | None:
         return job.wait(timeout)
     except KeyboardInterrupt:
         name = job.name
-        if (
-            _ask(f"Job {name} goes on. Type c to cancel it, or press Enter to detach and leave it running: ")
-            == "c"
-        ):
+        if _ask(f"Job {name} goes on. Cancel it (c and Enter), or detach (Enter)? ") == "c":
             job.cancel()
             print(f"Cancelling {name}: it has its grace time to save a checkpoint.")  # noqa: T201
             return job.wait()

@@ -230,9 +230,9 @@ def _check_plugin(login: Login, file: str | None, settings: Any) -> None:
     merged = KubeConfigMerger(file or KUBE_CONFIG_DEFAULT_LOCATION).config
     context = merged["contexts"].get_with_name(login.context)["context"]
     user = merged["users"].get_with_name(context["user"], safe=True) if context.safe_get("user") else None
-    plugin = user["user"].safe_get("exec") if user else None
-    if plugin is None:
+    if user is None or user["user"].safe_get("exec") is None:
         return  # a server that asks for no identity, or answers 401
+    plugin = user["user"]["exec"]
     try:
         cluster = merged["clusters"].get_with_name(context["cluster"])["cluster"]
         ExecProvider(plugin, str(Path(plugin.path or ".").resolve().parent), cluster).run()

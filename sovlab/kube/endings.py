@@ -92,10 +92,10 @@ def _passive(found: Ended) -> int:
 def _lost_its_peer(record: Mapping[str, Any]) -> bool:
     """Whether code failed for want of another rank, as far as its exception tells."""
     error = record.get("error")
-    if not isinstance(error, Mapping):
-        return False
-    text = f"{error.get('message')} {record.get('message')}"
-    return error.get("type") in _PEER_ERRORS or _LOST_PEER.search(text) is not None
+    told = error if isinstance(error, Mapping) else {}
+    return told.get("type") in _PEER_ERRORS or any(
+        _LOST_PEER.search(str(text)) for text in (told.get("message"), record.get("message"))
+    )
 
 
 def _time_of(found: Ended) -> float:

@@ -15,7 +15,7 @@ from sovlab.kube.quantities import parse
 _NODES = re.compile(r"0/(\d+) nodes are available:?\s*(.*)", re.DOTALL)
 _PART = re.compile(r"^(\d+) (.+?)\.?$")
 _QUOTA = re.compile(r"exceeded quota: ([^,]+), requested: (.+?), used: (.+?), limited: (.+)$")
-_MUST = re.compile(r"failed quota: ([^:]+): must specify (.+?)(?: for: .+)?$")
+_MUST = re.compile(r"failed quota: ([^:]+): must specify (.+)$")
 _POLICY = re.compile(r'violates PodSecurity "([^"]+)": (.+)$', re.DOTALL)
 _REFUSED = re.compile(r'^(?:Error creating: )?(?:pods? "[^"]*" is forbidden: )?')
 _POD = re.compile(r' \(pod: ".*$')
@@ -83,9 +83,10 @@ def not_created(message: str) -> str:
         return _quota(quota[1], *map(_amounts, quota.groups()[1:]))
     must = _MUST.search(text)
     if must:
-        flags = [f"--{name}" for name in ("cpu", "memory") if name in must[2]]
+        what = [n for part in must[2].split(";") for n in part.partition(" for:")[0].strip().split(",")]
+        flags = [f"--{name}" for name in ("cpu", "memory") if any(name in w for w in what)]
         cure = f": give {' and '.join(flags)}" if flags else ""
-        return f"quota {must[1]} of the namespace wants every pod to state {must[2]}{cure}"
+        return f"quota {must[1]} of the namespace wants every pod to state {' and '.join(what)}{cure}"
     policy = _POLICY.search(text)
     if policy:
         level = policy[1].partition(":")[0]
@@ -179,7 +180,8 @@ def start_error(message: str, image: str) -> str:
         cure = "choose an image with Python 3.9 or newer, or set python in the target"
         return f"The image {image} has no program {missing[1]}: {cure}."
     told = text.removesuffix(": unknown").rpartition("unable to start container process: ")[2]
-    return f"Its container could not be started: {told[:_LONGEST]}".rstrip(".") + "."
+    told = told[:_LONGEST].strip(" .") or "the runtime does not say why"
+    return f"Its container could not be started: {told}."
 
 
 def mount_problem(events: Sequence[Mapping[str, Any]]) -> str:

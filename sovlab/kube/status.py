@@ -212,6 +212,7 @@ def _waiting_or_running(
         return replace(base, message=text)
     if suspended and queue:
         text = f"waiting: {why}" if why else f"waiting in queue {queue}"
+        text = why if why.startswith("requeued") else text
         return replace(base, state=JobState.QUEUED, reason=Reason.WAITING, message=again + text)
     if suspended:
         text = "suspended in the cluster by somebody" + (f": {why}" if why else "")

@@ -112,7 +112,7 @@ def test_the_json_holds_every_sample():
 
 
 def test_a_driver_follows_a_real_log_and_misses_no_line(pipe):
-    code = log_lines._CODE.format(lines=500, pause=1e-4)
+    code = log_lines.CODE.format(lines=500, pause=1e-4)
     answer = pipe.call("log", code=code, expected=500)
     assert (answer["lost"], answer["misplaced"], len(answer["latencies"])) == (0, 0, 500)
     assert all(latency >= 0 for latency in answer["latencies"])

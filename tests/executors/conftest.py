@@ -84,7 +84,28 @@ def _cluster_place() -> Iterator[Place]:
         yield Place(cluster.executor(Path(directory)), Path(directory) / "objects")
 
 
-EXECUTORS: dict[str, Callable[[], Iterator[Place]]] = {"local": _local_place, "cluster": _cluster_place}
+def _fake_place() -> Iterator[Place]:
+    """A namespace of the fake API server, with a volume as the store."""
+    from tests.kube.conftest import fake_cluster
+
+    with fake_cluster() as cluster, tempfile.TemporaryDirectory(prefix="sov-") as directory:
+        claim = {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}}
+        meta = {"name": "store"}
+        cluster.api.create(
+            cluster.path("persistentvolumeclaims"),
+            {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": claim},
+        )
+        place = Place(cluster.executor(Path(directory), claim="store"), Path(directory) / "objects")
+        place.keeps_checkpoints = True
+        yield place
+        assert cluster.fake.failures == []
+
+
+EXECUTORS: dict[str, Callable[[], Iterator[Place]]] = {
+    "local": _local_place,
+    "fake": _fake_place,
+    "cluster": _cluster_place,
+}
 """Every executor that there is; the contract tests run with each."""
 
 

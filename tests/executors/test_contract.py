@@ -276,7 +276,12 @@ def test_what_a_job_saved_is_there_for_the_job_that_resumes_it(place):
 def test_a_request_can_be_had_back_whole(place):
     job_id = place.submit("1", env={"SECRET_X": "a b"}, args=("--x", "1"), outputs=("y",), timeout=30)
     spec, payload = place.executor.request(job_id)
-    assert (spec.env, spec.args, spec.outputs, spec.timeout) == ({"SECRET_X": "a b"}, ("--x", "1"), ("y",), 30)
+    assert (spec.env, spec.args, spec.outputs, spec.timeout) == (
+        {"SECRET_X": "a b"},
+        ("--x", "1"),
+        ("y",),
+        30,
+    )
     assert spec.labels
     again = new_job_id("again")
     place.executor.submit(again, spec, payload, dict(os.environ))

@@ -218,7 +218,7 @@ def fitness(tmp_path, backend, **env):
         [sys.executable, IMAGES / "runtime/check.py", backend],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=170,
         cwd=tmp_path,
         env={"PATH": os.environ["PATH"], "USER": "job", "LOGNAME": "job", **places, **env},
     )
@@ -242,14 +242,17 @@ def test_check_names_what_cannot_be_written_or_imported(tmp_path):
         TRITON_CACHE_DIR="",
         PYTHONPATH=str(tmp_path / "hidden"),
         PATH="/nowhere",
+        SSL_CERT_FILE="/nowhere",
+        SSL_CERT_DIR="/nowhere",
     )
     text = "\n".join(found)
     assert "HOME (/nowhere) cannot be written: No such file or directory." in text
     assert "TRITON_CACHE_DIR (not set) cannot be written" in text
     assert "import papermill: OSError: broken" in text
     assert "There is no ps" in text
+    assert "There are no CA certificates" in text
     assert "was not built for rocm" in text
-    assert len(found) == 5
+    assert len(found) == 6
 
 
 # --- the Containerfiles ---

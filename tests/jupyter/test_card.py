@@ -301,6 +301,7 @@ def test_a_succeeded_job_says_what_it_took_and_what_came_back():
             ReturnedName(name="model", type="__main__.Net", size=1_200_000),
             ReturnedName(name="history", type="builtins.list", size=900, detail="50 items"),
             ReturnedName(name="loader", error="a generator cannot be sent"),
+            ReturnedName(name="lock", error="lock (_thread.lock) cannot be pickled"),
         ),
         unreturned=("loss", "optimizer"),
         log=b"".join(b"epoch %d\n" % i for i in range(1, 51)),
@@ -311,7 +312,8 @@ def test_a_succeeded_job_says_what_it_took_and_what_came_back():
     assert rows["Reached"] == "step 50 of 50 · loss 0.03"
     assert rows["Memory"] == "612 MB at its peak, 6 min 41 s of CPU time"
     assert rows["Returned"] == "model (Net, 1.2 MB), history (list, 50 items, 900 B)"
-    assert rows["Not returned"] == "loader: a generator cannot be sent"
+    assert "loader: a generator cannot be sent" in page.text
+    assert rows["Not returned"] == "lock (_thread.lock) cannot be pickled"
     assert "loss, optimizer" in rows["Left behind"]
     assert "--out model,history,loss,optimizer" in rows["Left behind"]
     assert f"last 12 of 50 lines · all: %sovlogs {ID}" in page.text
@@ -479,6 +481,19 @@ def test_no_text_of_a_job_can_break_its_card(hostile, log):
     assert not re.search(r"[\x00-\x08\x0b-\x1f]", bundle["text/html"] + bundle["text/plain"])
     bundle["text/html"].encode()
     bundle["text/plain"].encode()
+
+
+def test_the_traceback_of_a_rank_is_shown_once_whatever_the_others_print_after_it():
+    tail = TerminalTail()
+    tail.feed(b"one\n", 1)
+    tail.feed(b"begun ", 0)
+    tail.feed(b"Cell In[1], line 1\n\nE: x\n", 0)
+    tail.feed(b"two\nthree\n", 1)
+    error = {"type": "E", "traceback": "Cell In[1], line 1\n\nE: x", "rank": 0}
+    bundle, page = card(JobState.FAILED, reason=Reason.USER_ERROR, error=error, log=tail)
+    assert page.text.count("E: x") == 1
+    lines = [(line["rank"], line["text"].strip()) for line in bundle[MIME]["log"]["lines"]]
+    assert lines == [(1, "one"), (0, "begun"), (1, "two"), (1, "three")]
 
 
 def test_a_log_without_the_traceback_at_its_end_is_left_whole():

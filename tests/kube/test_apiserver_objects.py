@@ -1,4 +1,4 @@
-"""The fake API server: objects, their history, and who may do what. The texts are those of Kubernetes 1.36."""
+"""The fake API server: objects, their history, who may do what. The texts are those of Kubernetes 1.36."""
 
 from __future__ import annotations
 
@@ -556,11 +556,13 @@ def test_jobs_that_may_not_be(api: Client, change: dict[str, Any], text: str | N
     [
         (
             {"env": [{"name": "A", "value": 1}]},
-            "cannot unmarshal number into Go struct field EnvVar.spec.template.spec.containers.env.value of type string",
+            "cannot unmarshal number into Go struct field EnvVar.spec.template.spec.containers.env.value "
+            "of type string",
         ),
         (
             {"command": "sleep"},
-            "cannot unmarshal string into Go struct field Container.spec.template.spec.containers.command of type []string",
+            "cannot unmarshal string into Go struct field "
+            "Container.spec.template.spec.containers.command of type []string",
         ),
         ({"resources": {"limits": {"cpu": "many"}}}, "quantities must match the regular expression"),
     ],
@@ -625,7 +627,8 @@ def test_a_quota_is_enforced_and_counted(api: Client) -> None:
     refused = api.post(JOBS, job("b"))
     assert refused.code == 403
     assert refused.message == (
-        'jobs.batch "b" is forbidden: exceeded quota: q, requested: count/jobs.batch=1, used: count/jobs.batch=1, '
+        'jobs.batch "b" is forbidden: exceeded quota: q, requested: count/jobs.batch=1, used: '
+        "count/jobs.batch=1, "
         "limited: count/jobs.batch=1"
     )
     pod = {"containers": [{"name": "c", "image": "i", "resources": {"requests": {"cpu": "2"}}}]}
@@ -668,8 +671,10 @@ def test_restricted_namespaces_refuse_pods_and_warn_of_jobs(cluster: FakeCluster
     api.patch("/api/v1/namespaces/default", {"metadata": {"labels": label}})
     main = {"name": "main", "image": "i", "command": ["true"]}
     text = (
-        'violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false (container "main" must set '
-        'securityContext.allowPrivilegeEscalation=false), unrestricted capabilities (container "main" must set '
+        'violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false (container "main" '
+        "must set "
+        'securityContext.allowPrivilegeEscalation=false), unrestricted capabilities (container "main" '
+        "must set "
         'securityContext.capabilities.drop=["ALL"]), runAsNonRoot != true (pod or container "main" must set '
         'securityContext.runAsNonRoot=true), seccompProfile (pod or container "main" must set '
         'securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost")'

@@ -144,8 +144,13 @@ def test_a_container_has_only_its_own_environment(
     cluster: FakeCluster, lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LEAKED", "yes")
-    env = [{"name": "A", "value": "1"}, {"name": "B", "value": "$(A)$(NOT)$$(A)"}, {"name": "C", "value": "$(D)"},
-           {"name": "D", "value": "late"}, {"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]  # fmt: skip
+    env = [
+        {"name": "A", "value": "1"},
+        {"name": "B", "value": "$(A)$(NOT)$$(A)"},
+        {"name": "C", "value": "$(D)"},
+        {"name": "D", "value": "late"},
+        {"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+    ]
     program = "import json,os; json.dump(dict(os.environ), open('/dev/termination-log','w'))"
     command = ["python3", "-c", program.replace("'/dev/termination-log'", "os.environ['LOG']")]
     env.append({"name": "LOG", "value": "/dev/termination-log"})
@@ -191,7 +196,8 @@ def test_a_failure_policy_ends_a_job_at_once(cluster: FakeCluster, lab: Lab) -> 
     (made,) = lab.pods("one")
     assert failed["reason"] == "PodFailurePolicy"
     assert failed["message"] == (
-        f"Container main for pod default/{made['metadata']['name']} failed with exit code 42 matching FailJob rule "
+        f"Container main for pod default/{made['metadata']['name']} failed with exit code 42 matching "
+        f"FailJob rule "
         "at index 1"
     )
 
@@ -277,9 +283,16 @@ def test_torchrun_meets_through_a_headless_service(cluster: FakeCluster, api: Cl
     spec = {"clusterIP": "None", "publishNotReadyAddresses": True, "selector": selector}
     cluster.create({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "two"}, "spec": spec})
     command = [
-        "python3", "-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1",
-        "--node-rank=$(JOB_COMPLETION_INDEX)", "--master-addr=two-0.two", "--master-port=29731", "/work/train.py",
-    ]  # fmt: skip
+        "python3",
+        "-m",
+        "torch.distributed.run",
+        "--nnodes=2",
+        "--nproc-per-node=1",
+        "--node-rank=$(JOB_COMPLETION_INDEX)",
+        "--master-addr=two-0.two",
+        "--master-port=29731",
+        "/work/train.py",
+    ]
     cluster.create(
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "code"}, "data": {"train.py": TORCH}}
     )
@@ -335,7 +348,8 @@ def test_volumes_are_where_the_container_says(cluster: FakeCluster, api: Client,
     cluster.create({**head, "spec": claim})
     labels = {"fieldRef": {"fieldPath": "metadata.name"}}
     volumes = [
-        {"name": "s", "secret": {"secretName": "s", "defaultMode": 0o400, "items": [{"key": "a.txt", "path": "in/a"}]}},
+        {"name": "s", "secret": {"secretName": "s", "defaultMode": 0o400,
+                                 "items": [{"key": "a.txt", "path": "in/a"}]}},
         {"name": "both", "projected": {"sources": [
             {"configMap": {"name": "c"}}, {"secret": {"name": "none", "optional": True}},
             {"downwardAPI": {"items": [{"path": "name", **labels}]}}]}},
@@ -420,7 +434,8 @@ def test_init_containers_come_first_and_in_order(cluster: FakeCluster, api: Clie
     unclear = api.get(f"{PODS}/one/log")
     assert unclear.code == 400
     assert unclear.message == (
-        "a container name must be specified for pod one, choose one of: [main] or one of the init containers: "
+        "a container name must be specified for pod one, choose one of: [main] or one of the init "
+        "containers: "
         "[first second]"
     )
     bad = [{**inits[0], "command": ["sh", "-c", "exit 4"]}]
@@ -485,8 +500,10 @@ def test_pods_wait_for_a_node_that_fits(tmp_path: Path) -> None:
 
         cluster.create(pod("taint", container=gpu))
         assert why("taint") == (
-            "0/2 nodes are available: 1 Insufficient nvidia.com/gpu, 1 node(s) had untolerated taint {gpu: yes}. no "
-            "new claims to deallocate, preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling."
+            "0/2 nodes are available: 1 Insufficient nvidia.com/gpu, 1 node(s) had untolerated taint "
+            "{gpu: yes}. no "
+            "new claims to deallocate, preemption: 0/2 nodes are available: 2 Preemption is not helpful "
+            "for scheduling."
         )
         assert ("FailedScheduling", why("taint")) in lab.events("taint")
         cluster.create(pod("zone", nodeSelector={"zone": "c"}))

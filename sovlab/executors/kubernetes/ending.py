@@ -12,8 +12,14 @@ from sovlab.kube.errors import ClusterError, Invalid
 from sovlab.kube.place import Place
 
 
+def is_queued(obj: Object) -> bool:
+    """Whether a queue holds a job: it has nothing to end, and only its going makes the queue forget it."""
+    labels = obj["metadata"].get("labels") or {}
+    return bool((obj.get("spec") or {}).get("suspend")) and names.QUEUE in labels
+
+
 def cancel(api: Api, place: Place, kind: Kind, obj: Object, pods: list[Object]) -> None:
-    """Ask a job to end.
+    """Ask a job to end that no queue holds.
 
     A running container is told by a command in it, so that its pod stays, with log and last words. Where
     nothing runs yet, or no command may be run, the workload is left with nothing to do, and the cluster
@@ -35,15 +41,12 @@ def cancel(api: Api, place: Place, kind: Kind, obj: Object, pods: list[Object]) 
 
 
 def _starve(api: Api, kind: Kind, path: str) -> None:
-    """Leave the workload with no pods to run, so that it ends, and is not let go by a queue."""
+    """Leave the workload with no pods to run, so that it ends."""
     if kind.name == "JobSet":
         api.patch(path, {"spec": {"suspend": True}})
         return
-    change = {
-        "metadata": {"labels": {names.QUEUE: None, names.PRIORITY: None}},
-        # Without pods to make it comes to its deadline as failed, and is deleted in its time as others are.
-        "spec": {"parallelism": 0, "suspend": False, "activeDeadlineSeconds": 1},
-    }
+    # Without pods to make it comes to its deadline as failed, and is deleted in its time as others are.
+    change = {"spec": {"parallelism": 0, "suspend": False, "activeDeadlineSeconds": 1}}
     try:
         api.patch(path, change)
     except Invalid:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sovlab import backends
 from sovlab.core.event import Cursor, Event, StatusChanged
-from sovlab.core.job import JobRecord, JobState, JobStatus
+from sovlab.core.job import JobRecord, JobState, JobStatus, Reason
 from sovlab.core.names import is_job_id
 from sovlab.core.spec import JobSpec
 from sovlab.errors import (
@@ -30,6 +30,7 @@ from sovlab.executors.kubernetes import showing
 from sovlab.executors.kubernetes.bucket import Bucket
 from sovlab.executors.kubernetes.courier import Mission, send_out
 from sovlab.executors.kubernetes.ending import cancel as cancel_job
+from sovlab.executors.kubernetes.ending import is_queued
 from sovlab.executors.kubernetes.following import Following
 from sovlab.executors.kubernetes.keeping import Kept
 from sovlab.executors.kubernetes.objects import Object, Objects
@@ -107,8 +108,14 @@ class KubernetesExecutor:
 
     def record(self, job_id: str) -> JobRecord:
         """See `Executor.record`."""
+        buried = self._buried(job_id)
+        if buried is not None:
+            return buried
         _, obj = self._found(job_id)
         return self._record(obj, self._objects.pods(job_id), explain=True)
+
+    def _buried(self, job_id: str) -> JobRecord | None:
+        return self.kept.buried(job_id) if is_job_id(job_id) else None
 
     def request(self, job_id: str) -> tuple[JobSpec, Path]:
         """See `Executor.request`."""
@@ -129,12 +136,16 @@ class KubernetesExecutor:
                 for obj in watched.workloads()
                 if is_job_id(obj["metadata"]["name"])
             ]
+        found += self.kept.all_buried()
         return sorted(found, key=lambda r: (r.status.submitted or 0.0, r.id), reverse=True)
 
     def events(
         self, job_id: str, *, follow: bool = True, offset: Cursor = 0, stop: threading.Event | None = None
     ) -> Iterator[Event]:
         """See `Executor.events`."""
+        buried = self._buried(job_id)
+        if buried is not None:
+            return iter([StatusChanged(status=buried.status)])
         self._found(job_id)
         return self._events(job_id, follow=follow, offset=offset, stop=stop, log=True)
 
@@ -152,12 +163,16 @@ class KubernetesExecutor:
                 follow=follow,
                 stop=stop,
                 on_frame=lambda pod, frame: self._transfers.told(job_id, pod, frame),
+                gone=lambda: self._buried(job_id),
                 log=log,
             )
             yield from following.events()
 
     def wait(self, job_id: str, timeout: float | None = None) -> JobRecord:
         """See `Executor.wait`. Results that the pod holds are fetched meanwhile."""
+        buried = self._buried(job_id)
+        if buried is not None:
+            return buried
         self._found(job_id)
         stop, timer = threading.Event(), None
         if timeout is not None:
@@ -180,19 +195,37 @@ class KubernetesExecutor:
         return JobRecord(id=job_id, target=self.target, spec=None, status=last)
 
     def cancel(self, job_id: str) -> None:
-        """See `Executor.cancel`."""
+        """See `Executor.cancel`. A job that a queue holds is deleted there, and its record is kept here."""
+        if self._buried(job_id) is not None:
+            return
         kind, obj = self._found(job_id)
         pods = self._objects.pods(job_id)
-        found = self._record(obj, pods).status
-        if found.state.ended:
+        record = self._record(obj, pods)
+        if record.status.state.ended:
             return
-        cancel_job(self._api, self._place, kind, obj, pods)
+        if not is_queued(obj):
+            cancel_job(self._api, self._place, kind, obj, pods)
+            return
+        message = "It was cancelled before it started."
+        status_ = replace(
+            record.status,
+            state=JobState.CANCELLED,
+            reason=Reason.CANCELLED,
+            message=message,
+            ended=time.time(),
+            ahead=None,
+        )
+        self.kept.bury(replace(record, status=status_))
+        self._api.delete(f"{kind.path}/{job_id}")
+        self._objects.forget(job_id)
 
     def results(self, job_id: str) -> Path | None:
         """See `Executor.results`."""
         there = self.kept.results(job_id) if is_job_id(job_id) else None
         if there is not None and there.exists():
             return there
+        if self._buried(job_id) is not None:
+            return None
         _, obj = self._found(job_id)
         pods = self._objects.pods(job_id)
         if self._transfers.is_stored(pods):
@@ -215,6 +248,9 @@ class KubernetesExecutor:
 
     def delete(self, job_id: str) -> None:
         """See `Executor.delete`."""
+        if self._buried(job_id) is not None:
+            self.kept.forget(job_id)
+            return
         kind, obj = self._found(job_id)
         state = self._record(obj, self._objects.pods(job_id)).status.state
         if not state.ended and state is not JobState.UNKNOWN:
@@ -244,6 +280,9 @@ class KubernetesExecutor:
         if not dry_run:
             there = []
             for job_id in removed:
+                if self._buried(job_id) is not None:
+                    size += self.kept.forget(job_id)
+                    continue
                 with contextlib.suppress(JobNotFound):
                     there.append(self._found(job_id))
             self._empty_store([obj for _, obj in there])

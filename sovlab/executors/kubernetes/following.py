@@ -91,6 +91,7 @@ class Following:
         follow: wait for more until the job has ended.
         stop: set it to end soon.
         on_frame: called with each frame of the runner and the pod that it came from.
+        gone: the record of a job that was taken out of the cluster; None if nobody kept one.
         log: read the log; without, only states come.
     """
 
@@ -106,6 +107,7 @@ class Following:
         follow: bool,
         stop: threading.Event | None,
         on_frame: Callable[[str, dict[str, Any]], None],
+        gone: Callable[[], JobRecord | None] = lambda: None,
         log: bool = True,
     ) -> None:
         self._api = api
@@ -117,6 +119,7 @@ class Following:
         self.follow = follow
         self._stop = stop
         self._on_frame = on_frame
+        self._gone = gone
         self._log = log
         self.inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._readers: dict[str, _Reader] = {}
@@ -142,6 +145,10 @@ class Following:
         while True:
             obj = self._watched.workload(self._job_id)
             if obj is None:
+                buried = self._gone()
+                if buried is not None:
+                    yield StatusChanged(status=buried.status)
+                    return
                 missing_since = missing_since or time.monotonic()
                 if not self.follow or time.monotonic() - missing_since > (_GONE if last is None else 0):
                     yield StatusChanged(status=_deleted(last))

@@ -10,6 +10,12 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
+from sovlab.core.job import JobRecord
+
+_BURIED = "buried.json"
+
 
 class Kept:
     """A directory of one target, with one directory for each job.
@@ -86,6 +92,24 @@ class Kept:
                 yield False
             else:
                 yield True
+
+    def bury(self, record: JobRecord) -> None:
+        """Keep the record of a job that is no longer in the cluster."""
+        target = self.make(record.id) / _BURIED
+        self._put(target, msgspec.json.encode(record))
+
+    def buried(self, job_id: str) -> JobRecord | None:
+        """The record that `bury` kept; None if there is none."""
+        try:
+            data = (self.root / job_id / _BURIED).read_bytes()
+            return msgspec.json.decode(data, type=JobRecord)
+        except (OSError, msgspec.MsgspecError):
+            return None
+
+    def all_buried(self) -> list[JobRecord]:
+        """All records that `bury` kept."""
+        found = (self.buried(path.parent.name) for path in self.root.glob(f"*/{_BURIED}"))
+        return [record for record in found if record is not None]
 
     def forget(self, job_id: str) -> int:
         """Delete what is kept of a job; how many bytes that were."""

@@ -68,9 +68,20 @@ _WRITE = ("create", "update", "patch", "delete", "deletecollection")
 def edit(*namespaces: str) -> tuple[Rule, ...]:
     """The `edit` role in some namespaces: what a researcher has, without anything of the cluster's."""
     core = (
-        "pods", "pods/log", "pods/exec", "pods/attach", "pods/portforward", "pods/proxy", "services", "secrets",
-        "configmaps", "persistentvolumeclaims", "serviceaccounts", "events", "replicationcontrollers",
-    )  # fmt: skip
+        "pods",
+        "pods/log",
+        "pods/exec",
+        "pods/attach",
+        "pods/portforward",
+        "pods/proxy",
+        "services",
+        "secrets",
+        "configmaps",
+        "persistentvolumeclaims",
+        "serviceaccounts",
+        "events",
+        "replicationcontrollers",
+    )
     return (
         Rule((*_READ, *_WRITE), core, ("",), namespaces),
         Rule(("create",), ("pods/eviction",), ("",), namespaces),

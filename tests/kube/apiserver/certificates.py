@@ -68,10 +68,28 @@ class Certificates:
     def _make(self, name: str, subject: str, section: str, *, signed: bool) -> None:
         here = self._directory
         command = [
-            "openssl", "req", "-x509", "-new", "-config", self._config, "-extensions", section, "-newkey", "ec",
-            "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30", "-subj", subject,
-            "-keyout", here / f"{name}.key", "-out", here / f"{name}.crt",
-        ]  # fmt: skip
+            "openssl",
+            "req",
+            "-x509",
+            "-new",
+            "-config",
+            self._config,
+            "-extensions",
+            section,
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "30",
+            "-subj",
+            subject,
+            "-keyout",
+            here / f"{name}.key",
+            "-out",
+            here / f"{name}.crt",
+        ]
         if signed:
             command += ["-CA", self.ca, "-CAkey", here / "ca.key"]
         subprocess.run(command, check=True, capture_output=True)

@@ -81,8 +81,15 @@ class Client:
         self._context = ssl.create_default_context(cafile=str(cluster.ca))
 
     def request(
-        self, method: str, path: str, body: Any = None, *, kind: str = "application/json", query: Any = None, **headers: str
-    ) -> Answer:  # fmt: skip
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        kind: str = "application/json",
+        query: Any = None,
+        **headers: str,
+    ) -> Answer:
         """One request on a connection of its own."""
         connection, response = self.open(method, path, body, kind=kind, query=query, **headers)
         try:
@@ -91,8 +98,15 @@ class Client:
             connection.close()
 
     def open(
-        self, method: str, path: str, body: Any = None, *, kind: str = "application/json", query: Any = None, **headers: str
-    ) -> tuple[http.client.HTTPSConnection, http.client.HTTPResponse]:  # fmt: skip
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        kind: str = "application/json",
+        query: Any = None,
+        **headers: str,
+    ) -> tuple[http.client.HTTPSConnection, http.client.HTTPResponse]:
         """The connection and the response, of which only the head has been read."""
         port, context = self._cluster.port, self._context
         connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=self._timeout)
@@ -131,15 +145,26 @@ class Client:
         connection, response = self.open("GET", path, query=query)
         try:
             assert response.status == 200, response.read()
-            for line in response:
-                yield json.loads(line)
+            rest = b""
+            # Not by lines: http.client takes a cut connection for the end of one.
+            while chunk := response.read1(1024 * 1024):
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    yield json.loads(line)
         finally:
             connection.close()
 
     def exec(
-        self, pod: str, command: list[str], *, stdin: bytes | None = None, container: str = "", namespace: str = "default",
-        protocol: str = "v5.channel.k8s.io", chunk: int = 64 * 1024,
-    ) -> Ran:  # fmt: skip
+        self,
+        pod: str,
+        command: list[str],
+        *,
+        stdin: bytes | None = None,
+        container: str = "",
+        namespace: str = "default",
+        protocol: str = "v5.channel.k8s.io",
+        chunk: int = 64 * 1024,
+    ) -> Ran:
         """Runs a command in a container, with all its input at once."""
         query = [("command", word) for word in command] + [("stdout", "true"), ("stderr", "true")]
         query += [("stdin", "true")] if stdin is not None else []
@@ -166,6 +191,7 @@ class Client:
             streams[message[0]].append(message[1:])
         if sending is not None:
             sending.cancel()
+        socket.close()
         status = b"".join(streams[3])
         found = json.loads(status) if status else {}
         return Ran(b"".join(streams[1]), b"".join(streams[2]), found, socket.close_code)

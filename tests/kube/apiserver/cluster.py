@@ -81,7 +81,7 @@ class Record:
 
 
 class FakeCluster:
-    """A Kubernetes cluster on this machine: an API over HTTPS, controllers, and nodes that run real processes.
+    """A Kubernetes cluster on this machine: an API over HTTPS, controllers, nodes that run real processes.
 
     Use it as a context; leaving it ends every process that it started.
 
@@ -283,7 +283,7 @@ class FakeCluster:
         return self.users.called(user).token_file.read_text()
 
     def rotate_token(self, user: str) -> str:
-        """A new token for a user, in the file that the kubeconfig names; the old one is refused from now on."""
+        """A new token for a user, in the file that the kubeconfig names; the old one is refused."""
         return self.users.rotate(user)
 
     def revoke_token(self, user: str) -> None:

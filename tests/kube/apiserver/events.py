@@ -41,9 +41,17 @@ class Recorder:
         self._known: dict[tuple[str, ...], tuple[str, str]] = {}
 
     def record(
-        self, kind: Kind, obj: Object, word: str, reason: str, message: str, component: str, *, path: str = "",
+        self,
+        kind: Kind,
+        obj: Object,
+        word: str,
+        reason: str,
+        message: str,
+        component: str,
+        *,
+        path: str = "",
         host: str = "",
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Says something about an object.
 
         Args:

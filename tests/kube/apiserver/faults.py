@@ -14,13 +14,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _REASONS = {
-    400: "BadRequest", 401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 409: "Conflict", 410: "Expired",
-    422: "Invalid", 429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable", 504: "Timeout",
-}  # fmt: skip
+    400: "BadRequest",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "NotFound",
+    409: "Conflict",
+    410: "Expired",
+    422: "Invalid",
+    429: "TooManyRequests",
+    500: "InternalError",
+    503: "ServiceUnavailable",
+    504: "Timeout",
+}
 _MESSAGES = {
     401: "Unauthorized",
-    409: "Operation cannot be fulfilled: the object has been modified; please apply your changes to the latest "
-    "version and try again",
+    409: "Operation cannot be fulfilled: the object has been modified; please apply your changes to the "
+    "latest version and try again",
     410: "The provided continue parameter is too old to display a consistent list result.",
     429: "Too many requests, please try again later.",
     500: "Internal error occurred: injected",
@@ -89,8 +98,15 @@ class Fault:
         }
 
 
-def respond(status: int, message: str = "", *, reason: str = "", retry_after: int | None = None, body: str | None = None,
-            **headers: str) -> Fault:  # fmt: skip
+def respond(
+    status: int,
+    message: str = "",
+    *,
+    reason: str = "",
+    retry_after: int | None = None,
+    body: str | None = None,
+    **headers: str,
+) -> Fault:
     """Answer a status; nothing is done."""
     sent = {name.replace("_", "-"): text for name, text in headers.items()}
     if retry_after is not None:
@@ -123,9 +139,14 @@ def cut(after_bytes: int) -> Fault:
     return Fault(cut_bytes=after_bytes)
 
 
-def drop(*, after_events: int | None = None, after_seconds: float | None = None, after_bytes: int | None = None,
-         clean: bool = False) -> Fault:  # fmt: skip
-    """Break a stream: a watch after some events, a log after some bytes (mid-line), either after some time."""
+def drop(
+    *,
+    after_events: int | None = None,
+    after_seconds: float | None = None,
+    after_bytes: int | None = None,
+    clean: bool = False,
+) -> Fault:
+    """Break a stream: a watch after some events, a log after some bytes (mid-line), either after a time."""
     return Fault(cut_events=after_events, cut_seconds=after_seconds, cut_bytes=after_bytes, clean=clean)
 
 

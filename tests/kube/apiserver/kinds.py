@@ -143,9 +143,17 @@ CLUSTERQUEUES = Kind(
     custom=True,
 )
 FLAVORS = Kind(
-    KUEUE_GROUP, "v1beta2", "resourceflavors", "ResourceFlavor", False, ("flavor", "rf"), ("kueue",), False, True,
+    KUEUE_GROUP,
+    "v1beta2",
+    "resourceflavors",
+    "ResourceFlavor",
+    False,
+    ("flavor", "rf"),
+    ("kueue",),
+    False,
+    True,
     custom=True,
-)  # fmt: skip
+)
 WORKLOAD_PRIORITIES = Kind(
     KUEUE_GROUP,
     "v1beta2",
@@ -157,9 +165,16 @@ WORKLOAD_PRIORITIES = Kind(
     custom=True,
 )
 VISIBLE_QUEUES = Kind(
-    "visibility.kueue.x-k8s.io", "v1beta2", "localqueues", "LocalQueue", True, custom=True, verbs=(), stored=False,
+    "visibility.kueue.x-k8s.io",
+    "v1beta2",
+    "localqueues",
+    "LocalQueue",
+    True,
+    custom=True,
+    verbs=(),
+    stored=False,
     subresources={"pendingworkloads": ("PendingWorkloadsSummary", ("get",))},
-)  # fmt: skip
+)
 VISIBLE_CLUSTERQUEUES = Kind(
     "visibility.kueue.x-k8s.io", "v1beta2", "clusterqueues", "ClusterQueue", False, custom=True, verbs=(),
     stored=False, subresources={"pendingworkloads": ("PendingWorkloadsSummary", ("get",))},
@@ -183,9 +198,14 @@ TRAINJOBS = Kind(
     has_generation=True, custom=True,
 )  # fmt: skip
 RUNTIMES = Kind(
-    "trainer.kubeflow.org", "v1alpha1", "clustertrainingruntimes", "ClusterTrainingRuntime", False, custom=True,
+    "trainer.kubeflow.org",
+    "v1alpha1",
+    "clustertrainingruntimes",
+    "ClusterTrainingRuntime",
+    False,
+    custom=True,
     has_generation=True,
-)  # fmt: skip
+)
 NAMESPACED_RUNTIMES = Kind(
     "trainer.kubeflow.org",
     "v1alpha1",

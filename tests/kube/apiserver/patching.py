@@ -56,7 +56,7 @@ def merge(target: Any, patch: Any) -> Any:
 
 
 def strategic(target: Any, patch: Any) -> Any:
-    """A merge patch in which lists with a merge key are merged item by item; `$patch` directives are followed."""
+    """A merge patch in which lists with a merge key are merged item by item, by `$patch` directives too."""
     if not isinstance(patch, dict):
         return patch
     result = dict(target) if isinstance(target, dict) else {}

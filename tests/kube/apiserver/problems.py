@@ -1,4 +1,4 @@
-"""What is wrong with an object: field errors, collected and worded as Kubernetes does, then raised as one 422."""
+"""What is wrong with an object: field errors, worded as Kubernetes does, and raised as one 422."""
 
 from __future__ import annotations
 

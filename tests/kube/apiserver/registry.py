@@ -117,7 +117,7 @@ class Registry:
     def change(
         self, kind: Kind, namespace: str, name: str, call: Call, edit: Callable[[Object], Any], sub: str = ""
     ) -> Entry:
-        """An update by a function that edits the newest version in place, as a controller does with retries."""
+        """An update by a function that edits the newest version, as a controller does with retries."""
         with self.store.lock:
             entry = self.get(kind, namespace, name)
             obj = entry.copy()
@@ -131,7 +131,10 @@ class Registry:
             if call.policy is None and rules.orphan_warning:
                 call.warnings.append(rules.orphan_warning)
             if call.policy not in (None, *_POLICIES):
-                text = f'Unsupported value: "{call.policy}": supported values: "Foreground", "Background", "Orphan", "nil"'
+                text = (
+                    f'Unsupported value: "{call.policy}": supported values: "Foreground", "Background", '
+                    f'"Orphan", "nil"'
+                )
                 raise bad_options("DeleteOptions", "propagationPolicy", "FieldValueNotSupported", text)
             entry = self.get(kind, namespace, name)
             _check_preconditions(kind, entry, call)
@@ -210,8 +213,16 @@ class Registry:
             problems = Problems()
             problems.invalid("metadata.uid", metadata["uid"], "field is immutable")
             problems.raise_for(kind, name)
-        for key in ("uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds",
-                    "resourceVersion", "namespace", "generateName"):  # fmt: skip
+        for key in (
+            "uid",
+            "creationTimestamp",
+            "generation",
+            "deletionTimestamp",
+            "deletionGracePeriodSeconds",
+            "resourceVersion",
+            "namespace",
+            "generateName",
+        ):
             metadata.pop(key, None)
             if key in before:
                 metadata[key] = before[key]
@@ -280,8 +291,10 @@ class Registry:
         version, word = sent.get("apiVersion", kind.api_version), sent.get("kind", kind.kind)
         if (version, word) != (kind.api_version, kind.kind):
             raise bad_request(
-                f'{word} in version "{version.rpartition("/")[2]}" cannot be handled as a {kind.kind}: no kind '
-                f'"{word}" is registered for version "{version}" in scheme "pkg/api/legacyscheme/scheme.go:30"'
+                f'{word} in version "{version.rpartition("/")[2]}" cannot be handled as a {kind.kind}: '
+                f"no kind "
+                f'"{word}" is registered for version "{version}" in scheme '
+                f'"pkg/api/legacyscheme/scheme.go:30"'
             )
         obj, warnings = schema.read(kind, sent, call.validation)
         call.warnings += warnings
@@ -347,7 +360,10 @@ def _check_preconditions(kind: Kind, entry: Entry, call: Call) -> None:
     ):
         asked = call.preconditions.get(key)
         if asked is not None and asked != metadata[key]:
-            why = f"the {title} in the precondition ({asked}) does not match the {title} in record ({metadata[key]}). {hint}"
+            why = (
+                f"the {title} in the precondition ({asked}) does not match the {title} in record "
+                f"({metadata[key]}). {hint}"
+            )
             name = entry.key[1]
             text = f'Operation cannot be fulfilled on {kind.qualified} "{name}": {why}'
             raise ApiError(409, "Conflict", text, details={**about(kind, name), "kind": kind.kind})

@@ -135,7 +135,7 @@ def _unparsable(text: str) -> ApiError:
 
 
 def match_labels(selector: dict[str, Any] | None) -> Match:
-    """A LabelSelector object (matchLabels, matchExpressions); an absent one matches nothing, an empty one all."""
+    """A LabelSelector object; an absent one matches nothing, an empty one everything."""
     if selector is None:
         return lambda labels: False
     wanted = selector.get("matchLabels") or {}

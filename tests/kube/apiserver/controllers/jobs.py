@@ -114,7 +114,7 @@ class Jobs(Controller):
         return wait
 
     def _count(self, job: Object, status: Object, tally: Tally) -> tuple[str, str] | None:
-        """Adds what ended to the counts; the reason and message if the policy says that the Job has failed."""
+        """Adds what ended to the counts; the reason and message if the policy ends the Job."""
         indexed = job["spec"].get("completionMode") == "Indexed"
         done = jobpods.parse_indexes(status.get("completedIndexes", ""))
         fatal = None
@@ -147,9 +147,10 @@ class Jobs(Controller):
         limit = spec["backoffLimit"]
         if status.get("failed", 0) > limit:
             return _LIMIT
-        if spec["template"]["spec"]["restartPolicy"] == "OnFailure":
-            if tally.restarts > 0 and (tally.restarts > limit if limit == 0 else tally.restarts >= limit):
-                return _LIMIT
+        # Pods that start their containers again count each start, of which at least one is let be.
+        again = spec["template"]["spec"]["restartPolicy"] == "OnFailure"
+        if again and tally.restarts and tally.restarts >= max(limit, 1):
+            return _LIMIT
         left = _time_left(job, status)
         return _LATE if left is not None and left <= 0 else None
 
@@ -249,16 +250,12 @@ class Jobs(Controller):
         return [e.obj for e in found if (owner := _owner(e.obj)) is not None and owner["uid"] == uid]
 
     def _release_orphans(self, key: Key, job: Entry | None) -> None:
+        """Pods without a Job are not held for one."""
+        kept = job.obj["metadata"]["uid"] if job and "deletionTimestamp" not in job.obj["metadata"] else None
         for entry in self._registry.store.all(PODS, key[0]):
             owner = _owner(entry.obj)
-            if owner is not None and owner["name"] == key[1]:
-                if (
-                    job is None
-                    or job.obj["metadata"]["uid"] != owner["uid"]
-                    or "deletionTimestamp" in job.obj["metadata"]
-                ):
-                    self._remove_finalizers([entry.obj])
-            elif owner is None and (entry.obj["metadata"].get("labels") or {}).get("job-name") == key[1]:
+            named = (entry.obj["metadata"].get("labels") or {}).get("job-name") == key[1]
+            if (owner is None and named) or (owner and owner["name"] == key[1] and owner["uid"] != kept):
                 self._remove_finalizers([entry.obj])
 
     def _remove_finalizers(self, pods: Iterable[Object]) -> None:

@@ -126,9 +126,10 @@ class NodeLifecycle(Controller):
         assert entry is not None
         if kind is NODES:
             yield entry.key
-        elif kind is PODS and change.new is not None and entry.obj["spec"].get("nodeName"):
-            if self._registry.store.get(NODES, "", entry.obj["spec"]["nodeName"]) is None:
-                yield ("", entry.obj["spec"]["nodeName"])
+        elif kind is PODS and change.new is not None:
+            node = entry.obj["spec"].get("nodeName")
+            if node and self._registry.store.get(NODES, "", node) is None:
+                yield ("", node)
 
     def reconcile(self, key: Key) -> float | None:
         name = key[1]
@@ -184,7 +185,7 @@ class NodeLifecycle(Controller):
         self._registry.change(NODES, "", name, self._call, untaint)
 
     def _evict(self, name: str, since: float) -> float | None:
-        """Deletes pods that do not tolerate an unreachable node any longer; they stay until the node is back."""
+        """Deletes pods that do not tolerate an unreachable node any longer; they stay until it is back."""
         again = None
         taint = {"key": UNREACHABLE, "effect": "NoExecute"}
         for pod in self._pods(name):

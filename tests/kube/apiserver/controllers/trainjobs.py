@@ -210,7 +210,7 @@ def _fill(container: Object, name: str, trainer: Object, nodes: int, *, torch: b
 
 
 def _processes(resources: Object) -> str | int:
-    """How many processes a node has when the TrainJob does not say: as many as CPUs, or as torchrun finds GPUs."""
+    """The processes of a node when the TrainJob does not say: as many as CPUs, or as torchrun finds GPUs."""
     limits, asked = resources.get("limits") or {}, resources.get("requests") or {}
     if any("gpu" in name for name in limits):
         return "auto"

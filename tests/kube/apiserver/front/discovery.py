@@ -111,7 +111,7 @@ def _entries(kind: Kind) -> list[dict[str, Any]]:
 
 
 def _openapi(kinds: Kinds, path: str) -> dict[str, Any] | None:
-    """As much of OpenAPI as kubectl needs to leave validation to the server: which parameters a PATCH takes."""
+    """As much of OpenAPI as kubectl needs to leave validation to the server: the parameters of a PATCH."""
     places = {f"apis/{kind.group}/{kind.version}" if kind.group else "api/v1": kind for kind in kinds}
     if not path:
         return {"paths": {place: {"serverRelativeURL": f"/openapi/v3/{place}"} for place in places}}

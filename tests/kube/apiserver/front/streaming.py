@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
+from dataclasses import replace
 from typing import Any
 
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
@@ -13,7 +14,8 @@ from tests.kube.apiserver.auth import Attributes, denied
 from tests.kube.apiserver.errors import ApiError, bad_request, internal
 from tests.kube.apiserver.kinds import PODS
 from tests.kube.apiserver.kubelet.containers import Slot
-from tests.kube.apiserver.kubelet.process import Command, kill_members
+from tests.kube.apiserver.kubelet.process import kill_members
+from tests.kube.apiserver.kubelet.session import Session
 from tests.kube.apiserver.store import Object
 
 from .handler import Asking
@@ -32,7 +34,7 @@ class ExecHandler(Asking, WebSocketHandler):  # type: ignore[misc]
         super().initialize(cluster)
         self._slot: Slot | None = None
         self._error: ApiError | None = None
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Session | None = None
         self._started = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -124,45 +126,30 @@ class ExecHandler(Asking, WebSocketHandler):  # type: ignore[misc]
         run, base = self._slot.run, self._slot.command
         assert base is not None
         argv = self._slot.translate(command)
+        wanted = {name: self.query(name) in ("true", "1") for name in ("stdin", "stdout", "stderr")}
         try:
-            process = await self._start(argv, base)
+            session = Session(replace(base, argv=argv), **wanted)
         except (OSError, IndexError):
             return _not_started(argv, twice=self._v5)
-        self._process = process
+        process = session.process
+        if run is None or not run.adopt(process):
+            kill_members(process.pid, base.home, [process.pid])
+        self._process = session
         self._started.set()
-        if run is None or not run.adopt(process.pid):
-            kill_members(process.pid, base.home)
-        outputs = ((process.stdout, STDOUT), (process.stderr, STDERR))
-        await asyncio.gather(
-            *(self._copy(reader, channel) for reader, channel in outputs if reader is not None)
-        )
-        code = await process.wait()
-        if run is not None:
-            run.release(process.pid)
+        try:
+            await asyncio.gather(self._copy(session, STDOUT), self._copy(session, STDERR))
+            code = await session.wait()
+            if run is not None:
+                run.release(process)
+        finally:
+            self._process = None
+            session.close()
         return _status(128 - code if code < 0 else code, command, v5=self._v5)
 
-    async def _start(self, argv: tuple[str, ...], base: Command) -> asyncio.subprocess.Process:
-        def pipe(name: str) -> int:
-            wanted = self.query(name) in ("true", "1")
-            return asyncio.subprocess.PIPE if wanted else asyncio.subprocess.DEVNULL
-
-        return await asyncio.create_subprocess_exec(
-            argv[0],
-            *argv[1:],
-            stdin=pipe("stdin"),
-            stdout=pipe("stdout"),
-            stderr=pipe("stderr"),
-            env=base.env,
-            cwd=base.cwd,
-            start_new_session=True,
-            umask=0o022,
-            limit=4 * _CHUNK,
-        )
-
-    async def _copy(self, reader: asyncio.StreamReader, channel: int) -> None:
+    async def _copy(self, session: Session, channel: int) -> None:
         head = bytes([channel])
         gone = False
-        while chunk := await reader.read(_CHUNK):
+        while chunk := await session.read(channel, _CHUNK):
             if gone:
                 continue
             try:
@@ -175,22 +162,19 @@ class ExecHandler(Asking, WebSocketHandler):  # type: ignore[misc]
         """Input for the command; the next message is read when this one is written."""
         data = message.encode() if isinstance(message, str) else message
         await self._started.wait()
-        stdin = self._process.stdin if self._process is not None else None
-        if not data or stdin is None:
+        session = self._process
+        if not data or session is None:
             return
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        with contextlib.suppress(BrokenPipeError, OSError):
             if data[0] == STDIN:
-                stdin.write(memoryview(data)[1:])
-                await stdin.drain()
-            elif (
-                data[0] == CLOSE and data[1:] == bytes([STDIN]) and self.selected_subprotocol == _PROTOCOLS[0]
-            ):
-                stdin.close()
+                await session.write(data[1:])
+            elif data[0] == CLOSE and data[1:] == bytes([STDIN]) and self._v5:
+                session.end_input()
 
     def on_close(self) -> None:
         self.outlet.closed = True
-        if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.close()
+        if self._process is not None:
+            self._process.end_input()
 
 
 def _status(code: int, command: list[str], *, v5: bool) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Tables for kubectl: the columns that it prints for the kinds that people look at, name and age for the rest."""
+"""Tables for kubectl: the columns of the kinds that people look at, name and age for the rest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A container of a pod through its life: its image, its starts, its ends, and what its status says of them."""
+"""A container of a pod through its life: image, starts, ends, and what its status says of them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .rewriting import Rewriter
 MESSAGE_LIMIT = 4096
 # How long a status says ErrImagePull before it says ImagePullBackOff.
 _SHOWN = 0.3
-# Where the image of every container has its programs: those of this interpreter first, then those of the machine.
+# Where every image has its programs: those of this interpreter first, then those of the machine.
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 Say = Callable[[str, str, str], None]  # type, reason, message
 
@@ -190,7 +190,7 @@ class Starter:
     def start(
         self, slot: Slot, pod: Object, volumes: dict[str, Path], ended: Callable[[Slot, End], None], say: Say
     ) -> float | None:
-        """Starts the process; None if it runs or has failed for good, else after how many seconds to try again."""
+        """Starts the process; None if it runs or has failed for good, else when to try again, in seconds."""
         try:
             command = self._command(slot, pod, volumes)
         except ConfigError as error:
@@ -198,7 +198,10 @@ class Starter:
             say("Warning", "Failed", f"Error: {error}")
             return 1.0
         if not command.argv:
-            message = f'failed to generate container "{uuid.uuid4().hex}" spec: failed to generate spec: no command specified'
+            message = (
+                f'failed to generate container "{uuid.uuid4().hex}" spec: failed to generate spec: no '
+                f"command specified"
+            )
             slot.waiting = ("CreateContainerError", message)
             say("Warning", "Failed", f"Error: {message}")
             return 1.0
@@ -231,7 +234,8 @@ class Starter:
         else:
             why = f'exec: "{command.argv[0]}": executable file not found in $PATH'
         message = (
-            "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create "
+            "failed to create containerd task: failed to create shim task: OCI runtime create failed: "
+            "runc create "
             f"failed: unable to start container process: {why}: unknown"
         )
         say("Warning", "Failed", f"Error: {message}")

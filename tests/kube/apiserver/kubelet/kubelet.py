@@ -33,9 +33,15 @@ class Kubelets(Controller):
     """
 
     def __init__(
-        self, registry: Registry, recorder: Recorder, volumes: Volumes, site: Site, root: Path, start_delay: float,
+        self,
+        registry: Registry,
+        recorder: Recorder,
+        volumes: Volumes,
+        site: Site,
+        root: Path,
+        start_delay: float,
         status_delay: float,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._registry = registry
         self._recorder = recorder
         self._volumes = volumes

@@ -1,8 +1,8 @@
 """Container logs as containerd and the kubelet keep them.
 
-The rule: what is written is stored at each newline, or when 16 KiB have come without one, or at the end; until
-then no reader sees it. Each entry has the time at which it was stored. A file that has grown too large is put
-away: new readers see only the new one, and a follower goes on from one to the next.
+The rule: what is written is stored at each newline, or when 16 KiB have come without one, or at the end;
+until then no reader sees it. Each entry has the time at which it was stored. A file that has grown too large
+is put away: new readers see only the new one, and a follower goes on from one to the next.
 """
 
 from __future__ import annotations

@@ -250,7 +250,10 @@ class PodWorker:
             return None
         wait = min(300.0, self._place.site.restart_backoff * 2 ** (slot.restarts - 1))
         namespace, name = self.key
-        text = f"back-off {int(wait)}s restarting failed container={slot.name} pod={name}_{namespace}({self.uid})"
+        text = (
+            f"back-off {int(wait)}s restarting failed container={slot.name} "
+            f"pod={name}_{namespace}({self.uid})"
+        )
         slot.last = slot.terminated
         slot.waiting = ("CrashLoopBackOff", text)
         slot.not_before = time.monotonic() + wait

@@ -25,7 +25,8 @@ class Command:
     argv: tuple[str, ...]
     env: dict[str, str]
     cwd: Path
-    home: Path  # the container's directory; a value of the environment names it, so that its processes are known
+    # The container's directory; a value of the environment names it, so that its processes are known.
+    home: Path
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,8 @@ class Run:
         log: where its output goes.
         ended: called once, from a thread, when it and all it started are gone.
         memory: bytes that it may use.
-        init: whether the process is the first of its process namespace, whose kernel drops signals that it has
-            no handler for.
+        init: whether the process is the first of its process namespace: the kernel drops signals for which
+            it has no handler.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class Run:
         self._oom = False
         self._kill_at: float | None = None
         self._lock = threading.Lock()
-        self._extra: set[int] = set()
+        self._extra: dict[int, subprocess.Popen[bytes]] = {}
         self.alive = True
         self.killing = False
         out, self._out_end = os.pipe()
@@ -123,17 +124,17 @@ class Run:
         """Waits until it is gone."""
         self._thread.join(timeout)
 
-    def adopt(self, pid: int) -> bool:
+    def adopt(self, process: subprocess.Popen[bytes]) -> bool:
         """An exec session's process ends with the container; False if that has ended already."""
         with self._lock:
             if self.alive:
-                self._extra.add(pid)
+                self._extra[process.pid] = process
             return self.alive
 
-    def release(self, pid: int) -> None:
-        """An exec session's process is gone."""
+    def release(self, process: subprocess.Popen[bytes]) -> None:
+        """An exec session's process has ended."""
         with self._lock:
-            self._extra.discard(pid)
+            self._extra.pop(process.pid, None)
 
     def _terminate(self) -> None:
         if self._init and not _catches(self.pid, signal.SIGTERM):
@@ -166,8 +167,10 @@ class Run:
         finished = time.time()
         with self._lock:
             self.alive = False
-            extra = set(self._extra)
+            extra = dict(self._extra)
         kill_members(self.pid, self.command.home, extra)
+        for process in extra.values():
+            process.wait()
         self._drain()
         self._log.end()
         killed = -code if code < 0 else 0
@@ -234,7 +237,7 @@ def _catches(pid: int, number: int) -> bool:
 
 
 def members(pid: int, home: Path) -> set[int]:
-    """The processes of a container: its session, its descendants, and what has its directory in the environment."""
+    """The processes of a container: by session, descent, or its directory in the environment."""
     parents: dict[int, int] = {}
     found: set[int] = set()
     markers = (f"={home}\0".encode(), f"={home}/".encode())
@@ -279,7 +282,7 @@ def kill_members(pid: int, home: Path, extra: Iterable[int] = ()) -> None:
 
 
 def memory_of(pids: Iterable[int]) -> int:
-    """Bytes of memory that processes have for themselves or share by tmpfs, as a control group counts them."""
+    """Bytes that processes have for themselves or share by tmpfs, as a control group counts them."""
     total = 0
     for pid in pids:
         try:

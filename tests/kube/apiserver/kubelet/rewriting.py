@@ -1,4 +1,4 @@
-"""Mounts without a mount: paths of the container in its arguments and environment become those of this machine."""
+"""Mounts without a mount: a container's paths in its arguments and environment become this machine's."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ def _downward(pod: Object, source: Object, mode: int) -> dict[str, File]:
 
 
 def _write(target: Path, files: dict[str, File]) -> None:
-    """As the kubelet's atomic writer does: the names are links through `..data`, so that all change at once."""
+    """As the kubelet's atomic writer: the names are links through `..data`, so that all change at once."""
     if target.exists():
         return
     target.mkdir(parents=True)

@@ -16,7 +16,8 @@ from . import Rules, put_defaults, quota, security
 from .pods import check_template, default_template
 
 _ORPHANS = (
-    "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them "
+    "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to "
+    "remove them "
     "or set propagationPolicy=Orphan to suppress this warning"
 )
 LABEL = "batch.kubernetes.io/"
@@ -138,8 +139,15 @@ def _may_change(obj: Object, old: Object) -> bool:
 
 def _check(obj: Object, problems: Problems) -> None:
     spec, name = obj["spec"], obj["metadata"].get("name", "")
-    for key in ("parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished",
-                "backoffLimitPerIndex", "maxFailedIndexes"):  # fmt: skip
+    for key in (
+        "parallelism",
+        "completions",
+        "activeDeadlineSeconds",
+        "backoffLimit",
+        "ttlSecondsAfterFinished",
+        "backoffLimitPerIndex",
+        "maxFailedIndexes",
+    ):
         if isinstance(spec.get(key), int) and spec[key] < 0:
             problems.invalid(f"spec.{key}", spec[key], "must be greater than or equal to 0")
     if spec["completionMode"] not in ("NonIndexed", "Indexed"):
@@ -214,8 +222,11 @@ def _check_codes(codes: Object, at: str, names: set[Any], problems: Problems) ->
     if operator not in ("In", "NotIn"):
         problems.unsupported(f"{at}.operator", operator, ("In", "NotIn"))
     if codes.get("containerName") is not None and codes["containerName"] not in names:
-        problems.invalid(f"{at}.containerName", codes["containerName"],
-                         "must be one of the container or initContainer names in the pod template")  # fmt: skip
+        problems.invalid(
+            f"{at}.containerName",
+            codes["containerName"],
+            "must be one of the container or initContainer names in the pod template",
+        )
     if not values:
         problems.invalid(f"{at}.values", values, "at least one value is required")
     if len(values) > 255:

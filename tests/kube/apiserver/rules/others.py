@@ -115,7 +115,8 @@ def check_keys(data: dict[str, Any], where: str, problems: Problems) -> None:
     for key in sorted(data):
         if len(key) > 253 or not key or not all(c.isascii() and (c.isalnum() or c in "-_.") for c in key):
             why = (
-                "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or "
+                "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. "
+                "'key.name',  or "
                 "'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
             )
             problems.invalid(f"{where}[{key}]", key, why)
@@ -140,9 +141,13 @@ class ServiceRules(CountedRules):
     def prepare(self, obj: Object, store: Store, call: Call) -> None:
         spec = obj.setdefault("spec", {})
         put_defaults(
-            spec, type="ClusterIP", sessionAffinity="None", internalTrafficPolicy="Cluster", ipFamilies=["IPv4"],
+            spec,
+            type="ClusterIP",
+            sessionAffinity="None",
+            internalTrafficPolicy="Cluster",
+            ipFamilies=["IPv4"],
             ipFamilyPolicy="SingleStack",
-        )  # fmt: skip
+        )
         for port in spec.get("ports") or []:
             put_defaults(port, protocol="TCP", targetPort=port.get("port"))
         if not spec.get("clusterIP"):
@@ -219,9 +224,10 @@ class ClaimRules(CountedRules):
 
         if fixed(obj["spec"]) != fixed(old["spec"]):
             problems.forbidden(
-                "spec", "spec is immutable after creation except resources.requests and volumeAttributesClassName "
-                "for bound claims"
-            )  # fmt: skip
+                "spec",
+                "spec is immutable after creation except resources.requests and volumeAttributesClassName "
+                "for bound claims",
+            )
 
 
 class QuotaRules(Rules):

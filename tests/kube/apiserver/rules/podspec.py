@@ -19,9 +19,18 @@ _FIELD = re.compile(
 )
 _STANDARD = ("cpu", "memory", "ephemeral-storage")
 _SOURCES = (
-    "emptyDir", "secret", "configMap", "projected", "downwardAPI", "persistentVolumeClaim", "hostPath", "ephemeral",
-    "csi", "nfs", "image",
-)  # fmt: skip
+    "emptyDir",
+    "secret",
+    "configMap",
+    "projected",
+    "downwardAPI",
+    "persistentVolumeClaim",
+    "hostPath",
+    "ephemeral",
+    "csi",
+    "nfs",
+    "image",
+)
 _POLICIES = ("Always", "OnFailure", "Never")
 
 
@@ -271,7 +280,10 @@ def _check_env(env: Object, at: str, problems: Problems) -> None:
     if env.get("value"):
         problems.invalid(f"{at}.valueFrom", "", "may not be specified when `value` is not empty")
     elif len([key for key in source if source[key] is not None]) != 1:
-        why = "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"
+        why = (
+            "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or "
+            "`fileKeyRef`"
+        )
         problems.invalid(f"{at}.valueFrom", "", why)
 
 
@@ -310,7 +322,7 @@ def _check_sides(
 
 
 def requests_of(spec: Object) -> dict[str, Decimal]:
-    """What a pod asks a node for: the sum of its containers, or the largest init container if that is more."""
+    """What a pod asks a node for: the sum of its containers, or its largest init container if more."""
     total: dict[str, Decimal] = {}
     for container in spec.get("containers") or []:
         for name, text in ((container.get("resources") or {}).get("requests") or {}).items():

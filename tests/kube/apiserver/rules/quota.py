@@ -70,8 +70,12 @@ def enforce(kind: Kind, namespace: str, obj: Object, store: Store) -> None:
 def _must_say(
     obj: Object, hard: dict[str, Decimal], wanted: dict[str, Decimal], quota: str, name: str
 ) -> None:
-    plain = [key for key in hard if key in ("cpu", "memory") or key.startswith(("requests.cpu", "requests.memory",
-             "limits.cpu", "limits.memory"))]  # fmt: skip
+    plain = [
+        key
+        for key in hard
+        if key in ("cpu", "memory")
+        or key.startswith(("requests.cpu", "requests.memory", "limits.cpu", "limits.memory"))
+    ]
     missing: dict[str, list[str]] = {}
     for key in sorted(plain):
         side, _, resource = key.rpartition(".")

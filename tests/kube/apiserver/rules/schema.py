@@ -106,7 +106,8 @@ class _Reader:
     def mistyped(self, value: Any, owner: str, path: str, wanted: str, shown: str = "") -> ApiError:
         """A value of a wrong type, as Go's decoder says it."""
         return self.refused(
-            f"json: cannot unmarshal {_word(value)}{shown} into Go struct field {owner}{path} of type {wanted}"
+            f"json: cannot unmarshal {_word(value)}{shown} into Go struct field {owner}{path} of type "
+            f"{wanted}"
         )
 
     def refused(self, why: str) -> ApiError:

@@ -13,12 +13,31 @@ from .podspec import all_containers
 
 _LABEL = "pod-security.kubernetes.io/"
 _VOLUMES = (
-    "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim", "projected", "secret",
-)  # fmt: skip
+    "configMap",
+    "csi",
+    "downwardAPI",
+    "emptyDir",
+    "ephemeral",
+    "image",
+    "persistentVolumeClaim",
+    "projected",
+    "secret",
+)
 _BASELINE_CAPABILITIES = {
-    "AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "SETFCAP",
-    "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT",
-}  # fmt: skip
+    "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "MKNOD",
+    "NET_BIND_SERVICE",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYS_CHROOT",
+}
 
 
 def enforce(pod: Object, store: Store, call: Call) -> None:
@@ -105,7 +124,8 @@ def _baseline(spec: Object, level: str) -> list[str]:
         ]
         plural = "s" if len(numbers) > 1 else ""
         found.append(
-            f"hostPort ({_containers(ports)} use{'' if len(ports) > 1 else 's'} hostPort{plural} {', '.join(numbers)})"
+            f"hostPort ({_containers(ports)} use{'' if len(ports) > 1 else 's'} hostPort{plural} "
+            f"{', '.join(numbers)})"
         )
     return found
 
@@ -132,8 +152,10 @@ def _restricted(spec: Object) -> list[str]:
     if able:
         parts.append(f'{_containers(able)} must set securityContext.capabilities.drop=["ALL"]')
     if adding:
-        names = sorted({n for c in containers for n in (_context(c).get("capabilities") or {}).get("add") or []}
-                       - {"NET_BIND_SERVICE"})  # fmt: skip
+        names = sorted(
+            {n for c in containers for n in (_context(c).get("capabilities") or {}).get("add") or []}
+            - {"NET_BIND_SERVICE"}
+        )
         listed = ", ".join(f'"{name}"' for name in names)
         parts.append(f"{_containers(adding)} must not include {listed} in securityContext.capabilities.add")
     if parts:
@@ -173,7 +195,8 @@ def _root(pod: Object, containers: list[Object]) -> list[str]:
         found.append("runAsNonRoot != true (pod must not set securityContext.runAsNonRoot=false)")
     elif open_ones and not ok:
         found.append(
-            f"runAsNonRoot != true (pod or {_containers(open_ones)} must set securityContext.runAsNonRoot=true)"
+            f"runAsNonRoot != true (pod or {_containers(open_ones)} must set "
+            f"securityContext.runAsNonRoot=true)"
         )
     zero = [c["name"] for c in containers if _context(c).get("runAsUser") == 0]
     parts = ["pod"] if pod.get("runAsUser") == 0 else []
@@ -195,7 +218,8 @@ def _seccomp(pod: Object, containers: list[Object]) -> list[str]:
         return [f'seccompProfile (pod must not set securityContext.seccompProfile.type to "{kind(pod)}")']
     if bad:
         return [
-            f'seccompProfile ({_containers(bad)} must not set securityContext.seccompProfile.type to "Unconfined")'
+            f"seccompProfile ({_containers(bad)} must not set securityContext.seccompProfile.type to "
+            f'"Unconfined")'
         ]
     if unset and kind(pod) is None:
         what = f"pod or {_containers(unset)}"

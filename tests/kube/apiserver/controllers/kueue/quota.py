@@ -113,7 +113,8 @@ def _assign(
             free = most - assumed.get(key, Decimal(0))
             if before + amount > most:
                 text = (
-                    f"insufficient quota for {resource} in flavor {name}, previously considered podsets requests "
+                    f"insufficient quota for {resource} in flavor {name}, previously considered podsets "
+                    f"requests "
                     f"({written(before, resource)}) + current podset request ({written(amount, resource)}) > "
                     f"maximum capacity ({written(most, resource)})"
                 )

@@ -21,43 +21,47 @@ def queue_status(registry: Registry, call: Call) -> None:
     """Brings the status of all queues up to date."""
     workloads = [entry.obj for entry in registry.store.all(WORKLOADS)]
     for entry in registry.store.all(CLUSTERQUEUES):
-        name = entry.key[1]
-        admitted = [w for w in workloads if _queue(w) == name]
-        locals_ = {
-            e.key for e in registry.store.all(LOCALQUEUES) if e.obj["spec"].get("clusterQueue") == name
-        }
-        waiting = [w for w in workloads if _place(w) in locals_ and _pending(w)]
-        flavors = _usage(entry.obj, admitted)
-        missing = missing_flavors(registry, entry.obj)
-        stopped = entry.obj["spec"].get("stopPolicy", "None") != "None"
-
-        def edit(obj: Object) -> None:
-            _counts(obj, admitted, waiting, flavors)
-            if missing:
-                text = (
-                    f"Can't admit new workloads: references missing ResourceFlavor(s): {', '.join(missing)}."
-                )
-                set_condition(obj, "Active", False, "FlavorNotFound", text)
-            elif stopped:
-                set_condition(obj, "Active", False, "Stopped", "Can't admit new workloads: is stopped.")
-            else:
-                set_condition(obj, "Active", True, "Ready", "Can admit new workloads")
-
-        registry.change(CLUSTERQUEUES, "", name, call, edit, "status")
+        _cluster_queue(registry, call, entry.obj, workloads)
     for entry in registry.store.all(LOCALQUEUES):
-        queue = registry.store.get(CLUSTERQUEUES, "", entry.obj["spec"].get("clusterQueue", ""))
-        mine = [w for w in workloads if _place(w) == entry.key]
-        flavors = _usage(queue.obj, [w for w in mine if _queue(w)]) if queue else []
+        _local_queue(registry, call, entry.obj, workloads)
 
-        def edit_local(obj: Object) -> None:
-            _counts(obj, [w for w in mine if _queue(w)], [w for w in mine if _pending(w)], flavors)
-            if queue is None:
-                text = "Can't submit new workloads to clusterQueue"
-                set_condition(obj, "Active", False, "ClusterQueueDoesNotExist", text)
-            else:
-                set_condition(obj, "Active", True, "Ready", "Can submit new workloads to localQueue")
 
-        registry.change(LOCALQUEUES, *entry.key, call, edit_local, "status")
+def _cluster_queue(registry: Registry, call: Call, queue: Object, workloads: list[Object]) -> None:
+    name = queue["metadata"]["name"]
+    admitted = [w for w in workloads if _queue(w) == name]
+    local = {e.key for e in registry.store.all(LOCALQUEUES) if e.obj["spec"].get("clusterQueue") == name}
+    waiting = [w for w in workloads if _place(w) in local and _pending(w)]
+    missing = missing_flavors(registry, queue)
+
+    def edit(obj: Object) -> None:
+        _counts(obj, admitted, waiting, _usage(queue, admitted))
+        if missing:
+            text = f"Can't admit new workloads: references missing ResourceFlavor(s): {', '.join(missing)}."
+            set_condition(obj, "Active", False, "FlavorNotFound", text)
+        elif queue["spec"].get("stopPolicy", "None") != "None":
+            set_condition(obj, "Active", False, "Stopped", "Can't admit new workloads: is stopped.")
+        else:
+            set_condition(obj, "Active", True, "Ready", "Can admit new workloads")
+
+    registry.change(CLUSTERQUEUES, "", name, call, edit, "status")
+
+
+def _local_queue(registry: Registry, call: Call, local: Object, workloads: list[Object]) -> None:
+    key = (local["metadata"]["namespace"], local["metadata"]["name"])
+    behind = registry.store.get(CLUSTERQUEUES, "", local["spec"].get("clusterQueue", ""))
+    mine = [w for w in workloads if _place(w) == key]
+    admitted = [w for w in mine if _queue(w)]
+
+    def edit(obj: Object) -> None:
+        flavors = _usage(behind.obj, admitted) if behind else []
+        _counts(obj, admitted, [w for w in mine if _pending(w)], flavors)
+        if behind is None:
+            text = "Can't submit new workloads to clusterQueue"
+            set_condition(obj, "Active", False, "ClusterQueueDoesNotExist", text)
+        else:
+            set_condition(obj, "Active", True, "Ready", "Can submit new workloads to localQueue")
+
+    registry.change(LOCALQUEUES, *key, call, edit, "status")
 
 
 def _counts(obj: Object, admitted: list[Object], waiting: list[Object], flavors: list[Object]) -> None:
