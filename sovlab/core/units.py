@@ -44,7 +44,7 @@ def format_bytes(size: float) -> str:
 
 
 def format_limit(size: int) -> str:
-    """``size`` bytes as somebody asked for them, in whole GiB or MiB, or else as `format_bytes` shows them."""
+    """``size`` bytes as somebody asked for them, in whole GiB or MiB; else as `format_bytes` shows it."""
     for shift, unit in ((30, "GiB"), (20, "MiB")):
         if size % (1 << shift) == 0:
             return f"{size >> shift} {unit}"

@@ -58,7 +58,10 @@ def _try_pod(api: Api, workload: Object) -> list[str]:
             return ["Its pods were not checked: a webhook of the cluster takes no trials."]
         why = explaining.not_created(error.message.partition(": ")[2].rstrip("."))
         raise type(error)(
-            f"The cluster would refuse its pods: {why}.", error.hint, status=error.status, reason=error.reason
+            f"The cluster would refuse its pods: {why}.",
+            error.hint if "quota" in why else "",
+            status=error.status,
+            reason=error.reason,
         ) from error
     except ApiError as error:
         return [f"Whether the cluster would let its pods run was not checked: {error.message}"]

@@ -333,11 +333,20 @@ def test_a_log_without_marks_is_given_whole(pieces: list[bytes], data: st.DataOb
 def test_a_long_log_without_marks_is_not_kept_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "_BEFORE_MARK", 100)
     places = Places(NONCE, 0, whole=True)
-    # What may be the begin of a frame stands at the end: it comes after what was before it.
-    text = b"a" * 90 + b"\n\x1e" + b"b" * 30 + FRAME[:10]
-    found = [*places.feed(text[:91]), *places.feed(text[91:]), *places.feed(b"c" * 20), *places.finish()]
-    assert b"".join(p for p, _ in found if isinstance(p, bytes)) == text + b"c" * 20
-    assert places.position == len(text) + 20
+    # What may be the begin of a frame waits behind what was read with it, and may become one.
+    given_ = [
+        *places.feed(b"a" * 120 + FRAME + FRAME[:10]),
+        *places.feed(FRAME[10:] + b"b"),
+        *places.finish(),
+    ]
+    frame = {"t": "progress", "step": 1, "total": 10}
+    assert [piece for piece, _ in given_] == [b"a" * 120, frame, frame, b"b"]
+    assert [place for _, place in given_] == [
+        120,
+        120 + len(FRAME),
+        120 + 2 * len(FRAME),
+        121 + 2 * len(FRAME),
+    ]
 
 
 def test_what_others_write_into_the_log_costs_no_output() -> None:

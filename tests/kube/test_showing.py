@@ -114,7 +114,7 @@ def test_what_the_pods_would_be_refused_for_is_told_before_anything_is_made(fake
         fake.delete("resourcequotas", "none", "research")
     with pytest.raises(Forbidden, match="Pod Security level restricted forbids it"):
         plan(to(user=0), check=True)
-    with pytest.raises(Forbidden, match="service account nobody does not exist"):
+    with pytest.raises(Forbidden, match="no service account nobody"):
         plan(to(service_account="nobody"), check=True)
     assert not fake.list("jobs", "research")
 

@@ -151,7 +151,10 @@ def applied(
             before = owned
             continue
         others = union(others, owned)
-        conflicts += [(entry["manager"], path) for path in _clashes(owned, wanted, live, config)]
+        who = f'"{entry["manager"]}"'
+        if entry["operation"] == "Update":
+            who += f" using {entry['apiVersion']}"
+        conflicts += [(who, path) for path in _clashes(owned, wanted, live, config)]
     if conflicts and not force:
         raise _conflict(conflicts)
     dropped = without(without(before, wanted), others)
@@ -235,18 +238,18 @@ def _merge(live: Any, config: Any, field: str = "") -> Any:
 
 def _conflict(conflicts: list[tuple[str, str]]) -> ApiError:
     causes = [
-        {"reason": "FieldManagerConflict", "message": f'conflict with "{manager}"', "field": path}
+        {"reason": "FieldManagerConflict", "message": f"conflict with {manager}", "field": path}
         for manager, path in conflicts
     ]
     count = len(conflicts)
     if count == 1:
-        text = f'Apply failed with 1 conflict: conflict with "{conflicts[0][0]}": {conflicts[0][1]}'
+        text = f"Apply failed with 1 conflict: conflict with {conflicts[0][0]}: {conflicts[0][1]}"
     else:
         by: dict[str, list[str]] = {}
         for manager, path in conflicts:
             by.setdefault(manager, []).append(path)
         listed = "\n".join(
-            f'conflicts with "{manager}":\n' + "\n".join(f"- {path}" for path in paths)
+            f"conflicts with {manager}:\n" + "\n".join(f"- {path}" for path in paths)
             for manager, paths in by.items()
         )
         text = f"Apply failed with {count} conflicts: {listed}"

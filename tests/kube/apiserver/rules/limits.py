@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from tests.kube.apiserver.calls import Call
 from tests.kube.apiserver.errors import forbidden
 from tests.kube.apiserver.kinds import LIMITRANGES, PODS
 from tests.kube.apiserver.store import Object, Store
 from tests.kube.apiserver.values import quantity
 
-from . import put_defaults
+from . import Rules, put_defaults
 
 
 def apply(pod: Object, store: Store) -> None:
     """Fills in what the namespace's ranges give by default, then refuses what is out of bounds."""
+    name = pod["metadata"].get("name", "")
+    wrong: list[str] = []
     for entry in store.all(LIMITRANGES, pod["metadata"]["namespace"]):
         for item in entry.obj["spec"].get("limits") or []:
-            if item.get("type") == "Container":
-                for container in pod["spec"].get("containers") or []:
-                    _apply(container, item, pod["metadata"].get("name", ""))
+            for container in pod["spec"].get("containers") or [] if item.get("type") == "Container" else ():
+                wrong += _apply(container, item)
+    if wrong:
+        raise forbidden(PODS, name, wrong[0] if len(wrong) == 1 else f"[{', '.join(wrong)}]")
 
 
-def _apply(container: Object, item: Object, name: str) -> None:
-    resources = container.setdefault("resources", {})
+def _apply(container: Object, item: Object) -> list[str]:
+    resources, wrong = container.setdefault("resources", {}), []
     stated = dict(resources.get("limits") or {})
     for side, defaults in (("limits", item.get("default")), ("requests", item.get("defaultRequest"))):
         if defaults:
@@ -28,21 +32,27 @@ def _apply(container: Object, item: Object, name: str) -> None:
     if resources.get("limits"):
         # A limit that was stated is the request too, where there is no default request.
         put_defaults(resources.setdefault("requests", {}), **{**resources["limits"], **stated})
-    for key, most in (item.get("max") or {}).items():
-        have = (resources.get("limits") or {}).get(key)
-        if have is None:
-            raise forbidden(
-                PODS, name, f"maximum {key} usage per Container is {most}.  No limit is specified"
-            )
-        if quantity(have) > quantity(most):
-            raise forbidden(PODS, name, f"maximum {key} usage per Container is {most}, but limit is {have}")
-    for key, least in (item.get("min") or {}).items():
-        have = (resources.get("requests") or {}).get(key)
-        if have is None:
-            raise forbidden(
-                PODS, name, f"minimum {key} usage per Container is {least}.  No request is specified"
-            )
-        if quantity(have) < quantity(least):
-            raise forbidden(
-                PODS, name, f"minimum {key} usage per Container is {least}, but request is {have}"
-            )
+    for word, bound, side, one in (
+        ("maximum", "max", "limits", "limit"),
+        ("minimum", "min", "requests", "request"),
+    ):
+        for key, most in (item.get(bound) or {}).items():
+            have = (resources.get(side) or {}).get(key)
+            text = f"{word} {key} usage per Container is {most}"
+            if have is None:
+                wrong.append(f"{text}.  No {one} is specified")
+            elif (quantity(have) > quantity(most)) if bound == "max" else (quantity(have) < quantity(most)):
+                wrong.append(f"{text}, but {one} is {have}")
+    return wrong
+
+
+class LimitRangeRules(Rules):
+    """Rules of limit ranges: a bound is a default, where there is none."""
+
+    def prepare(self, obj: Object, store: Store, call: Call) -> None:
+        for item in obj.setdefault("spec", {}).get("limits") or []:
+            if item.get("type") != "Container":
+                continue
+            for key, wanted in (("default", "max"), ("defaultRequest", "default"), ("defaultRequest", "min")):
+                if item.get(wanted):
+                    put_defaults(item.setdefault(key, {}), **item[wanted])

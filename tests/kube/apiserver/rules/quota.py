@@ -84,10 +84,7 @@ def _must_say(
             if resource not in (resources.get(side or "requests") or {}):
                 missing.setdefault(key, []).append(container["name"])
     if missing:
-        by: dict[str, list[str]] = {}
-        for key, names in missing.items():
-            by.setdefault(",".join(names), []).append(key)
-        listed = "; ".join(f"{','.join(sorted(keys))} for: {names}" for names, keys in by.items())
+        listed = "; ".join(f"{key} for: {','.join(names)}" for key, names in missing.items())
         raise forbidden(PODS, name, f"failed quota: {quota}: must specify {listed}")
 
 

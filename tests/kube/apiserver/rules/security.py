@@ -66,8 +66,9 @@ def warn(template: Object, namespace: str, store: Store, call: Call) -> None:
 def _warn(spec: Object, labels: dict[str, str], call: Call) -> None:
     # Where no level to warn at is set, the one that is enforced is.
     enforced = labels.get(f"{_LABEL}enforce", "privileged")
-    level = labels.get(f"{_LABEL}warn", enforced)
-    version = labels.get(f"{_LABEL}warn-version", labels.get(f"{_LABEL}enforce-version", "latest"))
+    level, version = labels.get(f"{_LABEL}warn"), labels.get(f"{_LABEL}warn-version", "latest")
+    if level is None:
+        level, version = enforced, labels.get(f"{_LABEL}enforce-version", "latest")
     found = violations(spec, level)
     if found:
         call.warnings.append(f'would violate PodSecurity "{level}:{version}": {found}')
@@ -127,6 +128,8 @@ def _baseline(spec: Object, level: str) -> list[str]:
             f"hostPort ({_containers(ports)} use{'' if len(ports) > 1 else 's'} hostPort{plural} "
             f"{', '.join(numbers)})"
         )
+    if level == "baseline":
+        found += _seccomp(spec.get("securityContext") or {}, all_containers(spec), must=False)
     return found
 
 
@@ -162,7 +165,7 @@ def _restricted(spec: Object) -> list[str]:
         found.append(f"unrestricted capabilities ({'; '.join(parts)})")
     found += _volumes(spec)
     found += _root(pod, containers)
-    found += _seccomp(pod, containers)
+    found += _seccomp(pod, containers, must=True)
     return found
 
 
@@ -206,7 +209,7 @@ def _root(pod: Object, containers: list[Object]) -> list[str]:
     return found
 
 
-def _seccomp(pod: Object, containers: list[Object]) -> list[str]:
+def _seccomp(pod: Object, containers: list[Object], *, must: bool) -> list[str]:
     good = ("RuntimeDefault", "Localhost")
 
     def kind(context: Object) -> Any:
@@ -221,7 +224,7 @@ def _seccomp(pod: Object, containers: list[Object]) -> list[str]:
             f"seccompProfile ({_containers(bad)} must not set securityContext.seccompProfile.type to "
             f'"Unconfined")'
         ]
-    if unset and kind(pod) is None:
+    if must and unset and kind(pod) is None:
         what = f"pod or {_containers(unset)}"
         why = 'must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"'
         return [f"seccompProfile ({what} {why})"]

@@ -7,6 +7,7 @@ from tests.kube.apiserver.kinds import (
     CONFIGMAPS,
     EVENTS,
     JOBS,
+    LIMITRANGES,
     NAMESPACES,
     NODES,
     PODS,
@@ -18,6 +19,7 @@ from tests.kube.apiserver.kinds import (
 
 from . import Rules, RuleSet
 from .jobs import JobRules
+from .limits import LimitRangeRules
 from .others import (
     ClaimRules,
     ConfigMapRules,
@@ -43,6 +45,7 @@ def ruleset() -> RuleSet:
             CONFIGMAPS: ConfigMapRules(),
             EVENTS: EventRules(),
             JOBS: JobRules(),
+            LIMITRANGES: LimitRangeRules(),
             NAMESPACES: NamespaceRules(),
             NODES: NodeRules(),
             PODS: PodRules(),
