@@ -7,7 +7,6 @@ from typing import Any
 from sovlab import views
 from sovlab.core.units import format_bytes, format_duration
 from sovlab.settings import Settings, Target
-from sovlab.settings.toml import literal
 
 
 def targets(settings: Settings, chosen: str | None = None) -> views.Table:
@@ -48,6 +47,8 @@ def target(settings: Settings, name: str | None) -> views.Table:
 def _value(key: str, value: Any) -> str:
     if value is None or value in ("", {}, []):
         return views.UNKNOWN
+    from sovlab.settings.toml import literal
+
     if key == "memory":
         return format_bytes(value)
     if key in ("keep", "hold"):

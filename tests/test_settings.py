@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from sovlab.errors import SettingsError
-from sovlab.settings import Settings, config_file, load, use_target
+from sovlab.settings import Settings, add_target, config_file, load, remove_target, use_target
 
 
 @pytest.fixture
@@ -264,6 +264,130 @@ def test_a_target_on_a_cluster_says_all_that_its_jobs_need(place):
     assert (cluster.namespace, cluster.image, cluster.images) == ("ml", "a", {"cuda": "b"})
     assert (cluster.hold, cluster.memory) == (600, 2 << 30)
     assert cluster.tolerations == [{"key": "gpu", "operator": "Exists"}]
+
+
+def test_each_setting_of_a_target_has_its_source(place):
+    mine = user(
+        place, "[targets.far]\nexecutor = 'kubernetes'\ncontext = 'a'\n\nimage = 'i'\nimages.cuda = 'c'\n"
+    )
+    settings = load()
+    assert settings.source("targets.far.context") == f"{mine}, line 3"
+    assert settings.source("targets.far.image") == f"{mine}, line 5"
+    assert settings.source("targets.far.images") == f"{mine}, line 1"
+    assert settings.source("targets.far.queue") == "default"
+    ours = project(place, "[targets.far]\nexecutor = 'kubernetes'\ncontext = 'b'\n")
+    settings = load()
+    assert settings.source("targets.far.context") == f"{ours}, line 3"
+    assert settings.source("targets.far.image") == "default"
+
+
+FAR = {"context": "site", "namespace": "ml", "image": "an/image"}
+WRITTEN = '[targets.far]\nexecutor = "kubernetes"\ncontext = "site"\nnamespace = "ml"\nimage = "an/image"\n'
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", WRITTEN),
+        ("# mine\n[local]\ncores = 2", f"# mine\n[local]\ncores = 2\n\n{WRITTEN}"),
+        ("target = 'local'\n", f"target = 'local'\n\n{WRITTEN}"),
+        ("[targets.near]\nexecutor = 'local'\n", f"[targets.near]\nexecutor = 'local'\n\n{WRITTEN}"),
+    ],
+)
+def test_a_target_is_added_after_all_that_there_is(place, before, after):
+    path = user(place, before)
+    assert add_target("far", FAR) == path
+    assert path.read_text() == after
+    assert load().target_named("far").cluster.image == "an/image"
+
+
+def test_values_of_all_kinds_are_written_so_that_they_are_read_again(place):
+    values = {
+        "in_cluster": True,
+        "namespace": "ml",
+        "image": 'a "b" \\ ä\n',
+        "resources": {"cuda": "nvidia.com/mig-1g.10gb"},
+        "tolerations": [{"key": "gpu", "operator": "Exists"}],
+        "pull_secrets": ["a", "b"],
+        "user": 1000,
+        "cpu": 0.25,
+        "node_selector": {"kubernetes.io/arch": "amd64"},
+    }
+    add_target("site.one", values)
+    cluster = load().target_named("site.one").cluster
+    assert {key: getattr(cluster, key) for key in values} == values
+
+
+def test_a_target_that_is_there_is_written_anew_only_by_force_and_keeps_its_comments(place):
+    path = user(
+        place,
+        "# first\n[targets.far]  # the site's\nexecutor = 'kubernetes'\ncontext = \"old\"  # of 2025\n"
+        "# about images\nimages.cuda = 'c'\ntolerations = [\n  {key = 'gpu'},\n]\nimage = 'an/image'\n\n"
+        "# last\n[targets.far.resources]\ncuda = 'x'\n\n[defaults]\ngrace = 5\n",
+    )
+    before = path.read_text()
+    with pytest.raises(SettingsError, match=r"defined already .*line 2"):
+        add_target("far", FAR)
+    assert path.read_text() == before
+    add_target("far", FAR, force=True)
+    assert path.read_text() == (
+        "# first\n[targets.far]  # the site's\nexecutor = 'kubernetes'\ncontext = \"site\"  # of 2025\n"
+        "# about images\nimage = 'an/image'\nnamespace = \"ml\"\n\n# last\n[defaults]\ngrace = 5\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "targets.far.executor = 'local'\n",
+        "[targets]\nfar = {executor = 'local'}\n",
+        'defaults.backend = """\n[targets.far]\n"""\n[targets]\nfar.executor = "local"\n',
+    ],
+)
+def test_a_target_that_is_written_in_an_unusual_way_is_left_alone(place, before):
+    path = user(place, before)
+    for change in (lambda: add_target("far", FAR, force=True), lambda: remove_target("far")):
+        with pytest.raises(SettingsError, match="edited safely"):
+            change()
+        assert path.read_text() == before
+
+
+def test_a_target_of_the_project_is_not_for_the_users_file_to_change(place):
+    ours = project(place, "[targets.far]\nexecutor = 'kubernetes'\ncontext = 'a'\n")
+    for change in (lambda: add_target("far", FAR, force=True), lambda: remove_target("far")):
+        with pytest.raises(SettingsError, match=str(ours)):
+            change()
+    assert list((place / "home").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "says"),
+    [
+        ("local", FAR, "this machine"),
+        ("a b", FAR, "no name for a target"),
+        ("far", {**FAR, "queue": "Fast Lane"}, "queue = 'Fast Lane'"),
+        ("far", {**FAR, "store": "nfs"}, "pvc:CLAIM"),
+        ("far", {"namespace": "ml"}, "names no cluster"),
+    ],
+)
+def test_a_wrong_target_is_not_written(place, name, values, says):
+    with pytest.raises(SettingsError, match=says):
+        add_target(name, values)
+    assert list((place / "home").iterdir()) == []
+
+
+def test_removing_a_target_leaves_the_rest_and_no_current_target_that_is_gone(place):
+    path = user(
+        place,
+        "# top\ntarget = 'far'  # now\n\n[local]\ncores = 2\n\n# far away\n" + WRITTEN + "\n[defaults]\n",
+    )
+    remove_target("far")
+    assert path.read_text() == (
+        '# top\ntarget = "local"  # now\n\n[local]\ncores = 2\n\n# far away\n\n[defaults]\n'
+    )
+    assert load().target_named(None).name == "local"
+    with pytest.raises(SettingsError, match="defined nowhere"):
+        remove_target("far")
 
 
 def test_importing_settings_loads_nothing_heavy():

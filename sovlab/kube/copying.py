@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sovlab.kube import names
 from sovlab.kube.api import Api
-from sovlab.kube.errors import ApiError, NotFound, Unreachable
+from sovlab.kube.errors import Unreachable
 from sovlab.kube.exec import CommandFailed, ExecChannel
 from sovlab.kube.place import GIVEN, WORK
 from sovlab.runner import places
@@ -116,10 +116,7 @@ class Container:
             return channel.finish().decode()
 
     def _exec(self, command: list[str]) -> ExecChannel:
-        try:
-            return self._api.exec(self._namespace, self._pod, names.CONTAINER, command)
-        except NotFound as error:
-            raise ApiError(f"Pod {self._pod} is gone.", status=404) from error
+        return self._api.exec(self._namespace, self._pod, names.CONTAINER, command)
 
     def _command(self, *words: str) -> list[str]:
         return [self._python, f"{GIVEN}/runner.pyz", *words]

@@ -3,32 +3,22 @@
 One pod is a Job; several are an Indexed Job with a headless Service, or a JobSet. The workload comes
 first and suspended; what it needs (a Secret with what was sent, the Service) is owned by it, so that
 deleting the workload deletes all. It is let go when everything is there.
-
-Pods fulfil the *restricted* Pod Security Standard and OpenShift's ``restricted-v2`` as they are.
 """
 
 from __future__ import annotations
 
 import base64
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from sovlab.core.backend import Backend
 from sovlab.core.spec import JobSpec
-from sovlab.kube import names
-from sovlab.kube.place import GIVEN, SHM, STORE, TERMINATION, WORK, Place
+from sovlab.kube import names, podspec
+from sovlab.kube.place import GIVEN, STORE, Place
 
 Manifest = dict[str, Any]
 
-GRACE = 120
-"""Seconds that a pod gets at least between SIGTERM and SIGKILL; the runner keeps the job's own grace."""
-_MARGIN = 15
-_START = 900
-"""Seconds that a pod's deadline leaves for pulling an image."""
 API_VERSIONS = {"Job": "batch/v1", "JobSet": "jobset.x-k8s.io/v1alpha2"}
-_LONGEST = (1 << 31) - 1
-"""Seconds that Kubernetes takes for a deadline or a time to live at most."""
 _REPLICATED = "n"
 """Of a JobSet: so short that the names of pods stay DNS labels for the longest job id, up to 100 nodes."""
 SECRET_LIMIT = 1 << 20
@@ -138,8 +128,8 @@ def reader(name: str, owner: Manifest, place: Place, backend: str, *, seconds: i
             "terminationGracePeriodSeconds": 1,
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
-            "securityContext": _security(place),
-            **_account(place),
+            "securityContext": podspec.security(place),
+            **podspec.account(place),
             "containers": [
                 {
                     "name": names.CONTAINER,
@@ -147,7 +137,7 @@ def reader(name: str, owner: Manifest, place: Place, backend: str, *, seconds: i
                     "imagePullPolicy": "IfNotPresent",
                     "command": [place.python, f"{GIVEN}/runner.pyz", "idle", str(seconds)],
                     "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}},
-                    "securityContext": _CONTAINER_SECURITY,
+                    "securityContext": podspec.CONTAINER_SECURITY,
                     "volumeMounts": [
                         {"name": "given", "mountPath": GIVEN, "readOnly": True},
                         {"name": "store", "mountPath": STORE},
@@ -156,36 +146,10 @@ def reader(name: str, owner: Manifest, place: Place, backend: str, *, seconds: i
             ],
             "volumes": [
                 {"name": "given", "secret": {"secretName": job_id, "defaultMode": 0o444}},
-                _claim(place),
+                podspec.claim(place),
             ],
         },
     }
-
-
-def _security(place: Place) -> Manifest:
-    """What the restricted level asks of a pod, and what the place says besides."""
-    security: Manifest = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
-    if place.user is not None:
-        security |= {"runAsUser": place.user, "runAsGroup": 0}
-    if place.fs_group is not None:
-        security |= {"fsGroup": place.fs_group, "fsGroupChangePolicy": "OnRootMismatch"}
-    return security
-
-
-_CONTAINER_SECURITY = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-
-
-def _account(place: Place) -> Manifest:
-    found: Manifest = {}
-    if place.service_account:
-        found["serviceAccountName"] = place.service_account
-    if place.pull_secrets:
-        found["imagePullSecrets"] = [{"name": name} for name in place.pull_secrets]
-    return found
-
-
-def _claim(place: Place) -> Manifest:
-    return {"name": "store", "persistentVolumeClaim": {"claimName": place.claim}}
 
 
 def _owned(name: str, job_id: str, place: Place, owner: Manifest) -> Manifest:
@@ -220,6 +184,7 @@ def _job(job_id: str, spec: JobSpec, backend: Backend, place: Place) -> Manifest
     """The spec of the Job, without ``suspend``."""
     disrupted = {"onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
     several = spec.nodes > 1
+    meeting = rendezvous(job_id, spec, place) if several else ""
     # The pod of one node is replaced if its node is wanted or lost; one of several cannot join the others.
     policy = [{"action": "FailJob" if several else "Ignore", **disrupted}]
     shape: Manifest = {"completions": spec.nodes, "parallelism": spec.nodes}
@@ -229,107 +194,9 @@ def _job(job_id: str, spec: JobSpec, backend: Backend, place: Place) -> Manifest
         "backoffLimit": 0,
         "podReplacementPolicy": "Failed",
         "podFailurePolicy": {"rules": policy},
-        "ttlSecondsAfterFinished": int(min(place.keep, _LONGEST)),
+        "ttlSecondsAfterFinished": int(min(place.keep, podspec.LONGEST)),
         "template": {
             "metadata": {"labels": _labels(job_id)},
-            "spec": _pod(job_id, spec, backend, place),
+            "spec": podspec.pod(job_id, spec, backend, place, rendezvous=meeting),
         },
     }
-
-
-def _pod(job_id: str, spec: JobSpec, backend: Backend, place: Place) -> Manifest:
-    grace = max(math.ceil(spec.grace) + _MARGIN, GRACE)
-    pod: Manifest = {
-        "restartPolicy": "Never",
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": grace,
-        "securityContext": _security(place),
-        **_account(place),
-        "containers": [_container(job_id, spec, backend, place)],
-        "volumes": _volumes(job_id, spec, place),
-    }
-    if spec.timeout is not None:
-        # The runner keeps the time itself and says so; this is for a runner that cannot.
-        deadline = spec.timeout + grace + place.hold + _START
-        pod["activeDeadlineSeconds"] = math.ceil(min(deadline, _LONGEST))
-    if spec.nodes > 1:
-        pod["subdomain"] = job_id
-    runtime = place.runtime_class.get(backend.name, backend.runtime_class)
-    if runtime:
-        pod["runtimeClassName"] = runtime
-    if place.priority and not place.queue:
-        pod["priorityClassName"] = place.priority
-    if place.node_selector:
-        pod["nodeSelector"] = dict(place.node_selector)
-    tolerations = [dict(t) for t in (*backend.tolerations, *place.tolerations)]
-    if tolerations:
-        pod["tolerations"] = tolerations
-    return pod
-
-
-def _container(job_id: str, spec: JobSpec, backend: Backend, place: Place) -> Manifest:
-    mounts = [
-        {"name": "given", "mountPath": GIVEN, "readOnly": True},
-        {"name": "work", "mountPath": WORK},
-        {"name": "shm", "mountPath": SHM},
-    ]
-    command = [place.python, f"{GIVEN}/runner.pyz", "pod", GIVEN, WORK, TERMINATION]
-    if place.claim:
-        mounts.append({"name": "store", "mountPath": STORE})
-        command.append(STORE)
-    env = []
-    if spec.nodes > 1:
-        env.append({"name": "SOVLAB_RENDEZVOUS", "value": rendezvous(job_id, spec, place)})
-    return {
-        "name": names.CONTAINER,
-        "image": place.image(backend.name),
-        "imagePullPolicy": "IfNotPresent",
-        "command": command,
-        **({"env": env} if env else {}),
-        "resources": resources(spec, backend, place),
-        "securityContext": _CONTAINER_SECURITY,
-        "terminationMessagePath": TERMINATION,
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": mounts,
-    }
-
-
-def _volumes(job_id: str, spec: JobSpec, place: Place) -> list[Manifest]:
-    sources = [{"secret": {"name": job_id}}, {"secret": {"name": f"{job_id}-payload", "optional": True}}]
-    memory: Manifest = {"medium": "Memory"}
-    if spec.resources.memory is not None:
-        memory["sizeLimit"] = str(spec.resources.memory)
-    volumes: list[Manifest] = [
-        {"name": "given", "projected": {"defaultMode": 0o444, "sources": sources}},
-        {"name": "work", "emptyDir": {}},
-        {"name": "shm", "emptyDir": memory},
-    ]
-    if place.claim:
-        volumes.append(_claim(place))
-    return volumes
-
-
-def resources(spec: JobSpec, backend: Backend, place: Place) -> Manifest:
-    """Requests and limits of a container. What the job asks for is both; what it does not, only a request."""
-    asked = spec.resources
-    requests = {
-        "cpu": quantity(asked.cpu if asked.cpu is not None else place.cpu * spec.procs),
-        "memory": str(asked.memory if asked.memory is not None else place.memory * spec.procs),
-    }
-    limits = {}
-    if asked.cpu is not None:
-        limits["cpu"] = requests["cpu"]
-    if asked.memory is not None:
-        limits["memory"] = requests["memory"]
-    if asked.gpus:
-        device = place.resources.get(backend.name, backend.resource)
-        limits[device] = requests[device] = str(asked.gpus)
-        for name, size in backend.beside.items():
-            limits[name] = requests[name] = str(size * asked.gpus)
-    return {"requests": requests, **({"limits": limits} if limits else {})}
-
-
-def quantity(cores: float) -> str:
-    """Cores as Kubernetes writes them: ``2``, ``500m``."""
-    return str(int(cores)) if float(cores).is_integer() else f"{max(round(cores * 1000), 1)}m"

@@ -59,7 +59,7 @@ def _try_pod(api: Api, workload: Object) -> list[str]:
         why = explaining.not_created(error.message.partition(": ")[2].rstrip("."))
         raise type(error)(
             f"The cluster would refuse its pods: {why}.",
-            error.hint if "quota" in why else "",
+            error.hint if "exceeded quota" in error.message else "",
             status=error.status,
             reason=error.reason,
         ) from error

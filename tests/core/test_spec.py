@@ -27,6 +27,9 @@ def spec(**changes):
         {"env": {"A": "\0"}},
         {"outputs": ("not a name",)},
         {"args": ("a\0b",)},
+        {"queue": "../pods"},
+        {"queue": "Fast Lane"},
+        {"priority": "-"},
     ],
 )
 def test_a_request_out_of_range_is_refused_with_a_sentence(changes):

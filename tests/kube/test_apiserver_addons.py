@@ -204,6 +204,30 @@ def test_a_trainjob_gives_torchrun_what_it_reads(sets: FakeCluster) -> None:
     assert "denied the request" in refused.message
 
 
+def test_jobsets_and_trainjobs_wait_in_the_queue_as_a_whole(tmp_path: Path) -> None:
+    label = {"kueue.x-k8s.io/queue-name": "research"}
+    trainer = {"image": "i", "command": ["true"], "numNodes": 2, "resourcesPerNode": {"requests": {"cpu": 1}}}
+    train = {
+        "apiVersion": "trainer.kubeflow.org/v1alpha1",
+        "kind": "TrainJob",
+        "metadata": {"name": "tj", "labels": label},
+        "spec": {"runtimeRef": {"name": "torch-distributed"}, "trainer": trainer},
+    }
+    js = jobset("js", "true")
+    js["metadata"]["labels"] = label
+    container = js["spec"]["replicatedJobs"][0]["template"]["spec"]["template"]["spec"]["containers"][0]
+    container["resources"] = {"requests": {"cpu": 2}}
+    with FakeCluster(tmp_path / "c", kueue=True, trainer=True) as cluster:
+        cluster.add_queue("research", {"cpu": 3})
+        assert cluster.create(js)["spec"]["suspend"] is True
+        assert cluster.create(train)["spec"]["suspend"] is True
+        eventually(lambda: condition(cluster.get("trainjobs", "tj"), "Complete"))
+        assert cluster.get("jobsets", "js")["spec"]["suspend"] is True
+        (waiting,) = [w for w in cluster.list("workloads") if w["metadata"]["name"].startswith("jobset-js-")]
+        assert condition(waiting, "QuotaReserved")["reason"] == "ExceedsMaxQuota"
+        assert cluster.failures == []
+
+
 def test_what_is_not_installed_is_not_there(tmp_path: Path) -> None:
     with FakeCluster(tmp_path / "c") as cluster:
         api = Client(cluster)

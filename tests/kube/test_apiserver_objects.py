@@ -472,6 +472,21 @@ def test_who_shows_nothing_is_anonymous(cluster: FakeCluster) -> None:
     assert nobody.get(MAPS).code == 403
 
 
+def test_a_certificate_is_as_good_as_a_token(cluster: FakeCluster) -> None:
+    import http.client
+    import ssl
+
+    context = ssl.create_default_context(cafile=str(cluster.ca))
+    context.load_cert_chain(*cluster.client_certificate("ada", ["staff"]))
+    connection = http.client.HTTPSConnection("127.0.0.1", cluster.port, context=context, timeout=10)
+    for path, code in ((MAPS, 200), ("/api/v1/nodes", 403)):
+        connection.request("GET", path)
+        response = connection.getresponse()
+        response.read()
+        assert response.status == code
+    connection.close()
+
+
 def test_discovery(api: Client) -> None:
     groups = {group["name"] for group in api.get("/apis").json["groups"]}
     assert {"batch", "scheduling.k8s.io", "storage.k8s.io", "authorization.k8s.io"} <= groups

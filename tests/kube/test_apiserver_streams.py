@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tornado.httpclient import HTTPClientError
 
 from tests.kube.apiserver import (
     FakeCluster,
@@ -335,6 +336,19 @@ def test_logs_can_break_in_the_middle_of_a_line(cluster: FakeCluster, api: Clien
     connection.close()
     assert isinstance(half.value, http.client.IncompleteRead)
     assert half.value.partial == b"a" * 30
+
+
+def test_exec_sessions_can_break(cluster: FakeCluster, api: Client) -> None:
+    run(cluster, "one", "import time; time.sleep(60)")
+    phase(cluster, "one", "Running")
+    cluster.faults.add("get pods/exec", drop(after_bytes=100_000))
+    broken = api.exec("one", ["head", "-c", "10000000", "/dev/zero"])
+    assert 100_000 <= len(broken.stdout) < 10_000_000
+    assert broken.status == {}
+    cluster.faults.add("get pods/exec", respond(503))
+    with pytest.raises(HTTPClientError):
+        api.exec("one", ["true"])
+    assert api.exec("one", ["echo", "fine"]).stdout == b"fine\n"
 
 
 def test_requests_are_noted(cluster: FakeCluster, api: Client) -> None:

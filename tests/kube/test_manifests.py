@@ -27,7 +27,7 @@ from sovlab import backends
 from sovlab.core.names import MAX_ID, is_job_id, new_job_id
 from sovlab.core.spec import JobSpec, Kind, Resources
 from sovlab.executors.kubernetes.objects import marks
-from sovlab.kube import manifests, names
+from sovlab.kube import manifests, names, podspec
 from sovlab.kube.place import Place
 from sovlab.kube.quantities import parse
 
@@ -408,7 +408,7 @@ def test_devices_are_asked_for_by_the_name_that_the_cluster_has_for_them(name: s
 
 @given(st.floats(0.0001, 1e6, allow_nan=False, exclude_max=True))
 def test_cores_are_written_as_quantities_to_the_thousandth(cores: float) -> None:
-    text = manifests.quantity(cores)
+    text = podspec.quantity(cores)
     assert re.fullmatch(r"[1-9][0-9]*m?", text)
     assert abs(parse(text) - cores) <= 0.001
 

@@ -77,8 +77,10 @@ class KubernetesExecutor:
 
     def submit(self, job_id: str, spec: JobSpec, payload: Path, environ: Mapping[str, str]) -> None:
         """See `Executor.submit`; the submitter's environment stays here."""
-        self._submission(job_id, spec, payload).carry_out(self.kept)
-        if self._mission is not None and self._bucket is None and self._volume is None:
+        submission = self._submission(job_id, spec, payload)
+        submission.carry_out(self.kept)
+        holds = self._bucket is None and self._volume is None
+        if self._mission is not None and (holds or submission.delivery == "stream"):
             send_out(self._mission, self.kept, job_id)
 
     def manifests(self, job_id: str, spec: JobSpec, payload: Path, *, check: bool = False) -> Manifests:
@@ -119,6 +121,11 @@ class KubernetesExecutor:
 
     def request(self, job_id: str) -> tuple[JobSpec, Path]:
         """See `Executor.request`."""
+        if self._buried(job_id) is not None:
+            raise UsageError(
+                f"Job {job_id} was cancelled in its queue, and what it would have run is no longer kept.",
+                "Submit its code anew.",
+            )
         _, obj = self._found(job_id)
         record = self._record(obj, [])
         if record.spec is None:

@@ -83,15 +83,11 @@ class Kept:
         return target
 
     @contextlib.contextmanager
-    def only_one(self, job_id: str, what: str) -> Iterator[bool]:
-        """True in the one process, and the one thread of it, that does ``what`` for a job now."""
+    def only_one(self, job_id: str, what: str) -> Iterator[None]:
+        """Be the one process, and the one thread of it, that does ``what`` for a job; wait to become it."""
         with (self.make(job_id) / f"{what}.lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-            else:
-                yield True
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def bury(self, record: JobRecord) -> None:
         """Keep the record of a job that is no longer in the cluster."""

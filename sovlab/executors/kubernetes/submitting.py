@@ -128,7 +128,7 @@ class Submission:
                     f"Something else in namespace {self._place.namespace} is called {self._job_id}.",
                     "Submit it again: it gets another id.",
                 ) from None
-            return there, False
+            return there, True  # an earlier try of this submit; what it made goes if this one fails too
 
     def _belongings(self, owner: Object) -> list[Object]:
         job_id, place = self._job_id, self._place

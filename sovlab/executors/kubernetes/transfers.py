@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,11 @@ from sovlab.executors.kubernetes.objects import Object
 from sovlab.kube import status
 from sovlab.kube.api import Api
 from sovlab.kube.copying import Container
-from sovlab.kube.errors import ClusterError, NotFound
+from sovlab.kube.errors import ClusterError, Invalid, NotFound
 from sovlab.kube.place import Place
+
+_TRIES, _AGAIN = 30, 10.0
+"""How often, and after how many seconds, something that broke off for good is begun again."""
 
 
 class Transfers:
@@ -98,19 +102,29 @@ class Transfers:
 
     def _bring(self, job_id: str, pod: str) -> None:
         payload = self._kept.payload(job_id)
-        if not payload.exists():
-            return  # another machine submitted it
-        with self._kept.only_one(job_id, "bring") as mine, contextlib.suppress(ClusterError):
-            if mine:
-                self._container(pod).bring(payload)
+        if payload.exists():  # or another machine submitted it
+            self._patiently(job_id, "bring", lambda: self._container(pod).bring(payload))
 
     def _fetch(self, job_id: str, pod: str) -> None:
-        with self._kept.only_one(job_id, "fetch") as mine, contextlib.suppress(ClusterError):
-            if mine:
-                container = self._container(pod)
-                if not self._kept.results(job_id).exists():
-                    container.fetch(self._kept.results(job_id))
-                container.say_taken()
+        def fetch() -> None:
+            container = self._container(pod)
+            if not self._kept.results(job_id).exists():
+                container.fetch(self._kept.results(job_id))
+            container.say_taken()
+
+        self._patiently(job_id, "fetch", fetch)
+
+    def _patiently(self, job_id: str, what: str, do: Callable[[], None]) -> None:
+        """Do what a pod waits for, after whoever does it now, until it is done or the pod is gone."""
+        with self._kept.only_one(job_id, what):
+            for _ in range(_TRIES):
+                try:
+                    do()
+                    return
+                except (NotFound, Invalid):
+                    return  # its pod has ended
+                except ClusterError:
+                    time.sleep(_AGAIN)
 
     def _container(self, pod: str) -> Container:
         return Container(self._api, self._place.namespace, pod, self._place.python)

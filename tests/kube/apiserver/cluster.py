@@ -164,7 +164,8 @@ class FakeCluster:
         for name, rules in (users or {}).items():
             self.users.add(name, tuple(rules))
         self._front = Front(self, self._certificates.context())
-        self._plane = Plane(self.store)
+        self._failures: list[str] = []
+        self._plane = Plane(self.store, self._failures)
         recorder = Recorder(self.registry)
         network = Network(self.store)
         self.volumes = Volumes(self.store, directory / "claims", self._service_token)
@@ -270,13 +271,17 @@ class FakeCluster:
     @property
     def failures(self) -> list[str]:
         """What went wrong in the fake itself, as tracebacks; a test should find none."""
-        return self._plane.failures
+        return self._failures
 
     def kubeconfig_for(self, user: str, namespace: str | None = None) -> Path:
         """A kubeconfig whose current context is a user's."""
         path = self.directory / f"{user}.conf"
         files = {name: self.users.called(name).token_file for name in self.users.names()}
         return kubeconfig.write(path, self.url, self.ca, files, user, namespace or self.namespace)
+
+    def client_certificate(self, user: str, groups: Sequence[str] = ()) -> tuple[Path, Path]:
+        """A certificate and a key by which a user may ask instead of a token."""
+        return self._certificates.client(user, tuple(groups))
 
     def token(self, user: str = "admin") -> str:
         """The token of a user, as its file has it."""
@@ -289,6 +294,10 @@ class FakeCluster:
     def revoke_token(self, user: str) -> None:
         """The token of a user is refused from now on."""
         self.users.revoke(user)
+
+    def failed(self, trace: str) -> None:
+        """Notes that the fake itself went wrong."""
+        self._failures.append(trace)
 
     def note(self, method: str, path: str, query: dict[str, str], user: str) -> Record:
         """Adds to the log of requests."""

@@ -51,7 +51,7 @@ class Fault:
         after: do what was asked first, then answer `status`, or close the connection.
         delay: seconds before anything is done.
         close: close the connection without an answer.
-        cut_bytes: close the connection after this many bytes of the body.
+        cut_bytes: close the connection after this many bytes of the body, or of the streams of an exec.
         cut_events: close the connection after this many events of a watch.
         cut_seconds: close the connection this long after the answer began.
         clean: end the stream properly rather than cut it.
@@ -59,7 +59,6 @@ class Fault:
         stall_events: send nothing more after this many events.
         stall_seconds: for how long.
         error_event: send this Status code as an ERROR event in a watch, then end it.
-        close_code: close a WebSocket with this code.
     """
 
     status: int = 0
@@ -78,7 +77,6 @@ class Fault:
     stall_events: int | None = None
     stall_seconds: float = 0.0
     error_event: int = 0
-    close_code: int = 0
 
     def body_status(self) -> dict[str, Any]:
         """The Status to answer with."""

@@ -16,7 +16,7 @@ from tests.kube.apiserver.registry import Registry
 from tests.kube.apiserver.store import Change, Key, Object
 from tests.kube.apiserver.values import parse_time
 
-from .kueue.workloads import set_condition
+from .conditions import set_condition
 from .plane import Controller
 
 PREFIX = "jobset.sigs.k8s.io/"

@@ -42,9 +42,10 @@ class Plane:
 
     Args:
         store: whose changes they follow.
+        failures: where tracebacks go.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, failures: list[str]) -> None:
         self._store = store
         self._controllers: list[Controller] = []
         self._condition = threading.Condition()
@@ -54,7 +55,7 @@ class Plane:
         self._paused = False
         self._stopping = False
         self._thread: threading.Thread | None = None
-        self.failures: list[str] = []
+        self.failures = failures
         self._changes = store.subscribe(None, None, self._wake)
 
     def add(self, controller: Controller) -> None:

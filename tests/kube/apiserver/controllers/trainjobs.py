@@ -14,7 +14,7 @@ from tests.kube.apiserver.registry import Registry
 from tests.kube.apiserver.store import Change, Key, Object, Store
 from tests.kube.apiserver.values import quantity
 
-from .kueue.workloads import QUEUE, set_condition
+from .conditions import set_condition
 from .plane import Controller
 
 _PORT = 29500
@@ -162,15 +162,10 @@ def build(train: Object, runtime: Object) -> Object:
         for container in inner["spec"]["template"]["spec"]["containers"]:
             if container["name"] == "node":
                 _fill(container, metadata["name"], trainer, nodes, torch="torch" in policy)
-    labels = {**(metadata.get("labels") or {}), **(spec.get("labels") or {})}
     return {
         "metadata": {
             "name": metadata["name"],
-            "labels": {
-                key: value
-                for key, value in labels.items()
-                if key == QUEUE or key in (spec.get("labels") or {})
-            },
+            "labels": spec.get("labels") or {},
             "annotations": spec.get("annotations") or {},
             "ownerReferences": [
                 {

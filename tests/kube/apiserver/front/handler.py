@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,6 +17,7 @@ from tests.kube.apiserver.errors import (
     ApiError,
     bad_options,
     bad_request,
+    internal,
     method_not_allowed,
     unsupported_media,
 )
@@ -53,6 +55,13 @@ class Asking(RequestHandler):
 
     def set_default_headers(self) -> None:
         self.clear_header("Server")
+
+    def log_exception(self, kind: Any, value: Any, trace: Any) -> None:
+        # Nothing is expected to get here: it is a fault of the fake.
+        self.cluster.failed("".join(traceback.format_exception(kind, value, trace)))
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        self.finish(encoded(internal("the fake API server failed").status()))
 
     def on_connection_close(self) -> None:
         self.outlet.lost()

@@ -221,8 +221,10 @@ async def watch(handler: ApiHandler, target: Target, fault: Fault | None) -> Non
         await outlet.end()
         return
     try:
-        for entry in first:
-            await outlet.send(this.added(entry), 1)
+        step = 1 if outlet.single else 200
+        for at in range(0, len(first), step):
+            some = first[at : at + step]
+            await outlet.send(b"".join(this.added(entry) for entry in some), len(some))
         if initial and bookmarks:
             await outlet.send(this.bookmark(rv, initial=True), 1)
         await _follow(handler, this, subscription, more, time.monotonic() + seconds, rv, bookmarks=bookmarks)

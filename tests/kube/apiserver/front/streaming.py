@@ -12,6 +12,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from tests.kube.apiserver.auth import Attributes, denied
 from tests.kube.apiserver.errors import ApiError, bad_request, internal
+from tests.kube.apiserver.faults import Fault
 from tests.kube.apiserver.kinds import PODS
 from tests.kube.apiserver.kubelet.containers import Slot
 from tests.kube.apiserver.kubelet.process import kill_members
@@ -36,13 +37,16 @@ class ExecHandler(Asking, WebSocketHandler):  # type: ignore[misc]
         self._error: ApiError | None = None
         self._process: Session | None = None
         self._started = asyncio.Event()
+        self._fault = Fault()
+        self._passed = 0
         self._task: asyncio.Task[None] | None = None
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
         """The upgrade, or a refusal before it."""
         try:
             try:
-                target, user, _ = await self.admit()
+                target, user, fault = await self.admit()
+                self._fault = fault or Fault()
                 creating = Attributes("create", "", "pods", target.namespace, target.name, "exec")
                 if not user.may(creating):
                     raise denied(user, creating)
@@ -154,9 +158,22 @@ class ExecHandler(Asking, WebSocketHandler):  # type: ignore[misc]
                 continue
             try:
                 await self.write_message(head + chunk, binary=True)
+                await self._strain(len(chunk))
             except WebSocketClosedError:
                 # The command goes on when its client has left; what it writes goes nowhere.
                 gone = True
+
+    async def _strain(self, size: int) -> None:
+        """Faults of a session strike after so many bytes of its streams, both ways."""
+        before, fault = self._passed, self._fault
+        self._passed += size
+        if fault.stall_bytes is not None and before <= fault.stall_bytes < self._passed:
+            await asyncio.sleep(fault.stall_seconds)
+        if fault.cut_bytes is not None and before <= fault.cut_bytes < self._passed:
+            if fault.clean:
+                self.close(1001)
+            elif self.ws_connection is not None:
+                self.ws_connection.stream.close()  # type: ignore[attr-defined]
 
     async def on_message(self, message: str | bytes) -> None:
         """Input for the command; the next message is read when this one is written."""
@@ -168,6 +185,7 @@ class ExecHandler(Asking, WebSocketHandler):  # type: ignore[misc]
         with contextlib.suppress(BrokenPipeError, OSError):
             if data[0] == STDIN:
                 await session.write(data[1:])
+                await self._strain(len(data))
             elif data[0] == CLOSE and data[1:] == bytes([STDIN]) and self._v5:
                 session.end_input()
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from tests.kube.apiserver.calls import Call
+from tests.kube.apiserver.controllers import trainjobs
+from tests.kube.apiserver.controllers.conditions import condition, holds, set_condition
 from tests.kube.apiserver.controllers.plane import Controller
 from tests.kube.apiserver.errors import ApiError
 from tests.kube.apiserver.events import Recorder
@@ -15,6 +17,7 @@ from tests.kube.apiserver.kinds import (
     JOBS,
     JOBSETS,
     LOCALQUEUES,
+    TRAINJOBS,
     VISIBLE_QUEUES,
     WORKLOAD_PRIORITIES,
     WORKLOADS,
@@ -25,16 +28,17 @@ from tests.kube.apiserver.store import Change, Key, Object
 
 from . import quota, workloads
 from .status import missing_flavors, queue_status
-from .workloads import condition, holds, queue_of, set_condition
+from .workloads import queue_of
 
 _ALL: Key = ("", "*")
-_WATCHED = (JOBS, JOBSETS, WORKLOADS, LOCALQUEUES, CLUSTERQUEUES, FLAVORS, WORKLOAD_PRIORITIES)
+_MANAGED = (JOBS, JOBSETS, TRAINJOBS)
+_WATCHED = (*_MANAGED, WORKLOADS, LOCALQUEUES, CLUSTERQUEUES, FLAVORS, WORKLOAD_PRIORITIES)
 _COMPONENT = "kueue-admission"
 
 
 def suspend(kind: Kind, obj: Object) -> None:
     """The webhook: a Job with a queue is created suspended, whatever it says."""
-    if kind in (JOBS, JOBSETS) and queue_of(obj) and not obj["metadata"].get("ownerReferences"):
+    if kind in _MANAGED and queue_of(obj) and not obj["metadata"].get("ownerReferences"):
         obj.setdefault("spec", {})["suspend"] = True
 
 
@@ -52,12 +56,12 @@ class Kueue(Controller):
         self._recorder = recorder
         self._call = Call("system:serviceaccount:kueue-system:kueue-controller-manager", manager="kueue")
         self._order: dict[str, int] = {}
-        self._kinds = [kind for kind in (JOBS, JOBSETS) if registry.kinds.of(kind.api_version, kind.kind)]
+        self._kinds = [kind for kind in _MANAGED if registry.kinds.of(kind.api_version, kind.kind)]
 
     def keys(self, kind: Kind, change: Change) -> Iterable[Key]:
         entry = change.new or change.old
         assert entry is not None
-        if kind in _WATCHED and (kind not in (JOBS, JOBSETS) or queue_of(entry.obj)):
+        if kind in _WATCHED and (kind not in _MANAGED or queue_of(entry.obj)):
             yield _ALL
 
     def reconcile(self, key: Key) -> float | None:
@@ -129,7 +133,10 @@ class Kueue(Controller):
                 return
             value = found.obj.get("value", 0)
             reference = {"group": "kueue.x-k8s.io", "kind": "WorkloadPriorityClass", "name": name}
-        made = workloads.new_workload(kind, obj, value, reference)
+        sets = self._sets(kind, obj)
+        if sets is None:
+            return
+        made = workloads.new_workload(kind, obj, sets, value, reference)
         namespace = obj["metadata"]["namespace"]
         try:
             entry = self._registry.create(WORKLOADS, namespace, made, self._call)
@@ -140,6 +147,12 @@ class Kueue(Controller):
         self._age(entry.obj)
         text = f"Created Workload: {namespace}/{entry.key[1]}"
         self._say(kind, obj, "Normal", "CreatedWorkload", text)
+
+    def _sets(self, kind: Kind, obj: Object) -> list[Object] | None:
+        if kind is not TRAINJOBS:
+            return workloads.pod_sets(kind, obj)
+        runtime = trainjobs.find_runtime(self._store, obj)
+        return None if runtime is None else workloads.pod_sets(JOBSETS, trainjobs.build(obj, runtime))
 
     def _forget(self) -> None:
         """Lets go of Workloads that are being deleted."""
@@ -320,12 +333,13 @@ def _running(kind: Kind, obj: Object) -> bool:
     status = obj.get("status") or {}
     if kind is JOBS:
         return bool(status.get("active") or status.get("terminating"))
-    return any(job.get("active") for job in status.get("replicatedJobsStatus") or [])
+    jobs = status.get("replicatedJobsStatus" if kind is JOBSETS else "jobsStatus") or []
+    return any(job.get("active") for job in jobs)
 
 
 def _end(kind: Kind, obj: Object) -> tuple[str, str] | None:
     """The reason and message of a Workload whose Job is over."""
-    good, bad = ("Complete", "Failed") if kind is JOBS else ("Completed", "Failed")
+    good, bad = ("Completed" if kind is JOBSETS else "Complete"), "Failed"
     for found in (obj.get("status") or {}).get("conditions") or []:
         if found["type"] in (good, bad) and found["status"] == "True":
             return ("Succeeded" if found["type"] == good else "Failed"), found.get("message", "")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from tests.kube.apiserver.controllers.conditions import holds, set_condition
 from tests.kube.apiserver.kinds import CLUSTERQUEUES, FLAVORS, LOCALQUEUES, WORKLOADS
 from tests.kube.apiserver.store import Object
 from tests.kube.apiserver.values import written
 
 from . import quota
-from .workloads import holds, set_condition
 
 if TYPE_CHECKING:
     from tests.kube.apiserver.calls import Call

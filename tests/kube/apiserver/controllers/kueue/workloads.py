@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from decimal import Decimal
-from typing import Any
 
-from tests.kube.apiserver.kinds import JOBS, JOBSETS, KUEUE_GROUP, Kind
+from tests.kube.apiserver.controllers.conditions import condition, holds, set_condition
+from tests.kube.apiserver.kinds import JOBS, KUEUE_GROUP, Kind
 from tests.kube.apiserver.rules.podspec import requests_of
 from tests.kube.apiserver.store import Object
-from tests.kube.apiserver.values import now
 
 QUEUE = f"{KUEUE_GROUP}/queue-name"
 PRIORITY = f"{KUEUE_GROUP}/priority-class"
@@ -31,19 +30,17 @@ def workload_name(kind: Kind, obj: Object) -> str:
 
 
 def pod_sets(kind: Kind, obj: Object) -> list[Object]:
-    """The sets of pods that are admitted together."""
+    """The sets of pods of a Job, or of a JobSet, that are admitted together."""
     if kind is JOBS:
         return [{"name": "main", "count": _count(obj["spec"]), "template": obj["spec"]["template"]}]
-    if kind is JOBSETS:
-        return [
-            {
-                "name": job["name"],
-                "count": job.get("replicas", 1) * _count(job["template"]["spec"]),
-                "template": job["template"]["spec"]["template"],
-            }
-            for job in obj["spec"].get("replicatedJobs") or []
-        ]
-    raise ValueError(kind.kind)
+    return [
+        {
+            "name": job["name"],
+            "count": job.get("replicas", 1) * _count(job["template"]["spec"]),
+            "template": job["template"]["spec"]["template"],
+        }
+        for job in obj["spec"].get("replicatedJobs") or []
+    ]
 
 
 def _count(spec: Object) -> int:
@@ -63,7 +60,9 @@ def requests(workload: Object) -> dict[str, dict[str, Decimal]]:
     return found
 
 
-def new_workload(kind: Kind, obj: Object, priority: int, reference: Object | None) -> Object:
+def new_workload(
+    kind: Kind, obj: Object, sets: list[Object], priority: int, reference: Object | None
+) -> Object:
     """The Workload of a Job."""
     metadata = obj["metadata"]
     return {
@@ -85,44 +84,12 @@ def new_workload(kind: Kind, obj: Object, priority: int, reference: Object | Non
         },
         "spec": {
             "active": True,
-            "podSets": pod_sets(kind, obj),
+            "podSets": sets,
             "queueName": queue_of(obj),
             "priority": priority,
             **({"priorityClassRef": reference} if reference else {}),
         },
     }
-
-
-def condition(obj: Object, kind: str) -> dict[str, Any]:
-    """A condition; empty if it was never set."""
-    found = (c for c in (obj.get("status") or {}).get("conditions") or [] if c["type"] == kind)
-    return next(found, {})
-
-
-def holds(obj: Object, kind: str) -> bool:
-    """Whether a condition is true."""
-    return condition(obj, kind).get("status") == "True"
-
-
-def set_condition(obj: Object, kind: str, value: bool, reason: str, message: str) -> None:
-    """Sets a condition, as metav1 has them."""
-    conditions = obj.setdefault("status", {}).setdefault("conditions", [])
-    word = "True" if value else "False"
-    made = {
-        "type": kind,
-        "status": word,
-        "reason": reason,
-        "message": message,
-        "lastTransitionTime": now(),
-        "observedGeneration": obj["metadata"].get("generation", 1),
-    }
-    for index, known in enumerate(conditions):
-        if known["type"] == kind:
-            if known["status"] == word:
-                made["lastTransitionTime"] = known["lastTransitionTime"]
-            conditions[index] = made
-            return
-    conditions.append(made)
 
 
 def reserve(workload: Object, queue: str, flavors: dict[str, dict[str, str]]) -> None:
