@@ -97,6 +97,8 @@ def _auto(gpus: int, offers: dict[str, Offer]) -> tuple[Backend, str]:
     cpu = registry.get("cpu")
     if not found:
         return cpu, "cpu, because no accelerator was found here."
+    if all(offer.total is None for _, offer in found):
+        return cpu, "cpu, because what accelerators there are is not known; name one with --backend."
     return cpu, f"cpu, because no accelerator is free ({', '.join(_held(b, o) for b, o in found)})."
 
 

@@ -12,7 +12,7 @@ import random
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
@@ -20,6 +20,8 @@ import msgspec
 from sovlab.kube import errors
 from sovlab.kube.connection import Connection, Login
 from sovlab.kube.exec import ExecChannel
+
+T = TypeVar("T")
 
 CONNECT, READ = 10.0, 30.0
 """Seconds: no call waits longer for a connection, or for an answer to go on."""
@@ -266,16 +268,18 @@ def _refusal(answer: Any, doing: str) -> errors.ApiError:
     return errors.from_answer(answer.status, body if isinstance(body, dict) else {}, doing=doing)
 
 
-def _parsed(data: bytes) -> dict[str, Any]:
+def parsed(data: bytes, kind: type[T]) -> T:
+    """An answer as ``kind``, which `msgspec` knows. Raises `Unreachable` if it is none."""
     try:
-        found = msgspec.json.decode(data)
+        return msgspec.json.decode(data, type=kind)
     except msgspec.DecodeError as error:
         raise errors.Unreachable(
             "What answered is no Kubernetes API server.", "Check its address."
         ) from error
-    if not isinstance(found, dict):
-        raise errors.Unreachable("What answered is no Kubernetes API server.", "Check its address.")
-    return found
+
+
+def _parsed(data: bytes) -> dict[str, Any]:
+    return parsed(data, dict[str, Any])
 
 
 def _dry(dry_run: bool) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ssl
+import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +43,7 @@ class Connection:
         self._login = login
         self._configuration, self.namespace = _configured(login)
         self._configuration.connection_pool_maxsize = _POOL
+        _load_library()
         from kubernetes.client.rest import RESTClientObject
 
         self._pool = RESTClientObject(self._configuration).pool_manager
@@ -137,6 +140,7 @@ def contexts(kubeconfig: Path | None = None) -> list[str]:
     Raises:
         CredentialsError: it cannot be read.
     """
+    _load_library()
     from kubernetes import config
 
     file = str(kubeconfig) if kubeconfig is not None else None
@@ -147,8 +151,31 @@ def contexts(kubeconfig: Path | None = None) -> list[str]:
         raise CredentialsError(f"{what} cannot be read: {error}.", "Repair it, or give another.") from None
 
 
+_LOADING = threading.Lock()
+
+
+def _load_library() -> None:
+    """Import the Kubernetes client, without a validator for its dynamic client, which nobody here uses.
+
+    Where that package is installed the import would take ten times as long.
+    """
+    with _LOADING:
+        if "kubernetes" in sys.modules:
+            return
+        validator = "kubernetes_validate"
+        hidden = validator not in sys.modules
+        if hidden:
+            sys.modules[validator] = None  # type: ignore[assignment]
+        try:
+            import kubernetes  # noqa: F401
+        finally:
+            if hidden:
+                del sys.modules[validator]
+
+
 def namespace_of(login: Login) -> str:
     """The namespace that a context names, else ``default``; no plugin is run. Raises `CredentialsError`."""
+    _load_library()
     from kubernetes import config
 
     if login.context is None:
@@ -162,6 +189,7 @@ def namespace_of(login: Login) -> str:
 
 def _contexts(file: str | None) -> list[Any]:
     """The contexts of a kubeconfig, which need not say which is the current one: none is used unasked."""
+    _load_library()
     from kubernetes.config import ConfigException
     from kubernetes.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION, KubeConfigMerger
 
@@ -193,6 +221,7 @@ def _unusable(login: Login, error: Exception) -> CredentialsError:
 
 def _configured(login: Login) -> tuple[Any, str]:
     """The client's configuration, and the context's namespace."""
+    _load_library()
     from kubernetes import config
     from kubernetes.client import Configuration
 
@@ -224,6 +253,7 @@ def _check_plugin(login: Login, file: str | None, settings: Any) -> None:
     """Make a credential plugin that failed an error: the client only logs it, and goes on as nobody."""
     if settings.auth_settings() or settings.cert_file:
         return
+    _load_library()
     from kubernetes.config.exec_provider import ExecProvider
     from kubernetes.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION, KubeConfigMerger
 

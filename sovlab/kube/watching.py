@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import queue
 import random
 import threading
 import time
@@ -11,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from sovlab.kube.api import Api
-from sovlab.kube.errors import ApiError, ClusterError, Gone
+from sovlab.kube.api import Api, parsed
+from sovlab.kube.errors import ApiError, ClusterError, Gone, Unreachable
 
 PAGE = 500
 _TIMEOUT = 240
@@ -27,6 +28,16 @@ class _Event(msgspec.Struct):
     object: msgspec.Raw
 
 
+class _ListMeta(msgspec.Struct, frozen=True):
+    version: str = msgspec.field(default="", name="resourceVersion")
+    next: str = msgspec.field(default="", name="continue")
+
+
+class _Page(msgspec.Struct):
+    metadata: _ListMeta = _ListMeta()
+    items: msgspec.Raw = msgspec.Raw(b"[]")
+
+
 class Cache:
     """The objects of one collection, by name.
 
@@ -38,7 +49,9 @@ class Cache:
         api: of the cluster.
         path: of the collection, e.g. ``/apis/batch/v1/namespaces/ml/jobs``.
         selector: label selector.
-        trim: makes what is kept from an object as it came, to save memory; None drops the object.
+        shape: what is read of an object, as a `TypedDict`; the rest of it, mostly the greater part, costs
+            neither time nor memory.
+        trim: makes what is kept from an object as it was read; None drops the object.
         linger: seconds that it goes on without anybody asking.
     """
 
@@ -48,12 +61,15 @@ class Cache:
         path: str,
         selector: str,
         *,
+        shape: Any = Object,
         trim: Callable[[Object], Object | None],
         linger: float = 30.0,
     ) -> None:
         self._api = api
         self._path = path
         self._selector = selector
+        self._item: msgspec.json.Decoder[Object] = msgspec.json.Decoder(shape)
+        self._items: msgspec.json.Decoder[list[Object] | None] = msgspec.json.Decoder(list[shape] | None)
         self._trim = trim
         self._linger = linger
         self._objects: dict[str, Object] = {}
@@ -161,6 +177,10 @@ class Cache:
                 except Gone:
                     self._version = ""
                     continue
+                except msgspec.DecodeError:
+                    self._fail(
+                        Unreachable("What answered is no Kubernetes API server.", "Check its address.")
+                    )
                 except ClusterError as error:
                     self._fail(error)
                     if isinstance(error, ApiError) and not self._listed:
@@ -189,23 +209,26 @@ class Cache:
 
     def _list(self) -> None:
         found: dict[str, Object] = {}
-        token: str | None = None
+        page = self._page("")
         while True:
-            page = self._api.get(
-                self._path, labelSelector=self._selector, limit=PAGE, **({"continue": token} if token else {})
-            )
-            for item in page.get("items") or ():
+            # The server makes the next page while this one is read here.
+            following = _begin(self._page, page.metadata.next) if page.metadata.next else None
+            for item in self._items.decode(page.items) or ():
                 kept = self._trim(item)
                 if kept is not None:
                     found[item["metadata"]["name"]] = kept
-            token = page["metadata"].get("continue")
-            if not token:
+            if following is None:
                 break
+            page = following()
         with self._changed:
             self._objects = found
-            self._version = page["metadata"]["resourceVersion"]
+            self._version = page.metadata.version
             self._listed, self._failure = True, None
             self._tell()
+
+    def _page(self, token: str) -> _Page:
+        query = {"labelSelector": self._selector, "limit": PAGE, "continue": token or None}
+        return parsed(self._api.call("GET", self._path, query), _Page)
 
     def _watch(self) -> None:
         query = {
@@ -227,12 +250,13 @@ class Cache:
 
     def _take(self, line: bytes) -> None:
         event = msgspec.json.decode(line, type=_Event)
-        obj: Object = msgspec.json.decode(event.object)
         if event.type == "ERROR":
-            code = obj.get("code")
+            told: Object = msgspec.json.decode(event.object)
+            code = told.get("code")
             if code == 410:
                 raise Gone("The watch is too old to go on.", status=410)
-            raise ApiError(f"The watch ended: {obj.get('message')}.", status=int(code or 0))
+            raise ApiError(f"The watch ended: {told.get('message')}.", status=int(code or 0))
+        obj = self._item.decode(event.object)
         with self._changed:
             self._version = obj["metadata"]["resourceVersion"]
             if event.type != "BOOKMARK":
@@ -250,6 +274,26 @@ class Cache:
             self._objects.pop(name, None)
         elif known is None or not _older(kept, known):
             self._objects[name] = kept
+
+
+def _begin(work: Callable[[str], _Page], argument: str) -> Callable[[], _Page]:
+    """Do ``work`` in a thread that keeps no process alive; what is returned waits for its outcome."""
+    outcome: queue.SimpleQueue[_Page | BaseException] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            outcome.put(work(argument))
+        except BaseException as error:
+            outcome.put(error)
+
+    def wait() -> _Page:
+        found = outcome.get()
+        if isinstance(found, BaseException):
+            raise found
+        return found
+
+    threading.Thread(target=run, name="sovlab-list", daemon=True).start()
+    return wait
 
 
 def _older(one: Object, other: Object) -> bool:

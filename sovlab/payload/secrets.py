@@ -36,7 +36,7 @@ _VALUE = re.compile(
         | SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}
     ) (?![A-Za-z0-9_])
     | -----BEGIN\ (?:[A-Z]+\ )*PRIVATE\ KEY-----
-    | [a-z][a-z0-9+.-]*://[^\s/:@]+:[^\s/@]+@""",
+    | (?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,30}://[^\s/:@]+:[^\s/@]+@""",
     re.VERBOSE,
 )
 """Formats that issuers of keys document, private keys, and URLs with a password."""

@@ -136,8 +136,7 @@ def test_a_job_runs_its_command_and_completes(cluster: FakeCluster, lab: Lab) ->
     assert made["status"]["podIP"].startswith("127.")
     assert ended(made)["reason"] == "Completed"
     eventually(lambda: "finalizers" not in lab.pods("one")[0]["metadata"])
-    reasons = [reason for reason, _ in lab.events("one")]
-    assert sorted(reasons) == ["Completed", "SuccessfulCreate"]
+    eventually(lambda: sorted(reason for reason, _ in lab.events("one")) == ["Completed", "SuccessfulCreate"])
 
 
 def test_a_container_has_only_its_own_environment(
@@ -505,7 +504,7 @@ def test_pods_wait_for_a_node_that_fits(tmp_path: Path) -> None:
             "new claims to deallocate, preemption: 0/2 nodes are available: 2 Preemption is not helpful "
             "for scheduling."
         )
-        assert ("FailedScheduling", why("taint")) in lab.events("taint")
+        eventually(lambda: ("FailedScheduling", why("taint")) in lab.events("taint"))
         cluster.create(pod("zone", nodeSelector={"zone": "c"}))
         assert "1 node(s) didn't match Pod's node affinity/selector" in why("zone")
         cluster.create(pod("claim", volumes=[{"name": "v", "persistentVolumeClaim": {"claimName": "none"}}]))

@@ -102,7 +102,11 @@ def test_logs_are_kept_by_lines_and_pieces_of_16_kib(cluster: FakeCluster, api: 
 
 
 def test_since_is_of_whole_seconds(cluster: FakeCluster, api: Client) -> None:
-    run(cluster, "one", "import time\nprint('a')\ntime.sleep(1.2)\nprint('b')\ntime.sleep(.01)\nprint('c')")
+    run(
+        cluster,
+        "one",
+        "import time\nprint('a')\ntime.sleep(2.1 - time.time() % 1)\nprint('b')\ntime.sleep(.01)\nprint('c')",
+    )
     phase(cluster, "one", "Succeeded")
     log = f"{PODS}/one/log"
     stamps = {

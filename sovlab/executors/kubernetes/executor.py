@@ -68,6 +68,7 @@ class KubernetesExecutor:
         self._mission = Mission(target, login, place, str(state)) if couriers else None
         self._api = Api(login)
         self._objects = Objects(self._api, place.namespace)
+        self._records = ours.Records(target)
         self.kept = Kept(state / "clusters" / target)
         self._bucket = Bucket(place.bucket, place.s3_endpoint) if place.bucket else None
         self._volume = Volume(self._api, place) if place.claim else None
@@ -137,14 +138,7 @@ class KubernetesExecutor:
     def records(self) -> list[JobRecord]:
         """See `Executor.records`."""
         with self._objects.watched() as watched:
-            pods = watched.pods()
-            found = [
-                self._record(obj, pods.get(obj["metadata"]["name"], []))
-                for obj in watched.workloads()
-                if is_job_id(obj["metadata"]["name"])
-            ]
-        found += self.kept.all_buried()
-        return sorted(found, key=lambda r: (r.status.submitted or 0.0, r.id), reverse=True)
+            return self._records.newest_first(watched, self.kept.all_buried())
 
     def events(
         self, job_id: str, *, follow: bool = True, offset: Cursor = 0, stop: threading.Event | None = None

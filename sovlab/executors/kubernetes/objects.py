@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import operator
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypedDict
 
 import msgspec
 
@@ -32,6 +33,67 @@ _ANNOTATIONS = (
     names.INDEX,
 )
 _LABELS = (names.JOB, names.MANAGED_BY, names.QUEUE, names.INDEX)
+
+
+class _Owner(TypedDict, total=False):
+    kind: str
+
+
+class _Meta(TypedDict, total=False):
+    name: str
+    uid: str
+    resourceVersion: str
+    creationTimestamp: str | None
+    deletionTimestamp: str | None
+    labels: dict[str, str] | None
+    annotations: dict[str, str] | None
+    ownerReferences: list[_Owner] | None
+
+
+class _Container(TypedDict, total=False):
+    name: str
+    image: str
+
+
+class _Spec(TypedDict, total=False):
+    suspend: bool | None
+    completions: int | None
+    parallelism: int | None
+    replicatedJobs: Any
+    nodeName: str | None
+    containers: list[_Container] | None
+
+
+class _Condition(TypedDict, total=False):
+    type: str
+    status: str
+    reason: str | None
+    message: str | None
+    lastTransitionTime: str | None
+
+
+class _ContainerStatus(TypedDict, total=False):
+    name: str
+    image: str | None
+    state: Any
+
+
+class _Status(TypedDict, total=False):
+    phase: str
+    reason: str | None
+    message: str | None
+    startTime: str | None
+    conditions: list[_Condition] | None
+    containerStatuses: list[_ContainerStatus] | None
+
+
+class Shape(TypedDict, total=False):
+    """What is read of a Job, a JobSet or a Pod in a list."""
+
+    kind: str
+    metadata: _Meta
+    spec: _Spec
+    status: _Status
 
 
 class Kind:
@@ -125,6 +187,47 @@ def record(obj: Object, pods: list[Object], target: str, *, why: str = "") -> Jo
     return JobRecord(id=job_id, target=target, spec=spec, status=found)
 
 
+class Records:
+    """The records of all workloads. One of a job that has ended is made once, and kept while nothing changes.
+
+    Args:
+        target: name of the target.
+    """
+
+    def __init__(self, target: str) -> None:
+        self._target = target
+        self._kept: dict[str, tuple[Object, list[Object], JobRecord]] = {}
+
+    def newest_first(self, watched: Watched, others: Iterable[JobRecord] = ()) -> list[JobRecord]:
+        """All of them as they are now, and others."""
+        pods, known = watched.pods(), self._kept
+        kept: dict[str, tuple[Object, list[Object], JobRecord]] = {}
+        found = [*others]
+        for obj in watched.workloads():
+            job_id = obj["metadata"]["name"]
+            mine = pods.get(job_id, _NONE)
+            last = known.get(job_id)
+            # Objects are replaced by what is newer, never changed.
+            if last is not None and last[0] is obj and _are_same(last[1], mine):
+                kept[job_id] = last
+                found.append(last[2])
+            elif is_job_id(job_id):
+                made = record(obj, mine, self._target)
+                found.append(made)
+                if made.status.state.ended:
+                    kept[job_id] = (obj, mine, made)
+        self._kept = kept
+        found.sort(key=lambda r: (r.status.submitted or 0.0, r.id), reverse=True)
+        return found
+
+
+_NONE: list[Object] = []
+
+
+def _are_same(some: list[Object], others: list[Object]) -> bool:
+    return len(some) == len(others) and all(map(operator.is_, some, others))
+
+
 class Objects:
     """The workloads and pods of a namespace, each kind with one watch for the whole process.
 
@@ -166,7 +269,7 @@ class Objects:
         """What is known of a collection."""
         with self._lock:
             if path not in self._caches:
-                self._caches[path] = Cache(self._api, path, names.SELECTOR, trim=trim)
+                self._caches[path] = Cache(self._api, path, names.SELECTOR, shape=Shape, trim=trim)
             return self._caches[path]
 
     @contextlib.contextmanager
