@@ -58,8 +58,12 @@ check: format lint types layers
 format: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 
+# shellcheck has no package for some machines, e.g. Linux on ARM.
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
+	$(BIN)/hadolint --config images/.hadolint.yaml images/runtime/*/Containerfile
+	@if [ -x $(BIN)/shellcheck ]; then $(BIN)/shellcheck images/build images/runtime/prepare; \
+	  else echo "Without shellcheck: it cannot be had here"; fi
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
