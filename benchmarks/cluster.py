@@ -18,7 +18,7 @@ from benchmarks.measuring import CaseFailed
 if TYPE_CHECKING:
     from benchmarks.place import Place
 
-_HERE = Path(__file__).parents[1]
+_TESTS = Path(__file__).parents[1]
 _LABELS = {"pod-security.kubernetes.io/enforce": "restricted"}
 _AT_ONCE = 500
 """Objects that are told to a driver at a time."""
@@ -52,6 +52,7 @@ class Cluster:
         is_real: whether it is one.
         login: kubeconfig and context.
         image: for pods.
+        connecting: seconds that each fresh process of sovlab took until it could ask for something.
     """
 
     def __init__(self, place: Place, server: Server | None) -> None:
@@ -59,7 +60,7 @@ class Cluster:
         self._fake: Driver | None = None
         self.is_real = server is not None
         if server is None:
-            environ = {**place.environ, "PYTHONPATH": str(_HERE)}
+            environ = {**place.environ, "PYTHONPATH": str(_TESTS)}
             self._fake = Driver(place.python, "fake_apiserver", place.scratch, environ)
             kubeconfig = Path(self._fake.call("kubeconfig")["path"])
             server = Server(kubeconfig=kubeconfig, image="registry.site/sovlab-cpu:1")
@@ -67,6 +68,7 @@ class Cluster:
         context = server.context or yaml.safe_load(path.read_text())["current-context"]
         self.login = {"kubeconfig": str(path), "context": str(context)}
         self.image = server.image
+        self.connecting: list[float] = []
         self._bare = Driver(place.python, "kube_bare", place.scratch, place.environ)
         told = self._bare.call("connect", **self.login)
         self.name = f"Kubernetes {told['version']}" if self.is_real else "the fake API server"
@@ -116,7 +118,7 @@ class Cluster:
         """
         told = {"namespace": namespace, "image": self.image, "cpu": 0.05, "memory": 64 << 20, **target}
         with self._place.driver("kube_client", state=state) as driver:
-            driver.call("connect", **self.login, **told)
+            self.connecting.append(driver.seconds("connect", **self.login, **told))
             yield driver
 
     @contextlib.contextmanager
@@ -162,4 +164,19 @@ class Cluster:
             if self._fake is not None:
                 self._fake.call("fill", namespace=namespace, objects=objects)
             else:
-                self._bare.call("fill", path=path, objects=objects)
+                self._bare.call("fill", path=path, objects=[_by_the_server(job) for job in objects])
+
+
+def _by_the_server(job: dict[str, Any]) -> dict[str, Any]:
+    """A Job without what the server sets for a new one."""
+    meta, spec = job["metadata"], job["spec"]
+    uid, template = meta["uid"], spec["template"]
+    labels = {k: v for k, v in template["metadata"]["labels"].items() if uid != v and "job-name" not in k}
+    return {
+        **job,
+        "metadata": {k: v for k, v in meta.items() if k != "uid"},
+        "spec": {
+            **{k: v for k, v in spec.items() if k != "selector"},
+            "template": {**template, "metadata": {**template["metadata"], "labels": labels}},
+        },
+    }

@@ -2,7 +2,7 @@
 
 sovlab: what brings a payload and fetches results, with the checks that it is there and whole. Against:
 ``kubectl exec -i … cat >file`` and ``kubectl exec … cat file``. All use the same container in turns, and on
-this side a file system in memory where there is one; bytes are random, and dirty pages are written out before.
+this side a file system in memory where there is one. Bytes are random; dirty pages are written out before.
 """
 
 from __future__ import annotations

@@ -287,8 +287,8 @@ def pending(job: Job, name: str) -> PendingResultError:
             f"{name!r} was not made: job {record.name} {state}.",
             record.status.message or f"See %sovlogs {record.id}.",
         )
-    elapsed = record.status.elapsed(time.time())
-    since = f" for {format_clock(elapsed)}" if state is JobState.RUNNING and elapsed is not None else ""
+    elapsed = record.status.elapsed(time.time()) or 0.0
+    since = f" for {format_clock(elapsed)}" if state is JobState.RUNNING and elapsed >= 1 else ""
     return PendingResultError(
         f"{name!r} comes from job {record.name}, which has not ended yet ({state}{since}).",
         f"Wait for it with %sovwait {record.id}.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,8 @@ class Api:
     """A pool of connections to one server."""
 
     def __init__(self, kubeconfig: str, context: str) -> None:
+        # A validator, where one is installed, takes seconds to import, and nothing here uses it.
+        sys.modules.setdefault("kubernetes_validate", None)  # type: ignore[arg-type]
         from kubernetes import client, config
 
         settings = client.Configuration()

@@ -34,14 +34,16 @@ def double(number: int) -> int:
     return 2 * number
 
 
-def connect(**target: Any) -> dict[str, Any]:
-    """Define the target; it is connected to at the first call."""
+def connect(**target: Any) -> float:
+    """Define the target; seconds until the server has said what it is, and could be asked more."""
     global CLIENT, NAMESPACE
+    begun = time.perf_counter()
     NAMESPACE = target["namespace"]
     state = Path(os.environ["SOVLAB_STATE_DIR"])
     found = Target(name="cluster", executor="kubernetes", cluster=Cluster(**target))
     CLIENT = Client(Settings(state=state, target="cluster", targets={"cluster": found}))
-    return {}
+    _executor()._objects.kinds()
+    return time.perf_counter() - begun
 
 
 def trivial() -> dict[str, Any]:

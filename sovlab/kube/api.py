@@ -28,6 +28,7 @@ CONNECT, READ = 10.0, 30.0
 PATIENCE = 30.0
 """Seconds for which a call is tried again while the server is overloaded or cannot be reached."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+JITTER = random.Random()  # noqa: S311 - a source of our own: a seed that the user has set is theirs
 _PASSING = (429, 500, 502, 503, 504)
 _PATCHES = {
     "merge": "application/merge-patch+json",
@@ -193,7 +194,7 @@ class Api:
             asked = float(told) if told else 0.0
         except ValueError:
             asked = 0.0  # the form with a date; API servers do not send it
-        wait = asked + pause * random.uniform(0.5, 1.5)  # noqa: S311 - so that clients do not return together
+        wait = asked + pause * JITTER.uniform(0.5, 1.5)  # so that clients do not return together
         return wait if time.monotonic() + wait < end else None
 
     def _connected(self) -> Connection:

@@ -104,11 +104,15 @@ def _may_say_more(
     job: Object, current: Sequence[Object], found: Sequence[Ended], failed: Object | None
 ) -> bool:
     """Whether pods of a job that is over have yet to say how they ended; the news of them may be late."""
-    late = any(map(is_active, current))
+    late = [pod for pod in current if is_active(pod)]
     if failed is None:
-        return late
+        return bool(late)
+    when = _number(_annotations(job).get(names.CANCELLED))
+    if when is not None:  # what had not started by then has nothing to say
+        late = [pod for pod in late if (since := running_since(pod)) is not None and since < int(when)]
     # Of several nodes, the one that failed may be gone already; the others are told to end.
-    return late and not found and (nodes(job) == 1 or failed.get("reason") == "DeadlineExceeded")
+    alone = nodes(job) == 1 or failed.get("reason") == "DeadlineExceeded"
+    return bool(late) and not found and alone
 
 
 def _ended(
@@ -187,7 +191,7 @@ def _waiting_or_running(
     told, all_of_it, suspended = _annotations(job), nodes(job), _is_suspended(job)
     running = [(since, pod) for pod in current if (since := running_since(pod)) is not None]
     requeued = bool(found) and (suspended or (all_of_it == 1 and found[0].disrupted))
-    again = "requeued: " if requeued and not why.startswith("requeued") else ""
+    again = "requeued: " if requeued else ""
     begun = [since for since, _ in running] + [
         since for e in found if (since := seconds(e.state.get("startedAt"))) is not None
     ]
@@ -212,8 +216,8 @@ def _waiting_or_running(
         return replace(base, message=text)
     if suspended and queue:
         text = f"waiting: {why}" if why else f"waiting in queue {queue}"
-        text = why if why.startswith("requeued") else text
-        return replace(base, state=JobState.QUEUED, reason=Reason.WAITING, message=again + text)
+        text = why if why.startswith("requeued") else again + text
+        return replace(base, state=JobState.QUEUED, reason=Reason.WAITING, message=text)
     if suspended:
         text = "suspended in the cluster by somebody" + (f": {why}" if why else "")
         return replace(base, state=JobState.SUSPENDED, message=text)

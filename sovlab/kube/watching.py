@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import queue
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from sovlab.kube.api import Api, parsed
+from sovlab.kube.api import JITTER, Api, parsed
 from sovlab.kube.errors import ApiError, ClusterError, Gone, Unreachable
 
 PAGE = 500
@@ -185,7 +184,7 @@ class Cache:
                     self._fail(error)
                     if isinstance(error, ApiError) and not self._listed:
                         return
-                time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311
+                time.sleep(pause * JITTER.uniform(0.5, 1.5))
                 pause = min(pause * 2, _LONGEST_PAUSE)
         finally:
             with self._changed:

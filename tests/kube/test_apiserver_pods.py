@@ -530,6 +530,9 @@ def test_a_drained_node_gets_no_pods(cluster: FakeCluster, lab: Lab) -> None:
     first = eventually(lambda: [p for p in lab.pods("one") if p["status"]["phase"] == "Running"])[0]
     here = first["spec"]["nodeName"]
     cluster.drain(here)
+    eventually(
+        lambda: "node.kubernetes.io/unschedulable" in str(cluster.get("nodes", here)["spec"].get("taints"))
+    )
     moved = eventually(lambda: [p for p in lab.pods("one") if p["spec"].get("nodeName") not in (None, here)])
     assert moved
     cluster.create(pod("two", nodeSelector={"kubernetes.io/hostname": here}))
@@ -545,8 +548,16 @@ def test_a_lost_node_takes_its_pods_along(cluster: FakeCluster, lab: Lab) -> Non
     here, name = first["spec"]["nodeName"], first["metadata"]["name"]
     file = cluster.pod_directory(name) / "containers/main/pid"
     pid = int(eventually(lambda: file.exists() and file.read_text()))
+    connection, response = Client(cluster, timeout=1).open(
+        "GET", f"{PODS}/{name}/log", query={"follow": "true"}
+    )
     cluster.kill_node(here)
     eventually(lambda: not alive(pid))
+    # Nobody ends the stream of a node without power.
+    with pytest.raises(TimeoutError):
+        response.read(1)
+    connection.close()
+    assert Client(cluster).get(f"{PODS}/{name}/log").message.endswith("connect: no route to host")
     lost = lab.until(name, lambda found: "deletionTimestamp" in found["metadata"])
     assert condition(lost, "DisruptionTarget")["reason"] == "DeletionByTaintManager"
     # Nobody can say that the pod has ended: it stays, and is not replaced, until its node is gone for good.

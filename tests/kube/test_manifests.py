@@ -213,7 +213,7 @@ def test_the_strict_schema_finds_a_misspelt_field() -> None:
 
 def test_schemas_from_1_34_to_the_newest_are_used() -> None:
     assert VERSIONS[0] == "1.34"
-    assert len(VERSIONS) >= 3
+    assert VERSIONS[-1] == utils.latest_version().rpartition(".")[0]
 
 
 _BOOL, _COUNT, _TEXT = (bool,), (int,), (str,)

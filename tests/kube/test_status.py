@@ -372,7 +372,7 @@ BEFORE: dict[str, tuple[JobStatus, str, str]] = {
             why="requeued, because a job with a higher priority took its place; in queue gpu",
         ),
         "queued",
-        "waiting: requeued, because a job with a higher priority took its place; in queue gpu",
+        "requeued, because a job with a higher priority took its place; in queue gpu",
     ),
     "suspended": (told(job(suspend=True)), "suspended", "suspended in the cluster by somebody"),
     "evicted": (

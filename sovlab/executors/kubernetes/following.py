@@ -127,6 +127,7 @@ class Following:
         self._nonce = ""
         self._seen: set[str | None] = set()
         self._again = False
+        self._changed = True
 
     def events(self) -> Iterator[Event]:
         """See `Executor.events`."""
@@ -143,6 +144,7 @@ class Following:
         last: JobStatus | None = None
         missing_since: float | None = None
         while True:
+            self._changed = False
             obj = self._watched.workload(self._job_id)
             if obj is None:
                 buried = self._gone()
@@ -170,10 +172,14 @@ class Following:
                 if over and current is not None:
                     yield StatusChanged(status=current)
                 return
-            if self._stop is not None and self._stop.is_set():
-                return
             waits = current is None or current.state in (JobState.PENDING, JobState.QUEUED)
-            yield from self._take(0.1 if self._stop is not None else (_LOOK if waits else 60.0))
+            end = time.monotonic() + (0.1 if obj is None else _LOOK if waits else 60.0)
+            # What the job prints changes nothing of its status, which takes longer to make than a line
+            # takes to read.
+            while not self._changed and (left := end - time.monotonic()) > 0:
+                if self._stop is not None and self._stop.is_set():
+                    return
+                yield from self._take(left if self._stop is None else min(left, 0.1))
 
     def _marked(self, current: JobStatus, pods: list[Object]) -> JobStatus:
         """The status, with a word of it where pods that were there have gone and others take their place."""
@@ -208,7 +214,9 @@ class Following:
         try:
             item = self.inbox.get(timeout=timeout) if timeout else self.inbox.get_nowait()
             while True:
-                if item is not None:
+                if item is None:
+                    self._changed = True
+                else:
                     yield from self._event(*item)
                 item = self.inbox.get_nowait()
         except queue.Empty:

@@ -10,7 +10,8 @@ import queue
 import signal
 from pathlib import Path
 
-from .cluster import FakeCluster, Node
+from .cluster import FakeCluster
+from .handles import Node
 
 
 def main() -> None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from . import kinds as known
 from . import kubeconfig
@@ -21,13 +19,14 @@ from .controllers.garbage import GarbageCollector
 from .controllers.jobs import Jobs
 from .controllers.kueue import Kueue, suspend
 from .controllers.namespaces import Claims, Namespaces, Quotas
-from .controllers.nodes import Evictions, NodeLifecycle, new_node
+from .controllers.nodes import Evictions, NodeLifecycle
 from .controllers.plane import Plane
 from .controllers.scheduler import Scheduler
 from .events import Recorder
 from .faults import Faults
 from .front.server import Front
-from .kinds import CORE, JOBSETS, KUEUE, NAMESPACES, NODES, PODS, SERVICES, STORAGECLASSES, Kind, Kinds
+from .handles import Handles, Node
+from .kinds import CORE, JOBSETS, KUEUE, NAMESPACES, NODES, SERVICES, STORAGECLASSES, Kinds
 from .kubelet.containers import Site
 from .kubelet.environment import Environment
 from .kubelet.images import Images
@@ -36,25 +35,7 @@ from .kubelet.network import Network
 from .kubelet.volumes import Volumes
 from .registry import Registry
 from .rules.table import ruleset
-from .store import Object, Store
-from .values import now
-
-
-@dataclass
-class Node:
-    """A node to start with.
-
-    Attributes:
-        name: of the node.
-        resources: what it has, e.g. `{"cpu": 4, "memory": "8Gi", "nvidia.com/gpu": 2}`.
-        labels: beside the host name.
-        taints: as in its spec.
-    """
-
-    name: str = "node-1"
-    resources: Mapping[str, Any] = field(default_factory=lambda: {"cpu": "8", "memory": "16Gi"})
-    labels: Mapping[str, str] = field(default_factory=dict)
-    taints: Sequence[Object] = ()
+from .store import Store
 
 
 @dataclass
@@ -80,7 +61,7 @@ class Record:
     took: float = 0.0
 
 
-class FakeCluster:
+class FakeCluster(Handles):
     """A Kubernetes cluster on this machine: an API over HTTPS, controllers, nodes that run real processes.
 
     Use it as a context; leaving it ends every process that it started.
@@ -165,7 +146,7 @@ class FakeCluster:
             self.users.add(name, tuple(rules))
         self._front = Front(self, self._certificates.context())
         self._failures: list[str] = []
-        self._plane = Plane(self.store, self._failures)
+        self.plane = Plane(self.store, self._failures)
         recorder = Recorder(self.registry)
         network = Network(self.store)
         self.volumes = Volumes(self.store, directory / "claims", self._service_token)
@@ -191,7 +172,7 @@ class FakeCluster:
         )
         self.evictions = Evictions(self.registry)
         self._furnisher = Namespaces(self.registry, self._certificates.ca.read_text())
-        self._lifecycle = NodeLifecycle(self.registry, self.kubelets, node_grace, toleration_hurry)
+        self.lifecycle = NodeLifecycle(self.registry, self.kubelets, node_grace, toleration_hurry)
         for controller in (
             Scheduler(self.registry, recorder),
             self.kubelets,
@@ -200,20 +181,20 @@ class FakeCluster:
             self._furnisher,
             Claims(self.registry),
             Quotas(self.registry),
-            self._lifecycle,
+            self.lifecycle,
         ):
-            self._plane.add(controller)
+            self.plane.add(controller)
         self.kueue: Kueue | None = None
         if kueue:
             self.kueue = Kueue(self.registry, recorder)
             self.registry.webhooks.append(suspend)
-            self._plane.add(self.kueue)
+            self.plane.add(self.kueue)
         if jobset or trainer:
             self.registry.webhooks.append(jobsets.default)
-            self._plane.add(jobsets.JobSets(self.registry, recorder))
+            self.plane.add(jobsets.JobSets(self.registry, recorder))
         if trainer:
             self.registry.webhooks.append(trainjobs.Admission(self.store))
-            self._plane.add(trainjobs.TrainJobs(self.registry, recorder))
+            self.plane.add(trainjobs.TrainJobs(self.registry, recorder))
         self._lock = threading.Lock()
 
     def __enter__(self) -> FakeCluster:
@@ -228,24 +209,24 @@ class FakeCluster:
         """Starts everything."""
         self._furnish()
         self.start_api()
-        self._plane.start()
+        self.plane.start()
         return self
 
     def stop(self) -> None:
         """Ends everything: the API, the controllers, and all processes of all pods."""
         self._front.stop()
-        self._plane.stop()
+        self.plane.stop()
         self.kubelets.stop()
 
     def start_api(self) -> None:
         """The API serves (again), on the same port; the controllers go on."""
         self._front.start(self._port)
         self._site.api = ("127.0.0.1", str(self._front.port))
-        self._plane.pause(False)
+        self.plane.pause(False)
 
     def stop_api(self) -> None:
         """The API is gone: connections are cut and refused, controllers rest, processes go on."""
-        self._plane.pause(True)
+        self.plane.pause(True)
         self._front.stop()
 
     @property
@@ -306,155 +287,6 @@ class FakeCluster:
             self.requests.append(record)
         return record
 
-    def get(self, kind: str, name: str, namespace: str | None = None) -> Object | None:
-        """An object as it is now, with kind and apiVersion; None if there is none."""
-        found = self.kinds.called(kind)
-        entry = self.store.get(found, (namespace or self.namespace) if found.namespaced else "", name)
-        return self._whole(found, entry.copy()) if entry else None
-
-    def list(self, kind: str, namespace: str | None = None) -> list[Object]:
-        """The objects of a kind, of all namespaces if none is given."""
-        found = self.kinds.called(kind)
-        return [self._whole(found, entry.copy()) for entry in self.store.all(found, namespace or "")]
-
-    def create(self, obj: Object, namespace: str | None = None) -> Object:
-        """Creates an object as the admin, past HTTP and its faults."""
-        kind = self.kinds.of(obj["apiVersion"], obj["kind"])
-        assert kind is not None, obj["kind"]
-        place = obj["metadata"].get("namespace") or namespace or self.namespace
-        entry = self.registry.create(kind, place if kind.namespaced else "", obj, Call())
-        return self._whole(kind, entry.copy())
-
-    def update(
-        self, kind: str, name: str, edit: Callable[[Object], Any], namespace: str | None = None, sub: str = ""
-    ) -> None:
-        """Changes an object as the admin, past HTTP and its faults."""
-        found = self.kinds.called(kind)
-        self.registry.change(
-            found, (namespace or self.namespace) if found.namespaced else "", name, Call(), edit, sub
-        )
-
-    def delete(self, kind: str, name: str, namespace: str | None = None, **options: Any) -> None:
-        """Deletes an object as the admin, past HTTP and its faults; options are those of Call."""
-        found = self.kinds.called(kind)
-        self.registry.delete(
-            found, (namespace or self.namespace) if found.namespaced else "", name, Call(**options)
-        )
-
-    def fill(self, kind: str, objects: Iterable[Object]) -> None:
-        """Puts many objects into the store as they are; controllers do not act on them until they change."""
-        found = self.kinds.called(kind)
-        whole = [_complete(obj, self.namespace, found) for obj in objects]
-        with self._plane.deaf():
-            self.store.fill(found, whole)
-
-    def compact(self) -> None:
-        """Forgets the history: every resourceVersion that a client has is too old from now on."""
-        self.store.compact()
-
-    def evict(self, pod: str, namespace: str | None = None, grace: int | None = None) -> None:
-        """Evicts a pod, as a drain does."""
-        self.evictions.post(namespace or self.namespace, pod, Call(grace=grace))
-
-    def drain(self, node: str, grace: int | None = None) -> None:
-        """Cordons a node and evicts its pods."""
-        self.cordon(node)
-        for pod in self.list("pods"):
-            if pod["spec"].get("nodeName") == node and pod["status"]["phase"] not in ("Succeeded", "Failed"):
-                self.evict(pod["metadata"]["name"], pod["metadata"]["namespace"], grace)
-
-    def cordon(self, node: str, on: bool = True) -> None:
-        """Marks a node as unschedulable, or as schedulable again."""
-
-        def edit(obj: Object) -> None:
-            obj["spec"]["unschedulable"] = on
-
-        self.update("nodes", node, edit)
-
-    def add_node(self, node: Node) -> None:
-        """A further node registers."""
-        obj = new_node(node.name, dict(node.resources), dict(node.labels), list(node.taints))
-        self.registry.create(NODES, "", obj, Call("system:node:" + node.name, manager="kubelet"))
-
-    def kill_node(self, node: str, *, remove: bool = False) -> None:
-        """A node loses its power: its processes are gone, and its kubelet says nothing any more.
-
-        Args:
-            node: its name.
-            remove: the Node object is deleted too, as a cloud's controller does; else pods stay Terminating.
-        """
-        self.kubelets.power_off(node)
-        self._plane.enqueue(self._lifecycle, ("", node))
-        if remove:
-            self.delete("nodes", node)
-
-    def revive_node(self, node: str) -> None:
-        """The node is back; what ran on it has failed."""
-        self.kubelets.power_on(node)
-        self._plane.enqueue(self._lifecycle, ("", node))
-
-    def add_queue(
-        self,
-        name: str,
-        quotas: Mapping[str, Any],
-        *,
-        namespace: str | None = None,
-        cluster_queue: str | None = None,
-        preempt: bool = False,
-        strict: bool = False,
-        node_labels: Mapping[str, str] | None = None,
-    ) -> None:
-        """A LocalQueue with a ClusterQueue behind it, and a flavor of its name.
-
-        Args:
-            name: of the LocalQueue.
-            quotas: resource → how much all its Jobs may use.
-            namespace: of the LocalQueue.
-            cluster_queue: its name, by default that of the LocalQueue with `-all`.
-            preempt: whether a higher priority class ends what has a lower one.
-            strict: whether the first in the queue holds back those behind it.
-            node_labels: of the flavor.
-        """
-        behind = cluster_queue or f"{name}-all"
-        version = known.CLUSTERQUEUES.api_version
-        resources = [{"name": key, "nominalQuota": str(value)} for key, value in quotas.items()]
-        flavors = [{"name": behind, "resources": resources}]
-        spec = {
-            "namespaceSelector": {},
-            "queueingStrategy": "StrictFIFO" if strict else "BestEffortFIFO",
-            "preemption": {"withinClusterQueue": "LowerPriority" if preempt else "Never"},
-            "resourceGroups": [{"coveredResources": list(quotas), "flavors": flavors}],
-        }
-        labels = {"nodeLabels": dict(node_labels)} if node_labels else {}
-        self.create(
-            {"apiVersion": version, "kind": "ResourceFlavor", "metadata": {"name": behind}, "spec": labels}
-        )
-        self.create(
-            {"apiVersion": version, "kind": "ClusterQueue", "metadata": {"name": behind}, "spec": spec}
-        )
-        local = {"apiVersion": version, "kind": "LocalQueue", "metadata": {"name": name}}
-        self.create({**local, "spec": {"clusterQueue": behind}}, namespace)
-
-    def pod_directory(self, pod: str, namespace: str | None = None) -> Path:
-        """Where a pod's files are on this machine."""
-        found = self.get("pods", pod, namespace)
-        assert found is not None
-        return self.directory / "pods" / found["metadata"]["uid"]
-
-    def wait(self, check: Callable[[], Any], timeout: float = 30.0) -> Any:
-        """Waits until a function returns something true, and returns that."""
-        deadline = time.monotonic() + timeout
-        while True:
-            found = check()
-            if found:
-                return found
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"not within {timeout} s")
-            time.sleep(0.01)
-
-    def _whole(self, kind: Kind, obj: Object) -> Object:
-        return {"kind": kind.kind, "apiVersion": kind.api_version, **obj}
-
     def _furnish(self) -> None:
         for name in self._namespaces:
             if self.store.get(NAMESPACES, "", name) is None:
@@ -484,14 +316,3 @@ class FakeCluster:
             groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}")
             self.users.add(user, (), groups)
         return self.token(user)
-
-
-def _complete(obj: Object, namespace: str, kind: Kind) -> Object:
-    """An object for the store, with what every stored object has."""
-    metadata = {"uid": str(uuid.uuid4()), "creationTimestamp": now(), **obj["metadata"]}
-    if kind.namespaced:
-        metadata.setdefault("namespace", namespace)
-    return {**obj, "metadata": metadata}
-
-
-__all__ = ["PODS", "FakeCluster", "Node", "Record"]

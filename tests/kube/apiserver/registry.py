@@ -14,8 +14,9 @@ import msgspec
 
 from . import managed, patching
 from .calls import Call
-from .errors import ApiError, about, already_exists, bad_options, bad_request, conflict, forbidden, not_found
-from .kinds import NAMESPACES, Kind, Kinds
+from .checks import check_name, check_namespace, check_preconditions, same
+from .errors import ApiError, already_exists, bad_options, bad_request, conflict, not_found
+from .kinds import Kind, Kinds
 from .problems import Problems
 from .rules import RuleSet, schema
 from .rules.meta import check_metadata
@@ -58,7 +59,7 @@ class Registry:
                 raise ApiError(500, "", "resourceVersion should not be set on objects to be created")
             if not metadata.get("name") and metadata.get("generateName"):
                 metadata["name"] = generated(metadata["generateName"])
-            self._check_namespace(kind, namespace, metadata.get("name", ""))
+            check_namespace(self.store, kind, namespace, metadata.get("name", ""))
             if kind.custom and kind.has_status:
                 obj.pop("status", None)
             if kind.namespaced:
@@ -89,7 +90,7 @@ class Registry:
         """PUT: the object as given, or its status."""
         with self.store.lock:
             obj = self._read(kind, namespace, obj, call)
-            _check_name(obj, name)
+            check_name(obj, name)
             entry = self.get(kind, namespace, name)
             asked, have = obj["metadata"].get("uid"), entry.obj["metadata"]["uid"]
             if asked and asked != have:
@@ -111,7 +112,7 @@ class Registry:
             obj = patching.patched(content_type, current, patch, custom=kind.custom)
             obj = msgspec.json.decode(msgspec.json.encode(obj))
             obj = self._read(kind, namespace, obj, call)
-            _check_name(obj, name)
+            check_name(obj, name)
             return self._update(entry, obj, call, sub), False
 
     def change(
@@ -137,7 +138,7 @@ class Registry:
                 )
                 raise bad_options("DeleteOptions", "propagationPolicy", "FieldValueNotSupported", text)
             entry = self.get(kind, namespace, name)
-            _check_preconditions(kind, entry, call)
+            check_preconditions(kind, entry, call)
             rules.protect(entry.obj)
             obj = entry.copy()
             metadata = obj["metadata"]
@@ -198,7 +199,7 @@ class Registry:
                 )
             return self.create(kind, namespace, config, call, applying=True), True
         config = self._read(kind, namespace, config, call)
-        _check_name(config, name)
+        check_name(config, name)
         result = managed.applied(kind, entry.copy(), config, call.manager, now(), force=call.force, sub=sub)
         return self._update(entry, result, call, sub, applying=True), False
 
@@ -249,7 +250,7 @@ class Registry:
         else:
             rules.check_update(obj, old, problems)
         problems.raise_for(kind, name)
-        if _same(obj, old):
+        if same(obj, old):
             return entry
         if kind.has_generation and obj.get("spec") != old.get("spec"):
             metadata["generation"] = before.get("generation", 0) + 1
@@ -308,62 +309,3 @@ class Registry:
         if not kind.namespaced:
             obj["metadata"].pop("namespace", None)
         return obj
-
-    def _check_namespace(self, kind: Kind, namespace: str, name: str) -> None:
-        if not kind.namespaced:
-            return
-        found = self.store.get(NAMESPACES, "", namespace)
-        if found is None:
-            raise not_found(NAMESPACES, namespace)
-        if "deletionTimestamp" in found.obj["metadata"]:
-            error = forbidden(
-                kind,
-                name,
-                f"unable to create new content in namespace {namespace} because it is being terminated",
-            )
-            error.details = about(
-                kind,
-                name,
-                causes=[
-                    {
-                        "reason": "NamespaceTerminating",
-                        "message": f"namespace {namespace} is being terminated",
-                        "field": "metadata.namespace",
-                    }
-                ],
-            )
-            raise error
-
-
-def _same(new: Object, old: Object) -> bool:
-    """Whether an update changes nothing; who would manage it does not count."""
-
-    def plain(obj: Object) -> Object:
-        rest = {key: value for key, value in obj.items() if key not in ("metadata", "kind", "apiVersion")}
-        metadata = {k: v for k, v in obj["metadata"].items() if k not in ("managedFields", "resourceVersion")}
-        return {**rest, "metadata": metadata}
-
-    return plain(new) == plain(old)
-
-
-def _check_name(obj: Object, name: str) -> None:
-    found = obj["metadata"].get("name", "")
-    if found != name:
-        raise bad_request(f"the name of the object ({found}) does not match the name on the URL ({name})")
-
-
-def _check_preconditions(kind: Kind, entry: Entry, call: Call) -> None:
-    metadata = entry.obj["metadata"]
-    for key, title, hint in (
-        ("uid", "UID", "The object might have been deleted and then recreated"),
-        ("resourceVersion", "ResourceVersion", "The object might have been modified"),
-    ):
-        asked = call.preconditions.get(key)
-        if asked is not None and asked != metadata[key]:
-            why = (
-                f"the {title} in the precondition ({asked}) does not match the {title} in record "
-                f"({metadata[key]}). {hint}"
-            )
-            name = entry.key[1]
-            text = f'Operation cannot be fulfilled on {kind.qualified} "{name}": {why}'
-            raise ApiError(409, "Conflict", text, details={**about(kind, name), "kind": kind.kind})

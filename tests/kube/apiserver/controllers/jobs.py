@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 from tests.kube.apiserver.calls import Call, controller
@@ -16,23 +15,25 @@ from tests.kube.apiserver.store import Change, Entry, Key, Object
 from tests.kube.apiserver.values import now, parse_time
 
 from . import jobpods
+from .jobstatus import (
+    Tally,
+    complete,
+    ends,
+    finished,
+    owner_of,
+    set_condition,
+    sooner,
+    tally_of,
+    time_left,
+    true_condition,
+    without_finalizer,
+)
 from .plane import Controller
 
 _COMPONENT = "job-controller"
 _LIMIT = ("BackoffLimitExceeded", "Job has reached the specified backoff limit")
 _LATE = ("DeadlineExceeded", "Job was active longer than specified deadline")
 _DONE = ("CompletionsReached", "Reached expected number of succeeded pods")
-
-
-@dataclass
-class Tally:
-    """A Job's pods, sorted."""
-
-    active: list[Object] = field(default_factory=list)
-    terminating: list[Object] = field(default_factory=list)
-    uncounted: list[Object] = field(default_factory=list)
-    ready: int = 0
-    restarts: int = 0
 
 
 class Jobs(Controller):
@@ -59,7 +60,7 @@ class Jobs(Controller):
         if kind is JOBS:
             yield entry.key
         elif kind is PODS:
-            owner = _owner(entry.obj)
+            owner = owner_of(entry.obj)
             if owner is not None:
                 key = (entry.key[0], owner["name"])
                 if self._delay and change.old is not None:
@@ -87,16 +88,16 @@ class Jobs(Controller):
         suspended = bool(job["spec"].get("suspend"))
         if not suspended and not status.get("startTime"):
             status["startTime"] = now()
-        tally = _sort(pods, job)
+        tally = tally_of(pods, job)
         verdict = self._count(job, status, tally)
-        target = _condition(status, "FailureTarget") or _condition(status, "SuccessCriteriaMet")
+        target = true_condition(status, "FailureTarget") or true_condition(status, "SuccessCriteriaMet")
         wait = None
         if target is None:
             cause = verdict or self._failure(job, status, tally)
             if cause is not None:
-                target = _set(status, "FailureTarget", True, *cause)
-            elif _complete(job, status, tally):
-                target = _set(status, "SuccessCriteriaMet", True, *_DONE)
+                target = set_condition(status, "FailureTarget", True, *cause)
+            elif complete(job, status, tally):
+                target = set_condition(status, "SuccessCriteriaMet", True, *_DONE)
         if target is not None:
             for pod in tally.active:
                 self._delete(pod)
@@ -104,7 +105,7 @@ class Jobs(Controller):
             tally.active = []
         elif "deletionTimestamp" not in job["metadata"]:
             wait = self._manage(job, status, tally, suspended=suspended)
-            wait = _sooner(wait, _time_left(job, status))
+            wait = sooner(wait, time_left(job, status))
         status.update(active=len(tally.active), ready=tally.ready, terminating=len(tally.terminating))
         _suspension(self, job, status, suspended=suspended) if target is None else None
         self._write(key, status)
@@ -151,7 +152,7 @@ class Jobs(Controller):
         again = spec["template"]["spec"]["restartPolicy"] == "OnFailure"
         if again and tally.restarts and tally.restarts >= max(limit, 1):
             return _LIMIT
-        left = _time_left(job, status)
+        left = time_left(job, status)
         return _LATE if left is not None and left <= 0 else None
 
     def _manage(self, job: Object, status: Object, tally: Tally, *, suspended: bool) -> float | None:
@@ -218,7 +219,7 @@ class Jobs(Controller):
 
     def _finish(self, job: Object, key: Key, status: Object, target: Object) -> None:
         good = target["type"] == "SuccessCriteriaMet"
-        _set(status, "Complete" if good else "Failed", True, target["reason"], target["message"])
+        set_condition(status, "Complete" if good else "Failed", True, target["reason"], target["message"])
         if good:
             status["completionTime"] = now()
         status.update(active=0, ready=0, terminating=0)
@@ -235,7 +236,7 @@ class Jobs(Controller):
         ttl = job["spec"].get("ttlSecondsAfterFinished")
         if ttl is None or "deletionTimestamp" in job["metadata"]:
             return None
-        end = max(parse_time(c["lastTransitionTime"]) for c in job["status"]["conditions"] if _ends(c))
+        end = max(parse_time(c["lastTransitionTime"]) for c in job["status"]["conditions"] if ends(c))
         left = end + ttl - time.time()
         if left > 0:
             return left
@@ -247,13 +248,13 @@ class Jobs(Controller):
     def _pods(self, job: Object) -> list[Object]:
         uid = job["metadata"]["uid"]
         found = self._registry.store.all(PODS, job["metadata"]["namespace"])
-        return [e.obj for e in found if (owner := _owner(e.obj)) is not None and owner["uid"] == uid]
+        return [e.obj for e in found if (owner := owner_of(e.obj)) is not None and owner["uid"] == uid]
 
     def _release_orphans(self, key: Key, job: Entry | None) -> None:
         """Pods without a Job are not held for one."""
         kept = job.obj["metadata"]["uid"] if job and "deletionTimestamp" not in job.obj["metadata"] else None
         for entry in self._registry.store.all(PODS, key[0]):
-            owner = _owner(entry.obj)
+            owner = owner_of(entry.obj)
             named = (entry.obj["metadata"].get("labels") or {}).get("job-name") == key[1]
             if (owner is None and named) or (owner and owner["name"] == key[1] and owner["uid"] != kept):
                 self._remove_finalizers([entry.obj])
@@ -261,7 +262,7 @@ class Jobs(Controller):
     def _remove_finalizers(self, pods: Iterable[Object]) -> None:
         for pod in pods:
             if jobpods.FINALIZER in (pod["metadata"].get("finalizers") or []):
-                self._on_pod(pod, _without_finalizer)
+                self._on_pod(pod, without_finalizer)
 
     def _on_pod(self, pod: Object, edit: Any) -> None:
         try:
@@ -300,89 +301,13 @@ class Jobs(Controller):
 _KEPT = ("ready", "terminating")
 
 
-def finished(job: Object) -> bool:
-    """Whether a Job is complete or has failed."""
-    return any(_ends(condition) for condition in (job.get("status") or {}).get("conditions") or [])
-
-
-def _ends(condition: Object) -> bool:
-    return condition["type"] in ("Complete", "Failed") and condition["status"] == "True"
-
-
-def _owner(pod: Object) -> dict[str, Any] | None:
-    for owner in pod["metadata"].get("ownerReferences") or []:
-        if owner.get("controller") and owner["kind"] == JOBS.kind:
-            return owner  # type: ignore[no-any-return]
-    return None
-
-
-def _sort(pods: list[Object], job: Object) -> Tally:
-    tally = Tally()
-    for pod in pods:
-        tally.restarts += jobpods.restarts(pod)
-        over = jobpods.succeeded(pod) or jobpods.failed(pod, job)
-        if over and jobpods.FINALIZER in (pod["metadata"].get("finalizers") or []):
-            tally.uncounted.append(pod)
-        if jobpods.active(pod):
-            tally.active.append(pod)
-            conditions = (pod.get("status") or {}).get("conditions") or []
-            tally.ready += any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
-        elif jobpods.terminating(pod):
-            tally.terminating.append(pod)
-    return tally
-
-
-def _complete(job: Object, status: Object, tally: Tally) -> bool:
-    wanted = job["spec"].get("completions")
-    if wanted is None:
-        return bool(status.get("succeeded", 0)) and not tally.active and not tally.terminating
-    return bool(status.get("succeeded", 0) >= wanted)
-
-
-def _time_left(job: Object, status: Object) -> float | None:
-    limit = job["spec"].get("activeDeadlineSeconds")
-    if limit is None or not status.get("startTime") or job["spec"].get("suspend"):
-        return None
-    return parse_time(status["startTime"]) + limit - time.time()
-
-
-def _sooner(one: float | None, other: float | None) -> float | None:
-    found = [wait for wait in (one, other) if wait is not None]
-    return max(0.0, min(found)) if found else None
-
-
-def _condition(status: Object, kind: str) -> Object | None:
-    found = (c for c in status["conditions"] if c["type"] == kind and c["status"] == "True")
-    return next(found, None)
-
-
-def _set(status: Object, kind: str, value: bool, reason: str, message: str) -> Object:
-    made = {
-        "type": kind,
-        "status": "True" if value else "False",
-        "lastProbeTime": now(),
-        "lastTransitionTime": now(),
-        "reason": reason,
-        "message": message,
-    }
-    status["conditions"] = [c for c in status["conditions"] if c["type"] != kind] + [made]
-    return made
-
-
 def _suspension(jobs: Jobs, job: Object, status: Object, *, suspended: bool) -> None:
     known = next((c for c in status["conditions"] if c["type"] == "Suspended"), None)
     if suspended and (known is None or known["status"] != "True"):
-        _set(status, "Suspended", True, "JobSuspended", "Job suspended")
+        set_condition(status, "Suspended", True, "JobSuspended", "Job suspended")
         status.pop("startTime", None)
         jobs._say(job, "Normal", "Suspended", "Job suspended")
     elif not suspended and known is not None and known["status"] == "True":
-        _set(status, "Suspended", False, "JobResumed", "Job resumed")
+        set_condition(status, "Suspended", False, "JobResumed", "Job resumed")
         status["startTime"] = now()
         jobs._say(job, "Normal", "Resumed", "Job resumed")
-
-
-def _without_finalizer(pod: Object) -> None:
-    left = [name for name in pod["metadata"].get("finalizers") or [] if name != jobpods.FINALIZER]
-    pod["metadata"]["finalizers"] = left
-    if not left:
-        del pod["metadata"]["finalizers"]

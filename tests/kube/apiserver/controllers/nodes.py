@@ -35,6 +35,8 @@ def new_node(name: str, resources: dict[str, Any], labels: dict[str, str], taint
                 "kubernetes.io/hostname": name,
                 "kubernetes.io/os": "linux",
                 "kubernetes.io/arch": "amd64",
+                "beta.kubernetes.io/os": "linux",
+                "beta.kubernetes.io/arch": "amd64",
                 **labels,
             },
         },
@@ -43,14 +45,12 @@ def new_node(name: str, resources: dict[str, Any], labels: dict[str, str], taint
             "capacity": capacity,
             "allocatable": {key: written(quantity(text), key) for key, text in capacity.items()},
             "conditions": [
-                {
-                    "type": "Ready",
-                    "status": "True",
-                    "lastHeartbeatTime": now(),
-                    "lastTransitionTime": now(),
-                    "reason": "KubeletReady",
-                    "message": "kubelet is posting ready status",
-                }
+                _condition(
+                    "MemoryPressure", "False", "KubeletHasSufficientMemory", "sufficient memory available"
+                ),
+                _condition("DiskPressure", "False", "KubeletHasNoDiskPressure", "no disk pressure"),
+                _condition("PIDPressure", "False", "KubeletHasSufficientPID", "sufficient PID available"),
+                _condition("Ready", "True", "KubeletReady", ""),
             ],
             "addresses": [
                 {"type": "InternalIP", "address": host_address(name)},
@@ -69,6 +69,17 @@ def new_node(name: str, resources: dict[str, Any], labels: dict[str, str], taint
                 "kubeProxyVersion": "",
             },
         },
+    }
+
+
+def _condition(kind: str, status: str, reason: str, what: str) -> Object:
+    return {
+        "type": kind,
+        "status": status,
+        "lastHeartbeatTime": now(),
+        "lastTransitionTime": now(),
+        "reason": reason,
+        "message": f"kubelet has {what}" if what else "kubelet is posting ready status",
     }
 
 
@@ -139,6 +150,7 @@ class NodeLifecycle(Controller):
             return None
         if name not in self._kubelets.dead:
             self._silent.pop(name, None)
+            self._cordon(name, node.obj)
             if any(taint["key"] == UNREACHABLE for taint in node.obj.get("spec", {}).get("taints") or []):
                 self._recover(name)
             return None
@@ -148,6 +160,23 @@ class NodeLifecycle(Controller):
             return left
         self._lose(name)
         return self._evict(name, since + self._grace)
+
+    def _cordon(self, name: str, node: Object) -> None:
+        """A cordoned node has a taint that says so."""
+        key, spec = "node.kubernetes.io/unschedulable", node.get("spec") or {}
+        tainted = any(taint["key"] == key for taint in spec.get("taints") or [])
+
+        def edit(obj: Object) -> None:
+            rest = [taint for taint in obj["spec"].get("taints") or [] if taint["key"] != key]
+            new = (
+                [{"key": key, "effect": "NoSchedule", "timeAdded": now()}]
+                if spec.get("unschedulable")
+                else []
+            )
+            obj["spec"]["taints"] = rest + new
+
+        if tainted != bool(spec.get("unschedulable")):
+            self._registry.change(NODES, "", name, self._call, edit)
 
     def _lose(self, name: str) -> None:
         def edit(obj: Object) -> None:

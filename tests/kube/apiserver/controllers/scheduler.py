@@ -11,7 +11,7 @@ from tests.kube.apiserver.errors import ApiError
 from tests.kube.apiserver.events import Recorder
 from tests.kube.apiserver.kinds import CLAIMS, NODES, PODS, Kind
 from tests.kube.apiserver.registry import Registry
-from tests.kube.apiserver.rules.podspec import requests_of
+from tests.kube.apiserver.rules.resources import requests_of
 from tests.kube.apiserver.selectors import expression_matches
 from tests.kube.apiserver.store import Change, Key, Object
 from tests.kube.apiserver.values import now, quantity

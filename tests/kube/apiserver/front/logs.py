@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from tests.kube.apiserver.errors import ApiError, bad_request
 from tests.kube.apiserver.kinds import PODS, Kind
-from tests.kube.apiserver.kubelet.containers import Slot
 from tests.kube.apiserver.kubelet.logs import ContainerLog, LogEntry, LogFile
+from tests.kube.apiserver.kubelet.slots import Slot
 from tests.kube.apiserver.problems import Problems
 from tests.kube.apiserver.store import Object
 from tests.kube.apiserver.values import nano, parse_time
@@ -116,14 +116,21 @@ def chosen(pod: Object, asked: str) -> str:
 def _find(handler: ApiHandler, pod: Object, name: str, options: Options) -> ContainerLog:
     kubelets, node = handler.cluster.kubelets, pod["spec"]["nodeName"]
     if node in kubelets.dead:
-        path = f"https://{pod['status'].get('hostIP')}:10250/containerLogs/{pod['metadata']['namespace']}/"
-        message = f'Get "{path}{pod["metadata"]["name"]}/{name}": dial tcp: connect: no route to host'
-        raise ApiError(500, "", message)
+        metadata = pod["metadata"]
+        raise unreachable(pod, f"containerLogs/{metadata['namespace']}/{metadata['name']}/{name}")
     worker = kubelets.worker(pod)
     slot = worker.slot(name) if worker else None
     if slot is None:
         raise bad_request(f'container "{name}" in pod "{pod["metadata"]["name"]}" is not available')
     return _of(slot, pod["metadata"]["name"], options)
+
+
+def unreachable(pod: Object, path: str) -> ApiError:
+    """The kubelet of a pod's node does not answer."""
+    address = pod["status"].get("hostIP", "")
+    return ApiError(
+        500, "", f'Get "https://{address}:10250/{path}": dial tcp {address}:10250: connect: no route to host'
+    )
 
 
 def _of(slot: Slot, pod: str, options: Options) -> ContainerLog:

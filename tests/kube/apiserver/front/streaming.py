@@ -14,13 +14,13 @@ from tests.kube.apiserver.auth import Attributes, denied
 from tests.kube.apiserver.errors import ApiError, bad_request, internal
 from tests.kube.apiserver.faults import Fault
 from tests.kube.apiserver.kinds import PODS
-from tests.kube.apiserver.kubelet.containers import Slot
 from tests.kube.apiserver.kubelet.process import kill_members
 from tests.kube.apiserver.kubelet.session import Session
+from tests.kube.apiserver.kubelet.slots import Slot
 from tests.kube.apiserver.store import Object
 
-from .handler import Asking
-from .logs import chosen
+from .asking import Asking
+from .logs import chosen, unreachable
 from .outlet import Severed, encoded
 
 STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
@@ -39,6 +39,7 @@ class ExecHandler(Asking, WebSocketHandler):  # type: ignore[misc]
         self._started = asyncio.Event()
         self._fault = Fault()
         self._passed = 0
+        self._node = ""
         self._task: asyncio.Task[None] | None = None
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
@@ -87,6 +88,9 @@ class ExecHandler(Asking, WebSocketHandler):  # type: ignore[misc]
         phase = pod["status"].get("phase")
         if phase in ("Succeeded", "Failed"):
             raise bad_request(f"cannot exec into a container in a completed pod; current phase is {phase}")
+        self._node = pod["spec"]["nodeName"]
+        if self._node in self.cluster.kubelets.dead:
+            raise unreachable(pod, f"exec/{pod['metadata']['namespace']}/{name}/{container}")
         worker = self.cluster.kubelets.worker(pod)
         slot = worker.slot(container) if worker else None
         if slot is None or slot.run is None or not slot.run.alive:
@@ -145,6 +149,9 @@ class ExecHandler(Asking, WebSocketHandler):  # type: ignore[misc]
             code = await session.wait()
             if run is not None:
                 run.release(process)
+            if self._node in self.cluster.kubelets.dead:
+                # The connection to a node without power does not end: it says nothing.
+                await asyncio.Event().wait()
         finally:
             self._process = None
             session.close()

@@ -53,10 +53,14 @@ class ContainerLog:
         self._listeners: list[Callable[[], None]] = []
         self.current = LogFile()
         self.ended = False
+        # The node is gone: nothing more is stored, and nobody says that it was the end.
+        self.lost = False
 
     def append(self, stream: str, text: bytes) -> None:
         """Stores an entry."""
         with self._lock:
+            if self.lost:
+                return
             if self.current.size >= self._rotate:
                 self.current.next = LogFile()
                 self.current = self.current.next
@@ -68,8 +72,8 @@ class ContainerLog:
 
     def end(self) -> None:
         """Nothing more will come."""
-        self.ended = True
         with self._lock:
+            self.ended = not self.lost
             listeners = list(self._listeners)
         for listener in listeners:
             listener()

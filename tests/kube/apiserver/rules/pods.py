@@ -14,7 +14,8 @@ from tests.kube.apiserver.values import suffix
 
 from . import Rules, limits, put_defaults, quota, security
 from .meta import check_annotations, check_labels
-from .podspec import check_spec, default_requests, default_spec, quality
+from .podspec import check_spec, default_spec
+from .resources import default_requests, quality
 
 TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 _NO_CHANGE = (

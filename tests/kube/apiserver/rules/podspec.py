@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
-from typing import Any
 
 from tests.kube.apiserver.problems import Problems
 from tests.kube.apiserver.store import Object
-from tests.kube.apiserver.values import label_value_problems, name_problems, qualified_problems, quantity
+from tests.kube.apiserver.values import label_value_problems, name_problems, qualified_problems
 
 from . import put_defaults
+from .resources import all_containers, check_resources
 
 _ENV_NAME = re.compile(r"[ -<>-~]+")
 _FIELD = re.compile(
     r"metadata\.(name|namespace|uid|labels\['.*'\]|annotations\['.*'\])"
     r"|spec\.(nodeName|serviceAccountName)|status\.(hostIPs?|podIPs?)"
 )
-_STANDARD = ("cpu", "memory", "ephemeral-storage")
 _SOURCES = (
     "emptyDir",
     "secret",
@@ -52,11 +50,6 @@ def default_spec(spec: Object) -> None:
         _default_volume(volume)
 
 
-def all_containers(spec: Object) -> list[Object]:
-    """Init containers first, then the others."""
-    return [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]
-
-
 def _default_container(container: Object) -> None:
     put_defaults(
         container,
@@ -71,14 +64,6 @@ def _default_container(container: Object) -> None:
         field = (env.get("valueFrom") or {}).get("fieldRef")
         if field:
             put_defaults(field, apiVersion="v1")
-
-
-def default_requests(spec: Object) -> None:
-    """A limit is the request too, where there is none: in pods, not in templates."""
-    for container in all_containers(spec):
-        resources = container["resources"]
-        if resources.get("limits"):
-            put_defaults(resources.setdefault("requests", {}), **resources["limits"])
 
 
 def _pull_policy(image: str) -> str:
@@ -285,77 +270,3 @@ def _check_env(env: Object, at: str, problems: Problems) -> None:
             "`fileKeyRef`"
         )
         problems.invalid(f"{at}.valueFrom", "", why)
-
-
-def check_resources(resources: Object, at: str, problems: Problems) -> None:
-    """Requests and limits of a container."""
-    amounts: dict[str, dict[str, Decimal]] = {"limits": {}, "requests": {}}
-    for side, found in amounts.items():
-        for name, text in (resources.get(side) or {}).items():
-            where = f"{at}.{side}[{name}]"
-            for why in qualified_problems(name):
-                problems.invalid(where, name, why)
-            if name not in _STANDARD and "/" not in name and not name.startswith("hugepages-"):
-                problems.invalid(where, name, "must be a standard resource type or fully qualified")
-                problems.invalid(where, name, "must be a standard resource for containers")
-            found[name] = quantity(text)
-            if found[name] < 0:
-                problems.invalid(where, text, "must be greater than or equal to 0")
-            if "/" in name and found[name] % 1:
-                problems.invalid(where, text, "must be an integer")
-    _check_sides(amounts["limits"], amounts["requests"], resources, at, problems)
-
-
-def _check_sides(
-    limits: dict[str, Decimal], requests: dict[str, Decimal], resources: Object, at: str, problems: Problems
-) -> None:
-    for name, amount in requests.items():
-        text = str(resources["requests"][name])
-        if "/" in name and name not in limits:
-            problems.required(f"{at}.limits", "Limit must be set for non overcommitable resources")
-        elif "/" in name and limits[name] != amount:
-            limit = resources["limits"][name]
-            problems.invalid(f"{at}.requests", text, f"must be equal to {name} limit of {limit}")
-        elif name in limits and amount > limits[name]:
-            limit = resources["limits"][name]
-            problems.invalid(f"{at}.requests", text, f"must be less than or equal to {name} limit of {limit}")
-
-
-def requests_of(spec: Object) -> dict[str, Decimal]:
-    """What a pod asks a node for: the sum of its containers, or its largest init container if more."""
-    total: dict[str, Decimal] = {}
-    for container in spec.get("containers") or []:
-        for name, text in ((container.get("resources") or {}).get("requests") or {}).items():
-            total[name] = total.get(name, Decimal(0)) + quantity(text)
-    for container in spec.get("initContainers") or []:
-        for name, text in ((container.get("resources") or {}).get("requests") or {}).items():
-            total[name] = max(total.get(name, Decimal(0)), quantity(text))
-    return total
-
-
-def limits_of(spec: Object) -> dict[str, Decimal]:
-    """The limits of a pod's containers, summed."""
-    total: dict[str, Decimal] = {}
-    for container in spec.get("containers") or []:
-        for name, text in ((container.get("resources") or {}).get("limits") or {}).items():
-            total[name] = total.get(name, Decimal(0)) + quantity(text)
-    return total
-
-
-def quality(spec: Object) -> str:
-    """The QoS class."""
-    sides: list[dict[str, Any]] = []
-    for container in all_containers(spec):
-        resources = container.get("resources") or {}
-        sides.append({side: {k: v for k, v in (resources.get(side) or {}).items() if k in ("cpu", "memory")}
-                      for side in ("requests", "limits")})  # fmt: skip
-    if all(not side["requests"] and not side["limits"] for side in sides):
-        return "BestEffort"
-    if all(
-        set(side["limits"]) == {"cpu", "memory"}
-        and {k: quantity(v) for k, v in side["limits"].items()}
-        == {k: quantity(v) for k, v in side["requests"].items()}
-        for side in sides
-    ):
-        return "Guaranteed"
-    return "Burstable"

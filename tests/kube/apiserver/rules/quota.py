@@ -9,7 +9,7 @@ from tests.kube.apiserver.kinds import CLAIMS, CONFIGMAPS, JOBS, PODS, QUOTAS, S
 from tests.kube.apiserver.store import Object, Store
 from tests.kube.apiserver.values import quantity, written
 
-from .podspec import limits_of, requests_of
+from .resources import limits_of, requests_of
 
 _COUNTED = {
     CONFIGMAPS: "configmaps",

@@ -9,7 +9,7 @@ from tests.kube.apiserver.errors import forbidden
 from tests.kube.apiserver.kinds import NAMESPACES, PODS
 from tests.kube.apiserver.store import Object, Store
 
-from .podspec import all_containers
+from .resources import all_containers
 
 _LABEL = "pod-security.kubernetes.io/"
 _VOLUMES = (

@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
-from tests.kube.apiserver.calls import Call
-from tests.kube.apiserver.controllers import trainjobs
 from tests.kube.apiserver.controllers.conditions import condition, holds, set_condition
-from tests.kube.apiserver.controllers.plane import Controller
-from tests.kube.apiserver.errors import ApiError
-from tests.kube.apiserver.events import Recorder
 from tests.kube.apiserver.kinds import (
     CLUSTERQUEUES,
     FLAVORS,
-    JOBS,
-    JOBSETS,
     LOCALQUEUES,
-    TRAINJOBS,
     VISIBLE_QUEUES,
     WORKLOAD_PRIORITIES,
     WORKLOADS,
@@ -27,22 +18,21 @@ from tests.kube.apiserver.registry import Registry
 from tests.kube.apiserver.store import Change, Key, Object
 
 from . import quota, workloads
+from .managing import MANAGED, Managing, child_of_another
 from .status import missing_flavors, queue_status
 from .workloads import queue_of
 
 _ALL: Key = ("", "*")
-_MANAGED = (JOBS, JOBSETS, TRAINJOBS)
-_WATCHED = (*_MANAGED, WORKLOADS, LOCALQUEUES, CLUSTERQUEUES, FLAVORS, WORKLOAD_PRIORITIES)
-_COMPONENT = "kueue-admission"
+_WATCHED = (*MANAGED, WORKLOADS, LOCALQUEUES, CLUSTERQUEUES, FLAVORS, WORKLOAD_PRIORITIES)
 
 
 def suspend(kind: Kind, obj: Object) -> None:
     """The webhook: a Job with a queue is created suspended, whatever it says."""
-    if kind in _MANAGED and queue_of(obj) and not obj["metadata"].get("ownerReferences"):
+    if kind in MANAGED and queue_of(obj) and not obj["metadata"].get("ownerReferences"):
         obj.setdefault("spec", {})["suspend"] = True
 
 
-class Kueue(Controller):
+class Kueue(Managing):
     """Kueue.
 
     Args:
@@ -50,24 +40,16 @@ class Kueue(Controller):
         recorder: for events.
     """
 
-    def __init__(self, registry: Registry, recorder: Recorder) -> None:
-        self._registry = registry
-        self._store = registry.store
-        self._recorder = recorder
-        self._call = Call("system:serviceaccount:kueue-system:kueue-controller-manager", manager="kueue")
-        self._order: dict[str, int] = {}
-        self._kinds = [kind for kind in _MANAGED if registry.kinds.of(kind.api_version, kind.kind)]
-
     def keys(self, kind: Kind, change: Change) -> Iterable[Key]:
         entry = change.new or change.old
         assert entry is not None
-        if kind in _WATCHED and (kind not in _MANAGED or queue_of(entry.obj)):
+        if kind in _WATCHED and (kind not in MANAGED or queue_of(entry.obj)):
             yield _ALL
 
     def reconcile(self, key: Key) -> float | None:
         for kind in self._kinds:
             for entry in self._store.all(kind):
-                if queue_of(entry.obj) and not _child(entry.obj):
+                if queue_of(entry.obj) and not child_of_another(entry.obj):
                     self._follow(kind, entry.obj)
         self._forget()
         for entry in self._store.all(CLUSTERQUEUES):
@@ -75,7 +57,7 @@ class Kueue(Controller):
         self._inadmissible()
         for kind in self._kinds:
             for entry in self._store.all(kind):
-                if queue_of(entry.obj) and not _child(entry.obj):
+                if queue_of(entry.obj) and not child_of_another(entry.obj):
                     self._drive(kind, entry.obj)
         queue_status(self._registry, self._call)
         return None
@@ -104,56 +86,6 @@ class Kueue(Controller):
                     )
         return found
 
-    def _workload(self, kind: Kind, obj: Object) -> Object | None:
-        entry = self._store.get(WORKLOADS, obj["metadata"]["namespace"], workloads.workload_name(kind, obj))
-        return entry.obj if entry else None
-
-    def _follow(self, kind: Kind, obj: Object) -> None:
-        """Has a Workload for a Job, and marks it as finished when the Job is."""
-        workload = self._workload(kind, obj)
-        ended = _end(kind, obj)
-        if workload is None:
-            if not ended and "deletionTimestamp" not in obj["metadata"]:
-                self._make(kind, obj)
-            return
-        if ended and not holds(workload, "Finished"):
-            reason, message = ended
-            self._change(workload, lambda w: set_condition(w, "Finished", True, reason, message))
-            name = f"{workload['metadata']['namespace']}/{workload['metadata']['name']}"
-            self._say(kind, obj, "Normal", "FinishedWorkload", f"Workload '{name}' is declared finished")
-
-    def _make(self, kind: Kind, obj: Object) -> None:
-        labels = obj["metadata"].get("labels") or {}
-        name, value, reference = labels.get(workloads.PRIORITY), 0, None
-        if name:
-            found = self._store.get(WORKLOAD_PRIORITIES, "", name)
-            if found is None:
-                text = f'WorkloadPriorityClass.kueue.x-k8s.io "{name}" not found'
-                self._say(kind, obj, "Warning", "WorkloadPriorityClassNotFound", text)
-                return
-            value = found.obj.get("value", 0)
-            reference = {"group": "kueue.x-k8s.io", "kind": "WorkloadPriorityClass", "name": name}
-        sets = self._sets(kind, obj)
-        if sets is None:
-            return
-        made = workloads.new_workload(kind, obj, sets, value, reference)
-        namespace = obj["metadata"]["namespace"]
-        try:
-            entry = self._registry.create(WORKLOADS, namespace, made, self._call)
-        except ApiError as error:
-            if error.reason != "AlreadyExists":
-                raise
-            return
-        self._age(entry.obj)
-        text = f"Created Workload: {namespace}/{entry.key[1]}"
-        self._say(kind, obj, "Normal", "CreatedWorkload", text)
-
-    def _sets(self, kind: Kind, obj: Object) -> list[Object] | None:
-        if kind is not TRAINJOBS:
-            return workloads.pod_sets(kind, obj)
-        runtime = trainjobs.find_runtime(self._store, obj)
-        return None if runtime is None else workloads.pod_sets(JOBSETS, trainjobs.build(obj, runtime))
-
     def _forget(self) -> None:
         """Lets go of Workloads that are being deleted."""
         for entry in self._store.all(WORKLOADS):
@@ -171,10 +103,6 @@ class Kueue(Controller):
             if local is not None and local.obj["spec"].get("clusterQueue") == queue:
                 found.append(workload)
         return sorted(found, key=lambda workload: (-workload["spec"].get("priority", 0), self._age(workload)))
-
-    def _age(self, workload: Object) -> int:
-        # Creation times have whole seconds only; the order in which they were made is kept beside.
-        return self._order.setdefault(workload["metadata"]["uid"], len(self._order))
 
     def _holding(self, queue: str) -> list[Object]:
         found = []
@@ -271,47 +199,6 @@ class Kueue(Controller):
             elif not active(self._registry, found.obj):
                 self._refuse(workload, "Suspended", f"ClusterQueue {queue} is inactive")
 
-    def _drive(self, kind: Kind, obj: Object) -> None:
-        """Starts and stops a Job as its Workload says."""
-        workload = self._workload(kind, obj)
-        if workload is None or _end(kind, obj):
-            return
-        suspended = bool(obj["spec"].get("suspend"))
-        if holds(workload, "Evicted"):
-            if not suspended:
-                text = condition(workload, "Evicted")["message"]
-                self._patch(kind, obj, lambda o: o["spec"].update(suspend=True))
-                self._say(kind, obj, "Normal", "Stopped", text)
-            elif holds(workload, "QuotaReserved") and not _running(kind, obj):
-                self._change(workload, _requeue)
-        elif holds(workload, "Admitted") and suspended:
-            self._patch(kind, obj, lambda o: self._start(kind, o, workload))
-            queue = workload["status"]["admission"]["clusterQueue"]
-            self._say(kind, obj, "Normal", "Started", f"Admitted by clusterQueue {queue}")
-        elif not holds(workload, "Admitted") and not suspended:
-            self._patch(kind, obj, lambda o: o["spec"].update(suspend=True))
-            self._say(kind, obj, "Normal", "Stopped", "Not admitted by cluster queue")
-
-    def _start(self, kind: Kind, obj: Object, workload: Object) -> None:
-        obj["spec"]["suspend"] = False
-        for pods in workload["status"]["admission"]["podSetAssignments"]:
-            labels: dict[str, str] = {}
-            for flavor in set(pods["flavors"].values()):
-                found = self._store.get(FLAVORS, "", flavor)
-                labels |= ((found.obj.get("spec") or {}).get("nodeLabels") or {}) if found else {}
-            if labels and kind is JOBS:
-                obj["spec"]["template"]["spec"].setdefault("nodeSelector", {}).update(labels)
-
-    def _change(self, workload: Object, edit: Any) -> None:
-        metadata = workload["metadata"]
-        self._registry.change(WORKLOADS, metadata["namespace"], metadata["name"], self._call, edit, "status")
-
-    def _patch(self, kind: Kind, obj: Object, edit: Any) -> None:
-        self._registry.change(kind, obj["metadata"]["namespace"], obj["metadata"]["name"], self._call, edit)
-
-    def _say(self, kind: Kind, obj: Object, word: str, reason: str, message: str) -> None:
-        self._recorder.record(kind, obj, word, reason, message, _COMPONENT)
-
 
 def active(registry: Registry, queue: Object) -> bool:
     """Whether a ClusterQueue admits."""
@@ -320,36 +207,9 @@ def active(registry: Registry, queue: Object) -> bool:
     return not missing_flavors(registry, queue)
 
 
-def _child(obj: Object) -> bool:
-    return any(owner.get("controller") for owner in obj["metadata"].get("ownerReferences") or [])
-
-
 def _open(workload: Object) -> bool:
     gone = "deletionTimestamp" in workload["metadata"]
     return not gone and not holds(workload, "Finished") and workload["spec"].get("active", True)
-
-
-def _running(kind: Kind, obj: Object) -> bool:
-    status = obj.get("status") or {}
-    if kind is JOBS:
-        return bool(status.get("active") or status.get("terminating"))
-    jobs = status.get("replicatedJobsStatus" if kind is JOBSETS else "jobsStatus") or []
-    return any(job.get("active") for job in jobs)
-
-
-def _end(kind: Kind, obj: Object) -> tuple[str, str] | None:
-    """The reason and message of a Workload whose Job is over."""
-    good, bad = ("Completed" if kind is JOBSETS else "Complete"), "Failed"
-    for found in (obj.get("status") or {}).get("conditions") or []:
-        if found["type"] in (good, bad) and found["status"] == "True":
-            return ("Succeeded" if found["type"] == good else "Failed"), found.get("message", "")
-    return None
-
-
-def _requeue(workload: Object) -> None:
-    text = condition(workload, "Evicted")["message"]
-    set_condition(workload, "Requeued", True, condition(workload, "Evicted")["reason"], text)
-    workloads.release(workload, "PendingEvaluation", text)
 
 
 def _unhold(workload: Object) -> None:

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from tests.kube.apiserver.controllers.conditions import condition, holds, set_condition
 from tests.kube.apiserver.kinds import JOBS, KUEUE_GROUP, Kind
-from tests.kube.apiserver.rules.podspec import requests_of
+from tests.kube.apiserver.rules.resources import requests_of
 from tests.kube.apiserver.store import Object
 
 QUEUE = f"{KUEUE_GROUP}/queue-name"
