@@ -2,7 +2,7 @@
 
 One job is really run; copies of its Job, finished and without pods, are then put into a namespace of their
 own until there are 10,000. sovlab: `Client.jobs()` in a fresh process that has connected, the first call,
-which reads all. Then somebody else changes one Job: the time from sending that change until that process has a
+which reads all. Then somebody else changes one Job: the time from sending it until that process has a
 list with it in hand; and the memory of that process after both. Against: the same pages read over one
 connection and parsed by `json`; and the Kubernetes client's typed models, where the peers have it.
 """
