@@ -86,9 +86,18 @@ class Api:
         """Change an object by a ``merge``, ``json`` or ``strategic`` patch."""
         return _parsed(self.call("PATCH", path, query, body=body, content=_PATCHES[kind]))
 
-    def delete(self, path: str, *, propagation: str = "Background") -> None:
-        """Delete an object and what it owns. One that is gone already is no error."""
-        body = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": propagation}
+    def delete(self, path: str, *, propagation: str = "Background", grace: int | None = None) -> None:
+        """Delete an object and what it owns; for a pod, ``grace`` is seconds instead of its own.
+
+        One that is gone already is no error.
+        """
+        body: dict[str, Any] = {
+            "kind": "DeleteOptions",
+            "apiVersion": "v1",
+            "propagationPolicy": propagation,
+        }
+        if grace is not None:
+            body["gracePeriodSeconds"] = grace
         with contextlib.suppress(errors.NotFound):
             self.call("DELETE", path, {}, body=body)
 

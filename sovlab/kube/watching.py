@@ -51,6 +51,7 @@ class Cache:
         shape: what is read of an object, as a `TypedDict`; the rest of it, mostly the greater part, costs
             neither time nor memory.
         trim: makes what is kept from an object as it was read; None drops the object.
+        group: what an object that is kept belongs to, see `of`.
         linger: seconds that it goes on without anybody asking.
     """
 
@@ -62,6 +63,7 @@ class Cache:
         *,
         shape: Any = Object,
         trim: Callable[[Object], Object | None],
+        group: Callable[[Object], str] = lambda obj: "",
         linger: float = 30.0,
     ) -> None:
         self._api = api
@@ -70,8 +72,10 @@ class Cache:
         self._item: msgspec.json.Decoder[Object] = msgspec.json.Decoder(shape)
         self._items: msgspec.json.Decoder[list[Object] | None] = msgspec.json.Decoder(list[shape] | None)
         self._trim = trim
+        self._group = group
         self._linger = linger
         self._objects: dict[str, Object] = {}
+        self._groups: dict[str, dict[str, Object]] = {}
         self._version = ""
         self._changed = threading.Condition()
         self._revision = 0
@@ -130,6 +134,16 @@ class Cache:
         with self._changed:
             return list(self._objects.values())
 
+    def of(self, group: str) -> list[Object]:
+        """The objects of one group, in no order."""
+        with self._changed:
+            return list(self._groups.get(group, {}).values())
+
+    def groups(self) -> dict[str, list[Object]]:
+        """All objects, by group."""
+        with self._changed:
+            return {name: list(objects.values()) for name, objects in self._groups.items()}
+
     def put(self, obj: Object) -> None:
         """Take an object that a call has answered, if it is newer than what is known."""
         with self._changed:
@@ -139,7 +153,7 @@ class Cache:
     def drop(self, name: str) -> None:
         """Take out an object that was deleted by a call."""
         with self._changed:
-            if self._objects.pop(name, None) is not None:
+            if self._forget(name):
                 self._tell()
 
     def wait(self, revision: int, timeout: float | None = None) -> int:
@@ -220,7 +234,9 @@ class Cache:
                 break
             page = following()
         with self._changed:
-            self._objects = found
+            self._objects, self._groups = {}, {}
+            for name, obj in found.items():
+                self._keep(name, obj)
             self._version = page.metadata.version
             self._listed, self._failure = True, None
             self._tell()
@@ -265,14 +281,30 @@ class Cache:
     def _apply(self, kind: str, obj: Object) -> None:
         name = obj["metadata"]["name"]
         if kind == "DELETED":
-            self._objects.pop(name, None)
+            self._forget(name)
             return
         kept = self._trim(obj)
         known = self._objects.get(name)
         if kept is None:
-            self._objects.pop(name, None)
+            self._forget(name)
         elif known is None or not _older(kept, known):
-            self._objects[name] = kept
+            self._keep(name, kept)
+
+    def _keep(self, name: str, obj: Object) -> None:
+        self._forget(name)
+        self._objects[name] = obj
+        self._groups.setdefault(self._group(obj), {})[name] = obj
+
+    def _forget(self, name: str) -> bool:
+        known = self._objects.pop(name, None)
+        if known is None:
+            return False
+        group = self._group(known)
+        objects = self._groups[group]
+        del objects[name]
+        if not objects:
+            del self._groups[group]
+        return True
 
 
 def _begin(work: Callable[[str], _Page], argument: str) -> Callable[[], _Page]:

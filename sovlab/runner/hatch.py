@@ -75,7 +75,10 @@ def taken(work: str) -> int:
 def cancel(work: str) -> int:
     """Say that somebody cancels the job, and send SIGTERM to it."""
     places.touch(os.path.join(work, places.CANCEL))
-    os.kill(places.pid(work), signal.SIGTERM)
+    try:
+        os.kill(places.pid(work), signal.SIGTERM)
+    except FileNotFoundError:
+        pass  # it has not come so far, and will see the file
     return 0
 
 

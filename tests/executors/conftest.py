@@ -64,7 +64,7 @@ def local(state: Path, **limits: Any) -> LocalExecutor:
     return LocalExecutor(state, idle=60, **limits)
 
 
-def _local_place() -> Iterator[Place]:
+def local_place() -> Iterator[Place]:
     with tempfile.TemporaryDirectory(prefix="sov-", ignore_cleanup_errors=True) as directory:
         state = Path(directory) / "state"
         executor = local(state)
@@ -102,7 +102,7 @@ def _fake_place() -> Iterator[Place]:
 
 
 EXECUTORS: dict[str, Callable[[], Iterator[Place]]] = {
-    "local": _local_place,
+    "local": local_place,
     "fake": _fake_place,
     "cluster": _cluster_place,
 }
@@ -117,4 +117,4 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
 @pytest.fixture
 def fresh() -> Iterator[Place]:
     """A local place of its own, for tests that break it."""
-    yield from _local_place()
+    yield from local_place()

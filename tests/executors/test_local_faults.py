@@ -11,6 +11,7 @@ import sys
 import textwrap
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -21,9 +22,14 @@ from sovlab.core.job import JobState, Reason
 from sovlab.core.spec import Resources
 from sovlab.errors import SovlabError
 
-from .conftest import Place, local
+from .conftest import Place, local, local_place
 
 SLEEP = "import time\nprint('began')\ntime.sleep(600)"
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Place]:
+    yield from local_place()
 
 
 def directory(place: Place, job_id: str) -> Path:

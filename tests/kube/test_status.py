@@ -440,6 +440,9 @@ ENDING: dict[str, JobStatus] = {
     "evicted": told(job(), running(STARTED, EVICTED, leaving=True)),
     "deleted": told(job(), running(leaving=True)),
     "deadline": told(job({**DEADLINE, "type": "FailureTarget"}), running(leaving=True)),
+    "cancelled, with no right to run commands": told(
+        job({**DEADLINE, "type": "FailureTarget"}, cancelled="1795648009.5"), running(leaving=True)
+    ),
     "another node failed": told(job(nodes=2), over(1, DIVIDED, index=1), running(index=0)),
     "the Job knows it is done, its pod is not known to be": told(job(COMPLETE), running()),
     "the container has ended, and left no record": told(job(), over(137, phase="Running")),
@@ -513,6 +516,12 @@ ENDS: dict[str, tuple[JobStatus, str, str, str]] = {
     ),
     "cancelled": (
         told(job(FAILED, cancelled="1795648009.5"), over(143, CANCELLED)),
+        "cancelled",
+        "cancelled",
+        "Somebody cancelled it.",
+    ),
+    "cancelled while its container was about to start": (
+        told(job({**DEADLINE, "type": "FailureTarget"}, cancelled="1795648003.5"), running(leaving=True)),
         "cancelled",
         "cancelled",
         "Somebody cancelled it.",

@@ -8,8 +8,12 @@ from sovlab.executors.kubernetes.objects import Kind, Object
 from sovlab.kube import names, status
 from sovlab.kube.api import Api
 from sovlab.kube.copying import Container
-from sovlab.kube.errors import ClusterError, Invalid
+from sovlab.kube.errors import ClusterError, Forbidden, Invalid, NotFound
 from sovlab.kube.place import Place
+
+_SHORT = 5
+"""Seconds of grace for a pod that had not started."""
+_TRIES, _PAUSE = 4, 0.5
 
 
 def is_queued(obj: Object) -> bool:
@@ -29,15 +33,30 @@ def cancel(api: Api, place: Place, kind: Kind, obj: Object, pods: list[Object]) 
     api.patch(path, {"metadata": {"annotations": {names.CANCELLED: repr(time.time())}}})
     current = status.newest(pods)
     running = [pod for pod in current if status.running_since(pod) is not None]
-    if running and len(running) == status.nodes(obj):
-        try:
-            for pod in running:
-                Container(api, place.namespace, pod["metadata"]["name"], place.python).cancel()
-        except ClusterError:
-            pass  # it has just ended, or it is not for us to run commands
-        else:
-            return
+    if running and len(running) == status.nodes(obj) and _told(api, place, running):
+        return
     _starve(api, kind, path)
+    for pod in current:
+        if pod not in running:
+            # A container that starts just now may not hear SIGTERM yet, and would get all of its grace time.
+            api.delete(f"/api/v1/namespaces/{place.namespace}/pods/{pod['metadata']['name']}", grace=_SHORT)
+
+
+def _told(api: Api, place: Place, running: list[Object]) -> bool:
+    """Tell running containers that somebody cancels their job; False if one could not be told."""
+    for pod in running:
+        container = Container(api, place.namespace, pod["metadata"]["name"], place.python)
+        for attempt in range(_TRIES):
+            try:
+                container.cancel()
+                break
+            except (Forbidden, NotFound):
+                return False
+            except ClusterError:
+                if attempt == _TRIES - 1:
+                    return False
+                time.sleep(_PAUSE)  # it has only just started, or it has just ended
+    return True
 
 
 def _starve(api: Api, kind: Kind, path: str) -> None:

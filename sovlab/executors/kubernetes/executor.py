@@ -33,6 +33,7 @@ from sovlab.executors.kubernetes.ending import cancel as cancel_job
 from sovlab.executors.kubernetes.ending import is_queued
 from sovlab.executors.kubernetes.following import Following
 from sovlab.executors.kubernetes.keeping import Kept
+from sovlab.executors.kubernetes.listing import Records
 from sovlab.executors.kubernetes.objects import Object, Objects
 from sovlab.executors.kubernetes.submitting import Submission, placed
 from sovlab.executors.kubernetes.transfers import Transfers
@@ -67,8 +68,8 @@ class KubernetesExecutor:
         self._place = place
         self._mission = Mission(target, login, place, str(state)) if couriers else None
         self._api = Api(login)
-        self._objects = Objects(self._api, place.namespace)
-        self._records = ours.Records(target)
+        self._records = Records(target)
+        self._objects = Objects(self._api, place.namespace, self._records.prepare)
         self.kept = Kept(state / "clusters" / target)
         self._bucket = Bucket(place.bucket, place.s3_endpoint) if place.bucket else None
         self._volume = Volume(self._api, place) if place.claim else None

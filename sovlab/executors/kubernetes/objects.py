@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import operator
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, TypedDict
 
@@ -187,45 +186,8 @@ def record(obj: Object, pods: list[Object], target: str, *, why: str = "") -> Jo
     return JobRecord(id=job_id, target=target, spec=spec, status=found)
 
 
-class Records:
-    """The records of all workloads. One of a job that has ended is made once, and kept while nothing changes.
-
-    Args:
-        target: name of the target.
-    """
-
-    def __init__(self, target: str) -> None:
-        self._target = target
-        self._kept: dict[str, tuple[Object, list[Object], JobRecord]] = {}
-
-    def newest_first(self, watched: Watched, others: Iterable[JobRecord] = ()) -> list[JobRecord]:
-        """All of them as they are now, and others."""
-        pods, known = watched.pods(), self._kept
-        kept: dict[str, tuple[Object, list[Object], JobRecord]] = {}
-        found = [*others]
-        for obj in watched.workloads():
-            job_id = obj["metadata"]["name"]
-            mine = pods.get(job_id, _NONE)
-            last = known.get(job_id)
-            # Objects are replaced by what is newer, never changed.
-            if last is not None and last[0] is obj and _are_same(last[1], mine):
-                kept[job_id] = last
-                found.append(last[2])
-            elif is_job_id(job_id):
-                made = record(obj, mine, self._target)
-                found.append(made)
-                if made.status.state.ended:
-                    kept[job_id] = (obj, mine, made)
-        self._kept = kept
-        found.sort(key=lambda r: (r.status.submitted or 0.0, r.id), reverse=True)
-        return found
-
-
-_NONE: list[Object] = []
-
-
-def _are_same(some: list[Object], others: list[Object]) -> bool:
-    return len(some) == len(others) and all(map(operator.is_, some, others))
+def _job_of(obj: Object) -> str:
+    return str(obj["metadata"]["labels"].get(names.JOB, ""))
 
 
 class Objects:
@@ -234,11 +196,15 @@ class Objects:
     Args:
         api: of the cluster.
         namespace: where they are.
+        seen: called with each workload and its pods when news of it come, from the thread that reads them.
     """
 
-    def __init__(self, api: Api, namespace: str) -> None:
+    def __init__(
+        self, api: Api, namespace: str, seen: Callable[[Object, list[Object]], None] = lambda obj, pods: None
+    ) -> None:
         self._api = api
         self._namespace = namespace
+        self._seen = seen
         self._lock = threading.Lock()
         self._kinds: list[Kind] | None = None
         self._caches: dict[str, Cache] = {}
@@ -269,8 +235,18 @@ class Objects:
         """What is known of a collection."""
         with self._lock:
             if path not in self._caches:
-                self._caches[path] = Cache(self._api, path, names.SELECTOR, shape=Shape, trim=trim)
+                kept = trim if path == self.pods_path else self._trim_workload
+                self._caches[path] = Cache(
+                    self._api, path, names.SELECTOR, shape=Shape, trim=kept, group=_job_of
+                )
             return self._caches[path]
+
+    def _trim_workload(self, obj: Object) -> Object | None:
+        kept = trim(obj)
+        if kept is not None:
+            pods = self._caches.get(self.pods_path)
+            self._seen(kept, pods.of(kept["metadata"]["name"]) if pods is not None else [])
+        return kept
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[Watched]:
@@ -334,14 +310,11 @@ class Watched:
 
     def pods(self) -> dict[str, list[Object]]:
         """All pods, by job."""
-        found: dict[str, list[Object]] = {}
-        for pod in self._pods.all():
-            found.setdefault(pod["metadata"]["labels"].get(names.JOB, ""), []).append(pod)
-        return found
+        return self._pods.groups()
 
     def pods_of(self, job_id: str) -> list[Object]:
         """The pods of one job."""
-        return [p for p in self._pods.all() if p["metadata"]["labels"].get(names.JOB) == job_id]
+        return self._pods.of(job_id)
 
     def listen(self, listener: Any) -> None:
         """Have ``listener`` called at each change."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -105,7 +104,7 @@ class Slot:
 
 def findable(argv: list[str], path: str) -> tuple[str, ...]:
     """The command with its program found by the container's PATH, not by that of this process."""
-    if argv and os.path.basename(argv[0]) in ("python", "python3"):
+    if argv and argv[0] in ("python", "python3"):
         return (sys.executable, *argv[1:])
     if argv and "/" not in argv[0]:
         return (shutil.which(argv[0], path=path) or argv[0], *argv[1:])

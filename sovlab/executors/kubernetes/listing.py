@@ -1,0 +1,62 @@
+"""The list of all jobs: tens of thousands that have ended are not looked at again for each that changes."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable
+
+from sovlab.core.job import JobRecord
+from sovlab.core.names import is_job_id
+from sovlab.executors.kubernetes.objects import Object, Watched, record
+from sovlab.kube import status
+
+_Known = tuple[Object, list[Object], JobRecord]
+_NONE: list[Object] = []
+
+
+class Records:
+    """The records of all workloads.
+
+    That of a job that has ended is made once, and counts until its objects are replaced: what is kept of
+    objects is never changed.
+
+    Args:
+        target: name of the target.
+    """
+
+    def __init__(self, target: str) -> None:
+        self._target = target
+        self._known: dict[str, _Known] = {}
+
+    def prepare(self, obj: Object, pods: list[Object]) -> None:
+        """Make the record of a job that has ended, while the server still makes the rest of a list."""
+        job_id = obj["metadata"]["name"]
+        if is_job_id(job_id) and status.condition(obj, "Complete", "Completed", "Failed") is not None:
+            self._make(job_id, obj, pods)
+
+    def newest_first(self, watched: Watched, others: Iterable[JobRecord] = ()) -> list[JobRecord]:
+        """All of them as they are now, and others."""
+        pods, workloads = watched.pods(), watched.workloads()
+        found, there = [*others], set()
+        for obj in workloads:
+            job_id = obj["metadata"]["name"]
+            there.add(job_id)
+            mine, last = pods.get(job_id, _NONE), self._known.get(job_id)
+            if last is not None and last[0] is obj and _are_same(last[1], mine):
+                found.append(last[2])
+            elif is_job_id(job_id):
+                found.append(self._make(job_id, obj, mine))
+        for gone in self._known.keys() - there:
+            self._known.pop(gone, None)
+        found.sort(key=lambda r: (r.status.submitted or 0.0, r.id), reverse=True)
+        return found
+
+    def _make(self, job_id: str, obj: Object, pods: list[Object]) -> JobRecord:
+        made = record(obj, pods, self._target)
+        if made.status.state.ended:
+            self._known[job_id] = (obj, pods, made)
+        return made
+
+
+def _are_same(some: list[Object], others: list[Object]) -> bool:
+    return len(some) == len(others) and all(map(operator.is_, some, others))
