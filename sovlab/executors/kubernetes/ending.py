@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sovlab.executors.kubernetes.objects import Kind, Object
 from sovlab.kube import names, status
@@ -42,7 +44,7 @@ def cancel(api: Api, place: Place, kind: Kind, obj: Object, pods: list[Object]) 
             api.delete(f"/api/v1/namespaces/{place.namespace}/pods/{pod['metadata']['name']}", grace=_SHORT)
 
 
-def _told(api: Api, place: Place, running: list[Object]) -> bool:
+def _told(api: Api, place: Place, running: Sequence[Mapping[str, Any]]) -> bool:
     """Tell running containers that somebody cancels their job; False if one could not be told."""
     for pod in running:
         container = Container(api, place.namespace, pod["metadata"]["name"], place.python)
