@@ -14,7 +14,7 @@ ARGS   ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test lab bench check format lint types layers unit notebooks clean
+.PHONY: help demo test lab bench check format lint types layers unit notebooks oldest clean
 
 help:
 	@echo "make demo    run notebooks/quickstart.ipynb on this machine; the result is in out/"
@@ -51,7 +51,7 @@ demo: $(VENV)/.demo
 lab: $(VENV)/.demo
 	$(BIN)/jupyter lab notebooks/quickstart.ipynb
 
-test: check unit notebooks
+test: check unit notebooks oldest
 
 check: format lint types layers
 
@@ -78,6 +78,14 @@ unit: $(VENV)/.dev
 # the unit tests. The one for clusters needs a cluster, which only those tests bring.
 notebooks: $(VENV)/.dev
 	$(BIN)/python -m pytest $(NBVAL) notebooks/quickstart.ipynb -p no:cacheprovider
+
+# The oldest Kubernetes client that is supported, beside the newest, which all other tests have.
+$(VENV)/kubernetes-35: | $(VENV)/.dev
+	@echo "Installing Kubernetes client 35"
+	@$(PIP) --target $@ "kubernetes==35.*"
+
+oldest: $(VENV)/.dev $(VENV)/kubernetes-35
+	PYTHONPATH=$(VENV)/kubernetes-35 $(BIN)/python -m pytest tests/kube/test_api.py tests/kube/test_breaks.py
 
 # The peers get a venv of their own, so that ours stays what it is. One that cannot be had is left out, and
 # the tables say so.

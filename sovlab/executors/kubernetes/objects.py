@@ -235,10 +235,11 @@ class Objects:
         """What is known of a collection."""
         with self._lock:
             if path not in self._caches:
-                kept = trim if path == self.pods_path else self._trim_workload
-                self._caches[path] = Cache(
-                    self._api, path, names.SELECTOR, shape=Shape, trim=kept, group=_job_of
-                )
+                if path == self.pods_path:
+                    cache = Cache(self._api, path, names.SELECTOR, shape=Shape, trim=trim, group=_job_of)
+                else:
+                    cache = Cache(self._api, path, names.SELECTOR, shape=Shape, trim=self._trim_workload)
+                self._caches[path] = cache
             return self._caches[path]
 
     def _trim_workload(self, obj: Object) -> Object | None:
