@@ -16,11 +16,12 @@ from benchmarks.cluster import Cluster
 from benchmarks.measuring import CaseFailed, Hold, Report, Series, ratio, take_turns
 from benchmarks.place import Place
 
+SIZE, QUICK = 512 << 20, 64 << 20
 _THERE = "/sovlab/work/payload.pack"
 
 
 def run(place: Place) -> list[Report]:
-    cluster, size = place.cluster, 64 << 20 if place.quick else 512 << 20
+    cluster, size = place.cluster, QUICK if place.quick else SIZE
     original, back = ((place.memory or place.scratch) / name for name in ("sent", "fetched"))
     with original.open("wb") as file:
         for _ in range(size >> 20):

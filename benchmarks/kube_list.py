@@ -18,6 +18,7 @@ from benchmarks.cluster import Cluster
 from benchmarks.measuring import Hold, Report, Series, take_turns
 from benchmarks.place import Place
 
+JOBS, QUICK = 10_000, 2_000
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 _OF_THE_SERVER = {"resourceVersion", "creationTimestamp", "generation", "managedFields"}
 _SUBMITTED = "sovlab.dev/submitted"
@@ -26,7 +27,7 @@ _LATER = 1e6
 
 
 def run(place: Place) -> list[Report]:
-    cluster, count = place.cluster, 2_000 if place.quick else 10_000
+    cluster, count = place.cluster, QUICK if place.quick else JOBS
     with cluster.namespace() as namespace:
         return _Listing(place, namespace, _fill(place, namespace, count)).measure()
 

@@ -15,11 +15,12 @@ import psutil
 from benchmarks.measuring import Report, Series
 from benchmarks.place import Place
 
+JOBS, QUICK = 20, 4
 _WHILE = 5.0
 
 
 def run(place: Place) -> list[Report]:
-    cluster, count, state = place.cluster, 4 if place.quick else 20, place.scratch / "kube-memory"
+    cluster, count, state = place.cluster, QUICK if place.quick else JOBS, place.scratch / "kube-memory"
     rows = []
     with (
         cluster.namespace() as namespace,

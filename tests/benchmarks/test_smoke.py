@@ -10,7 +10,7 @@ import time
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import log_lines, showing
+from benchmarks import kube_copy, kube_list, kube_log, kube_submit, log_lines, showing
 from benchmarks.driving import Driver
 from benchmarks.measuring import CaseFailed, Hold, Report, Series, ratio, take_turns
 from benchmarks.place import Place
@@ -160,3 +160,24 @@ def test_an_unknown_benchmark_is_refused(capsys):
         command.main(["--only", "nothing"])
     assert ended.value.code == 2
     assert "load_ext" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def fake():
+    """A quick run on the fake API server, as short as can be."""
+    with pytest.MonkeyPatch.context() as patch, Place(None, quick=True) as place:
+        patch.setattr(place, "repeats", lambda usual: 1)
+        for module, small in ((kube_list, 40), (kube_copy, 1 << 20), (kube_log, 0.5)):
+            patch.setattr(module, "QUICK", small)
+        yield place
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("benchmark", [kube_submit, kube_log, kube_list, kube_copy])
+def test_clusters_are_measured_on_the_fake_server_and_the_tables_say_so(fake, benchmark):
+    for report in benchmark.run(fake):
+        assert report.title.endswith("on the fake API server")
+        ours = [series for series in report.series if series.name.startswith("sovlab")]
+        assert ours
+        assert all(series.samples for series in ours), showing.text(report)
+        assert [h.text for h in report.holds if "lost" in h.text and not h.kept] == []

@@ -138,8 +138,7 @@ class KubernetesExecutor:
 
     def records(self) -> list[JobRecord]:
         """See `Executor.records`."""
-        with self._objects.watched() as watched:
-            return self._records.newest_first(watched, self.kept.all_buried())
+        return self._records.newest_first(self._objects, self.kept.all_buried())
 
     def events(
         self, job_id: str, *, follow: bool = True, offset: Cursor = 0, stop: threading.Event | None = None
@@ -175,7 +174,10 @@ class KubernetesExecutor:
         buried = self._buried(job_id)
         if buried is not None:
             return buried
-        self._found(job_id)
+        _, obj = self._found(job_id)
+        record = self._record(obj, self._objects.pods(job_id))
+        if record.status.state.ended:
+            return record
         stop, timer = threading.Event(), None
         if timeout is not None:
             timer = threading.Timer(timeout, stop.set)
@@ -190,11 +192,8 @@ class KubernetesExecutor:
             if timer is not None:
                 timer.cancel()
         if last is None or not (last.state.ended or last.state is JobState.UNKNOWN):
-            name = self.record(job_id).name
-            raise WaitTimeout(f"Job {name} has not ended after {timeout:g} s.", "It goes on.")
-        with contextlib.suppress(JobNotFound):
-            return replace(self.record(job_id), status=last)
-        return JobRecord(id=job_id, target=self.target, spec=None, status=last)
+            raise WaitTimeout(f"Job {record.name} has not ended after {timeout:g} s.", "It goes on.")
+        return replace(record, status=last)
 
     def cancel(self, job_id: str) -> None:
         """See `Executor.cancel`. A job that a queue holds is deleted there, and its record is kept here."""

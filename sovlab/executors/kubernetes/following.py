@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import queue
 import threading
 import time
@@ -21,6 +23,9 @@ from sovlab.kube.logs import PodLog
 _LOOK = 2.0
 """Seconds between looks at events of the cluster, while a job waits: they say why."""
 _GONE = 10.0
+_GATHER = 0.002
+"""Seconds for which what comes in quick succession is gathered: each line of thousands is a piece."""
+_AT_ONCE = 1000
 
 
 class Cursors:
@@ -78,6 +83,10 @@ class _Reader(threading.Thread):
             following.inbox.put((self, None, 0))
 
 
+_Item = tuple[_Reader, bytes | dict[str, Any] | None, int] | None
+"""What a reader brought, None at its end, and the place after it; None where something has changed."""
+
+
 class Following:
     """The events of one job.
 
@@ -121,7 +130,8 @@ class Following:
         self._on_frame = on_frame
         self._gone = gone
         self._log = log
-        self.inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.inbox: queue.SimpleQueue[_Item] = queue.SimpleQueue()
+        self._taken = 0.0
         self._readers: dict[str, _Reader] = {}
         self._busy = 0
         self._nonce = ""
@@ -211,16 +221,24 @@ class Following:
 
     def _take(self, timeout: float) -> Iterator[Event]:
         """What the readers have brought, waiting for it if there is nothing yet."""
+        for item in _joined(self._items(timeout)):
+            if item is None:
+                self._changed = True
+            else:
+                yield from self._event(*item)
+
+    def _items(self, timeout: float) -> list[_Item]:
         try:
-            item = self.inbox.get(timeout=timeout) if timeout else self.inbox.get_nowait()
-            while True:
-                if item is None:
-                    self._changed = True
-                else:
-                    yield from self._event(*item)
-                item = self.inbox.get_nowait()
+            items = [self.inbox.get(timeout=timeout) if timeout else self.inbox.get_nowait()]
         except queue.Empty:
-            return
+            return []
+        if time.monotonic() - self._taken < _GATHER:
+            time.sleep(_GATHER)
+        with contextlib.suppress(queue.Empty):
+            while len(items) < _AT_ONCE:
+                items.append(self.inbox.get_nowait())
+        self._taken = time.monotonic()
+        return items
 
     def _event(self, reader: _Reader, piece: bytes | dict[str, Any] | None, place: int) -> Iterator[Event]:
         if piece is None:
@@ -238,6 +256,21 @@ class Following:
             progress = progress_of(piece)
             if progress is not None:
                 yield ProgressChanged(progress=progress, offset=cursor)
+
+
+def _joined(items: list[_Item]) -> Iterator[_Item]:
+    """The items, with what one reader brought of the log at a stretch as one piece."""
+    for reader, stretch in itertools.groupby(items, _prints):
+        if reader is None:
+            yield from stretch
+        else:
+            pieces: list[Any] = list(stretch)
+            yield reader, b"".join(piece for _, piece, _ in pieces), pieces[-1][2]
+
+
+def _prints(item: _Item) -> _Reader | None:
+    """Whose output an item is."""
+    return item[0] if item is not None and isinstance(item[1], bytes) else None
 
 
 def _deleted(last: JobStatus | None) -> JobStatus:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from sovlab.core.job import JobRecord
 from sovlab.core.names import is_job_id
-from sovlab.executors.kubernetes.objects import Object, Watched, record
+from sovlab.executors.kubernetes.objects import Object, Objects, record
 from sovlab.kube import status
 
 _Known = tuple[Object, list[Object], JobRecord]
@@ -27,16 +27,26 @@ class Records:
     def __init__(self, target: str) -> None:
         self._target = target
         self._known: dict[str, _Known] = {}
+        self._wanted = False
 
     def prepare(self, obj: Object, pods: list[Object]) -> None:
-        """Make the record of a job that has ended, while the server still makes the rest of a list."""
+        """Make the record of a job that has ended, while the server still makes the rest of a list.
+
+        Nothing is made where nobody has asked for records, as when only one job is followed.
+        """
         job_id = obj["metadata"]["name"]
-        if is_job_id(job_id) and status.condition(obj, "Complete", "Completed", "Failed") is not None:
+        if (
+            self._wanted
+            and is_job_id(job_id)
+            and status.condition(obj, "Complete", "Completed", "Failed") is not None
+        ):
             self._make(job_id, obj, pods)
 
-    def newest_first(self, watched: Watched, others: Iterable[JobRecord] = ()) -> list[JobRecord]:
+    def newest_first(self, objects: Objects, others: Iterable[JobRecord] = ()) -> list[JobRecord]:
         """All of them as they are now, and others."""
-        pods, workloads = watched.pods(), watched.workloads()
+        self._wanted = True
+        with objects.watched() as watched:
+            pods, workloads = watched.pods(), watched.workloads()
         found, there = [*others], set()
         for obj in workloads:
             job_id = obj["metadata"]["name"]
@@ -46,7 +56,7 @@ class Records:
                 found.append(last[2])
             elif is_job_id(job_id):
                 found.append(self._make(job_id, obj, mine))
-        for gone in self._known.keys() - there:
+        for gone in set(self._known) - there:
             self._known.pop(gone, None)
         found.sort(key=lambda r: (r.status.submitted or 0.0, r.id), reverse=True)
         return found
