@@ -195,11 +195,15 @@ class LocalExecutor:
         """See `Executor.records`."""
         waiting = self._waiting()
         found, ended = [], {}
-        for job in self._store.all():
+        for name in self._store.names():
             # What has ended never changes: it is read once.
-            record = self._ended.get(job.id) or self._placed(job.record(self.target), waiting)
+            record = self._ended.get(name)
+            if record is None:
+                if not is_job_id(name):
+                    continue
+                record = self._placed(JobDirectory(self._store.jobs / name).record(self.target), waiting)
             if record.status.state.ended:
-                ended[job.id] = record
+                ended[name] = record
             found.append(record)
         self._ended = ended
         return sorted(found, key=lambda r: (r.status.submitted or 0.0, r.id), reverse=True)

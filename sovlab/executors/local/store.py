@@ -64,9 +64,14 @@ class JobDirectory:
     def __truediv__(self, name: str) -> Path:
         return self.path / name
 
+    def _read(self, name: str) -> bytes:
+        # Lists read tens of thousands of files, and pathlib takes longer than the system.
+        with open(f"{self.path}/{name}", "rb", buffering=0) as file:  # noqa: PTH123
+            return file.read()
+
     def accepted(self) -> Accepted:
         """The request. Raises `msgspec.DecodeError` or `OSError` if the file is damaged or gone."""
-        return msgspec.json.decode((self / "spec.json").read_bytes(), type=Accepted)
+        return msgspec.json.decode(self._read("spec.json"), type=Accepted)
 
     def running(self) -> Running | None:
         """Which process supervises it; None if none has started yet."""
@@ -78,7 +83,7 @@ class JobDirectory:
     def ended(self) -> dict[str, Any] | None:
         """The exit record; None if there is none yet."""
         try:
-            found = msgspec.json.decode((self / "exit.json").read_bytes())
+            found = msgspec.json.decode(self._read("exit.json"))
         except FileNotFoundError:
             return None
         if not isinstance(found, dict) or not isinstance(found.get("reason"), str):
@@ -180,12 +185,15 @@ class JobStore:
             )
         return JobDirectory(self.jobs / job_id)
 
+    def names(self) -> list[str]:
+        """What is in the directory of jobs, in no order: ids, and what is no job yet."""
+        return os.listdir(self.jobs)  # noqa: PTH208 - of ten thousand names no paths are made
+
     def all(self) -> Iterator[JobDirectory]:
         """All accepted jobs, in no order."""
-        with os.scandir(self.jobs) as entries:
-            for entry in entries:
-                if is_job_id(entry.name):
-                    yield JobDirectory(Path(entry.path))
+        for name in self.names():
+            if is_job_id(name):
+                yield JobDirectory(self.jobs / name)
 
     def active(self) -> list[JobDirectory]:
         """Jobs that have not ended, as far as the queue says, in the order of arrival.
