@@ -175,9 +175,7 @@ class KubernetesExecutor:
         if buried is not None:
             return buried
         _, obj = self._found(job_id)
-        record = self._record(obj, self._objects.pods(job_id))
-        if record.status.state.ended:
-            return record
+        record = self._record(obj, [])
         stop, timer = threading.Event(), None
         if timeout is not None:
             timer = threading.Timer(timeout, stop.set)
