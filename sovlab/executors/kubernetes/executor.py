@@ -176,6 +176,8 @@ class KubernetesExecutor:
             return buried
         _, obj = self._found(job_id)
         record = self._record(obj, [])
+        if record.status.state.ended:
+            return self._record(obj, self._objects.pods(job_id))
         stop, timer = threading.Event(), None
         if timeout is not None:
             timer = threading.Timer(timeout, stop.set)
