@@ -4,7 +4,9 @@ One job is really run; copies of its Job, finished and without pods, are then pu
 own until there are 10,000. sovlab: `Client.jobs()` in a fresh process that has connected, the first call,
 which reads all. Then somebody else changes one Job: the time from sending it until that process has a
 list with it in hand; and the memory of that process after both. Against: the same pages read over one
-connection and parsed by `json`; and the Kubernetes client's typed models, where the peers have it.
+connection and parsed by `json`; and the Kubernetes client's typed models, where the peers have it. On a
+slow machine the server alone takes longer than the second in which sovlab's first list is to be there; so
+that is held as a ratio, too: to the 0.8 seconds that raw pages took where the second was set.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import uuid
 from typing import Any
 
 from benchmarks.cluster import Cluster
-from benchmarks.measuring import Hold, Report, Series, take_turns
+from benchmarks.measuring import Hold, Report, Series, ratio, take_turns
 from benchmarks.place import Place
 
 JOBS, QUICK = 10_000, 2_000
@@ -98,6 +100,7 @@ class _Listing:
                 "raw pages",
                 [
                     Hold(f"sovlab, first list of {scale}", first.median, 1.0, "s"),
+                    Hold("sovlab, first list / raw pages", ratio(first, taken["raw pages"]), 1.25),
                     Hold("sovlab, one update", self._updates.median, 0.05, "s"),
                 ],
                 [cluster.told],

@@ -176,8 +176,10 @@ class KubernetesExecutor:
             return buried
         _, obj = self._found(job_id)
         record = self._record(obj, [])
-        if record.status.state.ended:
-            return self._record(obj, self._objects.pods(job_id))
+        if record.status.state.ended:  # as far as the workload tells: pods may still be ending
+            record = self._record(obj, self._objects.pods(job_id))
+            if record.status.state.ended:
+                return record
         stop, timer = threading.Event(), None
         if timeout is not None:
             timer = threading.Timer(timeout, stop.set)

@@ -52,7 +52,7 @@ class Records:
             job_id = obj["metadata"]["name"]
             there.add(job_id)
             mine, last = pods.get(job_id, _NONE), self._known.get(job_id)
-            if last is not None and last[0] is obj and _are_same(last[1], mine):
+            if last is not None and last[0] is obj and (last[1] is mine or _are_same(last[1], mine)):
                 found.append(last[2])
             elif is_job_id(job_id):
                 found.append(self._make(job_id, obj, mine))
@@ -64,7 +64,7 @@ class Records:
     def _make(self, job_id: str, obj: Object, pods: list[Object]) -> JobRecord:
         made = record(obj, pods, self._target)
         if made.status.state.ended:
-            self._known[job_id] = (obj, pods, made)
+            self._known[job_id] = (obj, pods or _NONE, made)
         return made
 
 
