@@ -33,6 +33,7 @@ def place_of(cluster: Cluster, namespace: str) -> Place:
         bucket=cluster.store if cluster.store.startswith("s3://") else "",
         s3_endpoint=cluster.s3_endpoint,
         workload=cluster.workload,
+        training_runtime=cluster.training_runtime,
         resources=cluster.resources,
         runtime_class=cluster.runtime_class,
         node_selector=cluster.node_selector,

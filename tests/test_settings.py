@@ -126,6 +126,11 @@ def test_the_state_directory_is_one_place_for_all_projects(place, monkeypatch):
         ("[targets.far]\nexecutor = 'kubernetes'\ncontext = 'a'\nhold = 'soon'\n", 1, "soon"),
         ("[targets.far]\nexecutor = 'kubernetes'\ncontext = 'a'\nstore = 'nfs'\n", 1, "pvc:CLAIM"),
         ("[targets.far]\nexecutor = 'kubernetes'\ncontext = 'a'\nworkload = 'pod'\n", 1, "jobset"),
+        (
+            "[targets.far]\nexecutor = 'kubernetes'\ncontext = 'a'\ntraining_runtime = 'A b'\n",
+            1,
+            "training_runtime",
+        ),
         ("[targets.far]\nexecutor = 'kubernetes'\ncontext = 'a'\nuser = 'me'\n", 1, "user"),
         ("[targets]\nfar = 1\n", 2, "[targets.far]"),
         ("[targets.'a b']\nexecutor = 'local'\n", 0, "no name for a target"),

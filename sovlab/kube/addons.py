@@ -6,15 +6,14 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 
 from sovlab.errors import SpecError
-from sovlab.kube import queueing
+from sovlab.kube import queueing, trainjob
 from sovlab.kube.api import Api
 from sovlab.kube.errors import ApiError, Forbidden, NotFound
 from sovlab.kube.findings import Finding, degraded, missing, ok, phrase
 from sovlab.kube.place import Place
-from sovlab.kube.rights import JOBSET, JOBSETS, KUEUE, WORKLOADS, Rights
+from sovlab.kube.rights import JOBSET, JOBSETS, KUEUE, TRAINER, TRAINJOBS, WORKLOADS, Rights
 
 OPENSHIFT = "security.openshift.io"
-TRAINER = "trainer.kubeflow.org"
 _USER = 1000
 """UID that pods are given where nothing else does it, so that an image made for root runs as well."""
 
@@ -30,6 +29,8 @@ def groups_of(api: Api) -> Mapping[str, Sequence[str]]:
 def several_nodes(groups: Mapping[str, Sequence[str]], rights: Rights, place: Place) -> Iterator[Finding]:
     """Whether JobSet runs jobs on several nodes."""
     what, chosen = "several nodes", place.workload == "jobset"
+    if place.workload == "trainjob":
+        return  # see `trainer`
     if "v1alpha2" not in groups.get(JOBSET, ()):
         if chosen:
             advice = 'Set workload = "job", or have JobSet installed.'
@@ -128,7 +129,43 @@ def runtime_classes(api: Api, place: Place) -> Iterator[Finding]:
         yield ok("runtime class", "there is one for NVIDIA GPUs", advice, sets=sets)
 
 
-def trainer(groups: Mapping[str, Sequence[str]]) -> Iterator[Finding]:
-    """Whether Kubeflow's Trainer is there; jobs do without."""
-    if TRAINER in groups:
-        yield ok("trainer", "Kubeflow Trainer is installed; sovlab does without it")
+def trainer(api: Api, groups: Mapping[str, Sequence[str]], rights: Rights, place: Place) -> Iterator[Finding]:
+    """Whether Kubeflow's Trainer runs jobs on several nodes; those of targets that do not ask do without."""
+    chosen = place.workload == "trainjob"
+    if not chosen:
+        if TRAINER in groups:
+            advice = 'workload = "trainjob" has it run jobs on several nodes; without, they run as well.'
+            yield ok("trainer", "Kubeflow Trainer is installed", advice)
+        return
+    what = "several nodes"
+    if TRAINER not in groups:
+        advice = 'Set workload = "job", or have Kubeflow Trainer installed.'
+        yield missing(what, "the target wants TrainJobs, and Trainer is not installed", advice, named=True)
+        return
+    denied = rights.denied(TRAINJOBS)
+    if denied:
+        right = f"It takes the right to {', '.join(denied)} {TRAINJOBS.title} {rights.where(TRAINJOBS)}."
+        found = f"Kubeflow Trainer is installed, and you may not {', '.join(denied)} trainjobs"
+        yield missing(what, found, f'{right} Or set workload = "job".')
+        return
+    yield _runtime(api, place)
+
+
+def _runtime(api: Api, place: Place) -> Finding:
+    what, named = "several nodes", trainjob.runtime(place)
+    shown = f"{named['kind']} {named['name']}"
+    where = f"namespaces/{place.namespace}/" if named["kind"] == "TrainingRuntime" else ""
+    path = f"/apis/{TRAINER}/v1alpha1/{where}{named['kind'].lower()}s"
+    try:
+        api.get(f"{path}/{named['name']}")
+    except NotFound:
+        try:
+            names = sorted(str(item["metadata"]["name"]) for item in api.get(path).get("items") or ())
+        except ApiError:
+            names = []
+        hint = f"There are {', '.join(names)}. " if names else ""
+        advice = f'{hint}Set training_runtime = "NAME", or "TrainingRuntime/NAME" for one of the namespace.'
+        return missing(what, f"there is no {shown}", advice, named=True)
+    except ApiError:
+        return degraded(what, f"TrainJobs with {shown}", "Whether it exists is not shown to you.")
+    return ok(what, f"TrainJobs with {shown}")

@@ -30,12 +30,14 @@ class Container:
         namespace: of the pod.
         pod: its name.
         python: the interpreter in its image.
+        name: of the container.
     """
 
-    def __init__(self, api: Api, namespace: str, pod: str, python: str) -> None:
+    def __init__(self, api: Api, namespace: str, pod: str, python: str, name: str = names.CONTAINER) -> None:
         self._api = api
         self._namespace = namespace
         self._pod = pod
+        self._name = name
         self._python = python
 
     def bring(self, payload: Path) -> None:
@@ -116,7 +118,7 @@ class Container:
             return channel.finish().decode()
 
     def _exec(self, command: list[str]) -> ExecChannel:
-        return self._api.exec(self._namespace, self._pod, names.CONTAINER, command)
+        return self._api.exec(self._namespace, self._pod, self._name, command)
 
     def _command(self, *words: str) -> list[str]:
         return [self._python, f"{GIVEN}/runner.pyz", *words]

@@ -64,6 +64,10 @@ def ended(pod: Object) -> Ended | None:
     if not state and phase not in ("Succeeded", "Failed"):
         return None
     record, results = message.decode(str(state.get("message") or ""))
+    before = (container(pod).get("lastState") or {}).get("terminated")
+    if before and record is not None and record.get("reason") in OUTSIDE:
+        # Where containers are started anew, this one only says that the one before it was ended.
+        state = {**state, "reason": before.get("reason"), "exitCode": before.get("exitCode")}
     return Ended(index(pod), pod, state, record, results, condition(pod, "DisruptionTarget") is not None)
 
 

@@ -137,12 +137,22 @@ class PodLog:
         pod: its name.
         nonce: marks the frames of the job.
         position: bytes of the job's output that were read before.
+        container: what it is called.
     """
 
-    def __init__(self, api: Api, namespace: str, pod: str, nonce: str, position: int = 0) -> None:
+    def __init__(
+        self,
+        api: Api,
+        namespace: str,
+        pod: str,
+        nonce: str,
+        position: int = 0,
+        container: str = names.CONTAINER,
+    ) -> None:
         self._api = api
         self._path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
         self._nonce = nonce
+        self._container = container
         self._since: int | None = None
         self._stream: Stream | None = None
         self._stopped = threading.Event()
@@ -185,7 +195,7 @@ class PodLog:
 
     def _read(self, *, follow: bool) -> Any:
         places = Places(self._nonce, self.position, whole=self._since is None)
-        query: dict[str, Any] = {"container": names.CONTAINER, "follow": follow or None}
+        query: dict[str, Any] = {"container": self._container, "follow": follow or None}
         if self._since is not None:
             # One second earlier: in that second's part of the log there is a mark that we have seen.
             since = datetime.datetime.fromtimestamp(self._since - 1, datetime.UTC)

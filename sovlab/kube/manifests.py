@@ -1,7 +1,7 @@
 """Manifests: from a request and a place to the objects that a cluster is asked for. Pure.
 
-One pod is a Job; several are an Indexed Job with a headless Service, or a JobSet. The workload comes
-first and suspended; what it needs (a Secret with what was sent, the Service) is owned by it, so that
+One pod is a Job; several are an Indexed Job with a headless Service, a JobSet, or a TrainJob. The workload
+comes first and suspended; what it needs (a Secret with what was sent, the Service) is owned by it, so that
 deleting the workload deletes all. It is let go when everything is there.
 """
 
@@ -13,12 +13,17 @@ from typing import Any
 
 from sovlab.core.backend import Backend
 from sovlab.core.spec import JobSpec
-from sovlab.kube import names, podspec
+from sovlab.kube import names, podspec, trainjob
 from sovlab.kube.place import GIVEN, STORE, Place
 
 Manifest = dict[str, Any]
 
-API_VERSIONS = {"Job": "batch/v1", "JobSet": "jobset.x-k8s.io/v1alpha2"}
+API_VERSIONS = {
+    "Job": "batch/v1",
+    "JobSet": "jobset.x-k8s.io/v1alpha2",
+    "TrainJob": "trainer.kubeflow.org/v1alpha1",
+}
+_KINDS = {"job": "Job", "jobset": "JobSet", "trainjob": "TrainJob"}
 _REPLICATED = "n"
 """Of a JobSet: so short that the names of pods stay DNS labels for the longest job id, up to 100 nodes."""
 SECRET_LIMIT = 1 << 20
@@ -28,7 +33,7 @@ SECRET_LIMIT = 1 << 20
 def workload(
     job_id: str, spec: JobSpec, backend: Backend, place: Place, annotations: Mapping[str, str]
 ) -> Manifest:
-    """The Job or JobSet of a request, suspended.
+    """The Job, JobSet or TrainJob of a request, suspended.
 
     Args:
         job_id: its name.
@@ -36,24 +41,25 @@ def workload(
         backend: what hardware it runs on.
         place: where.
         annotations: of the workload, see `sovlab.kube.names`.
+
+    Raises:
+        SpecError: what the target asks for cannot be had with its kind of workload.
     """
+    made = kind(spec, place)
     job = _job(job_id, spec, backend, place)
     labels = {**_labels(job_id), **_queue(place)}
     meta = {"name": job_id, "namespace": place.namespace, "labels": labels, "annotations": dict(annotations)}
-    if not uses_jobset(spec, place):
-        return {
-            "apiVersion": API_VERSIONS["Job"],
-            "kind": "Job",
-            "metadata": meta,
-            "spec": {"suspend": True, **job},
-        }
+    head = {"apiVersion": API_VERSIONS[made], "kind": made, "metadata": meta}
+    if made == "Job":
+        return {**head, "spec": {"suspend": True, **job}}
+    if made == "TrainJob":
+        pod = job["template"]["spec"]
+        return {**head, "spec": {"suspend": True, **trainjob.spec(spec, place, pod, _labels(job_id))}}
     template = {"metadata": {"labels": _labels(job_id)}, "spec": job}
     ttl = job.pop("ttlSecondsAfterFinished")
     job.pop("podFailurePolicy")
     return {
-        "apiVersion": API_VERSIONS["JobSet"],
-        "kind": "JobSet",
-        "metadata": meta,
+        **head,
         "spec": {
             "suspend": True,
             "ttlSecondsAfterFinished": ttl,
@@ -65,15 +71,15 @@ def workload(
     }
 
 
-def uses_jobset(spec: JobSpec, place: Place) -> bool:
-    """Whether a request becomes a JobSet."""
-    return spec.nodes > 1 and place.workload == "jobset"
+def kind(spec: JobSpec, place: Place) -> str:
+    """What a request becomes: ``Job``, ``JobSet`` or ``TrainJob``."""
+    return _KINDS[place.workload] if spec.nodes > 1 else "Job"
 
 
 def rendezvous(job_id: str, spec: JobSpec, place: Place) -> str:
     """``host:port`` at which the ranks of several nodes meet."""
-    first = f"{job_id}-{_REPLICATED}-0-0" if uses_jobset(spec, place) else f"{job_id}-0"
-    return f"{first}.{job_id}:{names.port(job_id)}"
+    between = {"Job": "", "JobSet": f"{_REPLICATED}-0-", "TrainJob": f"{trainjob.STEP}-0-"}[kind(spec, place)]
+    return f"{job_id}-{between}0.{job_id}:{names.port(job_id)}"
 
 
 def secret(

@@ -25,6 +25,8 @@ DELIVERY = f"{PREFIX}/delivery"
 SELECTOR = f"{MANAGED_BY}={MANAGER},{JOB}"
 """Selects what belongs to sovlab's jobs. Other tools may use the same labels: see `is_ours`."""
 CONTAINER = "job"
+DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
+"""Annotation of pods whose container has another name: that of a TrainJob is its runtime's."""
 
 JOB_NAME = "batch.kubernetes.io/job-name"
 INDEX = "batch.kubernetes.io/job-completion-index"

@@ -25,7 +25,8 @@ class Place:
         claim: PersistentVolumeClaim that is the store; empty for none.
         bucket: ``s3://BUCKET/PREFIX`` that is the store; empty for none.
         s3_endpoint: URL of the S3 service; None is that of the AWS settings.
-        workload: what runs several nodes: ``job`` or ``jobset``.
+        workload: what runs several nodes: ``job``, ``jobset`` or ``trainjob``.
+        training_runtime: of a TrainJob: that of the cluster, or ``TrainingRuntime/NAME`` of the namespace.
         resources: extended resource by backend, where it is not the vendor's usual one (MIG).
         runtime_class: by backend, where it is not the backend's own.
         node_selector: labels that nodes must have.
@@ -48,6 +49,7 @@ class Place:
     bucket: str = ""
     s3_endpoint: str | None = None
     workload: str = "job"
+    training_runtime: str = "torch-distributed"
     resources: Mapping[str, str] = field(default_factory=dict)
     runtime_class: Mapping[str, str] = field(default_factory=dict)
     node_selector: Mapping[str, str] = field(default_factory=dict)

@@ -37,10 +37,16 @@ def is_leaving(pod: Object) -> bool:
     return bool(pod["metadata"].get("deletionTimestamp"))
 
 
+def container_name(pod: Object) -> str:
+    """What the job's container in a pod is called."""
+    told = (pod["metadata"].get("annotations") or {}).get(names.DEFAULT_CONTAINER)
+    return str(told or names.CONTAINER)
+
+
 def container(pod: Object) -> Object:
     """The status of the job's container in a pod; empty if there is none yet."""
-    found = (pod.get("status") or {}).get("containerStatuses") or ()
-    return next((c for c in found if c.get("name") == names.CONTAINER), {})
+    found, name = (pod.get("status") or {}).get("containerStatuses") or (), container_name(pod)
+    return next((c for c in found if c.get("name") == name), {})
 
 
 def running_since(pod: Object) -> float | None:

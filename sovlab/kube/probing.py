@@ -47,7 +47,7 @@ def probe(api: Api, place: Place, backends: Mapping[str, Backend]) -> list[Findi
     found += _rights(rights, needed)
     found += addons.several_nodes(groups, rights, place)
     found += addons.queue(api, groups, rights, place)
-    found += addons.trainer(groups)
+    found += addons.trainer(api, groups, rights, place)
     found += addons.user(groups, place)
     found += _store(api, place)
     found += _hardware(api, place, backends)

@@ -18,6 +18,7 @@ _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _AT_ONCE = 8
 JOBSET = "jobset.x-k8s.io"
 KUEUE = "kueue.x-k8s.io"
+TRAINER = "trainer.kubeflow.org"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +118,13 @@ JOBSETS = Right(
     what="JobSet",
     resource="jobsets",
     group=JOBSET,
+    verbs=("create", "get", "list", "watch", "patch", "delete"),
+    loss="several nodes are run by a plain Job",
+)
+TRAINJOBS = Right(
+    what="TrainJob",
+    resource="trainjobs",
+    group=TRAINER,
     verbs=("create", "get", "list", "watch", "patch", "delete"),
     loss="several nodes are run by a plain Job",
 )

@@ -52,7 +52,7 @@ def status(job: Object, pods: Sequence[Object], *, now: float, why: str = "") ->
     """What is known of a job.
 
     Args:
-        job: the Job or JobSet.
+        job: the Job, JobSet or TrainJob.
         pods: of the job, those of earlier tries too.
         now: seconds since the epoch.
         why: what events or a queue say of why it waits; empty if nothing.
@@ -74,6 +74,8 @@ def status(job: Object, pods: Sequence[Object], *, now: float, why: str = "") ->
 def nodes(job: Object) -> int:
     """How many pods a job has."""
     spec = job.get("spec") or {}
+    if "trainer" in spec:
+        return int((spec["trainer"] or {}).get("numNodes") or 1)
     for replicated in spec.get("replicatedJobs") or ():
         spec = replicated["template"]["spec"]
     return int(spec.get("completions") or spec.get("parallelism") or 1)
@@ -120,7 +122,7 @@ def _ended(
 ) -> JobStatus:
     cancelled, several = names.CANCELLED in _annotations(job), nodes(job) > 1
     last = decisive(found)
-    if complete and not failed:
+    if complete and not failed and job.get("kind") != "TrainJob":  # whose runner never says by its status
         last = next((e for e in found if e.index == 0 and e.state.get("exitCode") == 0), None)
     elif cancelled:
         last = next((e for e in found if e.reason == "cancelled"), last)
@@ -174,8 +176,8 @@ def _cancelled(job: Object, base: JobStatus, last: Ended | None) -> JobStatus:
     """Of a job that was cancelled and whose runner did not say so."""
     when = _number(_annotations(job).get(names.CANCELLED))
     begun = seconds((job.get("status") or {}).get("startTime"))
-    # A Job that is held back and cancelled is let go without pods, to end. A JobSet tells no start time.
-    before = begun >= int(when) if begun and when else not begun and job.get("kind") != "JobSet"
+    # A Job that is held back and cancelled is let go without pods, to end. Others tell no start time.
+    before = begun >= int(when) if begun and when else not begun and job.get("kind") == "Job"
     return replace(
         base,
         state=JobState.CANCELLED,

@@ -47,6 +47,7 @@ class Pod:
         self._store = store
         self._terminating = 0.0
         self._quiet_since = 0.0
+        self._restarts = bool(os.environ.pop("SOVLAB_RESTARTS", None))
         self._order = order = Order.read(os.path.join(given, "order.json"))
         order.node_rank = int(os.environ.get("JOB_COMPLETION_INDEX") or 0)
         order.rendezvous = os.environ.pop("SOVLAB_RENDEZVOUS", None) or order.rendezvous
@@ -69,6 +70,8 @@ class Pod:
         for number in _SIGNALS:
             signal.signal(number, lambda *_: None)
         signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
+        # The directory is that of the pod: where containers are started anew, an earlier one has been here.
+        self._again = os.path.exists(self._at(places.PID))
         with open(self._at(places.PID), "w") as file:
             file.write(str(os.getpid()))
 
@@ -76,9 +79,17 @@ class Pod:
         """Do all of it; the status to exit with."""
         from sovlab.runner.ending import exit_status
 
-        record = self._await_payload() or self._supervise()
+        record = self._earlier() or self._await_payload() or self._supervise()
         self._leave(record)
-        return exit_status(record)
+        return 0 if self._restarts else exit_status(record)
+
+    def _earlier(self) -> Optional[Dict[str, Any]]:
+        """How an earlier container of this pod ended: what it ran does not run twice."""
+        if not self._again:
+            return None
+        if os.path.exists(self._order.exit):
+            return self._record()
+        return _record("killed", "Its container was killed from outside. Submit it again.")
 
     # --- before
 

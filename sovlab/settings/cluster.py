@@ -15,6 +15,7 @@ from sovlab.settings.words import suggest
 _Word = Annotated[str, msgspec.Meta(min_length=1)]
 _Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")]
 _NameOrNone = Annotated[str, msgspec.Meta(pattern=r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?)?$")]
+_Runtime = Annotated[str, msgspec.Meta(pattern=r"^(TrainingRuntime/)?[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")]
 _Positive = Annotated[float, msgspec.Meta(gt=0, lt=1e9)]
 
 
@@ -33,7 +34,9 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         priority: Kueue WorkloadPriorityClass where there is a queue, else Kubernetes PriorityClass.
         store: where payloads and results are kept: ``pvc:CLAIM`` or ``s3://BUCKET/PREFIX``.
         s3_endpoint: URL of the S3 service; None is that of the AWS settings.
-        workload: what runs several nodes: ``job`` or ``jobset``.
+        workload: what runs several nodes: ``job``, ``jobset`` or ``trainjob``.
+        training_runtime: Kubeflow Trainer's runtime for ``trainjob``: a ClusterTrainingRuntime, or
+            ``TrainingRuntime/NAME``.
         resources: extended resource by backend, e.g. a MIG profile.
         runtime_class: RuntimeClass by backend.
         node_selector: labels that nodes must have.
@@ -60,6 +63,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     store: str = ""
     s3_endpoint: str | None = None
     workload: str = "job"
+    training_runtime: _Runtime = "torch-distributed"
     resources: dict[str, _Word] = {}
     runtime_class: dict[str, _Word] = {}
     node_selector: dict[str, str] = {}
@@ -76,7 +80,7 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 _TEXTS = {"memory": parse_bytes, "keep": parse_duration, "hold": parse_duration}
 _NAMES = ("namespace", "queue", "priority")
-_CHOICES = {"workload": ("job", "jobset")}
+_CHOICES = {"workload": ("job", "jobset", "trainjob")}
 
 
 def read_cluster(target: str, table: Mapping[str, Any], place: str, folder: Path) -> Cluster:

@@ -26,6 +26,7 @@ from kubernetes_validate import utils
 from sovlab import backends
 from sovlab.core.names import MAX_ID, is_job_id, new_job_id
 from sovlab.core.spec import JobSpec, Kind, Resources
+from sovlab.errors import SpecError
 from sovlab.executors.kubernetes.objects import marks
 from sovlab.kube import manifests, names, podspec
 from sovlab.kube.place import Place
@@ -71,7 +72,7 @@ class Case:
                 manifests.secret(job_id, place, owner, {"payload.pack": b"payload"}, part="-payload")
             )
         found.append(manifests.secret(job_id, place, owner, {"runner.pyz": b"runner", "order.json": b"{}"}))
-        if spec.nodes > 1 and not manifests.uses_jobset(spec, place):
+        if spec.nodes > 1 and manifests.kind(spec, place) == "Job":
             found.append(manifests.service(job_id, place, owner))
         return found
 
@@ -91,6 +92,11 @@ CASES = {
     "nodes": Case("cuda", {"nodes": 4, "procs": 8, "resources": Resources(gpus=8, cpu=32)}),
     "jobset": Case(
         "cuda", {"nodes": 4, "resources": Resources(gpus=1)}, {"workload": "jobset", "queue": "research"}
+    ),
+    "trainjob": Case(
+        "cuda",
+        {"nodes": 4, "procs": 2, "timeout": 3600.0, "resources": Resources(gpus=2)},
+        {"workload": "trainjob", "claim": "sovlab-store", "queue": "research", "user": 1000},
     ),
     "jobset-one-node": Case(place={"workload": "jobset"}),
     "queue": Case(place={"queue": "research", "priority": "batch"}),
@@ -146,11 +152,23 @@ def pod_template(workload: dict[str, Any]) -> dict[str, Any]:
     """The pod of a workload, with ``metadata`` and ``spec``."""
     if workload["kind"] == "Pod":
         return workload
-    spec = workload["spec"]
-    if workload["kind"] == "JobSet":
-        spec = spec["replicatedJobs"][0]["template"]["spec"]
+    spec = job_of(workload)
     template: dict[str, Any] = spec["template"]
     return template
+
+
+def job_of(workload: dict[str, Any]) -> dict[str, Any]:
+    """The spec of the Job that a workload is, or that a cluster with Trainer's own runtime makes of it."""
+    if workload["kind"] == "TrainJob":
+        from tests.kube.apiserver.controllers import trainjobs
+
+        meta = {**workload["metadata"], "uid": UID}
+        workload = {
+            "kind": "JobSet",
+            **trainjobs.build({**workload, "metadata": meta}, trainjobs.TORCH_RUNTIME),
+        }
+    spec: dict[str, Any] = workload["spec"]
+    return spec["replicatedJobs"][0]["template"]["spec"] if workload["kind"] == "JobSet" else spec
 
 
 def pod_of(workload: dict[str, Any]) -> dict[str, Any]:
@@ -195,6 +213,10 @@ def test_manifests_fulfil_the_strict_schema(name: str, version: str) -> None:
             check_jobset(obj)
             inner = obj["spec"]["replicatedJobs"][0]["template"]
             obj = {"apiVersion": "batch/v1", "kind": "Job", **inner}
+        if obj["kind"] == "TrainJob":
+            check_trainjob(obj)
+            template = copy.deepcopy(pod_template(obj))
+            obj = {"apiVersion": "v1", "kind": "Pod", **template}
         validate(obj, version)
         if obj["kind"] == "Job":  # schemas of templates are those of pods, but say so where it can be seen
             validate({"apiVersion": "v1", "kind": "Pod", **pod_template(obj)}, version)
@@ -238,6 +260,58 @@ def check_jobset(obj: dict[str, Any]) -> None:
     assert set(obj["spec"]["replicatedJobs"][0]["template"]) == {"metadata", "spec"}
 
 
+_NAMED = [{"name": _TEXT}]
+_PATCH: dict[str, Any] = {
+    "serviceAccountName": _TEXT,
+    "volumes": [{}],
+    "imagePullSecrets": _NAMED,
+    "securityContext": {},
+    "nodeSelector": {},
+    "tolerations": [{}],
+    "terminationGracePeriodSeconds": _COUNT,
+    "containers": [{"name": _TEXT, "volumeMounts": [{}], "securityContext": {}}],
+}
+_META = {"labels": {}, "annotations": {}}
+_TRAINJOB: dict[str, Any] = {
+    "suspend": _BOOL,
+    "runtimeRef": {"apiGroup": _TEXT, "kind": _TEXT, "name": _TEXT},
+    "activeDeadlineSeconds": _COUNT,
+    "trainer": {
+        "image": _TEXT,
+        "command": [_TEXT],
+        "env": [{"name": _TEXT, "value": _TEXT}],
+        "numNodes": _COUNT,
+        "numProcPerNode": _COUNT,
+        "resourcesPerNode": {"requests": {}, "limits": {}},
+    },
+    "runtimePatches": [
+        {
+            "manager": _TEXT,
+            "trainingRuntimeSpec": {
+                "template": {
+                    "spec": {
+                        "replicatedJobs": [
+                            {
+                                "name": _TEXT,
+                                "template": {"spec": {"template": {"metadata": _META, "spec": _PATCH}}},
+                            }
+                        ]
+                    }
+                }
+            },
+        }
+    ],
+}
+"""What of TrainJob's CRD (v1alpha1, release 2.3) a workload may use."""
+
+
+def check_trainjob(obj: dict[str, Any]) -> None:
+    assert obj["apiVersion"] == "trainer.kubeflow.org/v1alpha1"
+    assert set(obj) == {"apiVersion", "kind", "metadata", "spec"}
+    _check_fields(obj["spec"], _TRAINJOB, "spec")
+    assert "/" in obj["spec"]["runtimePatches"][0]["manager"]
+
+
 def _check_fields(value: Any, known: Any, where: str) -> None:
     if isinstance(known, tuple):
         assert type(value) in known, f"{where} is {value!r}"
@@ -271,9 +345,8 @@ def test_one_of_several_nodes_is_never_replaced() -> None:
 @pytest.mark.parametrize("name", CASES)
 def test_a_pod_is_made_anew_only_when_the_one_before_has_ended(name: str) -> None:
     workload = CASES[name].objects()[0]
-    spec = workload["spec"]
-    inner = spec["replicatedJobs"][0]["template"]["spec"] if workload["kind"] == "JobSet" else spec
-    assert inner["podReplacementPolicy"] == "Failed"
+    if workload["kind"] != "TrainJob":  # where it is the runtime's to say
+        assert job_of(workload)["podReplacementPolicy"] == "Failed"
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -313,6 +386,30 @@ def test_the_ranks_of_a_jobset_meet_at_its_first_pod() -> None:
     host = _rendezvous(pod_of(jobset)).partition(":")[0]
     # https://jobset.sigs.k8s.io: <jobset>-<replicatedJob>-<job index>-<pod index>.<subdomain>
     assert host == f"{name}-{replicated}-0-0.{jobset['spec']['network']['subdomain']}"
+
+
+def test_the_ranks_of_a_trainjob_meet_where_trainer_has_them_meet() -> None:
+    trainjob = CASES["trainjob"].objects()[0]
+    env = {e["name"]: e.get("value") for e in pod_of(trainjob)["containers"][0]["env"]}
+    assert env["SOVLAB_RENDEZVOUS"].partition(":")[0] == env["PET_MASTER_ADDR"]
+    assert (env["PET_NNODES"], env["PET_NPROC_PER_NODE"]) == ("4", "2")
+
+
+@pytest.mark.parametrize(
+    ("place", "what"),
+    [({"runtime_class": {"cpu": "kata"}}, "runtime class"), ({"priority": "high"}, "priority class")],
+)
+def test_a_trainjob_that_only_its_runtime_could_make_is_refused(place: dict[str, Any], what: str) -> None:
+    with pytest.raises(SpecError, match=what) as caught:
+        Case(spec={"nodes": 2}, place={"workload": "trainjob", **place}).objects()
+    assert "workload" in caught.value.hint
+
+
+def test_a_training_runtime_may_be_of_the_namespace() -> None:
+    place = {"workload": "trainjob", "training_runtime": "TrainingRuntime/ours"}
+    trainjob = Case(spec={"nodes": 2}, place=place).objects()[0]
+    named = {"apiGroup": "trainer.kubeflow.org", "kind": "TrainingRuntime", "name": "ours"}
+    assert trainjob["spec"]["runtimeRef"] == named
 
 
 def _rendezvous(pod: dict[str, Any]) -> str:
@@ -652,7 +749,7 @@ def test_a_place_that_asks_for_a_user_gets_it() -> None:
     assert security["fsGroupChangePolicy"] == "OnRootMismatch"
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", [name for name in ALL if name != "trainjob"])  # its runtime says it
 def test_pods_are_given_no_credentials_of_the_cluster(name: str) -> None:
     pod = pod_of(everything()[name][0])
     assert pod["automountServiceAccountToken"] is False

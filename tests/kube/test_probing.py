@@ -296,8 +296,31 @@ def _several(found):
     return next(f for f in found if "JobSet" in f.found)
 
 
+def _of_trainer(found, word: str):
+    return next(f for f in found if f.what == "several nodes" and word in f.found)
+
+
 def test_trainer_is_told_and_not_needed(rich):
-    assert of(look(rich, "researcher"), "trainer").level is Level.OK
+    found = of(look(rich, "researcher"), "trainer")
+    assert (found.level, found.sets) == (Level.OK, {})
+    assert 'workload = "trainjob"' in found.advice
+
+
+def test_trainjobs_are_looked_into_where_the_target_asks_for_them(rich, plain):
+    allowed = _of_trainer(look(rich, "admin", workload="trainjob"), "TrainJobs")
+    assert (allowed.level, allowed.found) == (
+        Level.OK,
+        "TrainJobs with ClusterTrainingRuntime torch-distributed",
+    )
+    other = look(rich, "admin", workload="trainjob", training_runtime="none")
+    unknown = _of_trainer(other, "there is no")
+    assert (unknown.level, unknown.named) == (Level.MISSING, True)
+    assert "There are torch-distributed." in unknown.advice
+    denied = _of_trainer(look(rich, "researcher", workload="trainjob"), "trainjobs")
+    assert denied.level is Level.MISSING
+    assert "trainjobs.trainer.kubeflow.org" in denied.advice
+    absent = _of_trainer(look(plain, "researcher", workload="trainjob"), "Trainer")
+    assert (absent.level, absent.named) == (Level.MISSING, True)
 
 
 class Answers:

@@ -12,6 +12,7 @@ from sovlab.kube.api import Api
 from sovlab.kube.copying import Container
 from sovlab.kube.errors import ClusterError, Forbidden, Invalid, NotFound
 from sovlab.kube.place import Place
+from sovlab.kube.pods import container_name
 
 _SHORT = 5
 """Seconds of grace for a pod that had not started."""
@@ -47,7 +48,9 @@ def cancel(api: Api, place: Place, kind: Kind, obj: Object, pods: list[Object]) 
 def _told(api: Api, place: Place, running: Sequence[Mapping[str, Any]]) -> bool:
     """Tell running containers that somebody cancels their job; False if one could not be told."""
     for pod in running:
-        container = Container(api, place.namespace, pod["metadata"]["name"], place.python)
+        container = Container(
+            api, place.namespace, pod["metadata"]["name"], place.python, container_name(pod)
+        )
         for attempt in range(_TRIES):
             try:
                 container.cancel()
@@ -63,7 +66,7 @@ def _told(api: Api, place: Place, running: Sequence[Mapping[str, Any]]) -> bool:
 
 def _starve(api: Api, kind: Kind, path: str) -> None:
     """Leave the workload with no pods to run, so that it ends."""
-    if kind.name == "JobSet":
+    if kind.name != "Job":
         api.patch(path, {"spec": {"suspend": True}})
         return
     # Without pods to make it comes to its deadline as failed, and is deleted in its time as others are.

@@ -19,6 +19,7 @@ from sovlab.kube import names, status
 from sovlab.kube.api import Api
 from sovlab.kube.errors import ClusterError
 from sovlab.kube.logs import PodLog
+from sovlab.kube.pods import container_name
 
 _LOOK = 2.0
 """Seconds between looks at events of the cluster, while a job waits: they say why."""
@@ -64,6 +65,7 @@ class _Reader(threading.Thread):
         super().__init__(name=f"sovlab-log {pod['metadata']['name']}", daemon=True)
         self.log = log
         self.index = index
+        self.object = pod
         self.pod = pod["metadata"]["name"]
         self.uid = pod["metadata"].get("uid", "")[:8]
         self.rank = rank
@@ -115,7 +117,7 @@ class Following:
         cursor: Cursor,
         follow: bool,
         stop: threading.Event | None,
-        on_frame: Callable[[str, dict[str, Any]], None],
+        on_frame: Callable[[Object, dict[str, Any]], None],
         gone: Callable[[], JobRecord | None] = lambda: None,
         log: bool = True,
     ) -> None:
@@ -215,7 +217,7 @@ class Following:
             if begun and name not in self._readers:
                 index = status.index(pod)
                 place, rank = self._cursors.of(index, pod["metadata"].get("uid", "")[:8])
-                log = PodLog(self._api, self._namespace, name, self._nonce, place)
+                log = PodLog(self._api, self._namespace, name, self._nonce, place, container_name(pod))
                 self._busy += 1
                 self._readers[name] = _Reader(log, index, pod, rank, self)
 
@@ -248,7 +250,7 @@ class Following:
             if piece.get("t") == "rank":
                 rank = piece.get("rank")
                 reader.rank = rank if isinstance(rank, int) else None
-            self._on_frame(reader.pod, piece)
+            self._on_frame(reader.object, piece)
         cursor = self._cursors.set(reader.index, reader.uid, place, reader.rank)
         if isinstance(piece, bytes):
             yield LogChunk(data=piece, rank=reader.rank, offset=cursor)

@@ -15,9 +15,10 @@ from sovlab.core.job import JobRecord, JobState, JobStatus, Reason
 from sovlab.core.names import is_job_id
 from sovlab.core.spec import JobSpec
 from sovlab.errors import SpecError
-from sovlab.kube import names, status
+from sovlab.kube import manifests, names, status
 from sovlab.kube.api import Api
 from sovlab.kube.errors import Forbidden, NotFound
+from sovlab.kube.pods import container_name
 from sovlab.kube.watching import Cache
 
 Object = dict[str, Any]
@@ -30,6 +31,7 @@ _ANNOTATIONS = (
     names.CANCELLED,
     names.DELIVERY,
     names.INDEX,
+    names.DEFAULT_CONTAINER,
 )
 _LABELS = (names.JOB, names.MANAGED_BY, names.QUEUE, names.INDEX)
 
@@ -59,6 +61,7 @@ class _Spec(TypedDict, total=False):
     completions: int | None
     parallelism: int | None
     replicatedJobs: Any
+    trainer: Any
     nodeName: str | None
     containers: list[_Container] | None
 
@@ -75,6 +78,7 @@ class _ContainerStatus(TypedDict, total=False):
     name: str
     image: str | None
     state: Any
+    lastState: Any
 
 
 class _Status(TypedDict, total=False):
@@ -87,7 +91,7 @@ class _Status(TypedDict, total=False):
 
 
 class Shape(TypedDict, total=False):
-    """What is read of a Job, a JobSet or a Pod in a list."""
+    """What is read of a Job, a JobSet, a TrainJob or a Pod in a list."""
 
     kind: str
     metadata: _Meta
@@ -124,13 +128,15 @@ def marks(spec: JobSpec, nonce: str, submitted: float, delivery: str) -> dict[st
 
 
 def trim(obj: Object) -> Object | None:
-    """What sovlab needs of a Job, JobSet or Pod; None if it is not one of ours."""
+    """What sovlab needs of a Job, JobSet, TrainJob or Pod; None if it is not one of ours."""
     meta = obj["metadata"]
     owners = meta.get("ownerReferences") or ()
     told = meta.get("annotations") or {}
     is_pod = obj.get("kind") == "Pod" or "containers" in (obj.get("spec") or {})
-    if not is_pod and (any(o.get("kind") == "JobSet" for o in owners) or names.SPEC not in told):
-        return None  # a Job of a JobSet, or an object of another tool that uses the same labels
+    if not is_pod and (
+        any(o.get("kind") in ("JobSet", "TrainJob") for o in owners) or names.SPEC not in told
+    ):
+        return None  # part of a JobSet or TrainJob, or an object of another tool that uses the same labels
     spec, state = obj.get("spec") or {}, obj.get("status") or {}
     labels = meta.get("labels") or {}
     return {
@@ -144,7 +150,7 @@ def trim(obj: Object) -> Object | None:
             "labels": {k: labels[k] for k in _LABELS if k in labels},
             "annotations": {k: told[k] for k in _ANNOTATIONS if k in told},
         },
-        "spec": _trim_pod(spec) if is_pod else _trim_workload(spec),
+        "spec": _trim_pod(spec, container_name(obj)) if is_pod else _trim_workload(spec),
         "status": {
             k: state[k]
             for k in ("phase", "reason", "message", "conditions", "containerStatuses", "startTime", "active")
@@ -153,10 +159,8 @@ def trim(obj: Object) -> Object | None:
     }
 
 
-def _trim_pod(spec: Mapping[str, Any]) -> Object:
-    images = [
-        {"image": c.get("image")} for c in spec.get("containers") or () if c.get("name") == names.CONTAINER
-    ]
+def _trim_pod(spec: Mapping[str, Any], name: str) -> Object:
+    images = [{"image": c.get("image")} for c in spec.get("containers") or () if c.get("name") == name]
     return {"nodeName": spec.get("nodeName"), "containers": images}
 
 
@@ -166,6 +170,8 @@ def _trim_workload(spec: Mapping[str, Any]) -> Object:
     if sets:
         inner = sets[0]["template"]["spec"]
         found["completions"] = inner.get("completions")
+    if "trainer" in spec:
+        found["completions"] = (spec["trainer"] or {}).get("numNodes")
     return found
 
 
@@ -211,7 +217,15 @@ class Objects:
         core = f"/api/v1/namespaces/{namespace}"
         self.pods_path = f"{core}/pods"
         self.jobs = Kind("Job", f"/apis/batch/v1/namespaces/{namespace}/jobs")
-        self.jobsets = Kind("JobSet", f"/apis/jobset.x-k8s.io/v1alpha2/namespaces/{namespace}/jobsets")
+        self._more = {
+            made: Kind(made, f"/apis/{manifests.API_VERSIONS[made]}/namespaces/{namespace}/{made.lower()}s")
+            for made in manifests.API_VERSIONS
+            if made != "Job"
+        }
+
+    def kind(self, name: str) -> Kind:
+        """A kind of workload by its name."""
+        return self._more.get(name, self.jobs)
 
     def kinds(self) -> list[Kind]:
         """The kinds of workload that the cluster knows."""
@@ -219,8 +233,8 @@ class Objects:
             if self._kinds is None:
                 groups = self._api.get("/apis").get("groups") or ()
                 known = {g.get("name") for g in groups}
-                more = "jobset.x-k8s.io" in known and self._may_list(self.jobsets)
-                self._kinds = [self.jobs, *([self.jobsets] if more else [])]
+                more = [kind for kind in self._more.values() if kind.path.split("/")[2] in known]
+                self._kinds = [self.jobs, *filter(self._may_list, more)]
             return self._kinds
 
     def _may_list(self, kind: Kind) -> bool:

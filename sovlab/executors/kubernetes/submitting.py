@@ -62,7 +62,7 @@ class Submission:
         self._payload_url = self._results_url = ""
         # The same for each try, so that a repetition whose first answer was lost makes the same objects.
         self._nonce = hashlib.sha256(f"sovlab {job_id}".encode()).hexdigest()[:16]
-        self._kind: Kind = objects.jobsets if manifests.uses_jobset(spec, place) else objects.jobs
+        self._kind: Kind = objects.kind(manifests.kind(spec, place))
 
     def manifests(self, uid: str = "") -> list[Object]:
         """All objects, in the order in which they are made; Secrets with what they hold.

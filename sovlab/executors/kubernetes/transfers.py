@@ -19,6 +19,7 @@ from sovlab.kube.api import Api
 from sovlab.kube.copying import Container
 from sovlab.kube.errors import ClusterError, Invalid, NotFound
 from sovlab.kube.place import Place
+from sovlab.kube.pods import container_name
 
 _TRIES, _AGAIN = 30, 10.0
 """How often, and after how many seconds, something that broke off for good is begun again."""
@@ -38,11 +39,12 @@ class Transfers:
         self._place = place
         self._kept = kept
 
-    def told(self, job_id: str, pod: str, frame: dict[str, Any]) -> None:
+    def told(self, job_id: str, pod: Object, frame: dict[str, Any]) -> None:
         """Take a frame from the log of a pod, and begin what it asks for."""
         work = {"waiting": self._bring, "held": self._fetch}.get(str(frame.get("t")))
         if work is not None:
-            threading.Thread(target=work, args=(job_id, pod), name=f"sovlab-copy {pod}", daemon=True).start()
+            name = f"sovlab-copy {pod['metadata']['name']}"
+            threading.Thread(target=work, args=(job_id, pod), name=name, daemon=True).start()
 
     def results(self, job_id: str, pods: list[Object]) -> Path | None:
         """The results of a job: from the termination message, from the pod that holds them, or from here.
@@ -100,12 +102,12 @@ class Transfers:
         )
         return whole, path
 
-    def _bring(self, job_id: str, pod: str) -> None:
+    def _bring(self, job_id: str, pod: Object) -> None:
         payload = self._kept.payload(job_id)
         if payload.exists():  # or another machine submitted it
             self._patiently(job_id, "bring", lambda: self._container(pod).bring(payload))
 
-    def _fetch(self, job_id: str, pod: str) -> None:
+    def _fetch(self, job_id: str, pod: Object) -> None:
         def fetch() -> None:
             container = self._container(pod)
             if not self._kept.results(job_id).exists():
@@ -126,5 +128,6 @@ class Transfers:
                 except ClusterError:
                     time.sleep(_AGAIN)
 
-    def _container(self, pod: str) -> Container:
-        return Container(self._api, self._place.namespace, pod, self._place.python)
+    def _container(self, pod: Object) -> Container:
+        name, namespace = pod["metadata"]["name"], self._place.namespace
+        return Container(self._api, namespace, name, self._place.python, container_name(pod))

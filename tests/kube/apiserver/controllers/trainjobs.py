@@ -20,6 +20,11 @@ from .plane import Controller
 _PORT = 29500
 _STEP = "trainer.kubeflow.org/trainjob-ancestor-step"
 _INDEX = "batch.kubernetes.io/job-completion-index"
+_PATCHABLE = {
+    "serviceAccountName", "volumes", "initContainers", "containers", "imagePullSecrets", "securityContext",
+    "nodeSelector", "affinity", "tolerations", "schedulingGates", "terminationGracePeriodSeconds",
+}  # fmt: skip
+"""Fields of a pod that Trainer 2.3 lets a patch set."""
 TORCH_RUNTIME: Object = {
     "apiVersion": RUNTIMES.api_version,
     "kind": RUNTIMES.kind,
@@ -137,20 +142,55 @@ class Admission:
         reference.setdefault("kind", RUNTIMES.kind)
         obj["spec"].setdefault("suspend", False)
         obj["spec"].setdefault("managedBy", "trainer.kubeflow.org/trainjob-controller")
-        if find_runtime(self._store, obj) is None:
+        runtime = find_runtime(self._store, obj)
+        if runtime is None:
             name = reference.get("name", "")
             what = RUNTIMES.resource if reference["kind"] == RUNTIMES.kind else NAMESPACED_RUNTIMES.resource
             why = f'spec.runtimeRef: {what} "{name}" not found'
-            webhook = "validator.trainjob.trainer.kubeflow.org"
-            raise ApiError(
-                403, "Forbidden", f'admission webhook "{webhook}" denied the request: {why}', details={}
-            )
+            raise _denied(why)
+        for why in _wrong_patches(obj["spec"], runtime):
+            raise _denied(why)
+
+
+def _denied(why: str) -> ApiError:
+    webhook = "validator.trainjob.trainer.kubeflow.org"
+    return ApiError(403, "Forbidden", f'admission webhook "{webhook}" denied the request: {why}', details={})
+
+
+def _wrong_patches(spec: Object, runtime: Object) -> Iterable[str]:
+    """What the webhook finds wrong with the patches of a runtime."""
+    there = {r["name"]: r["template"]["spec"] for r in runtime["spec"]["template"]["spec"]["replicatedJobs"]}
+    for patch in spec.get("runtimePatches") or []:
+        if "/" not in patch["manager"]:
+            yield "spec.runtimePatches.manager: must be a domain-prefixed path"
+        for replicated in _patched_jobs(patch):
+            if replicated["name"] not in there:
+                yield "must not have replicated job that doesn't exist in the runtime job template"
+                continue
+            pod = replicated["template"]["spec"]["template"]["spec"]
+            if unknown := set(pod) - _PATCHABLE:
+                yield f"spec.runtimePatches: unknown fields {sorted(unknown)}"
+            containers = {c["name"] for c in there[replicated["name"]]["template"]["spec"]["containers"]}
+            for container in pod.get("containers") or []:
+                if container["name"] not in containers:
+                    yield "must not have container that doesn't exist in the runtime job"
+                elif container.get("env") and container["name"] == "node":
+                    yield "must not have envs for the node container"
+                elif unknown := set(container) - {"name", "env", "volumeMounts", "securityContext"}:
+                    yield f"spec.runtimePatches: unknown fields {sorted(unknown)} of a container"
+
+
+def _patched_jobs(patch: Object) -> Any:
+    template = (patch.get("trainingRuntimeSpec") or {}).get("template") or {}
+    return (template.get("spec") or {}).get("replicatedJobs") or []
 
 
 def build(train: Object, runtime: Object) -> Object:
     """The JobSet of a TrainJob."""
     metadata, spec = train["metadata"], train["spec"]
     template = copy.deepcopy(runtime["spec"]["template"]["spec"])
+    for patch in spec.get("runtimePatches") or []:
+        template = _merged(template, {"replicatedJobs": _patched_jobs(patch)})
     trainer = spec.get("trainer") or {}
     policy = runtime["spec"].get("mlPolicy") or {}
     nodes = trainer.get("numNodes") or policy.get("numNodes") or 1
@@ -180,6 +220,19 @@ def build(train: Object, runtime: Object) -> Object:
         },
         "spec": {**template, "suspend": bool(spec.get("suspend"))},
     }
+
+
+def _merged(there: Any, patch: Any) -> Any:
+    """A strategic merge patch as far as runtimes are patched: lists of named things merge by name."""
+    if isinstance(there, dict) and isinstance(patch, dict):
+        found = {key: _merged(there[key], value) for key, value in patch.items() if key in there}
+        return {**there, **patch, **found}
+    if isinstance(there, list) and isinstance(patch, list) and all("name" in item for item in patch):
+        named = {item["name"]: item for item in there}
+        for item in patch:
+            named[item["name"]] = _merged(named.get(item["name"]), item)
+        return list(named.values())
+    return patch
 
 
 def _fill(container: Object, name: str, trainer: Object, nodes: int, *, torch: bool) -> None:
