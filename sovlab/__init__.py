@@ -73,9 +73,9 @@ def _show_jobs_as_cards() -> None:
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None and hasattr(ipython, "get_ipython") else None
     if shell is not None:
-        from sovlab.jupyter.board import register
+        from sovlab.jupyter.magics import register_cards
 
-        register(shell)
+        register_cards(shell)
 
 
 def __dir__() -> list[str]:

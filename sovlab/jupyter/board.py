@@ -116,13 +116,3 @@ _BOARDS: dict[int, Board] = {}
 def board_of(shell: Any) -> Board:
     """The board of an IPython shell."""
     return _BOARDS.setdefault(id(shell), Board())
-
-
-def register(shell: Any) -> None:
-    """Let a `Job` that a cell displays be shown as its live card."""
-
-    def show(job: Job) -> bool:
-        board_of(shell).show(job)
-        return True
-
-    shell.display_formatter.ipython_display_formatter.for_type(Job, show)

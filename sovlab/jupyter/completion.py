@@ -18,14 +18,13 @@ _PARSERS = {
     "%sovbackends": arguments.backends_parser,
     "%sovtarget": arguments.target_parser,
 }
-_ID = "sovlab.completion"
 
 
 def complete(magics: Any, line: str) -> tuple[str, str, list[str]]:
     """What may follow on a magic's line: what is typed of it already, what kind of word it is, the words.
 
     Args:
-        magics: the shell's `SovlabMagics`.
+        magics: the shell's `Commands`.
         line: up to the cursor.
     """
     words = line.split()
@@ -73,21 +72,3 @@ def _of_targets(targets: set[str], before: str) -> tuple[str, set[str]]:
     if before == "%sovtarget":
         return "target", {*targets, *arguments.TARGET_ACTIONS}
     return ("target", targets) if before in arguments.TARGET_ACTIONS and before != "add" else ("", set())
-
-
-def register(shell: Any, magics: Any) -> None:
-    """Complete the magics' lines in ``shell``."""
-    from IPython.core.completer import SimpleCompletion, context_matcher
-
-    def match(context: Any) -> dict[str, Any]:
-        typed, kind, words = complete(magics, context.text_until_cursor)
-        return {
-            "completions": [SimpleCompletion(word, type=kind) for word in words],
-            "matched_fragment": typed,
-            # Where one of these is meant, Python's keywords are not.
-            "suppress": bool(words),
-        }
-
-    matcher = context_matcher(identifier=_ID)(match)
-    others = [m for m in shell.Completer.custom_matchers if getattr(m, "matcher_identifier", "") != _ID]
-    shell.Completer.custom_matchers[:] = [*others, matcher]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from IPython.core.completer import provisionalcompleter
 
@@ -235,7 +238,19 @@ def test_help_is_the_docstring_and_the_flag(notebook, capsys):
         "usage: %%sovsubmit [flags]\n       %sovsubmit [flags] script.py [-- arguments]\n"
     )
     assert "--backend" in shown
-    assert "--backend" in notebook.shell.magics_manager.magics["cell"]["sovsubmit"].__doc__
+    asked = notebook.shell.object_inspect_mime("%%sovsubmit")["text/plain"]  # as %%sovsubmit? does
+    assert "usage: %%sovsubmit [flags]" in asked
+    assert "--backend" in asked
+
+
+def test_loading_imports_nothing_that_only_a_submit_needs():
+    code = (
+        "import sys\nfrom IPython.core.interactiveshell import InteractiveShell\n"
+        "InteractiveShell.instance().run_line_magic('load_ext', 'sovlab')\n"
+        "print(sorted(name for name in sys.modules if name.startswith('sovlab')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "['sovlab', 'sovlab._version', 'sovlab.jupyter', 'sovlab.jupyter.magics']"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,176 @@
+"""What the magics do: each parses its line, asks the `Client`, and shows the answer."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from sovlab import options
+from sovlab.client import Client, default
+from sovlab.core.job import JobState
+from sovlab.errors import UsageError
+from sovlab.handle import Job
+from sovlab.jupyter import arguments, tables
+from sovlab.jupyter.board import board_of
+from sovlab.jupyter.placeholder import Binder
+from sovlab.jupyter.waiting import wait
+from sovlab.settings import wanted
+
+_FINAL = 10.0
+"""Seconds that a cell waits for its card's last painting, so that the notebook is saved with it."""
+
+
+class Commands:
+    """What the ``%sov…`` magics of one shell do; a method for each, called with its line.
+
+    Args:
+        shell: of IPython.
+        client: None makes the default one at first use.
+    """
+
+    def __init__(self, shell: Any, client: Client | None = None) -> None:
+        self.shell = shell
+        self._client = client
+        self._target: str | None = None
+        self._board = board_of(shell)
+        self._mine: dict[str, Job] = {}
+        self.binder = Binder(shell.user_ns)
+
+    @property
+    def client(self) -> Client:
+        """Made at first use: it reads the settings."""
+        if self._client is None:
+            self._client = default()
+        return self._client
+
+    def submit(self, line: str, cell: str | None = None) -> None:
+        """Submit the cell, or a script, as a job, and show its card."""
+        parsed = arguments.submit_parser().parse_line(line)
+        chosen = options.from_arguments(parsed)
+        if chosen.target is None and self._target is not None:
+            chosen = replace(chosen, target=self._target)
+        count = len(self.shell.user_ns["In"]) - 1  # execution_count may already be that of the next cell
+        if cell is not None:
+            if parsed.script is not None:
+                raise UsageError(
+                    f"%%sovsubmit takes no word {parsed.script!r} beside its flags.",
+                    "Run a script with %sovsubmit and one percent sign, or put the word after its flag.",
+                )
+            named = replace(chosen, name=chosen.name or f"cell-{count}")
+            if parsed.dry_run:
+                label, check = f"In[{count}]", parsed.dry_run == "server"
+                plan = self.client.plan_cell(cell, self.shell.user_ns, named, label=label, check=check)
+                tables.show_plan(plan)
+                return
+            submitted = self.client.submit_cell(cell, self.shell.user_ns, named, label=f"In[{count}]")
+        elif parsed.script is None:
+            raise UsageError(
+                "%sovsubmit was given nothing to run.",
+                "Write %%sovsubmit above a cell's code, or %sovsubmit script.py.",
+            )
+        else:
+            path = Path(parsed.script).expanduser()
+            if parsed.dry_run:
+                check = parsed.dry_run == "server"
+                tables.show_plan(self.client.plan_script(path, parsed.args, chosen, check=check))
+                return
+            submitted = self.client.submit_script(path, parsed.args, chosen)
+        job = submitted.job
+        self._mine[job.id] = job
+        self.binder.expect(job, chosen.outputs)
+        card = self._board.show(job, submitted.messages)
+        if parsed.wait:
+            self._wait([job])
+            card.final.wait(_FINAL)
+
+    def jobs(self, line: str) -> None:
+        """List jobs, the newest first."""
+        parsed = arguments.jobs_parser().parse_line(line)
+        records = self.client.jobs(parsed.target or self._target)
+        tables.show_jobs(records if parsed.all else records[:20], len(records))
+
+    def logs(self, line: str) -> None:
+        """Print what a job has printed."""
+        parsed = arguments.logs_parser().parse_line(line)
+        job = self._job(parsed.job, parsed.target)
+        try:
+            for text in job.stream(follow=parsed.follow, rank=parsed.rank, tail=parsed.tail):
+                sys.stdout.write(text)
+                sys.stdout.flush()
+        except KeyboardInterrupt:
+            print(f"\nStopped following; {job.name} goes on.")  # noqa: T201
+
+    def cancel(self, line: str) -> None:
+        """Cancel jobs."""
+        parsed = arguments.cancel_parser().parse_line(line)
+        for job in [self._job(name, parsed.target) for name in parsed.job]:
+            if job.done():
+                print(f"{job.name} has already ended: {job.state}.")  # noqa: T201
+            else:
+                job.cancel()
+                print(f"Cancelling {job.name}.")  # noqa: T201
+
+    def wait(self, line: str) -> None:
+        """Wait for jobs, and raise what ended the first that failed."""
+        parsed = arguments.wait_parser().parse_line(line)
+        jobs = [self._job(name, parsed.target) for name in parsed.job] or list(self._mine.values())
+        if not jobs:
+            raise UsageError("This notebook has submitted no job yet.", "Name one: %sovjobs lists them.")
+        self._wait(jobs, parsed.timeout)
+
+    def backends(self, line: str) -> None:
+        """Show what hardware a target has."""
+        parsed = arguments.backends_parser().parse_line(line)
+        tables.show_capacity(
+            self.client.capacity(parsed.target or self._target), parsed.target or self._target or "local"
+        )
+
+    def target(self, line: str) -> None:
+        """Show targets, choose one, add one."""
+        parsed = arguments.target_parser().parse_line(arguments.target_line(line))
+        if parsed.action == "add":
+            self._add_target(parsed)
+            return
+        if parsed.action == "show":
+            tables.show_target(self.client.settings, parsed.name or self._target)
+            return
+        if parsed.action == "choose":
+            self._target = self.client.settings.target_named(parsed.name).name
+        elif parsed.action == "use":
+            self.client.use_target(parsed.name)
+            self._target = None
+        elif parsed.action == "remove":
+            self.client.remove_target(parsed.name)
+            self._target = self._target if self._target != parsed.name else None
+        tables.show_targets(self.client.settings, self._target)
+
+    def _add_target(self, parsed: Any) -> None:
+        path, found = self.client.add_target(
+            parsed.name, wanted.from_arguments(parsed), use=parsed.use, force=parsed.force
+        )
+        if parsed.use:
+            self._target = None
+        said = [f"Target {parsed.name} is written to {path}. Use it here: %sovtarget {parsed.name}"]
+        if not found.usable:
+            said.append("Jobs cannot run there before what is missing is there.")
+        tables.show_findings(found.findings, *said, *found.notes)
+
+    def _job(self, name: str, target: str | None) -> Job:
+        return self.client.job(name, target or self._target)
+
+    def _wait(self, jobs: list[Job], timeout: float | None = None) -> None:
+        for job in jobs:
+            card = self._board.live(job)
+            if card is None and not job.done():
+                card = self._board.show(job)
+            status = wait(job, timeout)
+            if card is not None and status is not None:
+                card.final.wait(_FINAL)  # the cell ends with the card's final state saved in the notebook
+        self.binder.bind_ended()
+        for job in jobs:
+            if job.state in (JobState.FAILED, JobState.CANCELLED):
+                failure = job.exception()
+                if failure is not None:
+                    raise failure
