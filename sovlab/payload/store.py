@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import io
 import os
 import secrets
 import time
@@ -59,7 +60,8 @@ def put(directory: Path, build: Callable[[PackWriter], dict[str, Any]]) -> tuple
             path = directory / f"{digest}.pack"
             if not _has(path, size):
                 with _temporary(directory) as temporary:
-                    temporary.write_bytes(spool.data)
+                    with _create(temporary) as file:
+                        _Whole(file).write(spool.data)
                     temporary.replace(path)
             return digest, path, size
         _sweep(directory)
@@ -71,7 +73,7 @@ def put(directory: Path, build: Callable[[PackWriter], dict[str, Any]]) -> tuple
                 os.utime(path)  # retention goes by the last use
                 return digest, path, size
         with _temporary(directory) as temporary:
-            with temporary.open("wb", buffering=0) as file, PackWriter(_Whole(file)) as writer:
+            with _create(temporary) as file, PackWriter(_Whole(file)) as writer:
                 digest = writer.finish(build(writer))
                 size = writer.size
             path = directory / f"{digest}.pack"
@@ -120,11 +122,20 @@ def _has(path: Path, size: int) -> bool:
         return False
 
 
+def _create(path: Path) -> io.FileIO:
+    """A new file, for the user alone.
+
+    One that is there already, even an empty one, must not be truncated: ext4 takes that for the replacing of
+    a file, and writes all of it to the disk when it is closed, which takes as long as the writing itself.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    return io.FileIO(path, "wb", opener=lambda name, _: os.open(name, flags, 0o600))
+
+
 @contextlib.contextmanager
 def _temporary(directory: Path) -> Any:
     """A name beside the objects; whatever happens, nothing of that name is left."""
     path = directory / f".{secrets.token_hex(8)}.tmp"
-    path.touch(mode=0o600, exist_ok=False)
     try:
         yield path
     finally:
