@@ -139,6 +139,7 @@ class Following:
         self._nonce = ""
         self._seen: set[str | None] = set()
         self._again = False
+        self._held = False
         self._changed = True
 
     def events(self) -> Iterator[Event]:
@@ -196,11 +197,14 @@ class Following:
     def _marked(self, current: JobStatus, pods: list[Object]) -> JobStatus:
         """The status, with a word of it where pods that were there have gone and others take their place."""
         there = {pod["metadata"].get("uid") for pod in pods}
-        self._again = self._again or bool(self._seen - there)
+        if self._seen - there:
+            self._again, self._held = True, False
         self._seen |= there
         waits = current.state in (JobState.PENDING, JobState.QUEUED)
         if self._again and waits and not current.message.startswith("requeued"):
             return replace(current, message=f"requeued: {current.message}")
+        if self._held and current.state is JobState.RUNNING and not current.message:
+            return replace(current, message="its code has ended, its results are being fetched")
         return current
 
     def is_over(self, pod: str) -> bool:
@@ -251,6 +255,8 @@ class Following:
                 rank = piece.get("rank")
                 reader.rank = rank if isinstance(rank, int) else None
             self._on_frame(reader.object, piece)
+            if piece.get("t") == "held":
+                self._held = self._changed = True
         cursor = self._cursors.set(reader.index, reader.uid, place, reader.rank)
         if isinstance(piece, bytes):
             yield LogChunk(data=piece, rank=reader.rank, offset=cursor)

@@ -1,0 +1,41 @@
+"""What is said of a job while it is followed, where the words come from its log."""
+
+from __future__ import annotations
+
+import pytest
+
+from sovlab.core.event import StatusChanged
+from sovlab.core.job import JobState
+from sovlab.payload.results import Results
+from tests.executors.conftest import Place
+from tests.kube.conftest import fake_cluster
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with fake_cluster() as found:
+        yield found
+        assert found.fake.failures == []
+
+
+@pytest.fixture
+def place(cluster, state):
+    return Place(cluster.executor(state), state / "objects")
+
+
+def test_that_results_are_being_fetched_is_told(place, monkeypatch):
+    transfers, asked = place.executor._transfers, []
+    fetch = transfers.told
+    monkeypatch.setattr(transfers, "told", lambda *given: asked.append(given))
+    job_id = place.submit("big = bytes(200_000)", outputs=("big",))
+    said = []
+    for event in place.executor.events(job_id, follow=True):
+        if not isinstance(event, StatusChanged):
+            continue
+        said.append((event.status.state, event.status.message))
+        if event.status.message.endswith("its results are being fetched"):
+            for given in asked:
+                fetch(*given)  # until then its pod holds them
+    assert (JobState.RUNNING, "its code has ended, its results are being fetched") in said
+    assert said[-1] == (JobState.SUCCEEDED, "")
+    assert Results(place.executor.results(job_id), main={}).value("big") == bytes(200_000)
