@@ -8,8 +8,8 @@ import unicodedata
 
 from sovlab.errors import SpecError
 
-MAX_ID = 50
-"""Longest job id: an Indexed Job's pod hostname ``<id>-<index>`` must stay a DNS label."""
+MAX_ID = 46
+"""Longest job id: the longest names of pods, ``<id>-node-0-<index>-<5 letters>``, must stay DNS labels."""
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford base 32: nothing to mistake for another
 _SUFFIX = 6

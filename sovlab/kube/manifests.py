@@ -25,7 +25,7 @@ API_VERSIONS = {
 }
 _KINDS = {"job": "Job", "jobset": "JobSet", "trainjob": "TrainJob"}
 _REPLICATED = "n"
-"""Of a JobSet: so short that the names of pods stay DNS labels for the longest job id, up to 100 nodes."""
+"""Of a JobSet: short, for the names of its pods."""
 SECRET_LIMIT = 1 << 20
 """Bytes that a Secret may hold."""
 

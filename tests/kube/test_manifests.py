@@ -513,23 +513,25 @@ def test_cores_are_written_as_quantities_to_the_thousandth(cores: float) -> None
 # --- names
 
 
-@pytest.mark.parametrize("nodes", [1, 2, 100])
-@pytest.mark.parametrize("workload", ["job", "jobset"])
+@pytest.mark.parametrize("nodes", [1, 2, 1000])
+@pytest.mark.parametrize("workload", ["job", "jobset", "trainjob"])
 def test_names_stay_within_their_limits_for_the_longest_job_id(workload: str, nodes: int) -> None:
     job_id = new_job_id("x" * 100)
-    assert len(job_id) == MAX_ID == 50
+    assert len(job_id) == MAX_ID
     found = Case(place={"workload": workload}, part=True).objects(job_id, nodes=nodes)
     for obj in found:
         assert_dns_label(obj["metadata"]["name"])
         labels = [obj["metadata"]["labels"]]
-        if obj["kind"] in ("Job", "JobSet"):
+        if obj["kind"] in manifests.API_VERSIONS:
             labels.append(pod_template(obj)["metadata"]["labels"])
         for label, value in (item for some in labels for item in some.items()):
             assert re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", value), label
             assert len(label.rpartition("/")[2]) <= 63
     last = nodes - 1
-    if found[0]["kind"] == "JobSet":
-        replicated = found[0]["spec"]["replicatedJobs"][0]["name"]
+    if found[0]["kind"] != "Job":
+        replicated = "node"
+        if found[0]["kind"] == "JobSet":
+            replicated = found[0]["spec"]["replicatedJobs"][0]["name"]
         # JobSet's webhook wants the names of pods, with a suffix of five, to be DNS labels.
         assert_dns_label(f"{job_id}-{replicated}-0-{last}-abcde")
     else:
