@@ -24,9 +24,10 @@ DELIVERY = f"{PREFIX}/delivery"
 
 SELECTOR = f"{MANAGED_BY}={MANAGER},{JOB}"
 """Selects what belongs to sovlab's jobs. Other tools may use the same labels: see `is_ours`."""
-CONTAINER = "job"
+CONTAINER, TRAINER = "job", "node"
+"""What the container of a job is called, and that of a TrainJob, which is its runtime's."""
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
-"""Annotation of pods whose container has another name: that of a TrainJob is its runtime's."""
+"""Annotation of pods: which of its containers matters. Others than sovlab set it, too."""
 
 JOB_NAME = "batch.kubernetes.io/job-name"
 INDEX = "batch.kubernetes.io/job-completion-index"

@@ -40,7 +40,7 @@ def is_leaving(pod: Object) -> bool:
 def container_name(pod: Object) -> str:
     """What the job's container in a pod is called."""
     told = (pod["metadata"].get("annotations") or {}).get(names.DEFAULT_CONTAINER)
-    return str(told or names.CONTAINER)
+    return names.TRAINER if told == names.TRAINER else names.CONTAINER
 
 
 def container(pod: Object) -> Object:

@@ -10,7 +10,6 @@ Source: https://trainer.kubeflow.org, API trainer.kubeflow.org/v1alpha1.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,7 +20,7 @@ from sovlab.kube.place import Place
 
 Manifest = dict[str, Any]
 
-STEP = "node"
+STEP = names.TRAINER
 """What Trainer's runtimes call both the replicated job that trains and its container."""
 _NAMESPACED = "TrainingRuntime/"
 _MANAGER = f"{names.PREFIX}/client"
@@ -98,7 +97,7 @@ def spec(request: JobSpec, place: Place, pod: Mapping[str, Any], labels: Mapping
         ],
     }
     if "activeDeadlineSeconds" in pod:
-        found["activeDeadlineSeconds"] = math.ceil(pod["activeDeadlineSeconds"])
+        found["activeDeadlineSeconds"] = pod["activeDeadlineSeconds"]
     return found
 
 

@@ -2,25 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from sovlab.core.event import StatusChanged
 from sovlab.core.job import JobState
 from sovlab.payload.results import Results
-from tests.executors.conftest import Place
-from tests.kube.conftest import fake_cluster
-
-
-@pytest.fixture(scope="module")
-def cluster():
-    with fake_cluster() as found:
-        yield found
-        assert found.fake.failures == []
-
-
-@pytest.fixture
-def place(cluster, state):
-    return Place(cluster.executor(state), state / "objects")
 
 
 def test_that_results_are_being_fetched_is_told(place, monkeypatch):

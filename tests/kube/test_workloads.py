@@ -1,0 +1,114 @@
+"""Several nodes as a JobSet or as a TrainJob, where the target asks for one and the cluster has it."""
+
+from __future__ import annotations
+
+import pytest
+
+from sovlab.core.job import JobState, Reason
+from sovlab.errors import SpecError
+from sovlab.payload.results import Results
+from tests.executors.conftest import Place
+from tests.kube.conftest import fake_cluster
+from tests.kube.proxy import until
+
+GROUPS = {"jobset": "apis/jobset.x-k8s.io/v1alpha2", "trainjob": "apis/trainer.kubeflow.org/v1alpha1"}
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with fake_cluster(trainer=True) as found:  # and JobSet, which Trainer needs
+        yield found
+        assert found.fake.failures == []
+
+
+@pytest.fixture(params=GROUPS)
+def workload(request):
+    return request.param
+
+
+@pytest.fixture
+def place(cluster, state, workload):
+    return Place(cluster.executor(state, workload=workload), state / "objects")
+
+
+@pytest.fixture
+def trainjobs(cluster, state):
+    return Place(cluster.executor(state, workload="trainjob"), state / "objects")
+
+
+def made(cluster, workload):
+    return cluster.api.get(cluster.path(f"{workload}s", group=GROUPS[workload]))["items"]
+
+
+def test_each_node_knows_the_others(cluster, place, workload):
+    source = "import os\nrank = os.environ['RANK']\nprint('node', rank, 'of', os.environ['WORLD_SIZE'])"
+    job_id = place.submit(source, nodes=2, outputs=("rank",))
+    record = place.executor.wait(job_id, 120)
+    assert record.status.state is JobState.SUCCEEDED, place.log(job_id)
+    assert job_id in [obj["metadata"]["name"] for obj in made(cluster, workload)]
+    assert Results(place.executor.results(job_id), main={}).value("rank") == "0"
+    log = place.log(job_id)
+    assert b"node 0 of 2" in log
+    assert b"node 1 of 2" in log
+    assert [r.id for r in place.executor.records()].count(job_id) == 1
+    place.executor.delete(job_id)
+    until(lambda: not any(cluster.left(job_id).values()) and not made(cluster, workload))
+
+
+def test_a_job_that_is_cancelled_ends(place):
+    job_id = place.submit("import time\nprint('began', flush=True)\ntime.sleep(60)", nodes=2)
+    place.until_printed(job_id, b"began")
+    place.executor.cancel(job_id)
+    assert place.executor.wait(job_id, 60).status.state is JobState.CANCELLED
+    assert b"began" in place.log(job_id)
+    place.executor.delete(job_id)
+
+
+def test_one_node_needs_none_of_them(cluster, place, workload):
+    before = len(made(cluster, workload))
+    job_id = place.submit("1")
+    assert place.executor.wait(job_id, 60).status.state is JobState.SUCCEEDED
+    assert len(made(cluster, workload)) == before
+
+
+def test_results_that_are_too_large_for_the_last_words_are_fetched(trainjobs):
+    job_id = trainjobs.submit("big = bytes(200_000)", nodes=2, outputs=("big",))
+    assert trainjobs.executor.wait(job_id, 120).status.state is JobState.SUCCEEDED, trainjobs.log(job_id)
+    assert Results(trainjobs.executor.results(job_id), main={}).value("big") == bytes(200_000)
+
+
+def test_code_that_fails_runs_once_though_runtimes_start_containers_anew(trainjobs):
+    job_id = trainjobs.submit("print('he' + 're')\nraise ValueError('no data')", nodes=2)
+    record = trainjobs.executor.wait(job_id, 120)
+    assert (record.status.state, record.status.reason) == (JobState.FAILED, Reason.USER_ERROR)
+    assert "ValueError: no data" in record.status.message
+    assert trainjobs.log(job_id).count(b"here") == 2  # once in each node
+
+
+def test_a_container_that_is_killed_does_not_run_its_code_twice(trainjobs):
+    source = (
+        "import os, time\n"
+        "print('beg' + 'an', flush=True)\n"
+        "parent = lambda pid: int(open(f'/proc/{pid}/stat').read().rpartition(')')[2].split()[1])\n"
+        "is_runner = lambda pid: b'runner.pyz\\0pod' in open(f'/proc/{pid}/cmdline', 'rb').read()\n"
+        "first = os.getpid()\n"
+        "while not is_runner(first) or is_runner(parent(first)):\n"
+        "    first = parent(first)\n"
+        "os.kill(first, 9)\n"
+        "time.sleep(60)"
+    )
+    job_id = trainjobs.submit(source, nodes=2)
+    record = trainjobs.executor.wait(job_id, 120)
+    assert (record.status.state, record.status.reason) == (JobState.FAILED, Reason.KILLED)
+    assert record.status.message.endswith("Its container was killed from outside. Submit it again.")
+    assert b"began" not in trainjobs.log(job_id)  # which is that of the second containers
+
+
+def test_what_only_a_runtime_can_say_is_refused_before_anything_is_made(cluster, state):
+    place = Place(
+        cluster.executor(state, workload="trainjob", runtime_class={"cpu": "kata"}), state / "objects"
+    )
+    before = len(made(cluster, "trainjob"))
+    with pytest.raises(SpecError, match="runtime class"):
+        place.submit("1", nodes=2)
+    assert len(made(cluster, "trainjob")) == before
