@@ -61,7 +61,7 @@ format: $(VENV)/.dev
 # shellcheck has no package for some machines, e.g. Linux on ARM.
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
-	$(BIN)/hadolint --config images/.hadolint.yaml images/runtime/*/Containerfile
+	$(BIN)/hadolint --config images/.hadolint.yaml images/runtime/Containerfile
 	@if [ -x $(BIN)/shellcheck ]; then $(BIN)/shellcheck images/build images/runtime/prepare; \
 	  else echo "Without shellcheck: it cannot be had here"; fi
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmarks import machine, showing
 from benchmarks.cluster import Server
 from benchmarks.measuring import Report
-from benchmarks.place import Place
+from benchmarks.surroundings import Surroundings
 
 NAMES = (
     "load_ext",
@@ -43,10 +43,10 @@ def main(arguments: list[str] | None = None) -> int:
     print()
     reports, broken = [], []
     begun = time.perf_counter()
-    with Place(found, quick=options.quick, server=_server(options)) as place:
+    with Surroundings(found, quick=options.quick, server=_server(options)) as surroundings:
         for name in options.only or NAMES:
             try:
-                measured: list[Report] = importlib.import_module(f"benchmarks.{name}").run(place)
+                measured: list[Report] = importlib.import_module(f"benchmarks.{name}").run(surroundings)
             except Exception:
                 # One benchmark that breaks must not cost the others' results.
                 traceback.print_exc()

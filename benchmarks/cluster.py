@@ -16,7 +16,7 @@ from benchmarks.driving import Driver
 from benchmarks.measuring import CaseFailed
 
 if TYPE_CHECKING:
-    from benchmarks.place import Place
+    from benchmarks.surroundings import Surroundings
 
 _TESTS = Path(__file__).parents[1]
 _LABELS = {"pod-security.kubernetes.io/enforce": "restricted"}
@@ -43,7 +43,7 @@ class Cluster:
     """A cluster to measure on.
 
     Args:
-        place: of the run.
+        surroundings: of the run.
         server: the real one; None starts the fake.
 
     Attributes:
@@ -55,13 +55,13 @@ class Cluster:
         connecting: seconds that each fresh process of sovlab took until it could ask for something.
     """
 
-    def __init__(self, place: Place, server: Server | None) -> None:
-        self._place = place
+    def __init__(self, surroundings: Surroundings, server: Server | None) -> None:
+        self._surroundings = surroundings
         self._fake: Driver | None = None
         self.is_real = server is not None
         if server is None:
-            environ = {**place.environ, "PYTHONPATH": str(_TESTS)}
-            self._fake = Driver(place.python, "fake_apiserver", place.scratch, environ)
+            environ = {**surroundings.environ, "PYTHONPATH": str(_TESTS)}
+            self._fake = Driver(surroundings.python, "fake_apiserver", surroundings.scratch, environ)
             kubeconfig = Path(self._fake.call("kubeconfig")["path"])
             server = Server(kubeconfig=kubeconfig, image="registry.site/sovlab-cpu:1")
         path = server.kubeconfig.absolute()
@@ -69,7 +69,7 @@ class Cluster:
         self.login = {"kubeconfig": str(path), "context": str(context)}
         self.image = server.image
         self.connecting: list[float] = []
-        self._bare = Driver(place.python, "kube_bare", place.scratch, place.environ)
+        self._bare = Driver(surroundings.python, "kube_bare", surroundings.scratch, surroundings.environ)
         told = self._bare.call("connect", **self.login)
         self.name = f"Kubernetes {told['version']}" if self.is_real else "the fake API server"
         self.told = f"the server is {self.name}{'' if self.is_real else ' of the tests'} at {told['server']}"
@@ -117,14 +117,14 @@ class Cluster:
             target: what it says besides.
         """
         told = {"namespace": namespace, "image": self.image, "cpu": 0.05, "memory": 64 << 20, **target}
-        with self._place.driver("kube_client", state=state) as driver:
+        with self._surroundings.driver("kube_client", state=state) as driver:
             self.connecting.append(driver.seconds("connect", **self.login, **told))
             yield driver
 
     @contextlib.contextmanager
     def other(self, name: str, *, peer: bool = False) -> Iterator[Driver]:
         """A process that uses something else: a driver, connected."""
-        with self._place.driver(name, peer=peer) as driver:
+        with self._surroundings.driver(name, peer=peer) as driver:
             with contextlib.suppress(CaseFailed):
                 driver.call("connect", **self.login)
             yield driver

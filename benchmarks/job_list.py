@@ -16,17 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measuring import Hold, Report, Series, take_turns
-from benchmarks.place import Place
+from benchmarks.surroundings import Surroundings
 
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
-def run(place: Place) -> list[Report]:
-    count = 1_000 if place.quick else 10_000
-    state = place.scratch / "many"
-    with place.driver("sovlab_client", state=state) as sovlab:
+def run(surroundings: Surroundings) -> list[Report]:
+    count = 1_000 if surroundings.quick else 10_000
+    state = surroundings.scratch / "many"
+    with surroundings.driver("sovlab_client", state=state) as sovlab:
         model = state / "jobs" / str(sovlab.call("one_job")["id"])
-        place.stop_agent(state, keep=sovlab.pid)
+        surroundings.stop_agent(state, keep=sovlab.pid)
     ids = iter(range(1, 1 << 30))
     for _ in range(count - 1):
         _clone(model, next(ids))
@@ -35,7 +35,7 @@ def run(place: Place) -> list[Report]:
 
     def listed() -> float:
         nonlocal expected
-        with place.driver("sovlab_client", state=state) as sovlab:
+        with surroundings.driver("sovlab_client", state=state) as sovlab:
             first = _checked(sovlab.call("listing"), expected)
             changed = _clone(model, next(ids))
             expected += 1
@@ -45,7 +45,7 @@ def run(place: Place) -> list[Report]:
         return float(first["seconds"])
 
     taken = take_turns(
-        {"bare read and parse": lambda: _read(state), "sovlab, first list": listed}, place.repeats(7)
+        {"bare read and parse": lambda: _read(state), "sovlab, first list": listed}, surroundings.repeats(7)
     )
     updates.samples, memory.samples = updates.samples[1:], memory.samples[1:]
     first = taken["sovlab, first list"]

@@ -14,19 +14,19 @@ from pathlib import Path
 
 from benchmarks.cluster import Cluster
 from benchmarks.measuring import CaseFailed, Hold, Report, Series, ratio, take_turns
-from benchmarks.place import Place
+from benchmarks.surroundings import Surroundings
 
 SIZE, QUICK = 512 << 20, 64 << 20
 _THERE = "/sovlab/work/payload.pack"
 
 
-def run(place: Place) -> list[Report]:
-    cluster, size = place.cluster, QUICK if place.quick else SIZE
-    original, back = ((place.memory or place.scratch) / name for name in ("sent", "fetched"))
+def run(surroundings: Surroundings) -> list[Report]:
+    cluster, size = surroundings.cluster, QUICK if surroundings.quick else SIZE
+    original, back = ((surroundings.memory or surroundings.scratch) / name for name in ("sent", "fetched"))
     with original.open("wb") as file:
         for _ in range(size >> 20):
             file.write(os.urandom(1 << 20))
-    state = place.scratch / "kube-copy"
+    state = surroundings.scratch / "kube-copy"
     with cluster.namespace() as namespace, cluster.sovlab(namespace, state=state) as sovlab:
         pod = str(sovlab.call("stay")["pod"])
         kubectl = _Kubectl(cluster, namespace, pod)
@@ -45,7 +45,7 @@ def run(place: Place) -> list[Report]:
                 "kubectl exec -i": lambda: kubectl.send(original),
                 "sovlab": lambda: sovlab.seconds("bring", pod=pod, path=str(original)),
             },
-            place.repeats(7),
+            surroundings.repeats(7),
             before=fresh,
         )
         sovlab.call("remove", pod=pod, path=_THERE)
@@ -57,7 +57,7 @@ def run(place: Place) -> list[Report]:
                     sovlab.seconds("fetch", pod=pod, source=_THERE, target=str(back)), back, original
                 ),
             },
-            place.repeats(7),
+            surroundings.repeats(7),
             before=returned,
         )
         sovlab.call("leave")

@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks.cluster import Cluster
 from benchmarks.measuring import Hold, Report, Series, ratio, take_turns
-from benchmarks.place import Place
+from benchmarks.surroundings import Surroundings
 
 JOBS, QUICK = 10_000, 2_000
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -28,18 +28,18 @@ _LATER = 1e6
 """Seconds by which a job that is changed becomes the newest."""
 
 
-def run(place: Place) -> list[Report]:
-    cluster, count = place.cluster, QUICK if place.quick else JOBS
+def run(surroundings: Surroundings) -> list[Report]:
+    cluster, count = surroundings.cluster, QUICK if surroundings.quick else JOBS
     with cluster.namespace() as namespace:
-        return _Listing(place, namespace, _fill(place, namespace, count)).measure()
+        return _Listing(surroundings, namespace, _fill(surroundings, namespace, count)).measure()
 
 
-def _fill(place: Place, namespace: str, count: int) -> list[str]:
+def _fill(surroundings: Surroundings, namespace: str, count: int) -> list[str]:
     """Make the jobs; their ids."""
-    cluster, state = place.cluster, place.scratch / "kube-model"
+    cluster, state = surroundings.cluster, surroundings.scratch / "kube-model"
     with cluster.sovlab(namespace, state=state) as sovlab:
         job_id = str(sovlab.call("one_job")["id"])
-        place.stop_agent(state, keep=sovlab.pid)
+        surroundings.stop_agent(state, keep=sovlab.pid)
     model = _finished(cluster, f"/apis/batch/v1/namespaces/{namespace}/jobs/{job_id}")
     clones = [_clone(model, number) for number in range(1, count)]
     cluster.fill(namespace, clones)
@@ -49,15 +49,15 @@ def _fill(place: Place, namespace: str, count: int) -> list[str]:
 class _Listing:
     """Lists the jobs of a namespace, in turns."""
 
-    def __init__(self, place: Place, namespace: str, ids: list[str]) -> None:
-        self._place, self._namespace, self._count = place, namespace, len(ids)
+    def __init__(self, surroundings: Surroundings, namespace: str, ids: list[str]) -> None:
+        self._surroundings, self._namespace, self._count = surroundings, namespace, len(ids)
         self._ids = iter(ids)
         self._jobs = f"/apis/batch/v1/namespaces/{namespace}/jobs"
         self._updates = Series("sovlab, one update")
         self._memory = {name: Series(name, "B") for name in ("sovlab", "raw pages", "typed client")}
 
     def measure(self) -> list[Report]:
-        cluster = self._place.cluster
+        cluster = self._surroundings.cluster
 
         def ours() -> float:
             changed = next(self._ids)
@@ -82,7 +82,7 @@ class _Listing:
                 "raw pages": lambda: other("raw pages", "kube_bare", path=self._jobs),
                 "sovlab, first list": ours,
             },
-            self._place.repeats(7),
+            self._surroundings.repeats(7),
         )
         # It takes so long that once is enough.
         typed = {"typed client": lambda: other("typed client", "kube_typed", namespace=self._namespace)}

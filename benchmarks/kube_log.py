@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.log_lines import CODE, p95
 from benchmarks.measuring import CaseFailed, Hold, Report, Series, take_turns
-from benchmarks.place import Place
+from benchmarks.surroundings import Surroundings
 
 SECONDS, QUICK = 5.0, 1.0
 _WAIT = "import time\ntime.sleep({})\n"
@@ -28,11 +28,11 @@ Read = Callable[[str, int], dict[str, Any]]
 Measure = Callable[[dict[str, Any]], float]
 
 
-def run(place: Place) -> list[Report]:
-    cluster = place.cluster
+def run(surroundings: Surroundings) -> list[Report]:
+    cluster = surroundings.cluster
     with (
         cluster.namespace() as namespace,
-        cluster.sovlab(namespace, state=place.scratch / "kube-log") as sovlab,
+        cluster.sovlab(namespace, state=surroundings.scratch / "kube-log") as sovlab,
         cluster.other("kube_bare") as bare,
     ):
 
@@ -43,8 +43,8 @@ def run(place: Place) -> list[Report]:
             return sovlab.call("log", code=code, expected=lines)
 
         reader, seconds = (
-            _Reader(place, {"raw follow": raw, "sovlab": ours}),
-            QUICK if place.quick else SECONDS,
+            _Reader(surroundings, {"raw follow": raw, "sovlab": ours}),
+            QUICK if surroundings.quick else SECONDS,
         )
         return [reader.latency(200, seconds), reader.speed(10_000, seconds)]
 
@@ -53,12 +53,12 @@ class _Reader:
     """Reads the same output in several ways, in turns.
 
     Args:
-        place: of the run.
+        surroundings: of the run.
         readers: each reads what a pod prints that runs some code.
     """
 
-    def __init__(self, place: Place, readers: dict[str, Read]) -> None:
-        self._place, self._readers = place, readers
+    def __init__(self, surroundings: Surroundings, readers: dict[str, Read]) -> None:
+        self._surroundings, self._readers = surroundings, readers
         self._answers: list[dict[str, Any]] = []
 
     def latency(self, rate: int, seconds: float) -> Report:
@@ -69,7 +69,7 @@ class _Reader:
             [*taken.values(), Series("sovlab, the median line", samples=middle)],
             "raw follow",
             [Hold("sovlab, 95th percentile", taken["sovlab"].median, 0.025, "s"), self._whole],
-            [self._place.cluster.told],
+            [self._surroundings.cluster.told],
         )
 
     def speed(self, rate: int, seconds: float) -> Report:
@@ -81,12 +81,15 @@ class _Reader:
             [*taken.values()],
             "raw follow",
             [self._whole],
-            [self._place.cluster.told, "what is between the pod and the reader may be slower than the pod"],
+            [
+                self._surroundings.cluster.told,
+                "what is between the pod and the reader may be slower than the pod",
+            ],
         )
 
     def _take(self, rate: int, seconds: float, measure: Measure) -> dict[str, Series]:
         lines, self._answers = int(rate * seconds), []
-        code = _WAIT.format(3 if self._place.cluster.is_real else 1)
+        code = _WAIT.format(3 if self._surroundings.cluster.is_real else 1)
         code += CODE.format(lines=lines, pause=1 / rate)
 
         def once(name: str) -> float:
@@ -98,11 +101,11 @@ class _Reader:
             return measure(answer)
 
         cases = {name: functools.partial(once, name) for name in self._readers}
-        return take_turns(cases, self._place.repeats(5))
+        return take_turns(cases, self._surroundings.repeats(5))
 
     @property
     def _where(self) -> str:
-        return self._place.cluster.name
+        return self._surroundings.cluster.name
 
     @property
     def _whole(self) -> Hold:

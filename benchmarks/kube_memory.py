@@ -13,14 +13,18 @@ import time
 import psutil
 
 from benchmarks.measuring import Report, Series
-from benchmarks.place import Place
+from benchmarks.surroundings import Surroundings
 
 JOBS, QUICK = 20, 4
 _WHILE = 5.0
 
 
-def run(place: Place) -> list[Report]:
-    cluster, count, state = place.cluster, QUICK if place.quick else JOBS, place.scratch / "kube-memory"
+def run(surroundings: Surroundings) -> list[Report]:
+    cluster, count, state = (
+        surroundings.cluster,
+        QUICK if surroundings.quick else JOBS,
+        surroundings.scratch / "kube-memory",
+    )
     rows = []
     with (
         cluster.namespace() as namespace,
@@ -30,12 +34,12 @@ def run(place: Place) -> list[Report]:
         sovlab.call("follow", count=count)
         time.sleep(_WHILE)
         rows.append(_row(f"client that follows {count} jobs", psutil.Process(sovlab.pid)))
-        for process in place.ours(state):
+        for process in surroundings.ours(state):
             with contextlib.suppress(psutil.Error):
                 if "sovlab.executors.kubernetes" in process.cmdline():
                     rows.append(_row(f"courier of {count} jobs", process))
         sovlab.call("leave")
-        place.stop_agent(state, keep=sovlab.pid)
+        surroundings.stop_agent(state, keep=sovlab.pid)
     return [Report(f"Memory with {count} running jobs, on {cluster.name}", rows, notes=[cluster.told])]
 
 

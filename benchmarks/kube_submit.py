@@ -12,16 +12,16 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.measuring import Hold, Report, Series, ratio, take_turns
-from benchmarks.place import Place
+from benchmarks.surroundings import Surroundings
 
 
-def run(place: Place) -> list[Report]:
-    cluster = place.cluster
+def run(surroundings: Surroundings) -> list[Report]:
+    cluster = surroundings.cluster
     pod = cluster.pod("1")
     answers: list[dict[str, Any]] = []
     with (
         cluster.namespace() as namespace,
-        cluster.sovlab(namespace, state=place.scratch / "kube-submit") as sovlab,
+        cluster.sovlab(namespace, state=surroundings.scratch / "kube-submit") as sovlab,
         cluster.other("kube_bare") as bare,
     ):
 
@@ -37,7 +37,7 @@ def run(place: Place) -> list[Report]:
                     "job", namespace=namespace, pod=pod, until="pod"
                 ),
             },
-            place.repeats(12),
+            surroundings.repeats(12),
         )
     reference, kept = taken["bare Job"], answers[1:]
     known = Series("sovlab, success known", samples=[a["known"] for a in kept])

@@ -11,7 +11,7 @@ import functools
 
 from benchmarks.kernel import kernel
 from benchmarks.measuring import Hold, Report, take_turns
-from benchmarks.place import Place
+from benchmarks.surroundings import Surroundings
 
 _TIMED = "begun = time.perf_counter()\n{}\nseconds = time.perf_counter() - begun"
 
@@ -24,18 +24,18 @@ _PEERS = {
 }
 
 
-def run(place: Place) -> list[Report]:
+def run(surroundings: Surroundings) -> list[Report]:
     def seconds(python: str | None, statement: str) -> float:
-        with kernel(python, place.scratch, place.environ) as started:
+        with kernel(python, surroundings.scratch, surroundings.environ) as started:
             return float(started.run(_TIMED.format(statement), "seconds"))
 
     ours = "get_ipython().run_line_magic('load_ext', 'sovlab')"
     taken = take_turns(
         {
-            "%load_ext sovlab": functools.partial(seconds, place.python, ours),
-            **{name: functools.partial(seconds, place.peers, code) for name, code in _PEERS.items()},
+            "%load_ext sovlab": functools.partial(seconds, surroundings.python, ours),
+            **{name: functools.partial(seconds, surroundings.peers, code) for name, code in _PEERS.items()},
         },
-        place.repeats(7),
+        surroundings.repeats(7),
     )
     hold = Hold("%load_ext sovlab", taken["%load_ext sovlab"].median, 0.060, "s")
     return [Report("Loading into a running kernel", [*taken.values()], "%load_ext sovlab", [hold])]

@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks.driving import Driver
 from benchmarks.measuring import CaseFailed, Hold, Report, Series, take_turns
-from benchmarks.place import Place
+from benchmarks.surroundings import Surroundings
 
 RATE = 10_000
 
@@ -29,18 +29,18 @@ for number in range({lines}):
 """
 
 
-def run(place: Place) -> list[Report]:
-    paced, flood = (RATE, 20_000) if place.quick else (3 * RATE, 200_000)
+def run(surroundings: Surroundings) -> list[Report]:
+    paced, flood = (RATE, 20_000) if surroundings.quick else (3 * RATE, 200_000)
     with (
-        place.driver("bare_pipe") as pipe,
-        place.driver("sovlab_client") as sovlab,
-        place.driver("torchx_local", peer=True) as torchx,
+        surroundings.driver("bare_pipe") as pipe,
+        surroundings.driver("sovlab_client") as sovlab,
+        surroundings.driver("torchx_local", peer=True) as torchx,
     ):
         drivers = {"bare pipe": pipe, "sovlab": sovlab, "torchx local_cwd": torchx}
         latency = _Reader(drivers, CODE.format(lines=paced, pause=1 / RATE), paced, p95)
-        latency.read(place.repeats(5))
+        latency.read(surroundings.repeats(5))
         speed = _Reader(drivers, CODE.format(lines=flood, pause=0.0), flood, lambda a: a["rate"])
-        speed.read(place.repeats(5))
+        speed.read(surroundings.repeats(5))
     hold = Hold("sovlab, written → read, 95th percentile", latency.taken["sovlab"].median, 0.025, "s")
     whole = [Hold("lines lost or out of place", r.wrong, 0, "") for r in (latency, speed)]
     middle = Series(
@@ -87,7 +87,7 @@ class _Reader:
 
     @property
     def wrong(self) -> float | None:
-        """Lines of sovlab's that did not come, or not in their place."""
+        """Lines of sovlab's that did not come, or not in their surroundings."""
         return sum(a["lost"] + a["misplaced"] for a in self._answers) if self._answers else None
 
 

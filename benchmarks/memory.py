@@ -16,28 +16,31 @@ import psutil
 
 from benchmarks.kernel import kernel
 from benchmarks.measuring import CaseFailed, Report, Series
-from benchmarks.place import Place
+from benchmarks.surroundings import Surroundings
 
 _IDLE = 8.0
 """Seconds after the last job until idle processes are looked at."""
 
 
-def run(place: Place) -> list[Report]:
-    return [_kernel(place), _processes(place)]
+def run(surroundings: Surroundings) -> list[Report]:
+    return [_kernel(surroundings), _processes(surroundings)]
 
 
-def _kernel(place: Place) -> Report:
+def _kernel(surroundings: Surroundings) -> Report:
     added = {
-        "%load_ext sovlab": (place.python, "get_ipython().run_line_magic('load_ext', 'sovlab')"),
-        "import torchx's runner": (place.peers, "from torchx.runner import get_runner"),
-        "import kubernetes' client": (place.peers, "from kubernetes import client"),
-        "import kubeflow's trainer client": (place.peers, "from kubeflow.trainer import TrainerClient"),
+        "%load_ext sovlab": (surroundings.python, "get_ipython().run_line_magic('load_ext', 'sovlab')"),
+        "import torchx's runner": (surroundings.peers, "from torchx.runner import get_runner"),
+        "import kubernetes' client": (surroundings.peers, "from kubernetes import client"),
+        "import kubeflow's trainer client": (
+            surroundings.peers,
+            "from kubeflow.trainer import TrainerClient",
+        ),
     }
     series = {name: Series(name, "B") for name in added}
-    for _ in range(place.repeats(5)):
+    for _ in range(surroundings.repeats(5)):
         for name, (python, statement) in added.items():
             try:
-                with kernel(python, place.scratch, place.environ) as started:
+                with kernel(python, surroundings.scratch, surroundings.environ) as started:
                     process = psutil.Process(started.pid)
                     before = process.memory_info().rss
                     started.run(statement)
@@ -47,20 +50,20 @@ def _kernel(place: Place) -> Report:
     return Report("Memory added to a kernel", [*series.values()], "%load_ext sovlab")
 
 
-def _processes(place: Place) -> Report:
-    state = place.scratch / "idle"
-    with place.driver("sovlab_client", state=state) as sovlab:
+def _processes(surroundings: Surroundings) -> Report:
+    state = surroundings.scratch / "idle"
+    with surroundings.driver("sovlab_client", state=state) as sovlab:
         for _ in range(2):
             sovlab.call("torch_cell")
             time.sleep(_IDLE)
         rows = []
-        for process in sorted(place.ours(state), key=lambda p: p.pid):
+        for process in sorted(surroundings.ours(state), key=lambda p: p.pid):
             with contextlib.suppress(psutil.Error):
                 name = "client" if process.pid == sovlab.pid else _name(process)
                 share = getattr(process.memory_full_info(), "pss", None)
                 note = f"proportional share {share / 1e6:.1f} MB" if share is not None else ""
                 rows.append(Series(name, "B", [process.memory_info().rss], note))
-        place.stop_agent(state, keep=sovlab.pid)
+        surroundings.stop_agent(state, keep=sovlab.pid)
     return Report("Memory of idle processes, after jobs with torch", rows)
 
 

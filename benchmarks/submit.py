@@ -10,35 +10,35 @@ notebook of one cell (it starts a kernel).
 from __future__ import annotations
 
 from benchmarks.measuring import Hold, Report, ratio, take_turns
-from benchmarks.place import Place
+from benchmarks.surroundings import Surroundings
 
 
-def run(place: Place) -> list[Report]:
-    cold_state = place.scratch / "cold"
+def run(surroundings: Surroundings) -> list[Report]:
+    cold_state = surroundings.scratch / "cold"
     with (
-        place.driver("sovlab_client") as sovlab,
-        place.driver("sovlab_client", state=cold_state) as cold,
-        place.driver("submitit_local", peer=True) as submitit,
-        place.driver("torchx_local", peer=True) as torchx,
-        place.driver("papermill_inprocess", peer=True) as papermill,
+        surroundings.driver("sovlab_client") as sovlab,
+        surroundings.driver("sovlab_client", state=cold_state) as cold,
+        surroundings.driver("submitit_local", peer=True) as submitit,
+        surroundings.driver("torchx_local", peer=True) as torchx,
+        surroundings.driver("papermill_inprocess", peer=True) as papermill,
     ):
 
         def without_agent() -> float:
-            place.stop_agent(cold_state, keep=cold.pid)
+            surroundings.stop_agent(cold_state, keep=cold.pid)
             seconds = cold.seconds("trivial")
-            place.stop_agent(cold_state, keep=cold.pid)
+            surroundings.stop_agent(cold_state, keep=cold.pid)
             return seconds
 
         taken = take_turns(
             {
-                "bare python -c": lambda: place.bare("pass"),
+                "bare python -c": lambda: surroundings.bare("pass"),
                 "sovlab": lambda: sovlab.seconds("trivial"),
                 "sovlab, no agent yet": without_agent,
                 "torchx local_cwd": lambda: torchx.seconds("trivial"),
                 "papermill, one cell": lambda: papermill.seconds("trivial"),
                 "submitit local": lambda: submitit.seconds("trivial"),
             },
-            place.repeats(15),
+            surroundings.repeats(15),
             warmup=2,
         )
     hold = Hold("sovlab / bare python -c", ratio(taken["sovlab"], taken["bare python -c"]), 5)

@@ -19,23 +19,25 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measuring import Hold, Report, Series, ratio, take_turns
-from benchmarks.place import Place
+from benchmarks.surroundings import Surroundings
 
 
-def run(place: Place) -> list[Report]:
-    size = 64 << 20 if place.quick else 1 << 30
+def run(surroundings: Surroundings) -> list[Report]:
+    size = 64 << 20 if surroundings.quick else 1 << 30
     reports = []
-    for medium, directory in (("in memory", place.memory), ("on the disk", place.scratch)):
+    for medium, directory in (("in memory", surroundings.memory), ("on the disk", surroundings.scratch)):
         if directory is not None:
-            reports += _There(place, directory, size).measure(f"a tensor of {size >> 20} MiB, {medium}")
+            reports += _There(surroundings, directory, size).measure(
+                f"a tensor of {size >> 20} MiB, {medium}"
+            )
     return reports
 
 
 class _There:
     """One round of measurements in one file system."""
 
-    def __init__(self, place: Place, directory: Path, size: int) -> None:
-        self._place, self._size = place, size
+    def __init__(self, surroundings: Surroundings, directory: Path, size: int) -> None:
+        self._surroundings, self._size = surroundings, size
         self._state = directory / "tensor-state"
         self._folder = directory / "submitit"
         self._original = directory / "original"
@@ -46,7 +48,7 @@ class _There:
         with self._original.open("wb") as file:
             for _ in range(self._size >> 20):
                 file.write(os.urandom(1 << 20))
-        with self._place.driver("submitit_local", peer=True) as submitit:
+        with self._surroundings.driver("submitit_local", peer=True) as submitit:
             taken = take_turns(
                 {
                     "2 file copies": self._copy,
@@ -55,12 +57,12 @@ class _There:
                         "tensor", size=self._size, number=1, folder=str(self._folder)
                     ),
                 },
-                self._place.repeats(5),
+                self._surroundings.repeats(5),
                 before=self._tidy,
             )
-        with self._place.driver("sovlab_client", state=self._state) as sovlab:
+        with self._surroundings.driver("sovlab_client", state=self._state) as sovlab:
             empty = sovlab.call("torch_job_memory")["job"] if self._answers else None
-            self._place.stop_agent(self._state, keep=-1)
+            self._surroundings.stop_agent(self._state, keep=-1)
         self._tidy()
         self._original.unlink()
         return [self._times(what, taken), self._memory(what, empty)]
@@ -73,14 +75,14 @@ class _There:
 
     def _there_and_back(self) -> float:
         # A process of its own for each sample: the peak of its memory is that of this one tensor.
-        with self._place.driver("sovlab_client", state=self._state) as sovlab:
+        with self._surroundings.driver("sovlab_client", state=self._state) as sovlab:
             sovlab.call("torch_job_memory")
             answer = sovlab.call("tensor", size=self._size, number=len(self._answers))
         self._answers.append(answer)
         return float(answer["seconds"])
 
     def _tidy(self) -> None:
-        """What one sample has left must neither fill the place nor be written to disk during the next."""
+        """What one sample has left must neither fill the surroundings nor be written to disk during the next."""
         for path in (*self._copies, *self._state.glob("objects/*.pack")):
             path.unlink(missing_ok=True)
         shutil.rmtree(self._folder, ignore_errors=True)

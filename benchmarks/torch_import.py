@@ -11,27 +11,27 @@ from __future__ import annotations
 import time
 
 from benchmarks.measuring import Hold, Report, Series, ratio, take_turns
-from benchmarks.place import Place
+from benchmarks.surroundings import Surroundings
 
 _PREPARATION = 8.0
 """Seconds given to the agent after the first job, before the second is measured."""
 
 
-def run(place: Place) -> list[Report]:
-    state = place.scratch / "torch"
+def run(surroundings: Surroundings) -> list[Report]:
+    state = surroundings.scratch / "torch"
     bare = "import torch; assert float(torch.ones(3).sum()) == 3.0"
-    with place.driver("sovlab_client", state=state) as sovlab:
-        place.bare(bare)
+    with surroundings.driver("sovlab_client", state=state) as sovlab:
+        surroundings.bare(bare)
         first = Series("sovlab, first such cell", samples=[sovlab.seconds("torch_cell")])
         time.sleep(_PREPARATION)
         taken = take_turns(
             {
-                "bare python, import torch": lambda: place.bare(bare),
+                "bare python, import torch": lambda: surroundings.bare(bare),
                 "sovlab": lambda: sovlab.seconds("torch_cell"),
             },
-            place.repeats(10),
+            surroundings.repeats(10),
         )
-        place.stop_agent(state, keep=sovlab.pid)
+        surroundings.stop_agent(state, keep=sovlab.pid)
     cold = taken["bare python, import torch"]
     hold = Hold("sovlab / cold import of torch", ratio(taken["sovlab"], cold), 0.5)
     return [Report("A cell that imports torch", [*taken.values(), first], cold.name, [hold])]

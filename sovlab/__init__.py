@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from sovlab.api import remote as remote
     from sovlab.api import submit as submit
     from sovlab.client import Client as Client
+    from sovlab.client.job import Job as Job
     from sovlab.core.job import JobState as JobState
     from sovlab.errors import SovlabError as SovlabError
-    from sovlab.handle import Job as Job
     from sovlab.runner.checkpoint import checkpoint as checkpoint
     from sovlab.runner.progress import progress as progress
 
 _HOME = {
     "Client": "sovlab.client",
-    "Job": "sovlab.handle",
+    "Job": "sovlab.client.job",
     "JobState": "sovlab.core.job",
     "SovlabError": "sovlab.errors",
     "checkpoint": "sovlab.runner.checkpoint",

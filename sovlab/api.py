@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from sovlab.client import Submitted, default, name_of
+from sovlab.client.job import Job
 from sovlab.errors import SpecError
-from sovlab.handle import Job
-from sovlab.options import NAMES, from_keywords
+from sovlab.options.job import NAMES, from_keywords
 
 P = ParamSpec("P")
 R = TypeVar("R")

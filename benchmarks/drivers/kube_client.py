@@ -14,12 +14,12 @@ from arrivals import Arrivals
 from serving import serve
 
 from sovlab.client import Client
+from sovlab.client.job import Job
 from sovlab.core.event import LogChunk, StatusChanged
 from sovlab.core.job import JobState
 from sovlab.executors.kubernetes import KubernetesExecutor
-from sovlab.handle import Job
-from sovlab.kube.copying import Container
-from sovlab.kube.names import CONTAINER
+from sovlab.kube.labels import CONTAINER
+from sovlab.kube.transport.exec_files import Container
 from sovlab.options import Options
 from sovlab.settings import Cluster, Settings, Target
 

@@ -4,9 +4,9 @@ A package adds its own by an entry point of the group ``sovlab.backends`` that h
 name is the backend's.
 """
 
-from sovlab.backends.choice import AUTO, Offer, choose
+from sovlab.backends.choice import AUTO, choose
 from sovlab.backends.machine import Machine
 from sovlab.backends.provider import Provider
 from sovlab.backends.registry import broken, detect, get, known
 
-__all__ = ["AUTO", "Machine", "Offer", "Provider", "broken", "choose", "detect", "get", "known"]
+__all__ = ["AUTO", "Machine", "Provider", "broken", "choose", "detect", "get", "known"]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from sovlab.backends import registry
-from sovlab.core.backend import Backend, Detection
+from sovlab.core.backend import Backend
+from sovlab.core.capacity import Capacity
 from sovlab.errors import BackendError
 
 AUTO = "auto"
@@ -14,26 +14,7 @@ AUTO = "auto"
 _LOOK = "See %sovbackends, or in a shell: sovlab backends."
 
 
-class Offer(Protocol):
-    """What a target has of one backend; an executor's capacity is one."""
-
-    @property
-    def detection(self) -> Detection:
-        """What was found, and how that is known."""
-        ...
-
-    @property
-    def total(self) -> float | None:
-        """Devices, or cores for a backend without devices; None if unknown."""
-        ...
-
-    @property
-    def free(self) -> float | None:
-        """Of those, not held by running jobs; None if unknown."""
-        ...
-
-
-def choose(requested: str, gpus: int, capacities: Sequence[Offer]) -> tuple[Backend, str]:
+def choose(requested: str, gpus: int, capacities: Sequence[Capacity]) -> tuple[Backend, str]:
     """The backend for a job, and why, e.g. ``cuda, because 1 of 2 GPUs is free``.
 
     ``auto`` takes the first accelerator with enough free devices (one, if ``gpus`` is zero), else the
@@ -71,7 +52,7 @@ def choose(requested: str, gpus: int, capacities: Sequence[Offer]) -> tuple[Back
     return backend, f"{backend.name}, as requested; {_free(offer)}."
 
 
-def _auto(gpus: int, offers: dict[str, Offer]) -> tuple[Backend, str]:
+def _auto(gpus: int, offers: dict[str, Capacity]) -> tuple[Backend, str]:
     found = []
     for name, offer in offers.items():
         if offer.total != 0 and name not in registry.broken():
@@ -102,12 +83,12 @@ def _auto(gpus: int, offers: dict[str, Offer]) -> tuple[Backend, str]:
     return cpu, f"cpu, because no accelerator is free ({', '.join(_held(b, o) for b, o in found)})."
 
 
-def _free(offer: Offer) -> str:
+def _free(offer: Capacity) -> str:
     if offer.total is None or offer.free is None:
         return "how many GPUs are free is not known"
     devices = "GPU" if offer.total == 1 else "GPUs"
     return f"{offer.free:g} of {offer.total:g} {devices} {'is' if offer.free == 1 else 'are'} free"
 
 
-def _held(backend: Backend, offer: Offer) -> str:
+def _held(backend: Backend, offer: Capacity) -> str:
     return f"{backend.name}: {_free(offer)}"

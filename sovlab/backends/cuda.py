@@ -22,7 +22,7 @@ BACKEND = Backend(
 
 def look(machine: Machine) -> Detection:
     """GPUs by NVML; without it by ``/proc/driver/nvidia/gpus``, which tells no memory."""
-    from sovlab.backends import nvml
+    from sovlab.sensors import nvml
 
     devices: list[Device] = []
     remarks: list[str] = []

@@ -103,7 +103,7 @@ def _inotify(_: Client, __: str) -> Iterator[Check]:
 
 
 def _cluster(client: Client, target: str) -> Iterator[Check]:
-    from sovlab.kube.findings import Level
+    from sovlab.core.finding import Level
 
     for finding in client.examine(target):
         found = finding.found if finding.level is not Level.DEGRADED else f"{finding.found} (degraded)"
@@ -112,7 +112,7 @@ def _cluster(client: Client, target: str) -> Iterator[Check]:
 
 def _job(client: Client, target: str) -> Iterator[Check]:
     submit: Callable[..., object] = abs
-    from sovlab.options import from_keywords
+    from sovlab.options.job import from_keywords
 
     options = from_keywords({"name": "doctor", "timeout": 60, "target": target})
     job = client.submit_call(submit, (-41,), {}, options).job

@@ -7,19 +7,21 @@ import sys
 import time
 from pathlib import Path
 
-from sovlab import options, views
 from sovlab.cli import show
 from sovlab.client import default
+from sovlab.client.job import Job
 from sovlab.core.job import JobState, JobStatus, Reason
 from sovlab.errors import UsageError, WaitTimeout
-from sovlab.handle import Job
+from sovlab.options import flags
+from sovlab.views.hardware import capacity_table
+from sovlab.views.jobs import jobs_table
 
 _STATUS = {Reason.TIMEOUT: 124, Reason.CANCELLED: 130}
 
 
 def submit(parsed: argparse.Namespace) -> int:
     """``sovlab submit``."""
-    client, path, chosen = default(), Path(parsed.script).expanduser(), options.from_arguments(parsed)
+    client, path, chosen = default(), Path(parsed.script).expanduser(), flags.from_arguments(parsed)
     if parsed.dry_run:
         plan = client.plan_script(path, parsed.args, chosen, check=parsed.dry_run == "server")
         if parsed.json:
@@ -48,7 +50,7 @@ def jobs(parsed: argparse.Namespace) -> int:
     if parsed.json:
         show.json_document(shown)
     else:
-        show.table(views.jobs(shown, time.time()))
+        show.table(jobs_table(shown, time.time()))
         if len(records) > len(shown):
             show.note(f"{len(records) - len(shown)} older jobs are not shown; sovlab jobs -n 0 shows all.")
     return 0
@@ -94,13 +96,13 @@ def backends(parsed: argparse.Namespace) -> int:
     if parsed.json:
         show.json_document(found)
     else:
-        show.table(views.capacity(found))
+        show.table(capacity_table(found))
     return 0
 
 
 def manifests(parsed: argparse.Namespace) -> int:
     """``sovlab manifests``."""
-    from sovlab.kube.printing import yaml_text
+    from sovlab.views.yaml import yaml_text
 
     found = default().manifests(parsed.job, parsed.target)
     if parsed.json:

@@ -6,13 +6,12 @@ import argparse
 from collections.abc import Sequence
 from typing import NoReturn
 
-from sovlab import options
 from sovlab._version import __version__
 from sovlab.cli import commands
 from sovlab.cli import target as targets
 from sovlab.core.units import parse_duration
 from sovlab.errors import SpecError, UsageError
-from sovlab.settings import wanted
+from sovlab.options import complaints, flags, target
 
 _EPILOG = (
     "exit status: 0 done, 1 the job failed, 2 the request is wrong, 3 the target does not answer,\n"
@@ -22,7 +21,7 @@ _EPILOG = (
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parse a command line. Raises `UsageError` with a hint where it is wrong."""
-    own, script_args = options.split_words(argv)
+    own, script_args = flags.split_words(argv)
     parsed, unknown = _parser().parse_known_args(own)
     if unknown:
         parsed.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
@@ -37,7 +36,7 @@ class _Parser(argparse.ArgumentParser):
     """A parser that complains in one sentence and says what to do, as everything else here."""
 
     def error(self, message: str) -> NoReturn:
-        text, hint = options.advise(self, message)
+        text, hint = complaints.advise(self, message)
         raise UsageError(text[:1].upper() + text[1:], hint or f"{self.prog} --help shows what it takes.")
 
 
@@ -68,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     submit.add_argument(
         "-f", "--follow", action="store_true", help="print its log as it comes; implies --wait"
     )
-    options.add_arguments(submit, cell=False)
+    flags.add_arguments(submit, cell=False)
 
     jobs = verb("jobs", "List jobs, newest first.", commands.jobs)
     jobs.add_argument("-n", type=int, default=20, metavar="N", help="at most so many (default: 20; 0 is all)")
@@ -140,7 +139,7 @@ def _target_verbs(parser: argparse.ArgumentParser) -> None:
         )
         return sub
 
-    wanted.add_arguments(
+    target.add_arguments(
         action(
             "add",
             "Look at a cluster, say what jobs will find there, and add it to the settings.",

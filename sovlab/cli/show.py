@@ -14,17 +14,20 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from sovlab import views
+from sovlab.client.job import Job
 from sovlab.core.event import ProgressChanged, StatusChanged
 from sovlab.core.job import JobState, JobStatus
 from sovlab.core.units import format_bytes, format_duration
 from sovlab.errors import SovlabError, WaitTimeout
-from sovlab.handle import Job
+from sovlab.views.jobs import hardware_words, state_words
+from sovlab.views.plans import describe_plan
+from sovlab.views.table import UNKNOWN, Table
+from sovlab.views.yaml import plan_yaml
 
 if TYPE_CHECKING:
     from sovlab.cli.checks import Check
-    from sovlab.core.spec import Plan
-    from sovlab.executors.executor import Cleaned
+    from sovlab.core.cleaned import Cleaned
+    from sovlab.core.plan import Plan
 
 _COLOURS = {
     **{"running": "blue", "waiting": "dim", "failed": "red", "succeeded": "green", "cancelled": "yellow"},
@@ -63,7 +66,7 @@ def json_document(value: Any) -> None:
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
 
 
-def table(content: views.Table) -> None:
+def table(content: Table) -> None:
     """A table; in a terminal with colours, in a pipe as aligned text."""
     if not content.rows or not sys.stdout.isatty():
         sys.stdout.write(content.text() + "\n")
@@ -84,12 +87,12 @@ def table(content: views.Table) -> None:
 def plan(content: Plan) -> None:
     """What a submit would do; where that is to make objects, they alone are the output, as YAML."""
     if content.manifests:
-        for part in views.describe(content):
-            note(part.text() if isinstance(part, views.Table) else part)
-        sys.stdout.write(views.manifests(content))
+        for part in describe_plan(content):
+            note(part.text() if isinstance(part, Table) else part)
+        sys.stdout.write(plan_yaml(content))
         return
-    for part in views.describe(content):
-        if isinstance(part, views.Table):
+    for part in describe_plan(content):
+        if isinstance(part, Table):
             table(part)
         else:
             line(part)
@@ -98,7 +101,7 @@ def plan(content: Plan) -> None:
 def submitted(job: Job) -> None:
     """A job was accepted: its id on standard output, so that scripts can keep it."""
     record = job.record
-    what = views.hardware(record.spec) if record.spec else views.UNKNOWN
+    what = hardware_words(record.spec) if record.spec else UNKNOWN
     note(f"Submitted {record.name} to {record.target}: {what}.")
     if record.spec and record.spec.backend_why:
         note(f"Backend: {record.spec.backend_why}")
@@ -179,7 +182,7 @@ def _bar(job: Job, bars: Progress, deadline: float | None) -> JobStatus:
             if isinstance(event, ProgressChanged):
                 bars.update(task, completed=event.progress.step, total=event.progress.total)
             if isinstance(event, (ProgressChanged, StatusChanged)):
-                bars.update(task, words=views.state_words(job.status, time.time()))
+                bars.update(task, words=state_words(job.status, time.time()))
     finally:
         if timer is not None:
             timer.cancel()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from sovlab import target_tables, views
 from sovlab.cli import show
 from sovlab.client import default
 from sovlab.settings import Settings
+from sovlab.views.findings import findings_table
+from sovlab.views.targets import target_table, targets_table
 
 
 def list_all(parsed: argparse.Namespace) -> int:
@@ -18,7 +19,7 @@ def list_all(parsed: argparse.Namespace) -> int:
 def show_one(parsed: argparse.Namespace) -> int:
     """``sovlab target show``."""
     settings = default().settings
-    found = target_tables.target(settings, parsed.name)
+    found = target_table(settings, parsed.name)
     if parsed.json:
         chosen = settings.target_named(parsed.name)
         told = {row[0]: row[2] for row in found.rows}
@@ -30,16 +31,16 @@ def show_one(parsed: argparse.Namespace) -> int:
 
 def add(parsed: argparse.Namespace) -> int:
     """``sovlab target add``: 0 if jobs can run there, 1 if something is still missing for that."""
-    from sovlab.settings import wanted
+    from sovlab.options import target
 
     path, found = default().add_target(
-        parsed.name, wanted.from_arguments(parsed), use=parsed.use, force=parsed.force
+        parsed.name, target.from_arguments(parsed), use=parsed.use, force=parsed.force
     )
     if parsed.json:
         document = {"name": parsed.name, "file": str(path), "settings": found.values}
         show.json_document({**document, "findings": found.findings, "notes": found.notes})
     else:
-        show.table(views.findings(found.findings))
+        show.table(findings_table(found.findings))
         use = f"sovlab target use {parsed.name}"
         show.note(
             f"Target {parsed.name} is written to {path}"
@@ -79,5 +80,5 @@ def _listed(settings: Settings, *, json: bool) -> int:
     if json:
         show.json_document({"current": current, "targets": settings.targets})
     else:
-        show.table(target_tables.targets(settings))
+        show.table(targets_table(settings))
     return 0

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from sovlab.core.names import check_name
 from sovlab.errors import SpecError
 
 
-class Kind(enum.StrEnum):
+class PayloadKind(enum.StrEnum):
     """What a payload's entry point is."""
 
     CELL = "cell"
@@ -74,7 +73,7 @@ class JobSpec:
     """
 
     name: str
-    kind: Kind
+    kind: PayloadKind
     payload: str
     backend: str = "cpu"
     backend_why: str = ""
@@ -123,28 +122,3 @@ class JobSpec:
     def ranks(self) -> int:
         """How many processes take part in all; more than one starts torchrun."""
         return self.nodes * self.procs
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What a submit would do: the answer to ``--dry-run``.
-
-    Attributes:
-        spec: the request, complete.
-        target: where it would run.
-        payload: the pack's size in bytes.
-        variables: what would be sent, by name: (type, bytes).
-        files: local modules that would be sent.
-        messages: what the user should know, e.g. a name withheld.
-        manifests: the objects that a cluster would be asked for; values of Secrets are their sizes.
-        checked: the cluster has been asked, and would accept them.
-    """
-
-    spec: JobSpec
-    target: str
-    payload: int
-    variables: Mapping[str, tuple[str, int]]
-    files: Sequence[str]
-    messages: Sequence[str]
-    manifests: Sequence[Mapping[str, Any]] = ()
-    checked: bool = False

@@ -3,60 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from sovlab.core.backend import Detection
+from sovlab.core.capacity import Capacity
+from sovlab.core.cleaned import Cleaned
 from sovlab.core.event import Cursor, Event
 from sovlab.core.job import JobRecord
+from sovlab.core.plan import Manifests
 from sovlab.core.spec import JobSpec
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capacity:
-    """What a target has of one backend, and what of it is free.
-
-    Attributes:
-        detection: devices found, and how that is known.
-        total: devices, or cores for a backend without devices; None if unknown.
-        free: of those, not held by running jobs of sovlab; None if unknown.
-        queued: jobs that wait for it.
-        source: where the numbers are from, in a few words.
-    """
-
-    detection: Detection
-    total: float | None
-    free: float | None
-    queued: int
-    source: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cleaned:
-    """What was deleted, or would be.
-
-    Attributes:
-        jobs: ids.
-        bytes: what they took on disk.
-    """
-
-    jobs: tuple[str, ...]
-    bytes: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manifests:
-    """The objects of a job, on targets where a job is made of objects.
-
-    Attributes:
-        objects: as the cluster takes them, the workload first.
-        notes: sentences about what is not among them, or could not be checked.
-    """
-
-    objects: Sequence[Mapping[str, Any]] = ()
-    notes: Sequence[str] = ()
 
 
 class Executor(Protocol):

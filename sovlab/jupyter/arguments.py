@@ -8,10 +8,9 @@ from typing import Any, NoReturn
 
 from IPython.utils.process import arg_split
 
-from sovlab import options
 from sovlab.core.units import parse_duration
 from sovlab.errors import SpecError, UsageError
-from sovlab.settings import wanted
+from sovlab.options import complaints, flags, target
 
 TARGET_ACTIONS = ("choose", "use", "show", "add", "remove")
 """What may stand after ``%sovtarget``."""
@@ -34,7 +33,7 @@ class Parser(argparse.ArgumentParser):
         )
 
     def error(self, message: str) -> NoReturn:
-        text, hint = options.advise(self, message)
+        text, hint = complaints.advise(self, message)
         raise UsageError(f"{self.prog}: {text}", hint or f"{_help(self.prog)} shows what it takes.")
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
@@ -46,7 +45,7 @@ class Parser(argparse.ArgumentParser):
             words = arg_split(line, posix=True)
         except ValueError as error:
             raise UsageError(f"{self.prog}: {error} in {line!r}.", "Close the quotation.") from None
-        own, script = options.split_words(words)
+        own, script = flags.split_words(words)
         parsed = self.parse_args(own)
         if script is not None:
             if not hasattr(parsed, "args"):
@@ -77,7 +76,7 @@ def submit_parser() -> Parser:
     )
     parser.add_argument("script", nargs="?", help="a Python file, with %%sovsubmit and one percent sign")
     parser.add_argument("args", nargs="*", metavar="arguments", help="for the script, after --")
-    options.add_arguments(parser, cell=True)
+    flags.add_arguments(parser, cell=True)
     return parser
 
 
@@ -161,7 +160,7 @@ def target_parser() -> Parser:
     action("choose", "use it in this notebook; the word may be left out")
     action("use", "use it from now on, here and elsewhere")
     action("show", "show all its settings, and where each is set", optional=True)
-    wanted.add_arguments(action("add", "look at a cluster and add a target on it to the settings"))
+    target.add_arguments(action("add", "look at a cluster and add a target on it to the settings"))
     action("remove", "take it out of the settings; its jobs are left as they are")
     return parser
 

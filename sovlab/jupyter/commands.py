@@ -7,16 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sovlab import options
 from sovlab.client import Client, default
+from sovlab.client.job import Job
 from sovlab.core.job import JobState
 from sovlab.errors import UsageError
-from sovlab.handle import Job
 from sovlab.jupyter import arguments, tables
-from sovlab.jupyter.board import board_of
+from sovlab.jupyter.live_cards import live_cards_of
 from sovlab.jupyter.placeholder import Binder
 from sovlab.jupyter.waiting import wait
-from sovlab.settings import wanted
+from sovlab.options import flags
+from sovlab.options import target as target_options
 
 _FINAL = 10.0
 """Seconds that a cell waits for its card's last painting, so that the notebook is saved with it."""
@@ -34,7 +34,7 @@ class Commands:
         self.shell = shell
         self._client = client
         self._target: str | None = None
-        self._board = board_of(shell)
+        self._board = live_cards_of(shell)
         self._mine: dict[str, Job] = {}
         self.binder = Binder(shell.user_ns)
 
@@ -48,7 +48,7 @@ class Commands:
     def submit(self, line: str, cell: str | None = None) -> None:
         """Submit the cell, or a script, as a job, and show its card."""
         parsed = arguments.submit_parser().parse_line(line)
-        chosen = options.from_arguments(parsed)
+        chosen = flags.from_arguments(parsed)
         if chosen.target is None and self._target is not None:
             chosen = replace(chosen, target=self._target)
         count = len(self.shell.user_ns["In"]) - 1  # execution_count may already be that of the next cell
@@ -148,7 +148,7 @@ class Commands:
 
     def _add_target(self, parsed: Any) -> None:
         path, found = self.client.add_target(
-            parsed.name, wanted.from_arguments(parsed), use=parsed.use, force=parsed.force
+            parsed.name, target_options.from_arguments(parsed), use=parsed.use, force=parsed.force
         )
         if parsed.use:
             self._target = None

@@ -63,7 +63,7 @@ def _values(magics: Any, magic: str, before: str) -> tuple[str, set[str]]:
 
 def _of_targets(targets: set[str], before: str) -> tuple[str, set[str]]:
     if before == "--context":
-        from sovlab.kube.connection import contexts
+        from sovlab.kube.transport.connection import contexts
 
         try:
             return "context", set(contexts())

@@ -12,7 +12,7 @@ from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 
 if TYPE_CHECKING:
     from sovlab.client import Client
-    from sovlab.handle import Job
+    from sovlab.client.job import Job
     from sovlab.jupyter.commands import Commands
 
 _COMPLETION = "sovlab.completion"
@@ -133,13 +133,13 @@ def register_cards(shell: Any) -> None:
     """Let a `Job` that a cell displays be shown as its live card."""
 
     def show(job: Job) -> bool:
-        from sovlab.jupyter.board import board_of
+        from sovlab.jupyter.live_cards import live_cards_of
 
-        board_of(shell).show(job)
+        live_cards_of(shell).show(job)
         return True
 
     formatter = shell.display_formatter.ipython_display_formatter
-    formatter.for_type_by_name("sovlab.handle", "Job", show)
+    formatter.for_type_by_name("sovlab.client.job", "Job", show)
 
 
 def _register_completion(shell: Any, magics: SovlabMagics) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
+from sovlab.client.job import Job, pending
 from sovlab.core.job import JobState
 from sovlab.errors import ResultError, SovlabError
-from sovlab.handle import Job, pending
 
 
 class Placeholder:

@@ -7,14 +7,20 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from sovlab import target_tables, views
+from sovlab.core.capacity import Capacity
 from sovlab.core.job import JobRecord
-from sovlab.core.spec import Plan
-from sovlab.executors.executor import Capacity
+from sovlab.core.plan import Plan
 from sovlab.settings import Settings
+from sovlab.views.findings import findings_table
+from sovlab.views.hardware import capacity_table
+from sovlab.views.jobs import jobs_table
+from sovlab.views.plans import describe_plan
+from sovlab.views.table import Code, Table
+from sovlab.views.targets import target_table, targets_table
+from sovlab.views.yaml import plan_yaml
 
 if TYPE_CHECKING:
-    from sovlab.kube.findings import Finding
+    from sovlab.core.finding import Finding
 
 _SHORT = 28
 """Characters of a cell that are never broken into lines."""
@@ -23,7 +29,7 @@ _SHORT = 28
 class Shown:
     """A table or text for a cell: HTML for the notebook, text for everything else."""
 
-    def __init__(self, *parts: views.Table | str) -> None:
+    def __init__(self, *parts: Table | str) -> None:
         self._parts = [part for part in parts if part]
 
     def _repr_html_(self) -> str:
@@ -33,18 +39,18 @@ class Shown:
         return "\n\n".join(_text(part) for part in self._parts)
 
 
-def _html(part: views.Table | str) -> str:
-    if isinstance(part, views.Table) and part.rows:
+def _html(part: Table | str) -> str:
+    if isinstance(part, Table) and part.rows:
         return _table(part)
-    tag = "pre" if isinstance(part, views.Code) else "p"
+    tag = "pre" if isinstance(part, Code) else "p"
     return f"<{tag}>{escape(_text(part))}</{tag}>"
 
 
-def _text(part: views.Table | str) -> str:
-    return part.text() if isinstance(part, views.Table) else part
+def _text(part: Table | str) -> str:
+    return part.text() if isinstance(part, Table) else part
 
 
-def _table(table: views.Table) -> str:
+def _table(table: Table) -> str:
     head = "".join(_cell("th", column) for column in table.columns)
     rows = "".join("<tr>" + "".join(_cell("td", text) for text in row) + "</tr>" for row in table.rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
@@ -56,7 +62,7 @@ def _cell(tag: str, text: str) -> str:
     return f'<{tag} style="{style}">{escape(text)}</{tag}>'
 
 
-def _show(*parts: views.Table | str) -> None:
+def _show(*parts: Table | str) -> None:
     from IPython.display import display
 
     display(Shown(*parts))
@@ -69,29 +75,29 @@ def show_jobs(records: Sequence[JobRecord], total: int) -> None:
         if total > len(records)
         else ""
     )
-    _show(views.jobs(records, time.time()), more)
+    _show(jobs_table(records, time.time()), more)
 
 
 def show_capacity(items: Sequence[Capacity], target: str) -> None:
     """List hardware."""
-    _show(f"Target {target}", views.capacity(items))
+    _show(f"Target {target}", capacity_table(items))
 
 
 def show_targets(settings: Settings, chosen: str | None) -> None:
     """List targets and mark the one in use."""
-    _show(target_tables.targets(settings, chosen))
+    _show(targets_table(settings, chosen))
 
 
 def show_target(settings: Settings, name: str | None) -> None:
     """Show all settings of a target."""
-    _show(target_tables.target(settings, name))
+    _show(target_table(settings, name))
 
 
 def show_findings(found: Sequence[Finding], *sentences: str) -> None:
     """Show what a look at a cluster found."""
-    _show(views.findings(found), *sentences)
+    _show(findings_table(found), *sentences)
 
 
 def show_plan(plan: Plan) -> None:
     """Show what a submit would do."""
-    _show(*views.describe(plan), views.manifests(plan))
+    _show(*describe_plan(plan), plan_yaml(plan))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from sovlab.client.job import Job
 from sovlab.core.job import JobStatus
-from sovlab.handle import Job
 
 
 def wait(job: Job, timeout: float | None = None) -> JobStatus | None:

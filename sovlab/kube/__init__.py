@@ -1,6 +1,6 @@
 """What sovlab knows of Kubernetes.
 
-Only `sovlab.kube.api` imports the Kubernetes client; objects are plain dicts, as the API server has
+Only `sovlab.kube.transport.api` imports the Kubernetes client; objects are plain dicts, as the API server has
 them. What can be a pure function of such dicts is one (`manifests`, `status`, `queueing`), so that it
 can be read and tested without a cluster.
 """

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sovlab.errors import CaptureError
-from sovlab.runner.scopes import Names, names_in
+from sovlab.runner.source.scopes import Names, names_in
 
 _ONLY_HERE = re.compile(r"%\s*(matplotlib|config|load_ext|autoreload|reload_ext)\b")
 """Magics that set up the notebook's own process; a job does without them."""

@@ -12,9 +12,9 @@ from sovlab.core.units import format_bytes
 from sovlab.errors import CaptureError, SovlabError
 from sovlab.payload import modules, secrets
 from sovlab.payload.capture import Source
-from sovlab.runner.definitions import Definitions
-from sovlab.runner.pack import PackWriter
-from sovlab.runner.pickling import Dumper, Policy, Postponed, Sent, Unpicklable
+from sovlab.runner.source.definitions import Definitions
+from sovlab.runner.values.pack import PackWriter
+from sovlab.runner.values.pickling import Dumper, PickleOptions, Postponed, Sent, Unpicklable
 
 MAX_UNNAMED = 256_000_000
 """Bytes of the largest variable that travels without being named in ``--in``."""
@@ -66,7 +66,7 @@ class Gathered:
         self._explicit = explicit
         self._order: list[str] | None = None
         self._done: list[str] = []
-        self._policy = Policy()
+        self._policy = PickleOptions()
         self.definitions = Definitions(namespace, self._variable)
         self.variables: dict[str, str] = {}
         """Variables that travel, with the definition that reads each; empty for the code itself."""
@@ -129,7 +129,7 @@ class Gathered:
             Postponed: a variable must come before one that is written already; begin anew.
             CaptureError: one cannot travel.
         """
-        self._policy = Policy(self._refer, strict=True, main=self._namespace, reads=self._read_by)
+        self._policy = PickleOptions(self._refer, strict=True, main=self._namespace, reads=self._read_by)
         dumper = Dumper(writer, self._policy)
         self._done = []
         self.sent = []

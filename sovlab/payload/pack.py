@@ -12,8 +12,8 @@ from sovlab.errors import CaptureError, SpecError
 from sovlab.payload import capture, modules
 from sovlab.payload import store as objects
 from sovlab.payload.gathering import Gathered, gather
-from sovlab.runner.pack import PackWriter
-from sovlab.runner.pickling import Sent
+from sovlab.runner.values.pack import PackWriter
+from sovlab.runner.values.pickling import Sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

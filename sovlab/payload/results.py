@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from sovlab.errors import ResultError, remote_cause
-from sovlab.runner.installing import Installer
-from sovlab.runner.pack import Pack, PackError
-from sovlab.runner.pickling import Sent
-from sovlab.runner.unpickling import loads
+from sovlab.runner.source.installing import Installer
+from sovlab.runner.values.pack import Pack, PackError
+from sovlab.runner.values.pickling import Sent
+from sovlab.runner.values.unpickling import loads
 
 
 class Results:

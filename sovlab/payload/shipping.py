@@ -63,7 +63,7 @@ def _sources() -> dict[str, Path]:
 
     ours, pickler = Path(__file__).parents[1], Path(cloudpickle.__file__).parent
     files = [ours / name for name in ("__init__.py", "_version.py", "errors.py", "torch.py")]
-    files += [*ours.glob("runner/*.py"), *pickler.glob("*.py")]
+    files += [*ours.glob("runner/**/*.py"), *pickler.glob("*.py")]
     found = {
         path.relative_to((ours if path.is_relative_to(ours) else pickler).parent): path for path in files
     }

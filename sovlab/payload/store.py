@@ -15,9 +15,9 @@ from typing import Any
 
 from sovlab.core.units import format_bytes
 from sovlab.errors import SovlabError
-from sovlab.runner.hashing import BLOCK
-from sovlab.runner.pack import PackWriter
-from sovlab.runner.pickling import Postponed
+from sovlab.runner.values.hashing import BLOCK
+from sovlab.runner.values.pack import PackWriter
+from sovlab.runner.values.pickling import Postponed
 
 _SMALL = BLOCK
 """A pack up to this many bytes is made in memory, and written only if it is new."""

@@ -77,7 +77,7 @@ class Checkpoint:
             try:
                 self._hook(directory)
             except Exception as error:
-                from sovlab.runner.tracebacks import Report
+                from sovlab.runner.output.tracebacks import Report
 
                 sys.stderr.write(f"The checkpoint failed:\n{Report(error).text}")
         raise SystemExit(128 + number)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any, Callable, Dict, Optional
 
-from sovlab.runner import frames
-from sovlab.runner.order import Order
+from sovlab.runner.protocol import frames
+from sovlab.runner.protocol.order import Order
 
 
 class Context:

@@ -1,4 +1,4 @@
-"""The command line of the runner: ``run``, ``rank`` and ``nursery``; in pods ``pod`` and its commands."""
+"""The command line of the runner: ``run``, ``rank`` and ``nursery`` (a forkserver); in pods ``pod`` and its commands."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     """Do what the arguments say; the status to exit with."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if len(arguments) == 2 and arguments[0] in ("run", "rank"):
-        from sovlab.runner.order import Order, OrderError
+        from sovlab.runner.protocol.order import Order, OrderError
 
         try:
             order = Order.read(arguments[1])
@@ -19,20 +19,20 @@ def main(arguments: Optional[List[str]] = None) -> int:
             sys.stderr.write(f"{error}\n")
             return 70
         if arguments[0] == "rank":
-            from sovlab.runner.rank import run
+            from sovlab.runner.process.rank import run
 
             return run(order)
-        from sovlab.runner.supervisor import supervise
+        from sovlab.runner.process.supervisor import supervise
 
         status = supervise(order)
         # All is written, and nobody need wait for this interpreter to be taken down.
         os._exit(status)
     if arguments[:1] == ["nursery"]:
-        from sovlab.runner.nursery import main as nursery
+        from sovlab.runner.process.forkserver import main as serve_forks
 
-        return nursery(arguments[1:])
+        return serve_forks(arguments[1:])
     if arguments[:1] == ["pod"] and len(arguments) in (4, 5):
-        from sovlab.runner.pod import main as pod
+        from sovlab.runner.pod.entrypoint import main as pod
 
         status = pod(arguments[1:])
         os._exit(status)
@@ -45,7 +45,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
         "idle",
         "forget",
     ):
-        from sovlab.runner.hatch import main as hatch
+        from sovlab.runner.pod.commands import main as hatch
 
         return hatch(arguments[0], arguments[1:])
     sys.stderr.write(

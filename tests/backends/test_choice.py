@@ -4,8 +4,8 @@ import pytest
 
 from sovlab.backends import choose
 from sovlab.core.backend import Detection, Device
+from sovlab.core.capacity import Capacity
 from sovlab.errors import BackendError
-from sovlab.executors.executor import Capacity
 
 
 def offer(name, total, free, why="Looked and found none."):

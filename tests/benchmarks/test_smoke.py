@@ -13,7 +13,7 @@ from benchmarks import __main__ as command
 from benchmarks import kube_copy, kube_list, kube_log, kube_submit, log_lines, showing
 from benchmarks.driving import Driver
 from benchmarks.measuring import CaseFailed, Hold, Report, Series, ratio, take_turns
-from benchmarks.place import Place
+from benchmarks.surroundings import Surroundings
 
 
 def timed(work):
@@ -145,14 +145,14 @@ def test_a_driver_whose_library_is_missing_says_so(tmp_path):
 
 
 def test_nothing_of_a_run_is_left():
-    with Place(None, quick=True) as place:
-        with place.driver("bare_pipe") as pipe:
-            pids = {process.pid for process in place.ours()}
+    with Surroundings(None, quick=True) as surroundings:
+        with surroundings.driver("bare_pipe") as pipe:
+            pids = {process.pid for process in surroundings.ours()}
             assert pids == {pipe.pid}
-            place.stop_agent(place.state, keep=pipe.pid)
+            surroundings.stop_agent(surroundings.state, keep=pipe.pid)
             assert pipe.call("log", code="", expected=0)["lost"] == 0
-        assert place.bare("pass") > 0
-    assert not place.scratch.exists()
+        assert surroundings.bare("pass") > 0
+    assert not surroundings.scratch.exists()
 
 
 def test_an_unknown_benchmark_is_refused(capsys):
@@ -165,11 +165,11 @@ def test_an_unknown_benchmark_is_refused(capsys):
 @pytest.fixture(scope="module")
 def fake():
     """A quick run on the fake API server, as short as can be."""
-    with pytest.MonkeyPatch.context() as patch, Place(None, quick=True) as place:
-        patch.setattr(place, "repeats", lambda usual: 1)
+    with pytest.MonkeyPatch.context() as patch, Surroundings(None, quick=True) as surroundings:
+        patch.setattr(surroundings, "repeats", lambda usual: 1)
         for module, small in ((kube_list, 40), (kube_copy, 1 << 20), (kube_log, 0.5)):
             patch.setattr(module, "QUICK", small)
-        yield place
+        yield surroundings
 
 
 @pytest.mark.slow

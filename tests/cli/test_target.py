@@ -71,7 +71,7 @@ def sovlab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> Shell:
     monkeypatch.delenv("KUBECONFIG", raising=False)
     monkeypatch.chdir(tmp_path)
     # The process that fetches results when the command has ended would outlive the test.
-    monkeypatch.setattr("sovlab.executors.kubernetes.executor.send_out", lambda *_: None)
+    monkeypatch.setattr("sovlab.executors.kubernetes.executor.ensure_agent", lambda *_: None)
     return Shell(tmp_path / "config.toml", monkeypatch, capsys)
 
 
@@ -169,7 +169,7 @@ def test_a_wrong_request_is_one_sentence_and_writes_nothing(sovlab, fake, words,
 
 
 def test_a_cluster_that_gives_no_answer_is_status_3(sovlab, fake, tmp_path, monkeypatch):
-    monkeypatch.setattr("sovlab.targets._PATIENCE", 0.1)
+    monkeypatch.setattr("sovlab.client.target_setup._PATIENCE", 0.1)
     gone = tmp_path / "gone.conf"
     gone.write_text(fake.kubeconfig.read_text().replace(fake.url, "https://127.0.0.1:9"))
     status, _, err = sovlab("target", "add", "site", "--kubeconfig", str(gone), "--context", "admin")

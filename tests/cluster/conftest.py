@@ -17,9 +17,9 @@ import pytest
 import yaml
 
 from sovlab.executors.kubernetes import KubernetesExecutor
-from sovlab.kube.api import Api
-from sovlab.kube.connection import Login
-from sovlab.kube.place import Place
+from sovlab.kube.objects.profile import ClusterProfile
+from sovlab.kube.transport.api import Api
+from sovlab.kube.transport.connection import Login
 
 KUBECONFIG = "SOVLAB_TEST_KUBECONFIG"
 IMAGE = "SOVLAB_TEST_IMAGE"
@@ -42,12 +42,12 @@ class Cluster:
         self.fake: Any = None
         """The `FakeCluster`, if it is none that is real."""
 
-    def place(self, **changes: Any) -> Place:
-        return Place(**{"namespace": self.namespace, "images": {"": self.image}, **changes})
+    def place(self, **changes: Any) -> ClusterProfile:
+        return ClusterProfile(**{"namespace": self.namespace, "images": {"": self.image}, **changes})
 
     def executor(self, state: Path, *, kubeconfig: Path | None = None, **changes: Any) -> KubernetesExecutor:
         who = Login(context=self.login.context, kubeconfig=kubeconfig or self.login.kubeconfig)
-        return KubernetesExecutor("cluster", who, self.place(**changes), state, couriers=False)
+        return KubernetesExecutor("cluster", who, self.place(**changes), state, agents=False)
 
     def path(self, kind: str, name: str = "", group: str = "api/v1") -> str:
         """Of a collection in the namespace, or of one object in it."""

@@ -4,12 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sovlab.core.names import MAX_ID, check_name, is_job_id, new_job_id, slug
-from sovlab.core.spec import JobSpec, Kind, Resources
+from sovlab.core.spec import JobSpec, PayloadKind, Resources
 from sovlab.errors import SpecError
 
 
 def spec(**changes):
-    return JobSpec(**{"name": "digits", "kind": Kind.CELL, "payload": "0" * 64, **changes})
+    return JobSpec(**{"name": "digits", "kind": PayloadKind.CELL, "payload": "0" * 64, **changes})
 
 
 @pytest.mark.parametrize(

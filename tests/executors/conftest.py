@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from sovlab.core.names import new_job_id
-from sovlab.core.spec import JobSpec, Kind
+from sovlab.core.spec import JobSpec, PayloadKind
 from sovlab.executors.executor import Executor
 from sovlab.executors.local import LocalExecutor
 from sovlab.payload.pack import build_cell
 
 
-class Place:
+class Harness:
     """An executor and what is needed to submit to it.
 
     Args:
@@ -37,7 +37,9 @@ class Place:
         outputs = tuple(changes.get("outputs", ()))
         namespace = changes.pop("namespace", {})
         packed = build_cell(source, namespace, store=self.objects, label="In[1]", outputs=outputs)
-        spec = JobSpec(name="test", kind=Kind.CELL, payload=packed.digest, labels=packed.labels, grace=2.0)
+        spec = JobSpec(
+            name="test", kind=PayloadKind.CELL, payload=packed.digest, labels=packed.labels, grace=2.0
+        )
         return replace(spec, **changes), packed.path
 
     def submit(self, source: str, **changes: Any) -> str:
@@ -64,27 +66,27 @@ def local(state: Path, **limits: Any) -> LocalExecutor:
     return LocalExecutor(state, idle=60, **limits)
 
 
-def local_place() -> Iterator[Place]:
+def local_harness() -> Iterator[Harness]:
     with tempfile.TemporaryDirectory(prefix="sov-", ignore_cleanup_errors=True) as directory:
         state = Path(directory) / "state"
         executor = local(state)
-        place = Place(executor, state / "objects")
-        place.keeps_checkpoints = True
-        yield place
+        harness = Harness(executor, state / "objects")
+        harness.keeps_checkpoints = True
+        yield harness
         for record in executor.records():
             executor.cancel(record.id)
         executor.stop_agent()
 
 
-def _cluster_place() -> Iterator[Place]:
+def _cluster_harness() -> Iterator[Harness]:
     """A namespace of its own on the real cluster that ``SOVLAB_TEST_KUBECONFIG`` names."""
     from tests.cluster.conftest import real_cluster
 
     with real_cluster() as cluster, tempfile.TemporaryDirectory(prefix="sov-") as directory:
-        yield Place(cluster.executor(Path(directory)), Path(directory) / "objects")
+        yield Harness(cluster.executor(Path(directory)), Path(directory) / "objects")
 
 
-def _fake_place() -> Iterator[Place]:
+def _fake_harness() -> Iterator[Harness]:
     """A namespace of the fake API server, with a volume as the store."""
     from tests.kube.conftest import fake_cluster
 
@@ -95,26 +97,26 @@ def _fake_place() -> Iterator[Place]:
             cluster.path("persistentvolumeclaims"),
             {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": claim},
         )
-        place = Place(cluster.executor(Path(directory), claim="store"), Path(directory) / "objects")
-        place.keeps_checkpoints = True
-        yield place
+        harness = Harness(cluster.executor(Path(directory), claim="store"), Path(directory) / "objects")
+        harness.keeps_checkpoints = True
+        yield harness
         assert cluster.fake.failures == []
 
 
-EXECUTORS: dict[str, Callable[[], Iterator[Place]]] = {
-    "local": local_place,
-    "fake": _fake_place,
-    "cluster": _cluster_place,
+EXECUTORS: dict[str, Callable[[], Iterator[Harness]]] = {
+    "local": local_harness,
+    "fake": _fake_harness,
+    "cluster": _cluster_harness,
 }
 """Every executor that there is; the contract tests run with each."""
 
 
 @pytest.fixture(scope="module", params=sorted(EXECUTORS))
-def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+def harness(request: pytest.FixtureRequest) -> Iterator[Harness]:
     yield from EXECUTORS[request.param]()
 
 
 @pytest.fixture
-def fresh() -> Iterator[Place]:
-    """A local place of its own, for tests that break it."""
-    yield from local_place()
+def fresh() -> Iterator[Harness]:
+    """A local harness of its own, for tests that break it."""
+    yield from local_harness()

@@ -16,33 +16,33 @@ from sovlab.errors import JobNotFound, SpecError, UsageError, WaitTimeout
 from sovlab.payload.results import Results
 
 
-def test_a_job_runs_and_its_names_come_back(place):
-    job_id = place.submit("y = x + 1\nprint('printed')", namespace={"x": 41}, outputs=("y",))
-    record = place.executor.wait(job_id, 60)
+def test_a_job_runs_and_its_names_come_back(harness):
+    job_id = harness.submit("y = x + 1\nprint('printed')", namespace={"x": 41}, outputs=("y",))
+    record = harness.executor.wait(job_id, 60)
     assert record.status.state is JobState.SUCCEEDED
     assert record.status.exit_code == 0
     assert record.id == job_id
     assert record.spec.name == "test"
     assert record.status.submitted <= record.status.started <= record.status.ended
     assert [r.name for r in record.status.returned] == ["y"]
-    assert Results(place.executor.results(job_id), main={}).value("y") == 42
-    assert place.log(job_id) == b"printed\n"
+    assert Results(harness.executor.results(job_id), main={}).value("y") == 42
+    assert harness.log(job_id) == b"printed\n"
 
 
-def test_submitting_the_same_id_again_changes_nothing(place):
-    spec, path = place.spec("import time\nprint(time.time_ns())")
+def test_submitting_the_same_id_again_changes_nothing(harness):
+    spec, path = harness.spec("import time\nprint(time.time_ns())")
     job_id = new_job_id("twice")
     for _ in range(3):
-        place.executor.submit(job_id, spec, path, dict(os.environ))
-    place.executor.wait(job_id, 60)
-    place.executor.submit(job_id, spec, path, dict(os.environ))
-    assert place.log(job_id).count(b"\n") == 1
-    assert [r.id for r in place.executor.records()].count(job_id) == 1
+        harness.executor.submit(job_id, spec, path, dict(os.environ))
+    harness.executor.wait(job_id, 60)
+    harness.executor.submit(job_id, spec, path, dict(os.environ))
+    assert harness.log(job_id).count(b"\n") == 1
+    assert [r.id for r in harness.executor.records()].count(job_id) == 1
 
 
-def test_a_user_error_is_told_with_its_traceback(place):
-    job_id = place.submit("x = 1\nraise ValueError('on purpose')")
-    status = place.executor.wait(job_id, 60).status
+def test_a_user_error_is_told_with_its_traceback(harness):
+    job_id = harness.submit("x = 1\nraise ValueError('on purpose')")
+    status = harness.executor.wait(job_id, 60).status
     assert (status.state, status.reason) == (JobState.FAILED, Reason.USER_ERROR)
     assert status.message == "ValueError: on purpose"
     assert status.error["type"] == "ValueError"
@@ -59,67 +59,67 @@ def test_a_user_error_is_told_with_its_traceback(place):
         ("raise MemoryError", {}, JobState.FAILED, Reason.OUT_OF_MEMORY),
     ],
 )
-def test_each_way_to_end_is_told_apart(place, source, changes, state, reason):
-    status = place.executor.wait(place.submit(source, **changes), 60).status
+def test_each_way_to_end_is_told_apart(harness, source, changes, state, reason):
+    status = harness.executor.wait(harness.submit(source, **changes), 60).status
     assert (status.state, status.reason) == (state, reason)
     assert status.message
 
 
-def test_using_more_memory_than_given_ends_the_job(place):
+def test_using_more_memory_than_given_ends_the_job(harness):
     source = (
         "import time\nblock = bytearray(600 << 20)\n"
         "for i in range(0, len(block), 4096): block[i] = 1\ntime.sleep(60)"
     )
-    status = place.executor.wait(place.submit(source, resources=Resources(memory=200 << 20)), 60).status
+    status = harness.executor.wait(harness.submit(source, resources=Resources(memory=200 << 20)), 60).status
     assert (status.state, status.reason) == (JobState.FAILED, Reason.OUT_OF_MEMORY)
     assert "--memory" in status.message
 
 
-def test_cancelling_a_running_job_lets_it_clean_up_and_ends_it(place):
-    job_id = place.submit(
+def test_cancelling_a_running_job_lets_it_clean_up_and_ends_it(harness):
+    job_id = harness.submit(
         "import time\ntry:\n    print('began')\n    time.sleep(600)\nfinally:\n    print('cleaned')"
     )
-    place.until_printed(job_id, b"began")
-    place.executor.cancel(job_id)
-    status = place.executor.wait(job_id, 60).status
+    harness.until_printed(job_id, b"began")
+    harness.executor.cancel(job_id)
+    status = harness.executor.wait(job_id, 60).status
     assert (status.state, status.reason) == (JobState.CANCELLED, Reason.CANCELLED)
-    assert b"cleaned" in place.log(job_id)
-    place.executor.cancel(job_id)
-    assert place.executor.record(job_id).status == status
+    assert b"cleaned" in harness.log(job_id)
+    harness.executor.cancel(job_id)
+    assert harness.executor.record(job_id).status == status
 
 
-def test_a_job_that_ignores_sigterm_is_killed_after_its_grace(place):
+def test_a_job_that_ignores_sigterm_is_killed_after_its_grace(harness):
     source = (
         "import os, signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
         "if os.fork() == 0:\n    os.setsid()\n"
         "print('began', os.getpid())\nwhile True:\n    time.sleep(0.05)"
     )
-    job_id = place.submit(source, grace=0.3)
-    place.until_printed(job_id, b"began")
-    place.executor.cancel(job_id)
-    assert place.executor.wait(job_id, 60).status.state is JobState.CANCELLED
+    job_id = harness.submit(source, grace=0.3)
+    harness.until_printed(job_id, b"began")
+    harness.executor.cancel(job_id)
+    assert harness.executor.wait(job_id, 60).status.state is JobState.CANCELLED
 
 
-def test_the_checkpoint_function_gets_its_grace(place):
+def test_the_checkpoint_function_gets_its_grace(harness):
     source = (
         "import sovlab, time\n@sovlab.checkpoint\ndef save(directory):\n"
         "    (directory / 'state').write_text('saved')\n    print('saved', (directory / 'state').exists())\n"
         "print('began')\ntime.sleep(600)"
     )
-    job_id = place.submit(source)
-    place.until_printed(job_id, b"began")
-    place.executor.cancel(job_id)
-    assert place.executor.wait(job_id, 60).status.state is JobState.CANCELLED
-    assert b"saved True" in place.log(job_id)
+    job_id = harness.submit(source)
+    harness.until_printed(job_id, b"began")
+    harness.executor.cancel(job_id)
+    assert harness.executor.wait(job_id, 60).status.state is JobState.CANCELLED
+    assert b"saved True" in harness.log(job_id)
 
 
-def test_events_follow_a_job_from_the_start_to_its_end(place):
+def test_events_follow_a_job_from_the_start_to_its_end(harness):
     source = (
         "import sovlab, sys\nfor i in range(3):\n    print('line', i)\n"
         "    sovlab.progress(i + 1, 3, loss=1 / (i + 1))\n"
         "sys.stdout.write('no newline')"
     )
-    events = list(place.executor.events(place.submit(source)))
+    events = list(harness.executor.events(harness.submit(source)))
     assert isinstance(events[0], StatusChanged)
     assert isinstance(events[-1], StatusChanged)
     assert events[-1].status.state is JobState.SUCCEEDED
@@ -130,152 +130,156 @@ def test_events_follow_a_job_from_the_start_to_its_end(place):
     assert progress[-1].fraction == 1.0
 
 
-def test_output_arrives_byte_for_byte(place):
+def test_output_arrives_byte_for_byte(harness):
     data = bytes(range(256)) + "\r 10%|█ |\r 20%|██|\n\x1esovlab:0 {}\n\x1e".encode() + b"\x1b[31mred\x1b[0m"
     source = f"import os, sys\nsys.stdout.buffer.write({data!r})\nos.write(2, b'raw')"
-    job_id = place.submit(source)
-    place.executor.wait(job_id, 60)
-    assert place.log(job_id) == data + b"raw"
+    job_id = harness.submit(source)
+    harness.executor.wait(job_id, 60)
+    assert harness.log(job_id) == data + b"raw"
 
 
-def test_reading_goes_on_at_any_offset_without_loss_or_doubling(place):
-    job_id = place.submit(
+def test_reading_goes_on_at_any_offset_without_loss_or_doubling(harness):
+    job_id = harness.submit(
         "import sovlab\nfor i in range(200):\n    print(i)\n    sovlab.progress(i + 1, 200)"
     )
-    place.executor.wait(job_id, 60)
-    events = [e for e in place.executor.events(job_id) if isinstance(e, LogChunk | ProgressChanged)]
+    harness.executor.wait(job_id, 60)
+    events = [e for e in harness.executor.events(job_id) if isinstance(e, LogChunk | ProgressChanged)]
     whole = b"".join(e.data for e in events if isinstance(e, LogChunk))
     for number in range(0, len(events), 17):
         before = b"".join(e.data for e in events[: number + 1] if isinstance(e, LogChunk))
         rest = [
-            e for e in place.executor.events(job_id, offset=events[number].offset) if isinstance(e, LogChunk)
+            e
+            for e in harness.executor.events(job_id, offset=events[number].offset)
+            if isinstance(e, LogChunk)
         ]
         assert before + b"".join(e.data for e in rest) == whole
 
 
-def test_following_stops_when_asked(place):
-    job_id = place.submit("import time\nprint('began')\ntime.sleep(600)")
+def test_following_stops_when_asked(harness):
+    job_id = harness.submit("import time\nprint('began')\ntime.sleep(600)")
     stop = threading.Event()
-    for event in place.executor.events(job_id, stop=stop):
+    for event in harness.executor.events(job_id, stop=stop):
         if isinstance(event, LogChunk):
             stop.set()
-    assert place.executor.record(job_id).status.state is JobState.RUNNING
-    place.executor.cancel(job_id)
+    assert harness.executor.record(job_id).status.state is JobState.RUNNING
+    harness.executor.cancel(job_id)
 
 
-def test_waiting_ends_at_its_time_and_the_job_goes_on(place):
-    job_id = place.submit("import time\ntime.sleep(600)")
+def test_waiting_ends_at_its_time_and_the_job_goes_on(harness):
+    job_id = harness.submit("import time\ntime.sleep(600)")
     with pytest.raises(WaitTimeout):
-        place.executor.wait(job_id, 0.2)
-    assert not place.executor.record(job_id).status.state.ended
-    place.executor.cancel(job_id)
-    place.executor.wait(job_id, 60)
+        harness.executor.wait(job_id, 0.2)
+    assert not harness.executor.record(job_id).status.state.ended
+    harness.executor.cancel(job_id)
+    harness.executor.wait(job_id, 60)
 
 
-def test_the_environment_that_was_asked_for_is_there(place):
+def test_the_environment_that_was_asked_for_is_there(harness):
     source = "import os\nprint(os.environ['GREETING'], os.environ['SOVLAB_BACKEND'])"
-    job_id = place.submit(source, env={"GREETING": '$HOME `x` "ä"'})
-    place.executor.wait(job_id, 60)
-    assert place.log(job_id) == '$HOME `x` "ä" cpu\n'.encode()
+    job_id = harness.submit(source, env={"GREETING": '$HOME `x` "ä"'})
+    harness.executor.wait(job_id, 60)
+    assert harness.log(job_id) == '$HOME `x` "ä" cpu\n'.encode()
 
 
-def test_what_a_cell_displays_comes_back(place):
-    job_id = place.submit("class Shown:\n    def _repr_html_(self):\n        return '<b>shown</b>'\nShown()")
-    place.executor.wait(job_id, 60)
-    (output,) = Results(place.executor.results(job_id), main={}).outputs
+def test_what_a_cell_displays_comes_back(harness):
+    job_id = harness.submit(
+        "class Shown:\n    def _repr_html_(self):\n        return '<b>shown</b>'\nShown()"
+    )
+    harness.executor.wait(job_id, 60)
+    (output,) = Results(harness.executor.results(job_id), main={}).outputs
     assert output["data"]["text/html"] == "<b>shown</b>"
 
 
-def test_two_ranks_train_together_and_rank_0_returns(place):
+def test_two_ranks_train_together_and_rank_0_returns(harness):
     source = (
         "import sovlab, torch, torch.distributed as dist\n"
         "world = sovlab.torch.init_distributed()\n"
         "x = torch.ones(1) * (dist.get_rank() + 1)\ndist.all_reduce(x)\ntotal = x.item()\n"
         "print('rank', dist.get_rank(), 'of', dist.get_world_size())"
     )
-    job_id = place.submit(source, procs=2, outputs=("total",))
-    record = place.executor.wait(job_id, 120)
-    assert record.status.state is JobState.SUCCEEDED, place.log(job_id).decode()
-    assert Results(place.executor.results(job_id), main={}).value("total") == 3.0
+    job_id = harness.submit(source, procs=2, outputs=("total",))
+    record = harness.executor.wait(job_id, 120)
+    assert record.status.state is JobState.SUCCEEDED, harness.log(job_id).decode()
+    assert Results(harness.executor.results(job_id), main={}).value("total") == 3.0
     by_rank = {}
-    for event in place.executor.events(job_id):
+    for event in harness.executor.events(job_id):
         if isinstance(event, LogChunk):
             by_rank[event.rank] = by_rank.get(event.rank, b"") + event.data
     assert b"rank 0 of 2" in by_rank[0]
     assert b"rank 1 of 2" in by_rank[1]
 
 
-def test_an_ended_job_can_be_deleted_and_a_running_one_not(place):
-    running = place.submit("import time\nprint('began')\ntime.sleep(600)")
-    place.until_printed(running, b"began")
+def test_an_ended_job_can_be_deleted_and_a_running_one_not(harness):
+    running = harness.submit("import time\nprint('began')\ntime.sleep(600)")
+    harness.until_printed(running, b"began")
     with pytest.raises(UsageError, match="has not ended"):
-        place.executor.delete(running)
-    place.executor.cancel(running)
-    place.executor.wait(running, 60)
-    place.executor.delete(running)
+        harness.executor.delete(running)
+    harness.executor.cancel(running)
+    harness.executor.wait(running, 60)
+    harness.executor.delete(running)
     with pytest.raises(JobNotFound):
-        place.executor.record(running)
+        harness.executor.record(running)
 
 
 @pytest.mark.parametrize("job_id", ["nobody-aaaaaa", "../../etc/passwd", "", "."])
-def test_an_unknown_job_is_said_to_be_unknown(place, job_id):
+def test_an_unknown_job_is_said_to_be_unknown(harness, job_id):
     for ask in (
-        place.executor.record,
-        place.executor.wait,
-        place.executor.cancel,
-        place.executor.results,
-        place.executor.delete,
+        harness.executor.record,
+        harness.executor.wait,
+        harness.executor.cancel,
+        harness.executor.results,
+        harness.executor.delete,
     ):
         with pytest.raises(JobNotFound):
             ask(job_id)
     with pytest.raises(JobNotFound):
-        list(place.executor.events(job_id))
+        list(harness.executor.events(job_id))
 
 
-def test_jobs_are_listed_newest_first(place):
-    ids = [place.submit("1") for _ in range(3)]
+def test_jobs_are_listed_newest_first(harness):
+    ids = [harness.submit("1") for _ in range(3)]
     for job_id in ids:
-        place.executor.wait(job_id, 60)
-    assert [r.id for r in place.executor.records()][:3] == ids[::-1]
+        harness.executor.wait(job_id, 60)
+    assert [r.id for r in harness.executor.records()][:3] == ids[::-1]
 
 
-def test_what_there_is_is_told_with_its_source(place):
-    cpu = next(c for c in place.executor.capacity() if c.detection.backend == "cpu")
+def test_what_there_is_is_told_with_its_source(harness):
+    cpu = next(c for c in harness.executor.capacity() if c.detection.backend == "cpu")
     assert cpu.total >= 1
     assert 0 <= cpu.free <= cpu.total
     assert cpu.source
 
 
-def test_what_can_never_run_is_refused_and_leaves_nothing(place):
-    before = [r.id for r in place.executor.records()]
+def test_what_can_never_run_is_refused_and_leaves_nothing(harness):
+    before = [r.id for r in harness.executor.records()]
     with pytest.raises(SpecError, match="memory"):
-        place.submit("1", resources=Resources(memory=1 << 60))
-    assert [r.id for r in place.executor.records()] == before
+        harness.submit("1", resources=Resources(memory=1 << 60))
+    assert [r.id for r in harness.executor.records()] == before
 
 
-def test_what_a_job_saved_is_there_for_the_job_that_resumes_it(place):
+def test_what_a_job_saved_is_there_for_the_job_that_resumes_it(harness):
     source = (
         "import sovlab, time\nplace = sovlab.checkpoint.directory / 'step'\n"
-        "print('step', place.read_text() if place.exists() else None, flush=True)\n"
+        "print('step', harness.read_text() if harness.exists() else None, flush=True)\n"
         "@sovlab.checkpoint\ndef save(directory):\n    (directory / 'step').write_text('7')\n"
-        "time.sleep(0 if place.exists() else 60)"
+        "time.sleep(0 if harness.exists() else 60)"
     )
-    if not place.keeps_checkpoints:
-        pytest.skip("this place has no store, so checkpoints go with the pod")
-    first = place.submit(source)
-    place.until_printed(first, b"step None")
-    place.executor.cancel(first)
-    place.executor.wait(first, 60)
-    spec, payload = place.executor.request(first)
+    if not harness.keeps_checkpoints:
+        pytest.skip("this harness has no store, so checkpoints go with the pod")
+    first = harness.submit(source)
+    harness.until_printed(first, b"step None")
+    harness.executor.cancel(first)
+    harness.executor.wait(first, 60)
+    spec, payload = harness.executor.request(first)
     second = new_job_id("second")
-    place.executor.submit(second, replace(spec, resume=first), payload, dict(os.environ))
-    assert place.executor.wait(second, 60).status.state is JobState.SUCCEEDED
-    assert place.log(second) == b"step 7\n"
+    harness.executor.submit(second, replace(spec, resume=first), payload, dict(os.environ))
+    assert harness.executor.wait(second, 60).status.state is JobState.SUCCEEDED
+    assert harness.log(second) == b"step 7\n"
 
 
-def test_a_request_can_be_had_back_whole(place):
-    job_id = place.submit("1", env={"SECRET_X": "a b"}, args=("--x", "1"), outputs=("y",), timeout=30)
-    spec, payload = place.executor.request(job_id)
+def test_a_request_can_be_had_back_whole(harness):
+    job_id = harness.submit("1", env={"SECRET_X": "a b"}, args=("--x", "1"), outputs=("y",), timeout=30)
+    spec, payload = harness.executor.request(job_id)
     assert (spec.env, spec.args, spec.outputs, spec.timeout) == (
         {"SECRET_X": "a b"},
         ("--x", "1"),
@@ -284,5 +288,5 @@ def test_a_request_can_be_had_back_whole(place):
     )
     assert spec.labels
     again = new_job_id("again")
-    place.executor.submit(again, spec, payload, dict(os.environ))
-    assert place.executor.wait(again, 60).status.state is JobState.SUCCEEDED
+    harness.executor.submit(again, spec, payload, dict(os.environ))
+    assert harness.executor.wait(again, 60).status.state is JobState.SUCCEEDED

@@ -22,32 +22,32 @@ from sovlab.core.job import JobState, Reason
 from sovlab.core.spec import Resources
 from sovlab.errors import SovlabError
 
-from .conftest import Place, local, local_place
+from .conftest import Harness, local, local_harness
 
 SLEEP = "import time\nprint('began')\ntime.sleep(600)"
 
 
 @pytest.fixture(scope="module")
-def place() -> Iterator[Place]:
-    yield from local_place()
+def harness() -> Iterator[Harness]:
+    yield from local_harness()
 
 
-def directory(place: Place, job_id: str) -> Path:
-    return place.executor._store.jobs / job_id
+def directory(harness: Harness, job_id: str) -> Path:
+    return harness.executor._store.jobs / job_id
 
 
-def supervisor(place: Place, job_id: str) -> int:
-    return json.loads((directory(place, job_id) / "run.json").read_bytes())["pid"]
+def supervisor(harness: Harness, job_id: str) -> int:
+    return json.loads((directory(harness, job_id) / "run.json").read_bytes())["pid"]
 
 
-def agent(place: Place) -> int:
-    return place.executor._agent.wake()
+def agent(harness: Harness) -> int:
+    return harness.executor._agent.wake()
 
 
-def until_released(place: Place, job_id: str) -> None:
+def until_released(harness: Harness, job_id: str) -> None:
     """Wait until the agent has seen the job's end and looks at its files no more."""
     end = time.monotonic() + 30
-    while any(job.id == job_id for job in place.executor._store.active()):
+    while any(job.id == job_id for job in harness.executor._store.active()):
         assert time.monotonic() < end, "the agent still holds the job"
         time.sleep(0.01)
 
@@ -113,10 +113,10 @@ def test_after_everything_was_killed_queued_jobs_run_and_running_ones_are_lost(f
     again.stop_agent()
 
 
-def _again(place: Place, source: str):
+def _again(harness: Harness, source: str):
     from sovlab.core.names import new_job_id
 
-    spec, path = place.spec(source)
+    spec, path = harness.spec(source)
     return new_job_id("new"), spec, path, dict(os.environ)
 
 
@@ -141,20 +141,20 @@ def test_a_job_outlives_the_process_that_submitted_it(fresh, tmp_path):
 @pytest.mark.parametrize(
     "content", [b"", b"{", b'{"version": 1', b"[]", b"\xff\xfe\x00", b"null", b'{"reason": 3}']
 )
-def test_a_damaged_file_makes_one_job_unknown_and_hides_no_other(place, name, content):
-    whole, broken = place.submit("1"), place.submit("1")
+def test_a_damaged_file_makes_one_job_unknown_and_hides_no_other(harness, name, content):
+    whole, broken = harness.submit("1"), harness.submit("1")
     for job_id in (whole, broken):
-        place.executor.wait(job_id, 60)
-        until_released(place, job_id)
+        harness.executor.wait(job_id, 60)
+        until_released(harness, job_id)
     if name == "run.json":
-        (directory(place, broken) / "exit.json").unlink()
-    (directory(place, broken) / name).write_bytes(content)
-    states = {r.id: r.status for r in place.executor.records()}
+        (directory(harness, broken) / "exit.json").unlink()
+    (directory(harness, broken) / name).write_bytes(content)
+    states = {r.id: r.status for r in harness.executor.records()}
     assert states[whole].state is JobState.SUCCEEDED
     assert states[broken].state is JobState.UNKNOWN
     assert states[broken].reason is Reason.UNREADABLE
     assert "cannot be read" in states[broken].message
-    place.executor.delete(broken)
+    harness.executor.delete(broken)
 
 
 def test_a_reused_pid_is_not_taken_for_the_runner(fresh):
@@ -213,10 +213,10 @@ def test_two_processes_may_submit_the_same_name(fresh):
 @pytest.mark.parametrize(
     "name", ["Häuser über allem", "a b  c", "../../etc/passwd", "日本", "-rf", "$(touch x)", "."]
 )
-def test_any_name_stays_a_name(place, name):
-    job_id = place.submit("1", name=name)
-    assert place.executor.wait(job_id, 60).name == name
-    assert (place.executor._store.jobs / job_id).parent == place.executor._store.jobs
+def test_any_name_stays_a_name(harness, name):
+    job_id = harness.submit("1", name=name)
+    assert harness.executor.wait(job_id, 60).name == name
+    assert (harness.executor._store.jobs / job_id).parent == harness.executor._store.jobs
 
 
 def test_a_gigabyte_of_output_is_read_in_little_memory(fresh):
@@ -261,8 +261,8 @@ def small_disk(tmp_path):
 
 def test_on_a_full_disk_a_running_job_fails_and_says_so_and_none_is_accepted(small_disk):
     executor = local(small_disk / "state")
-    place = Place(executor, small_disk / "state" / "objects")
-    job_id = place.submit(
+    harness = Harness(executor, small_disk / "state" / "objects")
+    job_id = harness.submit(
         "import time\nprint('began')\nwhile True:\n    print('x' * 65536)\n    time.sleep(0.001)"
     )
     status = executor.wait(job_id, 60).status
@@ -276,7 +276,7 @@ def test_on_a_full_disk_a_running_job_fails_and_says_so_and_none_is_accepted(sma
         pass
     before = sorted(p.name for p in (small_disk / "state" / "jobs").iterdir())
     with pytest.raises((SovlabError, OSError), match=r"(?i)no space|room|full"):
-        place.submit("print('y' * 5000)")
+        harness.submit("print('y' * 5000)")
     assert sorted(p.name for p in (small_disk / "state" / "jobs").iterdir()) == before
     executor.stop_agent()
 

@@ -30,7 +30,7 @@ def lab(notebook, fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A notebook with settings of its own, and in them a target on the cluster."""
     config = tmp_path / "config.toml"
     monkeypatch.setenv("SOVLAB_CONFIG_FILE", str(config))
-    monkeypatch.setattr("sovlab.executors.kubernetes.executor.send_out", lambda *_: None)
+    monkeypatch.setattr("sovlab.executors.kubernetes.executor.ensure_agent", lambda *_: None)
     lines = ["[targets.lab]", 'executor = "kubernetes"', 'context = "researcher"', 'namespace = "research"']
     lines += [f'kubeconfig = "{fake.kubeconfig}"', f'image = "{IMAGE}"', "user = 1000", ""]
     config.write_text("\n".join(lines))
@@ -110,7 +110,7 @@ def test_tab_completes_targets_actions_and_their_flags(lab, line, offered):
 
 
 def test_tab_completes_contexts(lab, fake, monkeypatch):
-    monkeypatch.setattr("sovlab.kube.connection.contexts", lambda: ["researcher", "admin"])
+    monkeypatch.setattr("sovlab.kube.transport.connection.contexts", lambda: ["researcher", "admin"])
     line = "%sovtarget add x --context re"
     with provisionalcompleter():
         found = [line[: c.start] + c.text for c in lab.shell.Completer.completions(line, len(line))]

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from tests.cluster.conftest import Cluster, real_cluster
-from tests.executors.conftest import Place
+from tests.executors.conftest import Harness
 
 
 @contextlib.contextmanager
 def fake_cluster(**settings: Any) -> Iterator[Cluster]:
     """A namespace on a fake API server of its own."""
-    from sovlab.kube.connection import Login
+    from sovlab.kube.transport.connection import Login
     from tests.kube.apiserver.cluster import FakeCluster
 
     with (
@@ -52,6 +52,6 @@ def state() -> Iterator[Path]:
 
 
 @pytest.fixture
-def place(cluster: Cluster, state: Path) -> Place:
+def harness(cluster: Cluster, state: Path) -> Harness:
     """An executor on a cluster, and what is needed to submit to it."""
-    return Place(cluster.executor(state), state / "objects")
+    return Harness(cluster.executor(state), state / "objects")

@@ -10,9 +10,9 @@ import pytest
 
 from sovlab.core.job import JobState
 from sovlab.core.names import new_job_id
-from sovlab.kube.api import Api
-from sovlab.kube.connection import Login
-from sovlab.kube.errors import (
+from sovlab.kube.transport.api import Api
+from sovlab.kube.transport.connection import Login
+from sovlab.kube.transport.errors import (
     AlreadyExists,
     CredentialsError,
     Forbidden,
@@ -22,7 +22,7 @@ from sovlab.kube.errors import (
     Overloaded,
     Unreachable,
 )
-from tests.executors.conftest import Place
+from tests.executors.conftest import Harness
 from tests.kube.apiserver.faults import answered, close, cut, lost, respond
 from tests.kube.conftest import fake_cluster
 
@@ -204,22 +204,22 @@ def test_a_kubeconfig_that_cannot_be_read_is_named(tmp_path):
 @pytest.mark.parametrize("fault", [answered(500), lost(), respond(503), respond(429, retry_after=1)])
 @pytest.mark.parametrize("what", ["create jobs", "create secrets", "patch jobs"])
 def test_a_submit_makes_each_object_once_whatever_is_lost_on_the_way(cluster, tmp_path, what, fault):
-    place = Place(cluster.executor(tmp_path), tmp_path / "objects")
-    spec, path = place.spec("print('once')")
+    harness = Harness(cluster.executor(tmp_path), tmp_path / "objects")
+    spec, path = harness.spec("print('once')")
     job_id = new_job_id("lost")
     cluster.fake.faults.add(what, fault, times=1)
-    place.executor.submit(job_id, spec, path, {})
-    assert place.executor.wait(job_id, 60).status.state is JobState.SUCCEEDED
-    assert place.log(job_id) == b"once\n"
+    harness.executor.submit(job_id, spec, path, {})
+    assert harness.executor.wait(job_id, 60).status.state is JobState.SUCCEEDED
+    assert harness.log(job_id) == b"once\n"
     assert cluster.left(job_id) == {"jobs": 1, "pods": 1, "secrets": 1, "services": 0}
-    place.executor.delete(job_id)
+    harness.executor.delete(job_id)
 
 
 @pytest.mark.parametrize("verb", ["list", "watch"])
 def test_a_watch_that_is_too_old_lists_again(cluster, tmp_path, verb):
-    place = Place(cluster.executor(tmp_path), tmp_path / "objects")
-    job_id = place.submit("import time\nfor i in range(20):\n    print(i, flush=True)\n    time.sleep(0.1)")
+    harness = Harness(cluster.executor(tmp_path), tmp_path / "objects")
+    job_id = harness.submit("import time\nfor i in range(20):\n    print(i, flush=True)\n    time.sleep(0.1)")
     for kind in ("jobs", "pods"):
         cluster.fake.faults.add(f"{verb} {kind}", respond(410), times=2)
-    assert place.executor.wait(job_id, 60).status.state is JobState.SUCCEEDED
-    assert place.log(job_id) == "".join(f"{i}\n" for i in range(20)).encode()
+    assert harness.executor.wait(job_id, 60).status.state is JobState.SUCCEEDED
+    assert harness.log(job_id) == "".join(f"{i}\n" for i in range(20)).encode()

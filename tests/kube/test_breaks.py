@@ -12,9 +12,9 @@ from sovlab.core.event import LogChunk, StatusChanged
 from sovlab.core.job import JobState, Reason
 from sovlab.core.names import new_job_id
 from sovlab.errors import ExecutorError
-from sovlab.kube.errors import ApiError
+from sovlab.kube.transport.errors import ApiError
 from sovlab.payload.results import Results
-from tests.executors.conftest import Place
+from tests.executors.conftest import Harness
 from tests.kube.proxy import proxy_before, until
 
 LINES = (
@@ -27,54 +27,54 @@ LINES = (
 
 @pytest.fixture
 def proxied(cluster, state):
-    """A place behind a proxy, and the proxy."""
+    """A harness behind a proxy, and the proxy."""
     with proxy_before(cluster.login.kubeconfig, state) as (proxy, kubeconfig):
-        yield Place(cluster.executor(state, kubeconfig=kubeconfig), state / "objects"), proxy
+        yield Harness(cluster.executor(state, kubeconfig=kubeconfig), state / "objects"), proxy
 
 
-def followed(place: Place, job_id: str) -> bytes:
-    return b"".join(e.data for e in place.executor.events(job_id) if isinstance(e, LogChunk))
+def followed(harness: Harness, job_id: str) -> bytes:
+    return b"".join(e.data for e in harness.executor.events(job_id) if isinstance(e, LogChunk))
 
 
 def test_a_log_is_whole_though_all_connections_break_every_second(proxied):
-    place, proxy = proxied
-    job_id = place.submit(LINES.format(n=150, pause=0.03))
+    harness, proxy = proxied
+    job_id = harness.submit(LINES.format(n=150, pause=0.03))
     with proxy.cutting_every(1.0):
-        log = followed(place, job_id)
+        log = followed(harness, job_id)
     assert log.decode() == "".join(f"line {i} end\n" for i in range(150))
     assert proxy.count > 8
 
 
 def test_a_log_is_whole_though_answers_are_cut_off_in_the_middle_of_a_line(proxied):
-    place, proxy = proxied
-    job_id = place.submit(
+    harness, proxy = proxied
+    job_id = harness.submit(
         "import time\nfor i in range(3000):\n    print('number', i, 'ä' * 20)\ntime.sleep(0.5)"
     )
-    place.executor.wait(job_id, 60)
+    harness.executor.wait(job_id, 60)
     proxy.limits = [size for size in range(20_000, 260_000, 20_000) for _ in range(2)]
     proxy.cut()
-    whole = followed(place, job_id)
+    whole = followed(harness, job_id)
     assert whole.decode() == "".join(f"number {i} {'ä' * 20}\n" for i in range(3000))
 
 
 def test_a_job_goes_on_while_the_server_is_away_and_is_found_as_it_ended(proxied):
-    place, proxy = proxied
-    job_id = place.submit(LINES.format(n=60, pause=0.03) + "y = 7", outputs=("y",))
-    place.until_printed(job_id, b"line 3 end")
+    harness, proxy = proxied
+    job_id = harness.submit(LINES.format(n=60, pause=0.03) + "y = 7", outputs=("y",))
+    harness.until_printed(job_id, b"line 3 end")
     with proxy.away():
         time.sleep(6)
-    assert place.executor.wait(job_id, 90).status.state is JobState.SUCCEEDED
-    assert Results(place.executor.results(job_id), main={}).value("y") == 7
-    assert place.log(job_id).decode() == "".join(f"line {i} end\n" for i in range(60))
+    assert harness.executor.wait(job_id, 90).status.state is JobState.SUCCEEDED
+    assert Results(harness.executor.results(job_id), main={}).value("y") == 7
+    assert harness.log(job_id).decode() == "".join(f"line {i} end\n" for i in range(60))
 
 
 def test_following_goes_on_after_the_server_was_away(proxied):
-    place, proxy = proxied
-    job_id = place.submit(LINES.format(n=80, pause=0.03))
+    harness, proxy = proxied
+    job_id = harness.submit(LINES.format(n=80, pause=0.03))
     got: list[bytes] = []
-    thread = threading.Thread(target=lambda: got.append(followed(place, job_id)))
+    thread = threading.Thread(target=lambda: got.append(followed(harness, job_id)))
     thread.start()
-    place.until_printed(job_id, b"line 3 end")
+    harness.until_printed(job_id, b"line 3 end")
     with proxy.away():
         time.sleep(3)
     thread.join(90)
@@ -82,10 +82,10 @@ def test_following_goes_on_after_the_server_was_away(proxied):
 
 
 def test_a_submit_that_cannot_come_to_its_end_leaves_nothing(cluster, proxied, monkeypatch):
-    place, _ = proxied
-    spec, path = place.spec("1")
+    harness, _ = proxied
+    spec, path = harness.spec("1")
     job_id = new_job_id("half")
-    api = place.executor._api
+    api = harness.executor._api
     create = api.create
 
     def broken(where, body, **rest):
@@ -95,36 +95,36 @@ def test_a_submit_that_cannot_come_to_its_end_leaves_nothing(cluster, proxied, m
 
     monkeypatch.setattr(api, "create", broken)
     with pytest.raises(ApiError):
-        place.executor.submit(job_id, spec, path, {})
+        harness.executor.submit(job_id, spec, path, {})
     monkeypatch.undo()
     until(lambda: not any(cluster.left(job_id).values()))
 
 
-def test_a_submit_that_was_interrupted_is_finished_by_the_next(cluster, place):
-    spec, path = place.spec("print('once')")
+def test_a_submit_that_was_interrupted_is_finished_by_the_next(cluster, harness):
+    spec, path = harness.spec("print('once')")
     job_id = new_job_id("again")
-    submission = place.executor._submission(job_id, spec, path)
+    submission = harness.executor._submission(job_id, spec, path)
     submission._workload()  # and then its submitter was killed
-    assert place.executor.record(job_id).status.state is JobState.PENDING
-    place.executor.submit(job_id, spec, path, dict(os.environ))
-    assert place.executor.wait(job_id, 60).status.state is JobState.SUCCEEDED
-    assert place.log(job_id) == b"once\n"
+    assert harness.executor.record(job_id).status.state is JobState.PENDING
+    harness.executor.submit(job_id, spec, path, dict(os.environ))
+    assert harness.executor.wait(job_id, 60).status.state is JobState.SUCCEEDED
+    assert harness.log(job_id) == b"once\n"
 
 
-def test_all_that_a_job_made_goes_with_it(cluster, place):
-    job_id = place.submit("1", nodes=2, procs=1)
-    place.executor.wait(job_id, 120)
+def test_all_that_a_job_made_goes_with_it(cluster, harness):
+    job_id = harness.submit("1", nodes=2, procs=1)
+    harness.executor.wait(job_id, 120)
     made = cluster.left(job_id)
     assert (made["jobs"], made["pods"], made["services"]) == (1, 2, 1)
     assert made["secrets"] >= 1
-    place.executor.delete(job_id)
+    harness.executor.delete(job_id)
     until(lambda: not any(cluster.left(job_id).values()))
 
 
-def test_an_evicted_job_begins_again_and_says_so(cluster, place):
-    job_id = place.submit("import time\nprint('began', flush=True)\ntime.sleep(3)\ny = 1", outputs=("y",))
-    place.until_printed(job_id, b"began")
-    pod = place.executor._objects.pods(job_id)[0]["metadata"]["name"]
+def test_an_evicted_job_begins_again_and_says_so(cluster, harness):
+    job_id = harness.submit("import time\nprint('began', flush=True)\ntime.sleep(3)\ny = 1", outputs=("y",))
+    harness.until_printed(job_id, b"began")
+    pod = harness.executor._objects.pods(job_id)[0]["metadata"]["name"]
     cluster.api.create(
         cluster.path("pods", pod) + "/eviction",
         {
@@ -133,17 +133,17 @@ def test_an_evicted_job_begins_again_and_says_so(cluster, place):
             "metadata": {"name": pod, "namespace": cluster.namespace},
         },
     )
-    seen = [e.status for e in place.executor.events(job_id) if isinstance(e, StatusChanged)]
+    seen = [e.status for e in harness.executor.events(job_id) if isinstance(e, StatusChanged)]
     assert seen[-1].state is JobState.SUCCEEDED
     assert any(s.message.startswith("requeued") for s in seen), [s.message for s in seen]
-    assert Results(place.executor.results(job_id), main={}).value("y") == 1
+    assert Results(harness.executor.results(job_id), main={}).value("y") == 1
 
 
-def test_one_of_several_nodes_that_is_evicted_ends_the_job_and_says_why(cluster, place):
+def test_one_of_several_nodes_that_is_evicted_ends_the_job_and_says_why(cluster, harness):
     source = "import time\nprint('began', flush=True)\ntime.sleep(60)"
-    job_id = place.submit(source, nodes=2)
-    place.until_printed(job_id, b"began")
-    pod = max(p["metadata"]["name"] for p in place.executor._objects.pods(job_id))
+    job_id = harness.submit(source, nodes=2)
+    harness.until_printed(job_id, b"began")
+    pod = max(p["metadata"]["name"] for p in harness.executor._objects.pods(job_id))
     cluster.api.create(
         cluster.path("pods", pod) + "/eviction",
         {
@@ -152,15 +152,15 @@ def test_one_of_several_nodes_that_is_evicted_ends_the_job_and_says_why(cluster,
             "metadata": {"name": pod, "namespace": cluster.namespace},
         },
     )
-    status = place.executor.wait(job_id, 120).status
+    status = harness.executor.wait(job_id, 120).status
     assert (status.state, status.reason) == (JobState.FAILED, Reason.LOST)
     assert "ubmit it again" in status.message
 
 
 def test_an_image_that_does_not_exist_is_named_while_the_job_waits(cluster, state):
     executor = cluster.executor(state, images={"": "localhost/missing:1"})
-    place = Place(executor, state / "objects")
-    job_id = place.submit("1")
+    harness = Harness(executor, state / "objects")
+    job_id = harness.submit("1")
     found = until(lambda: "cannot be pulled" in (s := executor.record(job_id).status).message and s, 60)
     assert found.message.startswith("waiting: ")
     assert "image localhost/missing:1" in found.message
@@ -170,14 +170,14 @@ def test_an_image_that_does_not_exist_is_named_while_the_job_waits(cluster, stat
 
 def test_an_image_without_the_interpreter_says_what_it_lacks(cluster, state):
     executor = cluster.executor(state, python="/no/such/python3")
-    job_id = Place(executor, state / "objects").submit("1")
+    job_id = Harness(executor, state / "objects").submit("1")
     status = executor.wait(job_id, 60).status
     assert status.state is JobState.FAILED
     assert "/no/such/python3" in status.message
     assert "Python 3.9" in status.message
 
 
-def test_a_job_of_another_tool_with_the_same_labels_is_left_alone(cluster, place):
+def test_a_job_of_another_tool_with_the_same_labels_is_left_alone(cluster, harness):
     labels = {"app.kubernetes.io/managed-by": "sovlab", "sovlab.dev/job": "other-aaaaaa"}
     pod = {
         "restartPolicy": "Never",
@@ -190,78 +190,79 @@ def test_a_job_of_another_tool_with_the_same_labels_is_left_alone(cluster, place
         "spec": {"suspend": True, "template": {"metadata": {"labels": labels}, "spec": pod}},
     }
     cluster.api.create(cluster.path("jobs", group="apis/batch/v1"), job)
-    assert "other-aaaaaa" not in [r.id for r in place.executor.records()]
-    spec, path = place.spec("1")
+    assert "other-aaaaaa" not in [r.id for r in harness.executor.records()]
+    spec, path = harness.spec("1")
     with pytest.raises(ExecutorError, match="called other-aaaaaa"):
-        place.executor.submit("other-aaaaaa", spec, path, {})
+        harness.executor.submit("other-aaaaaa", spec, path, {})
     cluster.api.delete(cluster.path("jobs", "other-aaaaaa", group="apis/batch/v1"))
 
 
-def test_a_broken_job_object_hides_no_other(cluster, place):
-    whole, broken = place.submit("1"), place.submit("1")
+def test_a_broken_job_object_hides_no_other(cluster, harness):
+    whole, broken = harness.submit("1"), harness.submit("1")
     for job_id in (whole, broken):
-        place.executor.wait(job_id, 60)
+        harness.executor.wait(job_id, 60)
     path = cluster.path("jobs", broken, group="apis/batch/v1")
     cluster.api.patch(path, {"metadata": {"annotations": {"sovlab.dev/spec": '{"name": 3'}}})
     states = until(
         lambda: (
-            (s := {r.id: r.status for r in place.executor.records()})[broken].state is JobState.UNKNOWN and s
+            (s := {r.id: r.status for r in harness.executor.records()})[broken].state is JobState.UNKNOWN
+            and s
         )
     )
     assert states[whole].state is JobState.SUCCEEDED
     assert states[broken].reason is Reason.UNREADABLE
-    place.executor.delete(broken)
+    harness.executor.delete(broken)
 
 
-def test_a_job_is_found_again_from_another_machine(cluster, place, tmp_path):
-    job_id = place.submit("print('there')\ny = 3", outputs=("y",), env={"TOKEN_X": "hidden"}, args=())
-    place.executor.wait(job_id, 60)
+def test_a_job_is_found_again_from_another_machine(cluster, harness, tmp_path):
+    job_id = harness.submit("print('there')\ny = 3", outputs=("y",), env={"TOKEN_X": "hidden"}, args=())
+    harness.executor.wait(job_id, 60)
     elsewhere = cluster.executor(tmp_path)
     assert elsewhere.record(job_id).status.state is JobState.SUCCEEDED
     assert job_id in [r.id for r in elsewhere.records()]
-    assert Place(elsewhere, tmp_path).log(job_id) == b"there\n"
+    assert Harness(elsewhere, tmp_path).log(job_id) == b"there\n"
     assert Results(elsewhere.results(job_id), main={}).value("y") == 3
     spec, payload = elsewhere.request(job_id)
     assert spec.env == {"TOKEN_X": "hidden"}
     assert payload.exists()
 
 
-def test_what_may_be_secret_is_in_no_object_but_the_secret(cluster, place):
-    job_id = place.submit("1", env={"API_KEY": "tops3cret"}, args=("--password", "hunter2"))
+def test_what_may_be_secret_is_in_no_object_but_the_secret(cluster, harness):
+    job_id = harness.submit("1", env={"API_KEY": "tops3cret"}, args=("--password", "hunter2"))
     for kind, group in (("jobs", "apis/batch/v1"), ("pods", "api/v1")):
         text = str(cluster.api.get(cluster.path(kind, group=group), labelSelector=f"sovlab.dev/job={job_id}"))
         assert "tops3cret" not in text
         assert "hunter2" not in text
-    place.executor.wait(job_id, 60)
+    harness.executor.wait(job_id, 60)
 
 
 @pytest.mark.parametrize("size", [900_000])
-def test_source_arrives_byte_for_byte(place, size):
+def test_source_arrives_byte_for_byte(harness, size):
     odd = "$HOME `x` $(y) \\ ' \" \0 🦉 \r \x1e ${Z}"
     text = (odd * (size // len(odd.encode()) + 1))[: size // 2]
     source = f"text = {text!r}\nimport hashlib\ndigest = hashlib.sha256(text.encode()).hexdigest()\n"
     source += "#" + "🦉 `$HOME` " * ((size - len(source.encode())) // 13)
     import hashlib
 
-    job_id = place.submit(source, outputs=("digest",))
-    assert place.executor.wait(job_id, 90).status.state is JobState.SUCCEEDED, place.log(job_id)
-    found = Results(place.executor.results(job_id), main={}).value("digest")
+    job_id = harness.submit(source, outputs=("digest",))
+    assert harness.executor.wait(job_id, 90).status.state is JobState.SUCCEEDED, harness.log(job_id)
+    found = Results(harness.executor.results(job_id), main={}).value("digest")
     assert found == hashlib.sha256(text.encode()).hexdigest()
 
 
-def test_a_large_payload_and_a_large_result_go_through_the_container(place):
+def test_a_large_payload_and_a_large_result_go_through_the_container(harness):
     import os as os_
 
     data = os_.urandom(6 << 20)
-    job_id = place.submit("back = data[::-1]", namespace={"data": data}, outputs=("back",))
-    assert place.executor.wait(job_id, 120).status.state is JobState.SUCCEEDED, place.log(job_id)
-    assert Results(place.executor.results(job_id), main={}).value("back") == data[::-1]
+    job_id = harness.submit("back = data[::-1]", namespace={"data": data}, outputs=("back",))
+    assert harness.executor.wait(job_id, 120).status.state is JobState.SUCCEEDED, harness.log(job_id)
+    assert Results(harness.executor.results(job_id), main={}).value("back") == data[::-1]
 
 
 def test_large_results_arrive_though_connections_break(proxied):
-    place, proxy = proxied
-    job_id = place.submit("back = bytes(range(256)) * (20 << 12)", outputs=("back",))
+    harness, proxy = proxied
+    job_id = harness.submit("back = bytes(range(256)) * (20 << 12)", outputs=("back",))
     with proxy.cutting_every(1.5):
-        assert place.executor.wait(job_id, 120).status.state is JobState.SUCCEEDED
-    value = until(lambda: Results(place.executor.results(job_id), main={}).value("back"))
+        assert harness.executor.wait(job_id, 120).status.state is JobState.SUCCEEDED
+    value = until(lambda: Results(harness.executor.results(job_id), main={}).value("back"))
     assert value == bytes(range(256)) * (20 << 12)

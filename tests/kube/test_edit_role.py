@@ -10,16 +10,16 @@ import pytest
 import yaml
 
 from sovlab import backends
+from sovlab.core.finding import Level, lacking
 from sovlab.core.job import JobState
 from sovlab.core.names import new_job_id
 from sovlab.executors.kubernetes import KubernetesExecutor
-from sovlab.kube.api import Api
-from sovlab.kube.connection import Login
-from sovlab.kube.findings import Level, lacking
-from sovlab.kube.probing import probe
+from sovlab.kube.survey.probing import probe
+from sovlab.kube.transport.api import Api
+from sovlab.kube.transport.connection import Login
 from sovlab.payload.results import Results
 from tests.cluster.conftest import Cluster
-from tests.executors.conftest import Place
+from tests.executors.conftest import Harness
 from tests.kube.apiserver.auth import edit
 
 
@@ -55,42 +55,42 @@ def _service_account(cluster: Cluster, file: Path) -> Login:
 
 
 @pytest.fixture
-def place(cluster: Cluster, researcher: Login, state: Path) -> Place:
-    site = cluster.place(user=1000)
-    return Place(KubernetesExecutor("site", researcher, site, state, couriers=False), state / "objects")
+def harness(cluster: Cluster, researcher: Login, state: Path) -> Harness:
+    site = cluster.harness(user=1000)
+    return Harness(KubernetesExecutor("site", researcher, site, state, agents=False), state / "objects")
 
 
 def test_nothing_that_is_required_is_missing(cluster, researcher):
     known = {name: provider.backend for name, provider in backends.known().items()}
-    found = probe(Api(researcher), cluster.place(), known)
+    found = probe(Api(researcher), cluster.harness(), known)
     assert not lacking(found)
     assert [finding.what for finding in found if finding.level is Level.DEGRADED] == ["hardware"]
 
 
-def test_the_server_accepts_jobs_on_one_node_and_on_several(place):
+def test_the_server_accepts_jobs_on_one_node_and_on_several(harness):
     for nodes in (1, 2):
-        spec, path = place.spec("1", nodes=nodes)
-        found = place.executor.manifests(new_job_id("test"), spec, path, check=True)
+        spec, path = harness.spec("1", nodes=nodes)
+        found = harness.executor.manifests(new_job_id("test"), spec, path, check=True)
         assert not found.notes
 
 
-def test_a_job_runs_is_followed_cancelled_shown_run_again_and_deleted(place):
-    executor = place.executor
+def test_a_job_runs_is_followed_cancelled_shown_run_again_and_deleted(harness):
+    executor = harness.executor
     data = os.urandom(200_000)
-    job_id = place.submit("y = x + b'!'\nprint('printed')", namespace={"x": data}, outputs=("y",))
+    job_id = harness.submit("y = x + b'!'\nprint('printed')", namespace={"x": data}, outputs=("y",))
     assert executor.wait(job_id, 120).status.state is JobState.SUCCEEDED
-    assert place.log(job_id) == b"printed\n"
+    assert harness.log(job_id) == b"printed\n"
     assert Results(executor.results(job_id), main={}).value("y") == data + b"!"
     assert [obj["kind"] for obj in executor.manifests_of(job_id).objects] == ["Job", "Secret"]
     spec, path = executor.request(job_id)
     again = new_job_id("again")
     executor.submit(again, spec, path, {})
     assert executor.wait(again, 120).status.state is JobState.SUCCEEDED
-    long = place.submit("import time\nprint('began')\ntime.sleep(600)")
-    place.until_printed(long, b"began")
+    long = harness.submit("import time\nprint('began')\ntime.sleep(600)")
+    harness.until_printed(long, b"began")
     executor.cancel(long)
     assert executor.wait(long, 120).status.state is JobState.CANCELLED
-    assert b"began" in place.log(long)
+    assert b"began" in harness.log(long)
     assert {job_id, again, long} <= {record.id for record in executor.records()}
     for each in (job_id, again, long):
         executor.delete(each)
@@ -100,10 +100,10 @@ def test_a_job_runs_is_followed_cancelled_shown_run_again_and_deleted(place):
     assert not executor.records()
 
 
-def test_a_large_payload_and_several_nodes_take_no_more(place):
+def test_a_large_payload_and_several_nodes_take_no_more(harness):
     data = os.urandom(3 << 20)
-    job_id = place.submit("n = len(data)", namespace={"data": data}, outputs=("n",))
-    assert place.executor.wait(job_id, 120).status.state is JobState.SUCCEEDED
-    assert Results(place.executor.results(job_id), main={}).value("n") == len(data)
-    job_id = place.submit("import os\nprint(os.environ['RANK'])", nodes=2)
-    assert place.executor.wait(job_id, 180).status.state is JobState.SUCCEEDED
+    job_id = harness.submit("n = len(data)", namespace={"data": data}, outputs=("n",))
+    assert harness.executor.wait(job_id, 120).status.state is JobState.SUCCEEDED
+    assert Results(harness.executor.results(job_id), main={}).value("n") == len(data)
+    job_id = harness.submit("import os\nprint(os.environ['RANK'])", nodes=2)
+    assert harness.executor.wait(job_id, 180).status.state is JobState.SUCCEEDED

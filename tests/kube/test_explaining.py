@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sovlab.kube import explaining
+from sovlab.kube.reading import explaining
 
 REFUSED = 'Error creating: pods "a-7kv6d" is forbidden: '
 CPU = "1 Insufficient cpu"

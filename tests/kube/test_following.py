@@ -7,13 +7,13 @@ from sovlab.core.job import JobState
 from sovlab.payload.results import Results
 
 
-def test_that_results_are_being_fetched_is_told(place, monkeypatch):
-    transfers, asked = place.executor._transfers, []
+def test_that_results_are_being_fetched_is_told(harness, monkeypatch):
+    transfers, asked = harness.executor._transfers, []
     fetch = transfers.told
     monkeypatch.setattr(transfers, "told", lambda *given: asked.append(given))
-    job_id = place.submit("big = bytes(200_000)", outputs=("big",))
+    job_id = harness.submit("big = bytes(200_000)", outputs=("big",))
     said = []
-    for event in place.executor.events(job_id, follow=True):
+    for event in harness.executor.events(job_id, follow=True):
         if not isinstance(event, StatusChanged):
             continue
         said.append((event.status.state, event.status.message))
@@ -22,4 +22,4 @@ def test_that_results_are_being_fetched_is_told(place, monkeypatch):
                 fetch(*given)  # until then its pod holds them
     assert (JobState.RUNNING, "its code has ended, its results are being fetched") in said
     assert said[-1] == (JobState.SUCCEEDED, "")
-    assert Results(place.executor.results(job_id), main={}).value("big") == bytes(200_000)
+    assert Results(harness.executor.results(job_id), main={}).value("big") == bytes(200_000)

@@ -25,21 +25,22 @@ from kubernetes_validate import utils
 
 from sovlab import backends
 from sovlab.core.names import MAX_ID, is_job_id, new_job_id
-from sovlab.core.spec import JobSpec, Kind, Resources
+from sovlab.core.spec import JobSpec, PayloadKind, Resources
 from sovlab.errors import SpecError
 from sovlab.executors.kubernetes.objects import marks
-from sovlab.kube import manifests, names, podspec
-from sovlab.kube.place import Place
+from sovlab.kube import labels
+from sovlab.kube.objects import manifests, podspec
+from sovlab.kube.objects.profile import ClusterProfile
 from sovlab.kube.quantities import parse
 
 GOLDEN = Path(__file__).parent / "golden"
 JOB = "digits-7k2m9x"
 UID = "2f6c1f0e-0000-4000-8000-000000000000"
 MARKS = {
-    names.SPEC: '{"name":"digits"}',
-    names.SUBMITTED: "1795648000.0",
-    names.NONCE: "00ff00ff00ff00ff",
-    names.DELIVERY: "secret",
+    labels.SPEC: '{"name":"digits"}',
+    labels.SUBMITTED: "1795648000.0",
+    labels.NONCE: "00ff00ff00ff00ff",
+    labels.DELIVERY: "secret",
 }
 VERSIONS = sorted({v.rpartition(".")[0] for v in utils.all_versions()} - {f"1.{n}" for n in range(34)})
 """Of Kubernetes: all whose schemas the validator brings, from 1.34 on."""
@@ -58,10 +59,16 @@ class Case:
     def objects(self, job_id: str = JOB, **changes: Any) -> list[dict[str, Any]]:
         """What the cluster is asked for, in this order."""
         spec = JobSpec(
-            **{"name": "digits", "kind": Kind.CELL, "payload": "0" * 64, "backend": self.backend, **self.spec}
+            **{
+                "name": "digits",
+                "kind": PayloadKind.CELL,
+                "payload": "0" * 64,
+                "backend": self.backend,
+                **self.spec,
+            }
         )
         spec = replace(spec, **changes)
-        place = Place(
+        place = ClusterProfile(
             **{"namespace": "research", "images": {"": "registry.example.org/torch:2.9"}, **self.place}
         )
         workload = manifests.workload(job_id, spec, backends.get(self.backend), place, MARKS)
@@ -122,7 +129,9 @@ CASES = {
 
 def reader() -> dict[str, Any]:
     """The pod that mounts the store to read it."""
-    place = Place(namespace="research", images={"": "registry.example.org/torch:2.9"}, claim="sovlab-store")
+    place = ClusterProfile(
+        namespace="research", images={"": "registry.example.org/torch:2.9"}, claim="sovlab-store"
+    )
     return manifests.reader(f"{JOB}-reader", _owner(), place, "cpu", seconds=600)
 
 
@@ -420,8 +429,8 @@ def _rendezvous(pod: dict[str, Any]) -> str:
 @given(st.text("abcdefghijkmnpqrstvwxyz-0123456789", min_size=1, max_size=50))
 def test_ranks_meet_at_a_port_that_systems_do_not_give_out_by_themselves(job_id: str) -> None:
     # Linux gives out 32768 to 60999, Kubernetes 30000 to 32767 for Services.
-    assert 20000 <= names.port(job_id) < 30000
-    assert names.port(job_id) == names.port(job_id)
+    assert 20000 <= labels.port(job_id) < 30000
+    assert labels.port(job_id) == labels.port(job_id)
 
 
 def test_a_queue_gets_the_priority_of_queues_and_no_priority_class() -> None:
@@ -445,7 +454,9 @@ def test_a_deadline_leaves_the_runner_time_to_end_the_job_itself() -> None:
         pod = pod_of(case.objects()[0])
         grace = pod["terminationGracePeriodSeconds"]
         assert grace > case.spec.get("grace", 30.0)
-        assert pod["activeDeadlineSeconds"] > case.spec["timeout"] + grace + Place(namespace="n").hold
+        assert (
+            pod["activeDeadlineSeconds"] > case.spec["timeout"] + grace + ClusterProfile(namespace="n").hold
+        )
         assert "activeDeadlineSeconds" not in case.objects()[0]["spec"], "a Job's deadline deletes its pods"
 
 
@@ -521,10 +532,10 @@ def test_names_stay_within_their_limits_for_the_longest_job_id(workload: str, no
     found = Case(place={"workload": workload}, part=True).objects(job_id, nodes=nodes)
     for obj in found:
         assert_dns_label(obj["metadata"]["name"])
-        labels = [obj["metadata"]["labels"]]
+        marked = [obj["metadata"]["labels"]]
         if obj["kind"] in manifests.API_VERSIONS:
-            labels.append(pod_template(obj)["metadata"]["labels"])
-        for label, value in (item for some in labels for item in some.items()):
+            marked.append(pod_template(obj)["metadata"]["labels"])
+        for label, value in (item for some in marked for item in some.items()):
             assert re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", value), label
             assert len(label.rpartition("/")[2]) <= 63
     last = nodes - 1
@@ -559,13 +570,13 @@ def test_what_users_write_stays_data() -> None:
     case = CASES["nodes"]
     plain, hostile = case.objects()[0], case.objects(name=HOSTILE, origin=HOSTILE, backend_why=HOSTILE)[0]
     assert hostile == plain, "the request travels in an annotation alone"
-    spec = JobSpec(name=HOSTILE, kind=Kind.CELL, payload="0" * 64, origin=HOSTILE)
-    place = Place(namespace="research", images={"": "image"})
+    spec = JobSpec(name=HOSTILE, kind=PayloadKind.CELL, payload="0" * 64, origin=HOSTILE)
+    place = ClusterProfile(namespace="research", images={"": "image"})
     told = marks(spec, "00ff", 1.0, "secret")
     made = manifests.workload(new_job_id(HOSTILE), spec, backends.get("cpu"), place, told)
     read = yaml.safe_load(as_yaml([made]))
     assert read == made
-    assert json.loads(read["metadata"]["annotations"][names.SPEC])["name"] == " ".join(HOSTILE.split())
+    assert json.loads(read["metadata"]["annotations"][labels.SPEC])["name"] == " ".join(HOSTILE.split())
     del read["metadata"]["annotations"]
     assert not [word for word in ("$(", "`", "{{", "!!", "/tmp", '", "') if word in str(read["spec"])]
     assert is_job_id(read["metadata"]["name"])
@@ -587,9 +598,9 @@ def test_environment_and_arguments_are_in_the_secret_alone() -> None:
     }
     for case in (CASES["cpu"], CASES["jobset"]):
         spec = JobSpec(
-            name="n", kind=Kind.SCRIPT, payload="0" * 64, nodes=case.spec.get("nodes", 1), **secret
+            name="n", kind=PayloadKind.SCRIPT, payload="0" * 64, nodes=case.spec.get("nodes", 1), **secret
         )
-        place = Place(namespace="research", images={"": "image"}, **case.place)
+        place = ClusterProfile(namespace="research", images={"": "image"}, **case.place)
         told = marks(spec, "00ff", 1.0, "secret")
         made = json.dumps(manifests.workload(JOB, spec, backends.get("cpu"), place, told))
         for word in ("API_TOKEN", "5ecr3t", "password", "hunter2", "Cell In"):
@@ -598,7 +609,7 @@ def test_environment_and_arguments_are_in_the_secret_alone() -> None:
 
 def test_a_secret_holds_what_it_was_given_and_cannot_be_changed() -> None:
     data = {"runner.pyz": bytes(range(256)), "order.json": b"{}"}
-    place = Place(namespace="research")
+    place = ClusterProfile(namespace="research")
     made = manifests.secret(JOB, place, _owner(), data, part="-payload")
     assert {name: base64.b64decode(value) for name, value in made["data"].items()} == data
     assert made["immutable"] is True

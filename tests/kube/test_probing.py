@@ -8,14 +8,14 @@ from dataclasses import replace
 import pytest
 
 from sovlab import backends
-from sovlab.kube import addons
-from sovlab.kube.api import Api
-from sovlab.kube.connection import Login
-from sovlab.kube.errors import CredentialsError, Unreachable
-from sovlab.kube.findings import Level, lacking, settings_of
-from sovlab.kube.place import Place
-from sovlab.kube.probing import probe
-from sovlab.kube.rights import NEEDED
+from sovlab.core.finding import Level, lacking, settings_of
+from sovlab.kube.objects.profile import ClusterProfile
+from sovlab.kube.survey import addons
+from sovlab.kube.survey.probing import probe
+from sovlab.kube.survey.rights import NEEDED
+from sovlab.kube.transport.api import Api
+from sovlab.kube.transport.connection import Login
+from sovlab.kube.transport.errors import CredentialsError, Unreachable
 from tests.kube.apiserver.auth import EVERYTHING, Rule, edit, kueue_user
 from tests.kube.apiserver.cluster import FakeCluster, Node
 from tests.kube.apiserver.faults import respond
@@ -45,7 +45,9 @@ def rich(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeCluster]:
 
 def look(cluster: FakeCluster, who: str, **place):
     api = Api(Login(context=who, kubeconfig=cluster.kubeconfig), patience=0.5)
-    return probe(api, Place(**{"namespace": "research", "images": {"": "an/image"}, **place}), BACKENDS)
+    return probe(
+        api, ClusterProfile(**{"namespace": "research", "images": {"": "an/image"}, **place}), BACKENDS
+    )
 
 
 def of(found, what: str):
@@ -120,12 +122,18 @@ def test_a_server_that_is_gone_and_one_that_does_not_know_us_are_errors(plain, t
     gone = tmp_path / "gone.conf"
     gone.write_text(config.replace(plain.url, "https://127.0.0.1:9"))
     with pytest.raises(Unreachable, match="does not answer"):
-        probe(Api(Login(context="admin", kubeconfig=gone), patience=0.1), Place(namespace="research"), {})
+        probe(
+            Api(Login(context="admin", kubeconfig=gone), patience=0.1),
+            ClusterProfile(namespace="research"),
+            {},
+        )
     plain.users.add("forgotten", ())
     kubeconfig = plain.kubeconfig
     plain.revoke_token("forgotten")
     with pytest.raises(CredentialsError, match="does not accept"):
-        probe(Api(Login(context="forgotten", kubeconfig=kubeconfig)), Place(namespace="research"), {})
+        probe(
+            Api(Login(context="forgotten", kubeconfig=kubeconfig)), ClusterProfile(namespace="research"), {}
+        )
 
 
 def test_an_image_is_asked_for(plain):
@@ -160,14 +168,14 @@ def test_with_a_claim_pods_are_given_its_group_where_the_cluster_does_not_choose
     assert of(found, "read the store").level is Level.OK
     assert settings_of(look(plain, "researcher", claim="data", user=7)) == {"fs_group": 7}
     assert settings_of(look(plain, "researcher", user=7)) == {}
-    (openshift,) = addons.user({"security.openshift.io": ["v1"]}, Place(namespace="n", claim="data"))
+    (openshift,) = addons.user({"security.openshift.io": ["v1"]}, ClusterProfile(namespace="n", claim="data"))
     assert (openshift.level, openshift.sets) == (Level.OK, {})
-    (told,) = addons.user({"security.openshift.io": ["v1"]}, Place(namespace="n", user=7))
+    (told,) = addons.user({"security.openshift.io": ["v1"]}, ClusterProfile(namespace="n", user=7))
     assert told.level is Level.DEGRADED
 
 
 def test_several_contexts_or_none_are_no_matter_of_the_current_one(plain, tmp_path):
-    from sovlab.kube.connection import contexts, namespace_of
+    from sovlab.kube.transport.connection import contexts, namespace_of
 
     file = tmp_path / "config"
     file.write_text(plain.kubeconfig.read_text().replace("current-context: admin\n", ""))
@@ -335,7 +343,7 @@ class Answers:
 
 
 def test_the_runtime_class_for_nvidia_is_used_where_there_is_one():
-    place = Place(namespace="research")
+    place = ClusterProfile(namespace="research")
     (found,) = addons.runtime_classes(Answers("nvidia", "gvisor"), place)
     assert found.sets == {"runtime_class": {"cuda": "nvidia"}}
     assert not list(addons.runtime_classes(Answers("gvisor"), place))
@@ -348,7 +356,7 @@ def test_the_runtime_class_for_nvidia_is_used_where_there_is_one():
 
 def test_a_kueue_that_is_too_old_to_be_asked_is_told():
     groups = {"kueue.x-k8s.io": ["v1beta1"]}
-    (found,) = addons.queue(None, groups, None, Place(namespace="research", queue="fast"))
+    (found,) = addons.queue(None, groups, None, ClusterProfile(namespace="research", queue="fast"))
     assert (found.level, "v1beta1" in found.found) == (Level.DEGRADED, True)
 
 

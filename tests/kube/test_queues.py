@@ -1,4 +1,4 @@
-"""Jobs in Kueue's queues: where they are, why they wait, and what takes their place."""
+"""Jobs in Kueue's queues: where they are, why they wait, and what takes their harness."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from sovlab.core.event import StatusChanged
 from sovlab.core.job import JobState
 from sovlab.errors import SpecError
-from tests.executors.conftest import Place
+from tests.executors.conftest import Harness
 from tests.kube.conftest import fake_cluster
 from tests.kube.proxy import until
 
@@ -33,53 +33,53 @@ def cluster():
 
 
 @pytest.fixture
-def place(cluster, state):
-    made = Place(cluster.executor(state, queue="research", cpu=0.6), state / "objects")
+def harness(cluster, state):
+    made = Harness(cluster.executor(state, queue="research", cpu=0.6), state / "objects")
     yield made
     for record in made.executor.records():
         made.executor.cancel(record.id)
         made.executor.wait(record.id, 60)
 
 
-def message(place, job_id):
-    return place.executor.record(job_id).status.message
+def message(harness, job_id):
+    return harness.executor.record(job_id).status.message
 
 
-def test_a_job_in_a_queue_runs_when_it_is_let_go(place):
-    job_id = place.submit("y = 2", outputs=("y",))
-    assert place.executor.wait(job_id, 60).status.state is JobState.SUCCEEDED
+def test_a_job_in_a_queue_runs_when_it_is_let_go(harness):
+    job_id = harness.submit("y = 2", outputs=("y",))
+    assert harness.executor.wait(job_id, 60).status.state is JobState.SUCCEEDED
 
 
-def test_a_waiting_job_says_its_place_in_the_queue_and_why(place):
-    running = place.submit(SLEEP)
-    place.until_printed(running, b"began")
-    first, second = place.submit(SHORT), place.submit(SHORT)
-    until(lambda: "1 ahead of you in queue research" in message(place, second))
-    found = until(lambda: "first in queue research" in (said := message(place, first)) and said)
+def test_a_waiting_job_says_its_place_in_the_queue_and_why(harness):
+    running = harness.submit(SLEEP)
+    harness.until_printed(running, b"began")
+    first, second = harness.submit(SHORT), harness.submit(SHORT)
+    until(lambda: "1 ahead of you in queue research" in message(harness, second))
+    found = until(lambda: "first in queue research" in (said := message(harness, first)) and said)
     assert "quota" in found
-    assert place.executor.record(first).status.state is JobState.QUEUED
-    place.executor.cancel(running)
+    assert harness.executor.record(first).status.state is JobState.QUEUED
+    harness.executor.cancel(running)
     for job_id in (first, second):
-        assert place.executor.wait(job_id, 60).status.state is JobState.SUCCEEDED
+        assert harness.executor.wait(job_id, 60).status.state is JobState.SUCCEEDED
 
 
-def test_a_job_that_is_cancelled_in_the_queue_never_starts_and_leaves_it(cluster, place):
-    running = place.submit(SLEEP)
-    place.until_printed(running, b"began")
-    waiting = place.submit("print('never')")
-    until(lambda: "in queue research" in message(place, waiting))
-    place.executor.cancel(waiting)
-    assert place.executor.wait(waiting, 30).status.state is JobState.CANCELLED
-    place.executor.cancel(running)
-    place.executor.wait(running, 60)
-    assert place.log(waiting) == b""
-    after = place.submit("1")
-    assert place.executor.wait(after, 60).status.state is JobState.SUCCEEDED
+def test_a_job_that_is_cancelled_in_the_queue_never_starts_and_leaves_it(cluster, harness):
+    running = harness.submit(SLEEP)
+    harness.until_printed(running, b"began")
+    waiting = harness.submit("print('never')")
+    until(lambda: "in queue research" in message(harness, waiting))
+    harness.executor.cancel(waiting)
+    assert harness.executor.wait(waiting, 30).status.state is JobState.CANCELLED
+    harness.executor.cancel(running)
+    harness.executor.wait(running, 60)
+    assert harness.log(waiting) == b""
+    after = harness.submit("1")
+    assert harness.executor.wait(after, 60).status.state is JobState.SUCCEEDED
 
 
 def test_a_job_that_loses_its_place_says_so_and_begins_again(cluster, state):
-    low = Place(cluster.executor(state, queue="research", priority="low", cpu=0.6), state / "objects")
-    high = Place(cluster.executor(state, queue="research", priority="high", cpu=0.6), state / "objects")
+    low = Harness(cluster.executor(state, queue="research", priority="low", cpu=0.6), state / "objects")
+    high = Harness(cluster.executor(state, queue="research", priority="high", cpu=0.6), state / "objects")
     job_id = low.submit("import time\nprint('began', flush=True)\ntime.sleep(3)")
     low.until_printed(job_id, b"began")
     urgent = high.submit("import time\ntime.sleep(2)")
@@ -93,9 +93,9 @@ def test_a_job_that_loses_its_place_says_so_and_begins_again(cluster, state):
 
 def test_a_queue_or_priority_that_does_not_exist_is_refused_before_anything_is_made(cluster, state):
     for changes, name in (({"queue": "reserch"}, "reserch"), ({"queue": "research", "priority": "hi"}, "hi")):
-        place = Place(cluster.executor(state, **changes), state / "objects")
+        harness = Harness(cluster.executor(state, **changes), state / "objects")
         with pytest.raises(SpecError, match=name) as caught:
-            place.submit("1")
+            harness.submit("1")
         assert "research" in str(caught.value) or "high" in str(caught.value)
     made = cluster.api.get(cluster.path("jobs", group="apis/batch/v1")).get("items")
     assert not [job for job in made if job["spec"].get("suspend")]

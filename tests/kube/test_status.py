@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sovlab.core.job import JobState, JobStatus, Reason
-from sovlab.kube import names, status
-from sovlab.runner import message
+from sovlab.kube import labels
+from sovlab.kube.reading import status
+from sovlab.runner.protocol import termination
 
 JOB = "digits-7k2m9x"
 NOW = 1795648010.0
@@ -37,7 +38,7 @@ def job(*conditions: Object, nodes: int = 1, suspend: bool = False, queue: str =
         "metadata": {
             "name": JOB,
             "creationTimestamp": CREATED,
-            "labels": {names.JOB: JOB, **({names.QUEUE: queue} if queue else {})},
+            "labels": {labels.JOB: JOB, **({labels.QUEUE: queue} if queue else {})},
             "annotations": {f"sovlab.dev/{mark}": text for mark, text in marks.items() if text is not None},
         },
         "spec": {"suspend": suspend, "completions": nodes, "parallelism": nodes},
@@ -83,13 +84,13 @@ def pod(
     image: str = "registry.example.org/torch:2.9",
     says: tuple[str, str] | None = None,
 ) -> Object:
-    labels = {names.JOB: JOB, **({names.INDEX: str(index)} if index is not None else {})}
+    marked = {labels.JOB: JOB, **({labels.INDEX: str(index)} if index is not None else {})}
     made: Object = {
         "kind": "Pod",
         "metadata": {
             "name": f"{JOB}-{index if index is not None else 'x'}-zzz88",
             "creationTimestamp": created,
-            "labels": labels,
+            "labels": marked,
             "annotations": {},
             **({"deletionTimestamp": "2026-11-25T23:08:47Z"} if leaving else {}),
         },
@@ -99,7 +100,7 @@ def pod(
     if says is not None:  # the pod itself, not its container
         made["status"] |= {"reason": says[0], "message": says[1]}
     if state is not None:
-        made["status"]["containerStatuses"] = [{"name": names.CONTAINER, "image": image, "state": state}]
+        made["status"]["containerStatuses"] = [{"name": labels.CONTAINER, "image": image, "state": state}]
     return made
 
 
@@ -129,7 +130,7 @@ def over(
 def record(reason: str, text: str = "", **more: Any) -> str:
     """A termination message as the runner writes it."""
     told = {"version": 1, "reason": reason, "message": text, "started": 1795648005.5, "ended": 1795648008.25}
-    return message.encode({**told, "host": "pod", "python": "3.11.2", **more})[0].decode()
+    return termination.encode({**told, "host": "pod", "python": "3.11.2", **more})[0].decode()
 
 
 SUCCEEDED = record("succeeded", exit_code=0)
@@ -854,7 +855,7 @@ def test_a_container_that_never_started_has_no_start() -> None:
 
 
 def test_results_in_the_termination_message_are_found() -> None:
-    text = message.encode({"reason": "succeeded"}, b"PACK")[0].decode()
+    text = termination.encode({"reason": "succeeded"}, b"PACK")[0].decode()
     found = status.ended(over(0, text))
     assert found is not None
     assert found.results == b"PACK"
@@ -935,10 +936,10 @@ def test_of_two_pods_of_one_second_the_one_that_runs_is_the_later() -> None:
 
 def test_the_node_of_a_pod_is_told_by_its_label_or_its_annotation() -> None:
     labelled, annotated = pod(index=3), pod()
-    annotated["metadata"]["annotations"][names.INDEX] = "4"
+    annotated["metadata"]["annotations"][labels.INDEX] = "4"
     assert (status.index(labelled), status.index(annotated), status.index(pod())) == (3, 4, 0)
     for damaged in ("", "x", "-1", "²"):
-        labelled["metadata"]["labels"][names.INDEX] = damaged
+        labelled["metadata"]["labels"][labels.INDEX] = damaged
         assert status.index(labelled) == 0
 
 

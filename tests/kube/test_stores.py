@@ -12,7 +12,7 @@ from sovlab.core.names import new_job_id
 from sovlab.errors import ExecutorError, SettingsError
 from sovlab.executors.kubernetes.bucket import Bucket
 from sovlab.payload.results import Results
-from tests.executors.conftest import Place
+from tests.executors.conftest import Harness
 from tests.kube.proxy import until
 from tests.kube.s3server import ACCESS, SECRET, S3Server
 
@@ -49,44 +49,44 @@ DATA = os.urandom(3 << 20)
 
 
 def test_a_volume_keeps_results_and_payloads(cluster, claim, state):
-    place = Place(cluster.executor(state, claim=claim, fs_group=None), state / "objects")
-    job_id = place.submit("back = data[::-1]", namespace={"data": DATA}, outputs=("back",))
-    assert place.executor.wait(job_id, 120).status.state is JobState.SUCCEEDED, place.log(job_id)
+    harness = Harness(cluster.executor(state, claim=claim, fs_group=None), state / "objects")
+    job_id = harness.submit("back = data[::-1]", namespace={"data": DATA}, outputs=("back",))
+    assert harness.executor.wait(job_id, 120).status.state is JobState.SUCCEEDED, harness.log(job_id)
     elsewhere = cluster.executor(state / "elsewhere", claim=claim)
     assert Results(elsewhere.results(job_id), main={}).value("back") == DATA[::-1]
-    again = place.submit("back = data[::-1]", namespace={"data": DATA}, outputs=("back",))
-    place.executor.kept.payload(again).unlink()  # it is in the store already
-    assert place.executor.wait(again, 120).status.state is JobState.SUCCEEDED
+    again = harness.submit("back = data[::-1]", namespace={"data": DATA}, outputs=("back",))
+    harness.executor.kept.payload(again).unlink()  # it is in the store already
+    assert harness.executor.wait(again, 120).status.state is JobState.SUCCEEDED
     elsewhere.delete(job_id)
     until(lambda: not any(cluster.left(job_id).values()))
 
 
 def test_a_job_that_is_run_again_goes_on_from_the_checkpoint_in_the_volume(cluster, claim, state):
-    place = Place(cluster.executor(state, claim=claim), state / "objects")
+    harness = Harness(cluster.executor(state, claim=claim), state / "objects")
     source = (
         "import sovlab, time\n"
-        "place = sovlab.checkpoint.directory / 'step'\n"
-        "step = int(place.read_text()) if place.exists() else 0\n"
+        "harness = sovlab.checkpoint.directory / 'step'\n"
+        "step = int(harness.read_text()) if harness.exists() else 0\n"
         "@sovlab.checkpoint\ndef save(directory):\n    (directory / 'step').write_text('7')\n"
         "print('began at', step, flush=True)\n"
         "time.sleep(0 if step else 60)"
     )
-    first = place.submit(source, outputs=("step",))
-    place.until_printed(first, b"began at 0")
-    place.executor.cancel(first)
-    assert place.executor.wait(first, 60).status.state is JobState.CANCELLED
-    spec, payload = place.executor.request(first)
+    first = harness.submit(source, outputs=("step",))
+    harness.until_printed(first, b"began at 0")
+    harness.executor.cancel(first)
+    assert harness.executor.wait(first, 60).status.state is JobState.CANCELLED
+    spec, payload = harness.executor.request(first)
     from dataclasses import replace
 
     second = new_job_id("again")
-    place.executor.submit(second, replace(spec, resume=first), payload, {})
-    assert place.executor.wait(second, 60).status.state is JobState.SUCCEEDED
-    assert place.log(second) == b"began at 7\n"
+    harness.executor.submit(second, replace(spec, resume=first), payload, {})
+    assert harness.executor.wait(second, 60).status.state is JobState.SUCCEEDED
+    assert harness.log(second) == b"began at 7\n"
 
 
 def test_a_volume_that_does_not_exist_is_named_while_the_job_waits(cluster, state):
     executor = cluster.executor(state, claim="nowhere")
-    job_id = Place(executor, state / "objects").submit("1")
+    job_id = Harness(executor, state / "objects").submit("1")
     found = until(lambda: (s := executor.record(job_id).status).message.startswith("waiting: ") and s, 60)
     assert "volume claim nowhere" in found.message
     executor.cancel(job_id)
@@ -94,9 +94,9 @@ def test_a_volume_that_does_not_exist_is_named_while_the_job_waits(cluster, stat
 
 def test_pods_reach_a_bucket_by_presigned_urls_alone(cluster, s3, state):
     executor = cluster.executor(state, bucket="s3://jobs/of/mine", s3_endpoint=s3.url)
-    place = Place(executor, state / "objects")
-    job_id = place.submit("back = data[::-1]\nprint('done')", namespace={"data": DATA}, outputs=("back",))
-    assert executor.wait(job_id, 120).status.state is JobState.SUCCEEDED, place.log(job_id)
+    harness = Harness(executor, state / "objects")
+    job_id = harness.submit("back = data[::-1]\nprint('done')", namespace={"data": DATA}, outputs=("back",))
+    assert executor.wait(job_id, 120).status.state is JobState.SUCCEEDED, harness.log(job_id)
     assert Results(executor.results(job_id), main={}).value("back") == DATA[::-1]
     assert all(status < 400 or (method, status) == ("HEAD", 404) for method, _, status in s3.requests), (
         s3.requests
@@ -107,17 +107,17 @@ def test_pods_reach_a_bucket_by_presigned_urls_alone(cluster, s3, state):
     )
     assert "X-Amz" not in everything
     assert SECRET not in everything
-    assert b"X-Amz" not in place.log(job_id)
+    assert b"X-Amz" not in harness.log(job_id)
     executor.delete(job_id)
     assert not any(job_id in key for key in s3.objects)
 
 
 def test_the_same_payload_is_put_into_a_bucket_once(cluster, s3, state):
     executor = cluster.executor(state, bucket="s3://jobs/of/mine", s3_endpoint=s3.url)
-    place = Place(executor, state / "objects")
+    harness = Harness(executor, state / "objects")
     before = len(s3.requests)
     for _ in range(2):
-        place.submit("n = len(blob)", namespace={"blob": b"x" + DATA}, outputs=("n",))
+        harness.submit("n = len(blob)", namespace={"blob": b"x" + DATA}, outputs=("n",))
     puts = [key for method, key, _ in s3.requests[before:] if method == "PUT" and "/objects/" in key]
     assert len(puts) == 1
 

@@ -13,9 +13,9 @@ import websocket
 from sovlab.executors.kubernetes.following import _joined
 from sovlab.executors.kubernetes.listing import Records
 from sovlab.executors.kubernetes.objects import Objects
-from sovlab.kube.errors import Unreachable
-from sovlab.kube.exec import STDIN, _Message
-from sovlab.kube.watching import PAGE, Cache
+from sovlab.kube.transport.errors import Unreachable
+from sovlab.kube.transport.exec import STDIN, _Message
+from sovlab.kube.transport.watching import PAGE, Cache
 from tests.kube.apiserver.faults import respond
 from tests.kube.conftest import fake_cluster
 from tests.kube.proxy import until

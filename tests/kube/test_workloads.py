@@ -7,7 +7,7 @@ import pytest
 from sovlab.core.job import JobState, Reason
 from sovlab.errors import SpecError
 from sovlab.payload.results import Results
-from tests.executors.conftest import Place
+from tests.executors.conftest import Harness
 from tests.kube.conftest import fake_cluster
 from tests.kube.proxy import until
 
@@ -27,47 +27,47 @@ def workload(request):
 
 
 @pytest.fixture
-def place(cluster, state, workload):
-    return Place(cluster.executor(state, workload=workload), state / "objects")
+def harness(cluster, state, workload):
+    return Harness(cluster.executor(state, workload=workload), state / "objects")
 
 
 @pytest.fixture
 def trainjobs(cluster, state):
-    return Place(cluster.executor(state, workload="trainjob"), state / "objects")
+    return Harness(cluster.executor(state, workload="trainjob"), state / "objects")
 
 
 def made(cluster, workload):
     return cluster.api.get(cluster.path(f"{workload}s", group=GROUPS[workload]))["items"]
 
 
-def test_each_node_knows_the_others(cluster, place, workload):
+def test_each_node_knows_the_others(cluster, harness, workload):
     source = "import os\nrank = os.environ['RANK']\nprint('node', rank, 'of', os.environ['WORLD_SIZE'])"
-    job_id = place.submit(source, nodes=2, outputs=("rank",))
-    record = place.executor.wait(job_id, 120)
-    assert record.status.state is JobState.SUCCEEDED, place.log(job_id)
+    job_id = harness.submit(source, nodes=2, outputs=("rank",))
+    record = harness.executor.wait(job_id, 120)
+    assert record.status.state is JobState.SUCCEEDED, harness.log(job_id)
     assert job_id in [obj["metadata"]["name"] for obj in made(cluster, workload)]
-    assert Results(place.executor.results(job_id), main={}).value("rank") == "0"
-    log = place.log(job_id)
+    assert Results(harness.executor.results(job_id), main={}).value("rank") == "0"
+    log = harness.log(job_id)
     assert b"node 0 of 2" in log
     assert b"node 1 of 2" in log
-    assert [r.id for r in place.executor.records()].count(job_id) == 1
-    place.executor.delete(job_id)
+    assert [r.id for r in harness.executor.records()].count(job_id) == 1
+    harness.executor.delete(job_id)
     until(lambda: not any(cluster.left(job_id).values()) and not made(cluster, workload))
 
 
-def test_a_job_that_is_cancelled_ends(place):
-    job_id = place.submit("import time\nprint('began', flush=True)\ntime.sleep(60)", nodes=2)
-    place.until_printed(job_id, b"began")
-    place.executor.cancel(job_id)
-    assert place.executor.wait(job_id, 60).status.state is JobState.CANCELLED
-    assert b"began" in place.log(job_id)
-    place.executor.delete(job_id)
+def test_a_job_that_is_cancelled_ends(harness):
+    job_id = harness.submit("import time\nprint('began', flush=True)\ntime.sleep(60)", nodes=2)
+    harness.until_printed(job_id, b"began")
+    harness.executor.cancel(job_id)
+    assert harness.executor.wait(job_id, 60).status.state is JobState.CANCELLED
+    assert b"began" in harness.log(job_id)
+    harness.executor.delete(job_id)
 
 
-def test_one_node_needs_none_of_them(cluster, place, workload):
+def test_one_node_needs_none_of_them(cluster, harness, workload):
     before = len(made(cluster, workload))
-    job_id = place.submit("1")
-    assert place.executor.wait(job_id, 60).status.state is JobState.SUCCEEDED
+    job_id = harness.submit("1")
+    assert harness.executor.wait(job_id, 60).status.state is JobState.SUCCEEDED
     assert len(made(cluster, workload)) == before
 
 
@@ -105,10 +105,10 @@ def test_a_container_that_is_killed_does_not_run_its_code_twice(trainjobs):
 
 
 def test_what_only_a_runtime_can_say_is_refused_before_anything_is_made(cluster, state):
-    place = Place(
+    harness = Harness(
         cluster.executor(state, workload="trainjob", runtime_class={"cpu": "kata"}), state / "objects"
     )
     before = len(made(cluster, "trainjob"))
     with pytest.raises(SpecError, match="runtime class"):
-        place.submit("1", nodes=2)
+        harness.submit("1", nodes=2)
     assert len(made(cluster, "trainjob")) == before

@@ -15,15 +15,15 @@ from traitlets.config import Config
 
 from sovlab.payload import shipping
 from sovlab.payload.pack import build_cell
-from sovlab.runner.pack import Pack
+from sovlab.runner.values.pack import Pack
 
 # What a job does with a pack, and no more: the runner's own tests are elsewhere.
 JOB = """
 import sys, os, json, linecache, tempfile, types
 sys.path.insert(0, sys.argv[1])
-from sovlab.runner.pack import Pack, PackWriter
-from sovlab.runner.installing import Installer
-from sovlab.runner.definitions import Definitions
+from sovlab.runner.values.pack import Pack, PackWriter
+from sovlab.runner.source.installing import Installer
+from sovlab.runner.source.definitions import Definitions
 from sovlab.runner import pickling
 pack = Pack(sys.argv[2])
 order = json.loads(sys.argv[3])
@@ -56,7 +56,7 @@ elif "source" in pack:
 definitions = Definitions(main)
 with open(order["results"], "wb") as file, PackWriter(file) as writer:
     outputs = {n: main[n] for n in order["outputs"] if n in main}
-    sent = pickling.dump(outputs, writer, policy=pickling.Policy(refer=definitions.refer))
+    sent = pickling.dump(outputs, writer, policy=pickling.PickleOptions(refer=definitions.refer))
     meta = definitions.write(writer)
     writer.finish({"format": "sovlab-results", "names": [list(s) for s in sent], **meta})
 """

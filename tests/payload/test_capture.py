@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sovlab.errors import CaptureError
 from sovlab.payload.capture import read_cell, undefined
-from sovlab.runner.scopes import names_in
+from sovlab.runner.source.scopes import names_in
 
 
 def reads(source):

@@ -301,7 +301,7 @@ def test_definitions_inside_blocks_and_behind_semicolons_are_found(notebook):
     ],
 )
 def test_source_arrives_byte_for_byte(notebook, cell, shown):
-    from sovlab.runner.pack import Pack
+    from sovlab.runner.values.pack import Pack
 
     packed = notebook.pack(cell)
     assert bytes(Pack(packed.path).segment("source")) == cell.encode()

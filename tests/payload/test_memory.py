@@ -54,8 +54,8 @@ def test_packing_and_loading_stay_within_the_payload(tmp_path, kind):
         f"""
         SIZE = {SIZE}
         {VALUES[kind]}
-        from sovlab.runner.pack import Pack
-        from sovlab.runner.pickling import load
+        from sovlab.runner.values.pack import Pack
+        from sovlab.runner.values.pickling import load
         empty = peak()
         values, errors = load(Pack(path), ["x"], main={{}})
         x = values["x"]

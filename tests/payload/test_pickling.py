@@ -18,10 +18,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sovlab.runner import tensors
-from sovlab.runner.pack import Pack, PackWriter
-from sovlab.runner.pickling import Policy, Sent, Unpicklable, describe, dump, dumps, load
-from sovlab.runner.unpickling import loads
+from sovlab.runner.values import tensors
+from sovlab.runner.values.pack import Pack, PackWriter
+from sovlab.runner.values.pickling import PickleOptions, Sent, Unpicklable, describe, dump, dumps, load
+from sovlab.runner.values.unpickling import loads
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def packed(tmp_path):
     def pack(values, policy=None, meta=None):
         path = tmp_path / f"{len(list(tmp_path.iterdir()))}.pack"
         with open(path, "wb") as file, PackWriter(file) as writer:
-            sent = dump(values, writer, policy=policy or Policy())
+            sent = dump(values, writer, policy=policy or PickleOptions())
             writer.finish(meta or {})
         return Pack(path), sent
 
@@ -217,7 +217,7 @@ def test_recursive_values(round_trip):
 def test_what_cannot_be_pickled_is_named_by_its_path(packed, value, path, kind):
     broken = value()
     with pytest.raises(Unpicklable) as caught:
-        packed({"fine": 1, "v": broken}, Policy(strict=True))
+        packed({"fine": 1, "v": broken}, PickleOptions(strict=True))
     assert (caught.value.path, caught.value.kind) == (path, kind)
     del broken
 
@@ -278,7 +278,7 @@ def test_a_missing_library_is_named_and_the_rest_loads(packed, tmp_path):
         "        if name.split('.')[0] in ('sklearn', 'numpy', 'torch'):\n"
         "            raise ModuleNotFoundError(name, name=name)\n"
         "sys.meta_path.insert(0, No())\n"
-        "from sovlab.runner.pickling import load\nfrom sovlab.runner.pack import Pack\n"
+        "from sovlab.runner.values.pickling import load\nfrom sovlab.runner.values.pack import Pack\n"
         "print(load(Pack(sys.argv[1]), ['model', 'history', 'pair', 'net'], main={}))"
     )
     done = subprocess.run([sys.executable, "-c", code, pack.path], capture_output=True, text=True)
@@ -374,11 +374,11 @@ def test_bytecode_of_another_python_is_refused_in_words(packed, monkeypatch):
 
 def test_one_pickle_alone():
     error = ValueError("x", {"k": [1]})
-    back = loads(dumps(error, Policy()), main={})
+    back = loads(dumps(error, PickleOptions()), main={})
     assert type(back) is ValueError
     assert back.args == error.args
     with pytest.raises(pickle.UnpicklingError, match="needs Gone"):
-        loads(dumps([Refusing], Policy(refer=lambda v: "Gone" if v is Refusing else None)), main={})
+        loads(dumps([Refusing], PickleOptions(refer=lambda v: "Gone" if v is Refusing else None)), main={})
 
 
 def test_deep_copies_of_loaded_values_work(round_trip):
@@ -425,7 +425,7 @@ def test_any_values_come_back_whatever_fails_between_them(tmp_path_factory, give
     sent = {n: [v, threading.Lock()] if n in broken else v for n, v in given_values.items()}
     path = tmp_path_factory.mktemp("pack") / "p"
     with open(path, "wb") as file, PackWriter(file) as writer:
-        said = dump(sent, writer, policy=Policy())
+        said = dump(sent, writer, policy=PickleOptions())
         writer.finish({})
     assert {s.name for s in said if s.error} == broken & set(sent)
     back, errors = load(Pack(path), list(sent), main={})

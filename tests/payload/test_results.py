@@ -8,9 +8,9 @@ import pytest
 
 from sovlab.errors import ResultError
 from sovlab.payload.results import Results
-from sovlab.runner.definitions import Definitions
-from sovlab.runner.pack import PackWriter
-from sovlab.runner.pickling import Dumper, Policy, dump, dumps
+from sovlab.runner.source.definitions import Definitions
+from sovlab.runner.values.pack import PackWriter
+from sovlab.runner.values.pickling import Dumper, PickleOptions, dump, dumps
 
 
 class UserError(Exception):
@@ -33,7 +33,7 @@ def results(tmp_path):
     def make(values, meta=None, exception=None):
         path = tmp_path / f"{len(list(tmp_path.iterdir()))}.pack"  # a pack is never written over
         with open(path, "wb") as file, PackWriter(file) as writer:
-            sent = dump(values, writer, policy=Policy())
+            sent = dump(values, writer, policy=PickleOptions())
             if exception is not None:
                 writer.add("exception", exception)
             names = [list(s) for s in sent]
@@ -93,7 +93,7 @@ def test_a_result_whose_library_is_missing_stays_retrievable(results, monkeypatc
 
 
 def test_the_exception_is_rebuilt_with_the_traceback_it_had(results):
-    back = results({}, {"traceback": "Traceback of the job"}, dumps(UserError("no", 7), Policy()))
+    back = results({}, {"traceback": "Traceback of the job"}, dumps(UserError("no", 7), PickleOptions()))
     found = back.exception()
     assert isinstance(found, UserError)
     assert found.code == 7
@@ -103,7 +103,7 @@ def test_the_exception_is_rebuilt_with_the_traceback_it_had(results):
 def test_an_exception_that_cannot_be_rebuilt_is_none(results):
     assert results({}).exception() is None
     assert results({}, exception=b"\x80\x05garbage").exception() is None
-    gone = dumps(Hidden(), Policy(refer=lambda v: "Gone" if v is Hidden else None))
+    gone = dumps(Hidden(), PickleOptions(refer=lambda v: "Gone" if v is Hidden else None))
     assert results({}, exception=gone).exception() is None
     assert results({}, exception=pickle.dumps("no exception")).exception() is None
 
@@ -111,7 +111,7 @@ def test_an_exception_that_cannot_be_rebuilt_is_none(results):
 def test_an_exception_class_of_the_notebook_comes_back_as_that_class(notebook):
     notebook.run("class Stop(Exception):\n    pass")
     stop = notebook.ns["Stop"]
-    data = dumps(stop("x"), Policy(refer=lambda v: "Stop" if v is stop else None))
+    data = dumps(stop("x"), PickleOptions(refer=lambda v: "Stop" if v is stop else None))
     path = notebook.directory / "r"
     with open(path, "wb") as file, PackWriter(file) as writer:
         writer.add("exception", data)
@@ -153,7 +153,7 @@ def test_a_class_of_the_job_finds_what_its_body_reads(notebook):
     definitions = Definitions(namespace, lambda name, reader: needed.append(name))
     path = notebook.directory / "r"
     with open(path, "wb") as file, PackWriter(file) as writer:
-        dumper = Dumper(writer, Policy(definitions.refer))
+        dumper = Dumper(writer, PickleOptions(definitions.refer))
         sent = [dumper.add("net", namespace["net"])]
         for name in needed:
             dumper.add(name, namespace[name])

@@ -13,7 +13,7 @@ from sovlab.errors import CaptureError, SovlabError, SpecError
 from sovlab.payload import gathering
 from sovlab.payload.pack import build_call, build_cell, build_script
 from sovlab.payload.secrets import suspicious
-from sovlab.runner.pack import Pack
+from sovlab.runner.values.pack import Pack
 
 
 @pytest.fixture

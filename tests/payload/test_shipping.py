@@ -27,7 +27,7 @@ def test_it_holds_the_job_side_and_shadows_nothing_else(tmp_path):
     assert {
         "sovlab/__init__.py",
         "sovlab/errors.py",
-        "sovlab/runner/pickling.py",
+        "sovlab/runner/values/pickling.py",
         "cloudpickle/cloudpickle.py",
     } <= set(names)
     assert not [n for n in names if n.startswith(("sovlab/payload", "sovlab/client", "sovlab/core"))]
@@ -49,17 +49,17 @@ def test_this_interpreter_takes_its_bytecode_and_tracebacks_have_lines(tmp_path)
     out = _import_from(
         sys.executable,
         path,
-        "import sovlab.errors, sovlab.runner.pickling as p, linecache\n"
+        "import sovlab.errors, sovlab.runner.values.pickling as p, linecache\n"
         "print(p.__cached__ if hasattr(p, '__cached__') else p.__spec__.origin, p.__file__)",
     )
     assert ".pyc" in out
     text = _import_from(
         sys.executable,
         path,
-        "import traceback\nfrom sovlab.runner.pack import Pack\n"
+        "import traceback\nfrom sovlab.runner.values.pack import Pack\n"
         "try: Pack('/nonexistent')\nexcept OSError: traceback.print_exc(file=sys.stdout)",
     )
-    assert "sovlab/runner/pack.py" in text
+    assert "sovlab/runner/values/pack.py" in text
 
 
 def test_another_interpreter_takes_the_source(tmp_path, other_python):

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from sovlab.errors import SovlabError
 from sovlab.payload import store
 from sovlab.payload.pack import build_cell
-from sovlab.runner.hashing import BLOCK, BlockHash
-from sovlab.runner.pack import ALIGNMENT, Pack, PackError, PackWriter
+from sovlab.runner.values.hashing import BLOCK, BlockHash
+from sovlab.runner.values.pack import ALIGNMENT, Pack, PackError, PackWriter
 
 
 def big(mib):

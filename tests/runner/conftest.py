@@ -20,11 +20,11 @@ import cloudpickle
 import pytest
 
 import sovlab
-from sovlab.runner import tree
-from sovlab.runner.frames import FrameReader
-from sovlab.runner.order import Order
-from sovlab.runner.pack import Pack, PackWriter
-from sovlab.runner.pickling import Policy, dump, load
+from sovlab.runner.protocol.frames import FrameReader
+from sovlab.runner.protocol.order import Order
+from sovlab.runner.system import processes
+from sovlab.runner.values.pack import Pack, PackWriter
+from sovlab.runner.values.pickling import PickleOptions, dump, load
 
 NONCE = "0123456789abcdef"
 LABEL = "In[7]"
@@ -42,7 +42,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("archive") / "runner.pyz"
     with zipfile.ZipFile(path, "w") as file:
         root = Path(sovlab.__file__).parent
-        add_package(file, root, "__init__.py", "_version.py", "errors.py", "torch.py", "runner/*.py")
+        add_package(file, root, "__init__.py", "_version.py", "errors.py", "torch.py", "runner/**/*.py")
         add_package(file, Path(cloudpickle.__file__).parent, "*.py")
         file.writestr("__main__.py", "import sys\nfrom sovlab.runner.main import main\nsys.exit(main())\n")
     return path
@@ -67,7 +67,7 @@ class RunningJob:
         variables: Mapping[str, object] | None = None,
         files: Mapping[str, str] | None = None,
         meta: Mapping[str, Any] | None = None,
-        policy: Policy | None = None,
+        policy: PickleOptions | None = None,
         **order: Any,
     ) -> None:
         data = textwrap.dedent(source).encode()
@@ -76,7 +76,7 @@ class RunningJob:
         with open(self.directory / "payload.pack", "wb") as file, PackWriter(file) as writer:
             writer.add("source", data)
             if variables:
-                dump(variables, writer, policy=policy or Policy(strict=True))
+                dump(variables, writer, policy=policy or PickleOptions(strict=True))
             for name, text in (files or {}).items():
                 writer.add(f"file/{name}", text.encode())
             writer.finish(
@@ -182,10 +182,10 @@ def job(tmp_path: Path, archive: Path) -> Iterator[RunningJob]:
     made = RunningJob(tmp_path, archive, sys.executable)
     yield made
     if made.process is not None and made.process.poll() is None:
-        below = [p.pid for p in tree.descendants(made.process.pid)]
+        below = [p.pid for p in processes.descendants(made.process.pid)]
         made.process.kill()
         made.process.wait()
-        tree.kill(below, signal.SIGKILL)
+        processes.kill(below, signal.SIGKILL)
 
 
 @pytest.fixture

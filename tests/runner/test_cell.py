@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import RunningJob
 
-from sovlab.runner.pack import Pack
+from sovlab.runner.values.pack import Pack
 
 
 def test_names_asked_for_come_back_and_others_are_named(job: RunningJob) -> None:

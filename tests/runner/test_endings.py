@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import RunningJob
 
-from sovlab.runner.record import ExitRecord, short
+from sovlab.runner.protocol.exit_record import ExitRecord, short
 
 LINUX = sys.platform.startswith("linux")
 READY = "import time\nprint('ready')\ntime.sleep(60)"
@@ -145,9 +145,9 @@ def test_memory_shared_by_forked_workers_is_counted_once(job: RunningJob) -> Non
 
 
 def test_killed_while_the_kernel_killed_for_memory(tmp_path: Path) -> None:
-    from sovlab.runner.ending import Ending, Left, describe
-    from sovlab.runner.order import Order
-    from sovlab.runner.work import Outcome
+    from sovlab.runner.process.verdict import Ending, Left, describe
+    from sovlab.runner.process.work import Outcome
+    from sovlab.runner.protocol.order import Order
 
     where = {key: str(tmp_path / key) for key in ("payload", "results", "exit", "workdir")}
     order = Order(job_id="j-abc123", nonce="0" * 16, **where)
@@ -213,18 +213,18 @@ def test_the_kill_of_the_supervisor_takes_the_users_process_along(
 
 
 def test_the_run_file_names_the_supervisor(job: RunningJob) -> None:
-    from sovlab.runner import tree
+    from sovlab.runner.system import processes
 
     job.write(READY)
     process = job.start()
     job.until("ready")
     told = json.loads((job.directory / "run.json").read_text())
     assert told["pid"] == told["sid"] == process.pid
-    assert tree.is_running(told["pid"], told["start"], told["boot"])
-    assert not tree.is_running(told["pid"], "another start", told["boot"])
+    assert processes.is_running(told["pid"], told["start"], told["boot"])
+    assert not processes.is_running(told["pid"], "another start", told["boot"])
     process.kill()
     process.wait()
-    assert not tree.is_running(told["pid"], told["start"], told["boot"])
+    assert not processes.is_running(told["pid"], told["start"], told["boot"])
 
 
 def test_a_log_on_a_full_disk_is_the_users_error_and_is_recorded(job: RunningJob) -> None:

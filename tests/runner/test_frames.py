@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sovlab.runner.frames import MAX_READ, FrameReader, encode
+from sovlab.runner.protocol.frames import MAX_READ, FrameReader, encode
 
 NONCE = "00ff00ff00ff00ff"
 OTHER = "ffffffffffffffff"

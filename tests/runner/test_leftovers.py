@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from conftest import RunningJob
 
-from sovlab.runner import tree
+from sovlab.runner.system import processes
 
 LINUX = sys.platform.startswith("linux")
 
@@ -80,7 +80,7 @@ def test_what_is_left_when_the_supervisor_was_killed_can_be_swept(
     process.kill()
     process.wait()
     assert any(is_alive(pid) for pid in pids)
-    tree.sweep(job.job_id, process.pid)
+    processes.sweep(job.job_id, process.pid)
     for pid in pids:
         gone(pid)
 
@@ -89,8 +89,8 @@ def test_a_sweep_leaves_other_jobs_alone(job: RunningJob, is_alive: Callable[[in
     job.write("import time\nprint('ready')\ntime.sleep(60)")
     process = job.start(environ={"SOVLAB_JOB_ID": job.job_id})
     job.until("ready")
-    assert tree.sweep(job.job_id[:-1], None) == []
-    assert tree.sweep("digits-zzzzzz", None) == []
+    assert processes.sweep(job.job_id[:-1], None) == []
+    assert processes.sweep("digits-zzzzzz", None) == []
     assert is_alive(process.pid)
 
 
@@ -99,7 +99,7 @@ def test_descendants_are_found_however_far_they_went(job: RunningJob) -> None:
     process = job.start()
     pids = set(left(job))
     if LINUX:
-        assert pids <= {p.pid for p in tree.descendants(process.pid)}
+        assert pids <= {p.pid for p in processes.descendants(process.pid)}
 
 
 def test_ps_says_the_same_as_proc(job: RunningJob) -> None:
@@ -108,11 +108,11 @@ def test_ps_says_the_same_as_proc(job: RunningJob) -> None:
     job.write("import time\nprint('ready')\ntime.sleep(60)")
     process = job.start()
     job.until("ready")
-    everything = tree._from_ps(["-ax"])
+    everything = processes._from_ps(["-ax"])
     by_ps = next((p for p in everything if p.pid == process.pid), None)
     if not everything:
         pytest.skip("no ps here")
-    by_proc = tree.process(process.pid)
+    by_proc = processes.process(process.pid)
     assert by_ps is not None
     assert by_proc is not None
     assert by_ps[:4] == by_proc[:4]

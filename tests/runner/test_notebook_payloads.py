@@ -13,7 +13,7 @@ from traitlets.config import Config
 
 from sovlab.payload.pack import Packed, build_call, build_cell
 from sovlab.payload.results import Results
-from sovlab.runner.order import Order
+from sovlab.runner.protocol.order import Order
 
 EARLIER = """\
 import math

@@ -6,7 +6,7 @@ import time
 from conftest import RunningJob
 
 import sovlab
-from sovlab.runner.frames import MAX_WRITE
+from sovlab.runner.protocol.frames import MAX_WRITE
 
 
 def test_progress_is_told_and_the_last_step_always(job: RunningJob) -> None:

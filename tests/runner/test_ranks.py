@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from conftest import NONCE, RunningJob
 
-from sovlab.runner.frames import FrameReader
-from sovlab.runner.merging import Merger
-from sovlab.runner.pack import Pack
+from sovlab.runner.process.log_merging import Merger
+from sovlab.runner.protocol.frames import FrameReader
+from sovlab.runner.values.pack import Pack
 
 torch = pytest.importorskip("torch")
 

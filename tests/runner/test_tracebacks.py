@@ -136,8 +136,8 @@ def test_an_exception_whose_message_fails(job: RunningJob) -> None:
 
 
 def test_the_exception_comes_back(job: RunningJob) -> None:
-    from sovlab.runner.pack import Pack
-    from sovlab.runner.unpickling import loads
+    from sovlab.runner.values.pack import Pack
+    from sovlab.runner.values.unpickling import loads
 
     job.run("raise KeyError('shard')")
     pack = Pack(job.directory / "results.pack")
@@ -148,7 +148,7 @@ def test_the_exception_comes_back(job: RunningJob) -> None:
 
 
 def test_an_exception_of_the_cells_own_class_brings_the_class(job: RunningJob) -> None:
-    from sovlab.runner.pack import Pack
+    from sovlab.runner.values.pack import Pack
 
     job.run("class TooHot(Exception):\n    pass\nraise TooHot(91)")
     meta = Pack(job.directory / "results.pack").meta
@@ -157,7 +157,7 @@ def test_an_exception_of_the_cells_own_class_brings_the_class(job: RunningJob) -
 
 
 def test_an_exception_that_cannot_be_sent_leaves_its_text(job: RunningJob) -> None:
-    from sovlab.runner.pack import Pack
+    from sovlab.runner.values.pack import Pack
 
     record = job.run("import threading\nraise ValueError(threading.Lock())")
     assert record["error"]["type"] == "ValueError"

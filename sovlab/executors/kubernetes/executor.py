@@ -10,9 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from sovlab import backends
+from sovlab.core.capacity import Capacity
+from sovlab.core.cleaned import Cleaned
 from sovlab.core.event import Cursor, Event, StatusChanged
 from sovlab.core.job import JobRecord, JobState, JobStatus, Reason
 from sovlab.core.names import is_job_id
+from sovlab.core.plan import Manifests
 from sovlab.core.spec import JobSpec
 from sovlab.errors import (
     BackendError,
@@ -24,27 +27,27 @@ from sovlab.errors import (
     UsageError,
     WaitTimeout,
 )
-from sovlab.executors.executor import Capacity, Cleaned, Manifests
+from sovlab.executors.kubernetes import describing
 from sovlab.executors.kubernetes import objects as ours
-from sovlab.executors.kubernetes import showing
 from sovlab.executors.kubernetes.bucket import Bucket
-from sovlab.executors.kubernetes.courier import Mission, send_out
-from sovlab.executors.kubernetes.ending import cancel as cancel_job
-from sovlab.executors.kubernetes.ending import is_queued
+from sovlab.executors.kubernetes.cancelling import cancel as cancel_job
+from sovlab.executors.kubernetes.cancelling import is_queued
 from sovlab.executors.kubernetes.following import Following
-from sovlab.executors.kubernetes.keeping import Kept
 from sovlab.executors.kubernetes.listing import Records
+from sovlab.executors.kubernetes.local_state import LocalState
 from sovlab.executors.kubernetes.objects import Object, Objects
-from sovlab.executors.kubernetes.submitting import Submission, placed
+from sovlab.executors.kubernetes.submitting import Submission, profile_for_job
+from sovlab.executors.kubernetes.transfer_agent import AgentConfiguration, ensure_agent
 from sovlab.executors.kubernetes.transfers import Transfers
 from sovlab.executors.kubernetes.volume import Volume
-from sovlab.kube import names, status
-from sovlab.kube.api import Api
-from sovlab.kube.capacity import Counting, largest
-from sovlab.kube.connection import Login
-from sovlab.kube.place import Place
-from sovlab.kube.queueing import Queues
-from sovlab.kube.reasons import Reasons
+from sovlab.kube import labels
+from sovlab.kube.objects.profile import ClusterProfile
+from sovlab.kube.reading import status
+from sovlab.kube.reading.kueue import Queues
+from sovlab.kube.reading.wait_reasons import Reasons
+from sovlab.kube.survey.capacity import Counting, largest
+from sovlab.kube.transport.api import Api
+from sovlab.kube.transport.connection import Login
 
 _INTERRUPTED = 600.0
 """Seconds after which what an interrupted submit left is deleted by ``clean``."""
@@ -56,26 +59,26 @@ class KubernetesExecutor:
     Args:
         target: name of the target.
         login: where the cluster is and who we are there.
-        place: what the target says of it.
+        profile: what the target says of it.
         state: the user's state directory.
-        couriers: whether a process may be started that brings and fetches what a pod waits for.
+        agents: whether a process may be started that brings and fetches what a pod waits for.
     """
 
     def __init__(
-        self, target: str, login: Login, place: Place, state: Path, *, couriers: bool = True
+        self, target: str, login: Login, profile: ClusterProfile, state: Path, *, agents: bool = True
     ) -> None:
         self.target = target
-        self._place = place
-        self._mission = Mission(target, login, place, str(state)) if couriers else None
+        self._profile = profile
+        self._mission = AgentConfiguration(target, login, profile, str(state)) if agents else None
         self._api = Api(login)
         self._records = Records(target)
-        self._objects = Objects(self._api, place.namespace, self._records.prepare)
-        self.kept = Kept(state / "clusters" / target)
-        self._bucket = Bucket(place.bucket, place.s3_endpoint) if place.bucket else None
-        self._volume = Volume(self._api, place) if place.claim else None
-        self._transfers = Transfers(self._api, place, self.kept)
-        self._reasons = Reasons(self._api, place.namespace)
-        self._queues = Queues(self._api, place.namespace)
+        self._objects = Objects(self._api, profile.namespace, self._records.prepare)
+        self.kept = LocalState(state / "clusters" / target)
+        self._bucket = Bucket(profile.bucket, profile.s3_endpoint) if profile.bucket else None
+        self._volume = Volume(self._api, profile) if profile.claim else None
+        self._transfers = Transfers(self._api, profile, self.kept)
+        self._reasons = Reasons(self._api, profile.namespace)
+        self._queues = Queues(self._api, profile.namespace)
 
     def submit(self, job_id: str, spec: JobSpec, payload: Path, environ: Mapping[str, str]) -> None:
         """See `Executor.submit`; the submitter's environment stays here."""
@@ -83,32 +86,32 @@ class KubernetesExecutor:
         submission.carry_out(self.kept)
         holds = self._bucket is None and self._volume is None
         if self._mission is not None and (holds or submission.delivery == "stream"):
-            send_out(self._mission, self.kept, job_id)
+            ensure_agent(self._mission, self.kept, job_id)
 
     def manifests(self, job_id: str, spec: JobSpec, payload: Path, *, check: bool = False) -> Manifests:
         """See `Executor.manifests`."""
-        return showing.planned(self._submission(job_id, spec, payload), check=check)
+        return describing.planned(self._submission(job_id, spec, payload), check=check)
 
     def manifests_of(self, job_id: str) -> Manifests:
         """See `Executor.manifests_of`."""
         found = self._objects.workload(job_id)
         if found is None:
             raise self._unknown(job_id)
-        return showing.existing(self._api, self._place.namespace, *found)
+        return describing.existing(self._api, self._profile.namespace, *found)
 
     def _submission(self, job_id: str, spec: JobSpec, payload: Path) -> Submission:
         backend = backends.get(spec.backend)
-        if not self._place.image(backend.name):
+        if not self._profile.image(backend.name):
             raise BackendError(
                 f"Target {self.target} names no image for backend {backend.name}.",
                 f"Set image, or images.{backend.name}, under [targets.{self.target}].",
             )
-        problem = largest(self._api, spec, backend, self._place)
+        problem = largest(self._api, spec, backend, self._profile)
         if problem:
             raise SpecError(f"Job {spec.name} asks for {problem} on target {self.target}.", "Ask for less.")
-        place = placed(self._place, spec)
-        self._queues.check(place.queue, place.priority)
-        return Submission(self._api, self._objects, place, job_id, spec, backend, payload, self._bucket)
+        profile = profile_for_job(self._profile, spec)
+        self._queues.check(profile.queue, profile.priority)
+        return Submission(self._api, self._objects, profile, job_id, spec, backend, payload, self._bucket)
 
     def record(self, job_id: str) -> JobRecord:
         """See `Executor.record`."""
@@ -156,7 +159,7 @@ class KubernetesExecutor:
         with self._objects.watched() as watched:
             following = Following(
                 self._api,
-                self._place.namespace,
+                self._profile.namespace,
                 job_id,
                 watched,
                 lambda obj, pods: self._record(obj, pods, explain=True),
@@ -207,7 +210,7 @@ class KubernetesExecutor:
         if record.status.state.ended:
             return
         if not is_queued(obj):
-            cancel_job(self._api, self._place, kind, obj, pods)
+            cancel_job(self._api, self._profile, kind, obj, pods)
             return
         message = "It was cancelled before it started."
         status_ = replace(
@@ -271,7 +274,7 @@ class KubernetesExecutor:
                 spec = self._record(workloads[0], []).spec
                 self._volume.forget(workloads, spec.backend if spec is not None else "cpu")
 
-    def _delete(self, kind: ours.Kind, job_id: str) -> int:
+    def _delete(self, kind: ours.WorkloadKind, job_id: str) -> int:
         self._api.delete(f"{kind.path}/{job_id}")
         self._objects.forget(job_id)
         return self.kept.forget(job_id)
@@ -301,27 +304,22 @@ class KubernetesExecutor:
 
     def _is_left_behind(self, record: JobRecord, now: float) -> bool:
         obj = self._objects.known(record.id)
-        if obj is None or names.READY in obj["metadata"]["annotations"]:
+        if obj is None or labels.READY in obj["metadata"]["annotations"]:
             return False
         return now - (record.status.submitted or now) > _INTERRUPTED
 
     def capacity(self) -> list[Capacity]:
         """See `Executor.capacity`."""
-        counting = Counting(self._api, self._place)
+        counting = Counting(self._api, self._profile)
         waiting: dict[str, int] = {}
         with contextlib.suppress(SovlabError):
             for record in self.records():
                 if record.spec is not None and record.status.state is JobState.QUEUED:
                     waiting[record.spec.backend] = waiting.get(record.spec.backend, 0) + 1
+        known = {name: provider.backend for name, provider in backends.known().items()}
         return [
-            Capacity(
-                detection=offer.detection,
-                total=offer.total,
-                free=offer.free,
-                queued=waiting.get(offer.detection.backend, 0),
-                source=offer.source,
-            )
-            for offer in counting.offers({n: p.backend for n, p in backends.known().items()})
+            replace(capacity, queued=waiting.get(capacity.detection.backend, 0))
+            for capacity in counting.capacities(known)
         ]
 
     def _unknown(self, job_id: str) -> JobNotFound:
@@ -330,7 +328,7 @@ class KubernetesExecutor:
             "%sovjobs (in a shell: sovlab jobs) lists them.",
         )
 
-    def _found(self, job_id: str) -> tuple[ours.Kind, Object]:
+    def _found(self, job_id: str) -> tuple[ours.WorkloadKind, Object]:
         found = self._objects.workload(job_id)
         if found is None:
             raise self._unknown(job_id)

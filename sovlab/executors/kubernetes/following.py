@@ -11,15 +11,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from sovlab.core.decoding import progress_of
 from sovlab.core.event import Cursor, Event, LogChunk, ProgressChanged, StatusChanged
-from sovlab.core.exiting import progress_of
 from sovlab.core.job import JobRecord, JobState, JobStatus
-from sovlab.executors.kubernetes.objects import Object, Watched
-from sovlab.kube import names, status
-from sovlab.kube.api import Api
-from sovlab.kube.errors import ClusterError
-from sovlab.kube.logs import PodLog
-from sovlab.kube.pods import container_name
+from sovlab.executors.kubernetes.objects import LiveObjects, Object
+from sovlab.kube import labels
+from sovlab.kube.reading import status
+from sovlab.kube.reading.pods import container_name
+from sovlab.kube.transport.api import Api
+from sovlab.kube.transport.errors import ClusterError
+from sovlab.kube.transport.logs import PodLog
 
 _LOOK = 2.0
 """Seconds between looks at events of the cluster, while a job waits: they say why."""
@@ -30,7 +31,7 @@ _AT_ONCE = 1000
 
 
 class Cursors:
-    """Places in the logs of a job's pods: ``index@pod=bytes/rank``, joined by ``;``.
+    """LogPositions in the logs of a job's pods: ``index@pod=bytes/rank``, joined by ``;``.
 
     Args:
         text: of an earlier event; 0 is the start.
@@ -111,7 +112,7 @@ class Following:
         api: Api,
         namespace: str,
         job_id: str,
-        watched: Watched,
+        watched: LiveObjects,
         record: Callable[[Object, list[Object]], JobRecord],
         *,
         cursor: Cursor,
@@ -171,7 +172,7 @@ class Following:
                 current = last
             else:
                 pods = self._watched.pods_of(self._job_id)
-                self._nonce = obj["metadata"]["annotations"].get(names.NONCE, "-")
+                self._nonce = obj["metadata"]["annotations"].get(labels.NONCE, "-")
                 current = self._marked(self._record(obj, pods).status, pods)
                 self._start_readers(pods)
             over = current is not None and (current.state.ended or current.state is JobState.UNKNOWN)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from sovlab.core.job import JobRecord
 from sovlab.core.names import is_job_id
 from sovlab.executors.kubernetes.objects import Object, Objects, record
-from sovlab.kube import status
+from sovlab.kube.reading import status
 
 _Known = tuple[Object, list[Object], JobRecord]
 _NONE: list[Object] = []

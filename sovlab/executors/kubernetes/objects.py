@@ -15,25 +15,27 @@ from sovlab.core.job import JobRecord, JobState, JobStatus, Reason
 from sovlab.core.names import is_job_id
 from sovlab.core.spec import JobSpec
 from sovlab.errors import SpecError
-from sovlab.kube import manifests, names, status
-from sovlab.kube.api import Api
-from sovlab.kube.errors import Forbidden, NotFound
-from sovlab.kube.pods import container_name
-from sovlab.kube.watching import Cache
+from sovlab.kube import labels
+from sovlab.kube.objects import manifests
+from sovlab.kube.reading import status
+from sovlab.kube.reading.pods import container_name
+from sovlab.kube.transport.api import Api
+from sovlab.kube.transport.errors import Forbidden, NotFound
+from sovlab.kube.transport.watching import Cache
 
 Object = dict[str, Any]
 
 _ANNOTATIONS = (
-    names.SPEC,
-    names.SUBMITTED,
-    names.NONCE,
-    names.READY,
-    names.CANCELLED,
-    names.DELIVERY,
-    names.INDEX,
-    names.DEFAULT_CONTAINER,
+    labels.SPEC,
+    labels.SUBMITTED,
+    labels.NONCE,
+    labels.READY,
+    labels.CANCELLED,
+    labels.DELIVERY,
+    labels.INDEX,
+    labels.DEFAULT_CONTAINER,
 )
-_LABELS = (names.JOB, names.MANAGED_BY, names.QUEUE, names.INDEX)
+_LABELS = (labels.JOB, labels.MANAGED_BY, labels.QUEUE, labels.INDEX)
 
 
 class _Owner(TypedDict, total=False):
@@ -99,7 +101,7 @@ class Shape(TypedDict, total=False):
     status: _Status
 
 
-class Kind:
+class WorkloadKind:
     """A kind of workload and where its objects are.
 
     Args:
@@ -120,10 +122,10 @@ def marks(spec: JobSpec, nonce: str, submitted: float, delivery: str) -> dict[st
     """
     told = replace(spec, env={}, args=(), labels={})
     return {
-        names.SPEC: msgspec.json.encode(told).decode(),
-        names.SUBMITTED: repr(submitted),
-        names.NONCE: nonce,
-        names.DELIVERY: delivery,
+        labels.SPEC: msgspec.json.encode(told).decode(),
+        labels.SUBMITTED: repr(submitted),
+        labels.NONCE: nonce,
+        labels.DELIVERY: delivery,
     }
 
 
@@ -134,11 +136,11 @@ def trim(obj: Object) -> Object | None:
     told = meta.get("annotations") or {}
     is_pod = obj.get("kind") == "Pod" or "containers" in (obj.get("spec") or {})
     if not is_pod and (
-        any(o.get("kind") in ("JobSet", "TrainJob") for o in owners) or names.SPEC not in told
+        any(o.get("kind") in ("JobSet", "TrainJob") for o in owners) or labels.SPEC not in told
     ):
         return None  # part of a JobSet or TrainJob, or an object of another tool that uses the same labels
     spec, state = obj.get("spec") or {}, obj.get("status") or {}
-    labels = meta.get("labels") or {}
+    marked = meta.get("labels") or {}
     return {
         "kind": obj.get("kind") or ("Pod" if is_pod else ""),
         "metadata": {
@@ -147,7 +149,7 @@ def trim(obj: Object) -> Object | None:
                 for k in ("name", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp")
                 if k in meta
             },
-            "labels": {k: labels[k] for k in _LABELS if k in labels},
+            "labels": {k: marked[k] for k in _LABELS if k in marked},
             "annotations": {k: told[k] for k in _ANNOTATIONS if k in told},
         },
         "spec": _trim_pod(spec, container_name(obj)) if is_pod else _trim_workload(spec),
@@ -179,7 +181,7 @@ def record(obj: Object, pods: list[Object], target: str, *, why: str = "") -> Jo
     """What a workload and its pods say. Damage makes the job UNKNOWN, never an error."""
     job_id = str(obj["metadata"]["name"])
     try:
-        spec = msgspec.json.decode(obj["metadata"]["annotations"][names.SPEC], type=JobSpec)
+        spec = msgspec.json.decode(obj["metadata"]["annotations"][labels.SPEC], type=JobSpec)
         found = status.status(obj, pods, now=time.time(), why=why)
     except (msgspec.MsgspecError, SpecError, ValueError, KeyError, TypeError, AttributeError) as error:
         damaged = JobStatus(
@@ -193,7 +195,7 @@ def record(obj: Object, pods: list[Object], target: str, *, why: str = "") -> Jo
 
 
 def _job_of(obj: Object) -> str:
-    return str(obj["metadata"]["labels"].get(names.JOB, ""))
+    return str(obj["metadata"]["labels"].get(labels.JOB, ""))
 
 
 class Objects:
@@ -212,22 +214,24 @@ class Objects:
         self._namespace = namespace
         self._seen = seen
         self._lock = threading.Lock()
-        self._kinds: list[Kind] | None = None
+        self._kinds: list[WorkloadKind] | None = None
         self._caches: dict[str, Cache] = {}
         core = f"/api/v1/namespaces/{namespace}"
         self.pods_path = f"{core}/pods"
-        self.jobs = Kind("Job", f"/apis/batch/v1/namespaces/{namespace}/jobs")
+        self.jobs = WorkloadKind("Job", f"/apis/batch/v1/namespaces/{namespace}/jobs")
         self._more = {
-            made: Kind(made, f"/apis/{manifests.API_VERSIONS[made]}/namespaces/{namespace}/{made.lower()}s")
+            made: WorkloadKind(
+                made, f"/apis/{manifests.API_VERSIONS[made]}/namespaces/{namespace}/{made.lower()}s"
+            )
             for made in manifests.API_VERSIONS
             if made != "Job"
         }
 
-    def kind(self, name: str) -> Kind:
+    def kind(self, name: str) -> WorkloadKind:
         """A kind of workload by its name."""
         return self._more.get(name, self.jobs)
 
-    def kinds(self) -> list[Kind]:
+    def kinds(self) -> list[WorkloadKind]:
         """The kinds of workload that the cluster knows."""
         with self._lock:
             if self._kinds is None:
@@ -237,7 +241,7 @@ class Objects:
                 self._kinds = [self.jobs, *filter(self._may_list, more)]
             return self._kinds
 
-    def _may_list(self, kind: Kind) -> bool:
+    def _may_list(self, kind: WorkloadKind) -> bool:
         """Whether a kind is for us: what is installed need not be in everybody's role."""
         try:
             self._api.get(kind.path, limit=1)
@@ -250,9 +254,9 @@ class Objects:
         with self._lock:
             if path not in self._caches:
                 if path == self.pods_path:
-                    cache = Cache(self._api, path, names.SELECTOR, shape=Shape, trim=trim, group=_job_of)
+                    cache = Cache(self._api, path, labels.SELECTOR, shape=Shape, trim=trim, group=_job_of)
                 else:
-                    cache = Cache(self._api, path, names.SELECTOR, shape=Shape, trim=self._trim_workload)
+                    cache = Cache(self._api, path, labels.SELECTOR, shape=Shape, trim=self._trim_workload)
                 self._caches[path] = cache
             return self._caches[path]
 
@@ -264,13 +268,13 @@ class Objects:
         return kept
 
     @contextlib.contextmanager
-    def watched(self) -> Iterator[Watched]:
+    def watched(self) -> Iterator[LiveObjects]:
         """Workloads and pods, kept up to date while the context lasts."""
         with contextlib.ExitStack() as stack:
             caches = [self.cache(self.pods_path), *(self.cache(kind.path) for kind in self.kinds())]
-            yield Watched([stack.enter_context(cache.open()) for cache in caches])
+            yield LiveObjects([stack.enter_context(cache.open()) for cache in caches])
 
-    def workload(self, job_id: str) -> tuple[Kind, Object] | None:
+    def workload(self, job_id: str) -> tuple[WorkloadKind, Object] | None:
         """One workload as the cluster has it now; None if there is none of ours."""
         if not is_job_id(job_id):
             return None
@@ -299,12 +303,12 @@ class Objects:
 
     def pods(self, job_id: str) -> list[Object]:
         """The pods of one job as the cluster has them now."""
-        selector = f"{names.MANAGED_BY}={names.MANAGER},{names.JOB}={job_id}"
+        selector = f"{labels.MANAGED_BY}={labels.MANAGER},{labels.JOB}={job_id}"
         found = self._api.get(self.pods_path, labelSelector=selector).get("items") or []
         return [kept for pod in found if (kept := trim({"kind": "Pod", **pod})) is not None]
 
 
-class Watched:
+class LiveObjects:
     """Workloads and pods as they are now.
 
     Args:

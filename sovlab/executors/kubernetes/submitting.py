@@ -12,15 +12,16 @@ from sovlab.core.backend import Backend
 from sovlab.core.spec import JobSpec
 from sovlab.errors import ExecutorError, SovlabError
 from sovlab.executors.kubernetes.bucket import Bucket
-from sovlab.executors.kubernetes.keeping import Kept
-from sovlab.executors.kubernetes.objects import Kind, Object, Objects, marks
-from sovlab.kube import manifests, names
-from sovlab.kube.api import Api
-from sovlab.kube.errors import AlreadyExists
-from sovlab.kube.place import Place
-from sovlab.kube.trying import try_objects
+from sovlab.executors.kubernetes.local_state import LocalState
+from sovlab.executors.kubernetes.objects import Object, Objects, WorkloadKind, marks
+from sovlab.kube import labels
+from sovlab.kube.objects import manifests
+from sovlab.kube.objects.profile import ClusterProfile
+from sovlab.kube.survey.dry_run import try_objects
+from sovlab.kube.transport.api import Api
+from sovlab.kube.transport.errors import AlreadyExists
 from sovlab.payload.shipping import small_runner
-from sovlab.runner.order import Order
+from sovlab.runner.protocol.order import Order
 
 _ARRIVAL = 24 * 3600.0
 _ROOM = manifests.SECRET_LIMIT - 4096
@@ -32,7 +33,7 @@ class Submission:
     Args:
         api: of the cluster.
         objects: of the namespace.
-        place: of the target.
+        profile: of the target.
         job_id: of the job.
         spec: the request.
         backend: that it names.
@@ -44,7 +45,7 @@ class Submission:
         self,
         api: Api,
         objects: Objects,
-        place: Place,
+        profile: ClusterProfile,
         job_id: str,
         spec: JobSpec,
         backend: Backend,
@@ -53,7 +54,7 @@ class Submission:
     ) -> None:
         self._api = api
         self._objects = objects
-        self._place = place
+        self._profile = profile
         self._job_id = job_id
         self._spec = spec
         self._backend = backend
@@ -62,7 +63,7 @@ class Submission:
         self._payload_url = self._results_url = ""
         # The same for each try, so that a repetition whose first answer was lost makes the same objects.
         self._nonce = hashlib.sha256(f"sovlab {job_id}".encode()).hexdigest()[:16]
-        self._kind: Kind = objects.kind(manifests.kind(spec, place))
+        self._kind: WorkloadKind = objects.kind(manifests.kind(spec, profile))
 
     def manifests(self, uid: str = "") -> list[Object]:
         """All objects, in the order in which they are made; Secrets with what they hold.
@@ -71,7 +72,7 @@ class Submission:
             uid: of the workload, empty before it is there.
         """
         told = marks(self._spec, self._nonce, time.time(), self.delivery)
-        workload = manifests.workload(self._job_id, self._spec, self._backend, self._place, told)
+        workload = manifests.workload(self._job_id, self._spec, self._backend, self._profile, told)
         owner = {**workload, "metadata": {**workload["metadata"], "uid": uid}}
         return [workload, *self._belongings(owner)]
 
@@ -82,7 +83,7 @@ class Submission:
             return "secret"
         return "store" if self._bucket is not None else "stream"
 
-    def carry_out(self, kept: Kept) -> Object:
+    def carry_out(self, kept: LocalState) -> Object:
         """Make the objects, and let the job go; the workload as it is then.
 
         Raises:
@@ -91,13 +92,13 @@ class Submission:
         if self.delivery == "stream":
             kept.put_payload(self._job_id, self._payload)
         workload, made = self._workload()
-        if names.READY in (workload["metadata"].get("annotations") or {}):
+        if labels.READY in (workload["metadata"].get("annotations") or {}):
             return workload
         try:
             self._use_bucket()
             for obj in self._belongings({**workload, "kind": self._kind.name}):
                 with contextlib.suppress(AlreadyExists):
-                    self._api.create(_collection(obj, self._place.namespace), obj)
+                    self._api.create(_collection(obj, self._profile.namespace), obj)
             return self._let_go()
         except BaseException:
             if made:
@@ -113,25 +114,25 @@ class Submission:
             ApiError: it would refuse one of them, or their pods.
         """
         workload, *others = self.manifests(uid="00000000-0000-0000-0000-000000000000")
-        rest = [(_collection(obj, self._place.namespace), obj) for obj in others]
+        rest = [(_collection(obj, self._profile.namespace), obj) for obj in others]
         return try_objects(self._api, [(self._kind.path, workload), *rest])
 
     def _workload(self) -> tuple[Object, bool]:
         told = marks(self._spec, self._nonce, time.time(), self.delivery)
-        wanted = manifests.workload(self._job_id, self._spec, self._backend, self._place, told)
+        wanted = manifests.workload(self._job_id, self._spec, self._backend, self._profile, told)
         try:
             return self._api.create(self._kind.path, wanted), True
         except AlreadyExists:
             there = self._api.get(f"{self._kind.path}/{self._job_id}")
-            if (there["metadata"].get("annotations") or {}).get(names.NONCE) != self._nonce:
+            if (there["metadata"].get("annotations") or {}).get(labels.NONCE) != self._nonce:
                 raise ExecutorError(
-                    f"Something else in namespace {self._place.namespace} is called {self._job_id}.",
+                    f"Something else in namespace {self._profile.namespace} is called {self._job_id}.",
                     "Submit it again: it gets another id.",
                 ) from None
             return there, True  # an earlier try of this submit; what it made goes if this one fails too
 
     def _belongings(self, owner: Object) -> list[Object]:
-        job_id, place = self._job_id, self._place
+        job_id, profile = self._job_id, self._profile
         runner, order = small_runner(), self._order().encoded()
         data = {"runner.pyz": runner, "order.json": order}
         found: list[Object] = []
@@ -141,11 +142,11 @@ class Submission:
                 data["payload.pack"] = payload
             else:
                 found.append(
-                    manifests.secret(job_id, place, owner, {"payload.pack": payload}, part="-payload")
+                    manifests.secret(job_id, profile, owner, {"payload.pack": payload}, part="-payload")
                 )
-        found.append(manifests.secret(job_id, place, owner, data))
+        found.append(manifests.secret(job_id, profile, owner, data))
         if self._spec.nodes > 1 and self._kind.name == "Job":
-            found.append(manifests.service(job_id, place, owner))
+            found.append(manifests.service(job_id, profile, owner))
         return found
 
     def _use_bucket(self) -> None:
@@ -182,27 +183,27 @@ class Submission:
             origin=spec.origin,
             digest=spec.payload,
             arrival=_ARRIVAL,
-            hold=self._place.hold,
+            hold=self._profile.hold,
             payload_url=self._payload_url,
             results_url=self._results_url,
         )
 
     def _let_go(self) -> Object:
-        change: Object = {"metadata": {"annotations": {names.READY: repr(time.time())}}}
-        if not self._place.queue:  # a queue lets its jobs go itself
+        change: Object = {"metadata": {"annotations": {labels.READY: repr(time.time())}}}
+        if not self._profile.queue:  # a queue lets its jobs go itself
             change["spec"] = {"suspend": False}
         return self._api.patch(f"{self._kind.path}/{self._job_id}", change)
 
 
-def placed(place: Place, spec: JobSpec) -> Place:
-    """The place of a target for one job, which may name a queue and a priority of its own.
+def profile_for_job(profile: ClusterProfile, spec: JobSpec) -> ClusterProfile:
+    """The profile of a target for one job, which may name a queue and a priority of its own.
 
     A priority is another kind of object in a queue than without one: that of the target counts only where
     both are of the same kind.
     """
-    queue = spec.queue or place.queue
-    priority = spec.priority or (place.priority if bool(queue) == bool(place.queue) else "")
-    return replace(place, queue=queue, priority=priority)
+    queue = spec.queue or profile.queue
+    priority = spec.priority or (profile.priority if bool(queue) == bool(profile.queue) else "")
+    return replace(profile, queue=queue, priority=priority)
 
 
 def _threads(spec: JobSpec) -> dict[str, str]:

@@ -12,14 +12,14 @@ import msgspec
 
 from sovlab.core.spec import JobSpec
 from sovlab.errors import ResultError, UsageError
-from sovlab.executors.kubernetes.keeping import Kept
+from sovlab.executors.kubernetes.local_state import LocalState
 from sovlab.executors.kubernetes.objects import Object
-from sovlab.kube import status
-from sovlab.kube.api import Api
-from sovlab.kube.copying import Container
-from sovlab.kube.errors import ClusterError, Invalid, NotFound
-from sovlab.kube.place import Place
-from sovlab.kube.pods import container_name
+from sovlab.kube.objects.profile import ClusterProfile
+from sovlab.kube.reading import status
+from sovlab.kube.reading.pods import container_name
+from sovlab.kube.transport.api import Api
+from sovlab.kube.transport.errors import ClusterError, Invalid, NotFound
+from sovlab.kube.transport.exec_files import Container
 
 _TRIES, _AGAIN = 30, 10.0
 """How often, and after how many seconds, something that broke off for good is begun again."""
@@ -30,13 +30,13 @@ class Transfers:
 
     Args:
         api: of the cluster.
-        place: of the target.
+        profile: of the target.
         kept: what this machine keeps.
     """
 
-    def __init__(self, api: Api, place: Place, kept: Kept) -> None:
+    def __init__(self, api: Api, profile: ClusterProfile, kept: LocalState) -> None:
         self._api = api
-        self._place = place
+        self._profile = profile
         self._kept = kept
 
     def told(self, job_id: str, pod: Object, frame: dict[str, Any]) -> None:
@@ -82,7 +82,7 @@ class Transfers:
         import base64
         from dataclasses import replace
 
-        base = f"/api/v1/namespaces/{self._place.namespace}/secrets/{job_id}"
+        base = f"/api/v1/namespaces/{self._profile.namespace}/secrets/{job_id}"
         try:
             data = self._api.get(base).get("data") or {}
             order = msgspec.json.decode(base64.b64decode(data["order.json"]))
@@ -129,5 +129,5 @@ class Transfers:
                     time.sleep(_AGAIN)
 
     def _container(self, pod: Object) -> Container:
-        name, namespace = pod["metadata"]["name"], self._place.namespace
-        return Container(self._api, namespace, name, self._place.python, container_name(pod))
+        name, namespace = pod["metadata"]["name"], self._profile.namespace
+        return Container(self._api, namespace, name, self._profile.python, container_name(pod))

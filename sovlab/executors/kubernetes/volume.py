@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from sovlab.errors import ExecutorError
-from sovlab.kube import manifests, status
-from sovlab.kube.api import Api
-from sovlab.kube.copying import Container
-from sovlab.kube.errors import ClusterError
-from sovlab.kube.place import STORE, Place
+from sovlab.kube.mounts import STORE
+from sovlab.kube.objects import manifests
+from sovlab.kube.objects.profile import ClusterProfile
+from sovlab.kube.reading import status
+from sovlab.kube.transport.api import Api
+from sovlab.kube.transport.errors import ClusterError
+from sovlab.kube.transport.exec_files import Container
 
 _READER = 600
 """Seconds that a reading pod lives at most."""
@@ -28,12 +30,12 @@ class Volume:
 
     Args:
         api: of the cluster.
-        place: of the target; it names the claim.
+        profile: of the target; it names the claim.
     """
 
-    def __init__(self, api: Api, place: Place) -> None:
+    def __init__(self, api: Api, profile: ClusterProfile) -> None:
         self._api = api
-        self._place = place
+        self._profile = profile
 
     def fetch(self, job: dict[str, Any], backend: str, target: Path) -> None:
         """Copy the results of a job here.
@@ -57,12 +59,12 @@ class Volume:
     @contextlib.contextmanager
     def _reader(self, job: dict[str, Any], backend: str) -> Iterator[Container]:
         name = f"{job['metadata']['name']}-r{secrets.token_hex(3)}"
-        pods = f"/api/v1/namespaces/{self._place.namespace}/pods"
-        pod = manifests.reader(name, job, self._place, backend, seconds=_READER)
+        pods = f"/api/v1/namespaces/{self._profile.namespace}/pods"
+        pod = manifests.reader(name, job, self._profile, backend, seconds=_READER)
         self._api.create(pods, pod)
         try:
             self._await(f"{pods}/{name}")
-            yield Container(self._api, self._place.namespace, name, self._place.python)
+            yield Container(self._api, self._profile.namespace, name, self._profile.python)
         finally:
             with contextlib.suppress(ClusterError):
                 self._api.delete(f"{pods}/{name}")
@@ -78,7 +80,7 @@ class Volume:
             if status.ended(pod) is not None or time.monotonic() > end:
                 why = problem or "it ended at once"
                 raise ExecutorError(
-                    f"A pod to read the store {self._place.claim} did not start: {why}.",
+                    f"A pod to read the store {self._profile.claim} did not start: {why}.",
                     "The results stay in the store; try again.",
                 )
             time.sleep(0.1)

@@ -22,11 +22,11 @@ from typing import Any
 
 import msgspec
 
-from sovlab.executors.local.nurseries import Command, Nurseries, Nursery
+from sovlab.executors.local.forkservers import Command, Forkserver, Forkservers
 from sovlab.executors.local.queue import Budget, Demand, Held, demand, startable
 from sovlab.executors.local.store import LOST, JobDirectory, JobStore
-from sovlab.runner import tree
-from sovlab.runner.record import ExitRecord
+from sovlab.runner.protocol.exit_record import ExitRecord
+from sovlab.runner.system import processes
 
 _SOON = 0.02
 _HALF_WAY = 600.0
@@ -72,7 +72,7 @@ class Agent:
         self._cancelled: set[str] = set()
         self._asked: dict[str, dict[str, str]] = {}
         self._children: dict[int, subprocess.Popen[bytes]] = {}
-        self._nurseries = Nurseries(
+        self._forkservers = Forkservers(
             self._store.state / "agent.log",
             self._listen,
             self._stop_listening,
@@ -107,7 +107,7 @@ class Agent:
                 finally:
                     path.unlink(missing_ok=True)
         # After the lock: whoever submits now need not wait until they have left.
-        self._nurseries.close()
+        self._forkservers.close()
 
     def _close_ready(self) -> None:
         if self._ready >= 0:
@@ -120,12 +120,12 @@ class Agent:
             busy = bool(self._running) or any(job.path.exists() for job in self._store.active())
             if busy:
                 self._quiet_since = time.monotonic()
-            self._nurseries.close_idle()
+            self._forkservers.close_idle()
             left = self._configuration.idle - (time.monotonic() - self._quiet_since)
             if left <= 0:
                 return
             blind = len(self._pidfds) < len(self._supervisors)
-            rest = self._configuration.idle / 2 if len(self._nurseries) else None
+            rest = self._configuration.idle / 2 if len(self._forkservers) else None
             timeout = min(left, _POLL) if blind else (rest if busy else left)
             if self._pass_cancels():
                 timeout = _SOON
@@ -167,7 +167,7 @@ class Agent:
             else:
                 self._cancelled.add(job_id)
                 if running.alive:
-                    tree.kill([running.pid], signal.SIGTERM)
+                    processes.kill([running.pid], signal.SIGTERM)
         return pending
 
     # --- jobs
@@ -228,15 +228,15 @@ class Agent:
                 environ[variable] = ",".join(map(str, devices))
             environ.setdefault("OMP_NUM_THREADS", str(self._threads(job, held.demand)))
             command = msgspec.json.decode((job / "command.json").read_bytes(), type=Command)
-            nursery = self._nurseries.ready_for(command, environ, {variable or "", "OMP_NUM_THREADS"})
-            if nursery is not None:
+            forkserver = self._forkservers.ready_for(command, environ, {variable or "", "OMP_NUM_THREADS"})
+            if forkserver is not None:
                 try:
-                    nursery.start(job / "order.json", job / "log", environ)
+                    forkserver.start(job / "order.json", job / "log", environ)
                 except OSError:
-                    self._nurseries.forget(nursery)
-                    nursery = None
+                    self._forkservers.forget(forkserver)
+                    forkserver = None
             self._running[job.id] = held
-            if nursery is None:
+            if forkserver is None:
                 self._start_alone(job, command, environ)
             else:
                 self._asked[job.id] = environ
@@ -272,21 +272,21 @@ class Agent:
         self._children[process.pid] = process
         self._watch(job, process.pid)
 
-    # --- nurseries
+    # --- forkservers
 
-    def _listen(self, nursery: Nursery) -> None:
+    def _listen(self, forkserver: Forkserver) -> None:
         def read(_: Any) -> None:
-            if not nursery.read():
-                self._nurseries.forget(nursery)
+            if not forkserver.read():
+                self._forkservers.forget(forkserver)
                 self._start_again()
 
-        self._selector.register(nursery.socket, selectors.EVENT_READ, read)
+        self._selector.register(forkserver.socket, selectors.EVENT_READ, read)
 
-    def _stop_listening(self, nursery: Nursery) -> None:
-        self._selector.unregister(nursery.socket)
+    def _stop_listening(self, forkserver: Forkserver) -> None:
+        self._selector.unregister(forkserver.socket)
 
     def _told(self, message: dict[str, Any]) -> None:
-        """A nursery has forked a job's supervisor, or could not, or the supervisor has exited."""
+        """A forkserver has forked a job's supervisor, or could not, or the supervisor has exited."""
         job_id, pid = str(message.get("job_id")), message.get("pid")
         if message.get("status") is not None:
             if job_id in self._supervisors:
@@ -298,10 +298,10 @@ class Agent:
             self._start_again(job_id)
 
     def _start_again(self, *only: str) -> None:
-        """Start by themselves what a nursery that failed was asked for, unless it had forked it."""
+        """Start by themselves what a forkserver that failed was asked for, unless it had forked it."""
         for job_id in [j for j in self._asked if not only or j in only]:
             environ, job = self._asked.pop(job_id), JobDirectory(self._store.jobs / job_id)
-            found = tree.of_job(job_id)
+            found = processes.of_job(job_id)
             try:
                 if found:
                     self._watch(job, min(p.pid for p in found))
@@ -331,7 +331,7 @@ class Agent:
     def _look(self, job_id: str) -> None:
         """See whether the supervisor of a job has ended, and clean up behind it."""
         if job_id not in self._supervisors:
-            return  # it has been seen already: its nursery and the system both tell
+            return  # it has been seen already: its forkserver and the system both tell
         job, pid = JobDirectory(self._store.jobs / job_id), self._supervisors[job_id]
         child = self._children.get(pid)
         if child is not None:
@@ -339,7 +339,7 @@ class Agent:
                 return
             del self._children[pid]
         else:
-            found = tree.process(pid)
+            found = processes.process(pid)
             if found is not None and not found.zombie:
                 return
         descriptor = self._pidfds.pop(job_id, -1)
@@ -362,11 +362,11 @@ class Agent:
         if ended is None:
             self._bury(job, pid)
         else:
-            self._nurseries.learn(tuple(ended.get("imported") or ()))
+            self._forkservers.learn(tuple(ended.get("imported") or ()))
 
     def _bury(self, job: JobDirectory, session: int) -> None:
         """End what a vanished supervisor left, and say so in its place."""
-        tree.sweep(job.id, session)
+        processes.sweep(job.id, session)
         self._end(job, "lost", LOST)
 
     def _end(self, job: JobDirectory, reason: str, message: str) -> None:

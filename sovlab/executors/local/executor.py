@@ -19,23 +19,25 @@ import msgspec
 import psutil
 
 from sovlab import backends
+from sovlab.core.capacity import Capacity
+from sovlab.core.cleaned import Cleaned
 from sovlab.core.event import Cursor, Event, StatusChanged
 from sovlab.core.job import JobRecord, JobState, JobStatus
 from sovlab.core.names import is_job_id
+from sovlab.core.plan import Manifests
 from sovlab.core.spec import JobSpec
 from sovlab.errors import SpecError, UsageError, WaitTimeout
-from sovlab.executors.executor import Capacity, Cleaned, Manifests
 from sovlab.executors.local.agent import Configuration
 from sovlab.executors.local.agent_client import AgentClient, socket_path
+from sovlab.executors.local.forkservers import Command, stamp
 from sovlab.executors.local.logs import LogFile
-from sovlab.executors.local.nurseries import Command, stamp
 from sovlab.executors.local.queue import demand, lacking, too_large
 from sovlab.executors.local.store import JobDirectory, JobStore
 from sovlab.executors.local.watching import Watch
 from sovlab.payload.shipping import runner_zip
-from sovlab.runner import tree
-from sovlab.runner.order import Order
-from sovlab.runner.pack import Pack
+from sovlab.runner.protocol.order import Order
+from sovlab.runner.system import processes
+from sovlab.runner.values.pack import Pack
 
 _LOOK = 1.0
 """Seconds after which a waiting reader looks for itself: a supervisor that vanished changes no file."""
@@ -279,7 +281,7 @@ class LocalExecutor:
         (job / "cancel").touch()
         running = job.running()
         if running is not None and running.alive:
-            tree.kill([running.pid], signal.SIGTERM)
+            processes.kill([running.pid], signal.SIGTERM)
         else:
             self._agent.wake()
 

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from sovlab.core.decoding import progress_of
 from sovlab.core.event import Event, LogChunk, ProgressChanged
-from sovlab.core.exiting import progress_of
 from sovlab.executors.local.store import JobDirectory
-from sovlab.runner.frames import FrameReader
+from sovlab.runner.protocol.frames import FrameReader
 
 _CHUNK = 65536
 

@@ -16,12 +16,12 @@ from typing import Any
 
 import msgspec
 
-from sovlab.core.exiting import ended_status, progress_of
+from sovlab.core.decoding import ended_status, progress_of
 from sovlab.core.job import JobRecord, JobState, JobStatus, Progress, Reason
 from sovlab.core.names import is_job_id
 from sovlab.core.spec import JobSpec
 from sovlab.errors import JobNotFound
-from sovlab.runner import tree
+from sovlab.runner.system import processes
 
 LOST = "It ended without a word: its processes were killed, or the machine was restarted. Submit it again."
 
@@ -47,7 +47,7 @@ class Running(msgspec.Struct, frozen=True):
     @property
     def alive(self) -> bool:
         """Whether it is that process that has the pid now, and not one that came after it."""
-        return tree.is_running(self.pid, self.start, self.boot)
+        return processes.is_running(self.pid, self.start, self.boot)
 
 
 class JobDirectory:

@@ -19,7 +19,7 @@ from tests.kube.apiserver.errors import (
 from tests.kube.apiserver.faults import Asked, Fault
 from tests.kube.apiserver.patching import APPLY_PATCH
 
-from .outlet import Outlet, Severed, encoded
+from .outlet import LogWriter, Severed, encoded
 from .paths import Target, parse
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Asking(RequestHandler):
         self.cluster = cluster
         self.record: Record | None = None
         self.warnings: list[str] = []
-        self.outlet = Outlet(self, None)
+        self.outlet = LogWriter(self, None)
 
     def set_default_headers(self) -> None:
         self.clear_header("Server")
@@ -95,7 +95,7 @@ class Asking(RequestHandler):
             name,
         )
         fault = self.cluster.faults.take(asked)
-        self.outlet = Outlet(self, fault)
+        self.outlet = LogWriter(self, fault)
         if fault is not None:
             await self._strike(fault)
         if error is not None:

@@ -21,7 +21,7 @@ class Severed(Exception):
     """The connection was closed on purpose, or by the client: nothing more is to be sent."""
 
 
-class Outlet:
+class LogWriter:
     """Sends the answer to one request.
 
     Args:
@@ -159,4 +159,4 @@ def encoded(body: Any) -> bytes:
     return msgspec.json.encode(body) + b"\n"
 
 
-__all__ = ["Outlet", "Severed", "encoded"]
+__all__ = ["LogWriter", "Severed", "encoded"]

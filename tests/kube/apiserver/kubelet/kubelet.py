@@ -15,7 +15,7 @@ from tests.kube.apiserver.registry import Registry
 from tests.kube.apiserver.store import Change, Key, Object
 
 from .containers import Site
-from .pods import Place, PodWorker
+from .pods import PodSurroundings, PodWorker
 from .volumes import Volumes
 
 
@@ -102,7 +102,7 @@ class Kubelets(Controller):
     def _begin(self, pod: Object, node: str) -> PodWorker:
         key = (pod["metadata"]["namespace"], pod["metadata"]["name"])
         site = Site(**{**vars(self._site), "node": node})
-        place = Place(
+        place = PodSurroundings(
             site, self._volumes, self._registry.store, self._root, self.start_delay, host_address(node)
         )
 

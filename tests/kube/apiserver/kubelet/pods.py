@@ -22,7 +22,7 @@ _FIRST_RETRY, _LAST_RETRY = 0.5, 122.0
 
 
 @dataclass
-class Place:
+class PodSurroundings:
     """Where and how pods of a node run."""
 
     site: Site
@@ -52,7 +52,7 @@ class PodWorker(PodState):
         poke: has it synced again, from any thread.
     """
 
-    def __init__(self, pod: Object, place: Place, say: Say, poke: Callable[[], None]) -> None:
+    def __init__(self, pod: Object, place: PodSurroundings, say: Say, poke: Callable[[], None]) -> None:
         super().__init__(pod, place.root / pod["metadata"]["uid"], place.host_ip)
         self._place = place
         self._say = say

@@ -1,0 +1,221 @@
+"""The card of a job: one MIME bundle, pure, from what is known now.
+
+``application/vnd.sovlab.job.v1+json`` is for programs and richer renderers, by the schema beside this
+module (``card.schema.json``); ``text/html`` is what notebooks show, also saved and untrusted ones;
+``text/plain`` is for terminals. What the job displayed is in the HTML only, so that a picture is saved
+once; the data says how many outputs there are.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sovlab.card import words as words
+from sovlab.card.html import Said, render_html
+from sovlab.card.outputs import printable
+from sovlab.card.terminal import Line, TerminalTail
+from sovlab.core.job import JobRecord, JobState, Progress
+from sovlab.core.units import format_duration
+
+MIME = "application/vnd.sovlab.job.v1+json"
+"""The type of the card's data. A change that old readers would misread gets another number."""
+
+_TRACEBACK_HEAD, _TRACEBACK_TAIL = 20, 60
+_OURS = re.compile(r'  File "(?:sovlab/runner/[^"]*|[^"]*\.pyz/[^"]*|<frozen runpy>)", line \d+ in ')
+"""Frames of the runner in what faulthandler prints after a crash."""
+
+
+def render(
+    record: JobRecord,
+    tail: bytes | TerminalTail,
+    history: Sequence[Progress],
+    now: float,
+    *,
+    outputs: Sequence[Mapping[str, Any]] = (),
+    notes: Sequence[str] = (),
+) -> dict[str, Any]:
+    """The card as a MIME bundle.
+
+    Args:
+        record: the job as it stands.
+        tail: the end of its log, frames removed.
+        history: reports of progress, the last ones, in order; for the time left.
+        now: seconds since the epoch; the clock of a running job stops here.
+        outputs: what it displayed, as MIME bundles ``{"data": …, "metadata": …}``.
+        notes: sentences for the user, e.g. about a name that was withheld.
+    """
+    if isinstance(tail, bytes):
+        printed, tail = tail, TerminalTail()
+        tail.feed(printed)
+    status, running = record.status, record.status.state is JobState.RUNNING
+    traceback = _lines_of(status.error)
+    facts = words.facts(record) if status.state.ended else []
+    lines = _without(tail.kept(), traceback, (status.error or {}).get("rank"))
+    if status.signal:
+        lines = [line for line in lines if not _OURS.match(line.text)]
+    left = words.time_left(history, now) if running else None
+    quiet = words.silence(history, now) if running else None
+    said = Said(
+        headline=words.headline(status, now),
+        # The table has it, with more.
+        place="" if facts and facts[0].label == "Hardware" else words.place(record),
+        message=words.sentence(status),
+        progress=status.progress or (history[-1] if history else None),
+        left=_left(left, quiet),
+        facts=facts,
+        lines=lines[-tail.shown :],
+        total=tail.total,
+        traceback=_shortened(traceback),
+        notes=notes,
+        seen=words.seen(status, now),
+    )
+    return {
+        MIME: _data(record, said, now, left, len(outputs)),
+        "text/html": render_html(record, said, outputs),
+        "text/plain": _plain(record, said),
+    }
+
+
+def _left(left: float | None, quiet: float | None) -> str:
+    if left is not None:
+        return words.time_left_words(left)
+    return f"no report for {format_duration(quiet)}" if quiet is not None else ""
+
+
+def _lines_of(error: Mapping[str, Any] | None) -> list[str]:
+    text = str((error or {}).get("traceback") or "")
+    return [printable(line) for line in text.rstrip("\n").split("\n")] if text.strip() else []
+
+
+def _shortened(traceback: Sequence[str]) -> list[str]:
+    left_out = len(traceback) - _TRACEBACK_HEAD - _TRACEBACK_TAIL
+    if left_out <= 1:
+        return list(traceback)
+    return [*traceback[:_TRACEBACK_HEAD], f"… {left_out} lines …", *traceback[-_TRACEBACK_TAIL:]]
+
+
+def _without(lines: list[Line], traceback: Sequence[str], rank: int | None) -> list[Line]:
+    """The log without the traceback that the rank printed at its end: the card shows it by itself."""
+    end = [line for line in traceback if line.strip()]
+    printed = [i for i, line in enumerate(lines) if line.text.strip() and line.rank in (rank, None)]
+    count = min(len(end), len(printed))
+    if not count:
+        return lines
+    printed, end = printed[-count:], end[-count:]
+    # A line of the log may have been cut at the terminal's width, and the log itself at its height.
+    texts = [lines[i].text.rstrip("…") for i in printed]
+    same = [bool(text) and full.rstrip().startswith(text) for text, full in zip(texts, end, strict=True)]
+    start, first = printed[0], lines[printed[0]]
+    kept = lines[:start]
+    if not same[0] and first.text.endswith(end[0]):
+        same[0] = True  # behind something that did not end its line
+        kept.append(first.without(len(end[0])))
+    if not all(same):
+        return lines
+    kept += [line for line in lines[start + 1 :] if line.rank not in (rank, None)]
+    while kept and not kept[-1].text.strip():
+        kept.pop()
+    return kept
+
+
+def _plain(record: JobRecord, said: Said) -> str:
+    first = f"{record.name}: {said.headline}" + (f" · {said.place}" if said.place else "")
+    parts = [first]
+    if said.progress is not None and not record.status.state.ended:
+        parts.append(words.progress_words(said.progress) + (f" · {said.left}" if said.left else ""))
+    if said.message:
+        parts.append(said.message)
+    parts += [line.text if line.rank is None else f"[{line.rank}] {line.text}" for line in said.lines]
+    parts += said.traceback
+    parts += [f"{f.label}: {f.text}" + (f" {f.hint}" if f.hint else "") for f in said.facts]
+    parts += said.notes
+    parts += [f"{what}: {code}" for what, code in words.commands(record)]
+    if said.seen:
+        parts.append(f"{said.seen} · {': '.join(words.look_again(record))}")
+    return "\n".join(printable(part) for part in parts)
+
+
+def _data(record: JobRecord, said: Said, now: float, left: float | None, outputs: int) -> dict[str, Any]:
+    status, spec = record.status, record.spec
+    error = status.error or {}
+    return {
+        "version": 1,
+        "id": record.id,
+        "name": printable(record.name),
+        "target": record.target,
+        "kind": str(spec.kind) if spec else None,
+        "origin": printable(spec.origin) if spec else "",
+        "state": str(status.state),
+        "reason": str(status.reason),
+        "headline": printable(said.headline),
+        "message": printable(status.message),
+        "backend": spec.backend if spec else None,
+        "backend_why": spec.backend_why if spec else "",
+        "nodes": spec.nodes if spec else None,
+        "procs": spec.procs if spec else None,
+        "gpus": spec.resources.gpus if spec else None,
+        "updated": now,
+        "submitted": status.submitted,
+        "started": status.started,
+        "ended": status.ended,
+        "ahead": status.ahead,
+        "progress": _progress(said.progress, left),
+        "log": {
+            "lines": [{"rank": line.rank, "text": printable(line.text)} for line in said.lines],
+            "total": said.total,
+        },
+        "error": {
+            "type": printable(str(error.get("type") or "")),
+            "message": printable(str(error.get("message") or "")),
+            "traceback": "\n".join(said.traceback),
+            "rank": error.get("rank"),
+        }
+        if error
+        else None,
+        "returned": [
+            {
+                "name": n.name,
+                "type": printable(n.type),
+                "size": n.size,
+                "detail": printable(n.detail),
+                "error": printable(n.error),
+            }
+            for n in status.returned
+        ],
+        "unreturned": list(status.unreturned),
+        "outputs": outputs,
+        "notes": [printable(note) for note in said.notes],
+        "exit_code": status.exit_code,
+        "signal": status.signal,
+        "max_rss": status.max_rss,
+        "cpu_seconds": status.cpu_seconds,
+        "python": status.python,
+        "host": status.host,
+    }
+
+
+def _progress(progress: Progress | None, left: float | None) -> dict[str, Any] | None:
+    if progress is None:
+        return None
+    # JSON has no NaN, and a diverged loss is worth telling.
+    metrics = {
+        printable(name): value
+        if isinstance(value, (int, float)) and math.isfinite(value)
+        else printable(str(value))
+        for name, value in progress.metrics.items()
+    }
+    return {
+        "step": _finite(progress.step),
+        "total": _finite(progress.total),
+        "fraction": _finite(progress.fraction),
+        "metrics": metrics,
+        "time": progress.time,
+        "seconds_left": left,
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None

@@ -1,0 +1,71 @@
+"""What a job displayed (MIME bundles), as HTML that may stand on a card."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from sovlab.card.sanitizing import sanitize
+
+_MAX_TEXT = 100_000
+_PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml")
+_TEXTS = ("text/latex", "text/markdown", "text/plain")
+_SCRIPTS = ("application/javascript", "text/javascript")
+
+_CONTROLS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def render_output(bundle: Mapping[str, Any], pre: str) -> tuple[str, bool]:
+    """The richest form of ``bundle`` that needs no script, and whether a richer one was left out.
+
+    Args:
+        bundle: ``{"data": {MIME type: text or base64}, "metadata": {}}``.
+        pre: the style of preformatted text.
+    """
+    data, metadata = bundle.get("data") or {}, bundle.get("metadata") or {}
+    scripted = any(mime in data for mime in _SCRIPTS)
+    if "text/html" in data:
+        html, has_script = sanitize(_joined(data["text/html"]))
+        if not has_script:
+            return printable(html), False
+        scripted = True
+    for mime in _PICTURES:
+        if mime in data:
+            return _picture(mime, _joined(data[mime]), metadata.get(mime) or {}), scripted
+    for mime in _TEXTS:
+        if mime in data:
+            text = _joined(data[mime])
+            more = f"\n… {len(text) - _MAX_TEXT:,} more characters" if len(text) > _MAX_TEXT else ""
+            shown = escaped(text[:_MAX_TEXT] + more)
+            # JupyterLab typesets formulas in HTML, but not inside <pre>.
+            return (
+                f"<div>{shown}</div>" if mime == "text/latex" else f'<pre style="{pre}">{shown}</pre>'
+            ), scripted
+    return "", scripted
+
+
+def escaped(text: str) -> str:
+    """Text as HTML."""
+    return escape(printable(text))
+
+
+def printable(text: str) -> str:
+    """Text without control characters and halves of surrogate pairs, so that it can be shown and saved."""
+    return _CONTROLS.sub("", text).encode("utf-8", "replace").decode()
+
+
+def _picture(mime: str, text: str, size: Mapping[str, Any]) -> str:
+    if mime == "image/svg+xml":  # as a picture, a drawing cannot run its scripts
+        text = base64.b64encode(text.encode("utf-8", "replace")).decode()
+    code = re.sub(r"[^A-Za-z0-9+/=]", "", text)
+    sides = [(side, size[side]) for side in ("width", "height") if isinstance(size.get(side), (int, float))]
+    given = "".join(f' {side}="{value:.0f}"' for side, value in sides)
+    source = f"data:{mime};base64,{code}"
+    return f'<img alt="Displayed by the job" src="{source}"{given} style="display:block;max-width:100%">'
+
+
+def _joined(content: Any) -> str:
+    return "".join(map(str, content)) if isinstance(content, (list, tuple)) else str(content)

@@ -1,0 +1,295 @@
+"""`Job`: the live handle of a job, from any process, by its durable id."""
+
+from __future__ import annotations
+
+import codecs
+import collections
+import re
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from sovlab.core.event import Cursor, Event, LogChunk
+from sovlab.core.job import JobRecord, JobState, JobStatus, Reason
+from sovlab.core.spec import PayloadKind
+from sovlab.core.units import format_clock
+from sovlab.errors import (
+    JobCancelled,
+    JobError,
+    JobKilled,
+    JobOutOfMemory,
+    JobTimeout,
+    PendingResultError,
+    ResultError,
+    UserCodeError,
+    remote_cause,
+)
+
+if TYPE_CHECKING:
+    from sovlab.executors.executor import Executor
+    from sovlab.payload.results import Results
+
+_FAILURES = {
+    Reason.TIMEOUT: JobTimeout,
+    Reason.CANCELLED: JobCancelled,
+    Reason.KILLED: JobKilled,
+    Reason.LOST: JobKilled,
+    Reason.OUT_OF_MEMORY: JobOutOfMemory,
+}
+
+
+class Job:
+    """A job that was submitted, in the words of `concurrent.futures`.
+
+    Nothing is kept here but the id: each question is asked anew, so any process can hold a `Job`, and
+    holding one keeps nothing alive. Get one from `sovlab.submit`, or again with `sovlab.job`.
+
+    Args:
+        job_id: the durable id.
+        executor: where it runs.
+        rerun: submits the same request again.
+    """
+
+    def __init__(
+        self, job_id: str, executor: Executor, rerun: Callable[[JobRecord, bool | None], Job]
+    ) -> None:
+        self.id = job_id
+        self._executor = executor
+        self._rerun = rerun
+        self._opened: Results | None = None
+
+    @property
+    def record(self) -> JobRecord:
+        """All that is known of it now."""
+        return self._executor.record(self.id)
+
+    @property
+    def name(self) -> str:
+        """What people call it; not unique."""
+        return self.record.name
+
+    @property
+    def target(self) -> str:
+        """The target it was submitted to."""
+        return self._executor.target
+
+    @property
+    def status(self) -> JobStatus:
+        """State, reason, one plain sentence, and what is known beside."""
+        return self.record.status
+
+    @property
+    def state(self) -> JobState:
+        """Where it stands."""
+        return self.status.state
+
+    def done(self) -> bool:
+        """Whether it has ended, however."""
+        return self.state.ended
+
+    def wait(self, timeout: float | None = None) -> JobStatus:
+        """Block until it has ended.
+
+        Args:
+            timeout: seconds to wait at most; None waits as long as it takes.
+
+        Raises:
+            WaitTimeout: it has not ended by then; it goes on.
+        """
+        return self._executor.wait(self.id, timeout).status
+
+    def result(self, name: str | None = None, timeout: float | None = None) -> Any:
+        """What it returned, waiting for its end.
+
+        Args:
+            name: one name of ``--out``; None gives a function's return value, or for a cell a dict of
+                all names.
+            timeout: seconds to wait at most.
+
+        Raises:
+            Exception: the user's own, with the job's traceback as its ``__cause__``.
+            JobError: it was cancelled, killed, or ran out of time or memory.
+            ResultError: there is no such name, or its value cannot be loaded here.
+            WaitTimeout: it has not ended in time.
+        """
+        self.wait(timeout)
+        failure = self.exception()
+        if failure is not None:
+            raise failure
+        record = self.record
+        if name is None and record.spec is not None and record.spec.kind is not PayloadKind.CALL:
+            return self.results()
+        return self._results(record).value(name or "return")
+
+    def results(self) -> dict[str, Any]:
+        """The values of all names of ``--out`` that can be loaded here; waits for the job's end."""
+        self.wait()
+        failure = self.exception()
+        if failure is not None:
+            raise failure
+        return self._results(self.record).values()
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Why it failed, as an exception to raise; None if it succeeded. Waits for its end."""
+        status = self.wait(timeout)
+        if status.state is JobState.SUCCEEDED:
+            return None
+        message = f"Job {self.name} {status.state}: {status.message or status.reason}"
+        error = status.error or {}
+        if status.reason is Reason.USER_ERROR:
+            return self._user_exception(message, str(error.get("traceback", "")))
+        return _FAILURES.get(status.reason, JobError)(message, job_id=self.id)
+
+    @property
+    def outputs(self) -> list[dict[str, Any]]:
+        """What its cell displayed, as MIME bundles ``{"data": …, "metadata": …}``; empty before its end."""
+        path = self._executor.results(self.id)
+        return self._open(path).outputs if path is not None else []
+
+    def logs(self, *, follow: bool = False, rank: int | None = None) -> str:
+        """The log as text, decoded from UTF-8; with ``follow``, once the job has ended.
+
+        Args:
+            follow: wait until the job has ended.
+            rank: only what this rank printed; None is all, each line of several ranks marked ``[rank]``.
+        """
+        return "".join(self.stream(follow=follow, rank=rank))
+
+    def stream(
+        self, *, follow: bool = True, rank: int | None = None, tail: int | None = None
+    ) -> Iterator[str]:
+        r"""The log as text, piece by piece as it comes (``\r`` kept).
+
+        Args:
+            follow: go on until the job has ended.
+            rank: only what this rank printed; None is all, each line of several ranks marked ``[rank]``.
+            tail: of what is there already, only the last so many lines.
+        """
+        offset: Cursor = 0
+        text = LogText(mark=rank is None)
+        if tail is not None:
+            kept: collections.deque[str] = collections.deque(maxlen=tail)
+            line = ""
+            for event in self.events(follow=False):
+                if isinstance(event, LogChunk):
+                    offset = event.offset
+                    if rank is None or event.rank == rank:
+                        *lines, line = (line + text.feed(event)).split("\n")
+                        kept.extend(lines)
+            if line:
+                kept.append(line)
+            yield "\n".join(kept) + ("" if line or not kept else "\n")
+            if not follow:
+                return
+        for event in self.events(follow=follow, offset=offset):
+            if isinstance(event, LogChunk) and (rank is None or event.rank == rank):
+                yield text.feed(event)
+
+    def events(
+        self, *, follow: bool = True, offset: Cursor = 0, stop: threading.Event | None = None
+    ) -> Iterator[Event]:
+        """Its log, progress and states; with ``follow`` until it has ended.
+
+        Args:
+            follow: wait for more until it has ended.
+            offset: of an earlier event, to go on after it; 0 is the start.
+            stop: set it to end the waiting.
+        """
+        return self._executor.events(self.id, follow=follow, offset=offset, stop=stop)
+
+    def cancel(self) -> None:
+        """Ask it to end: SIGTERM, its grace time for the checkpoint hook, SIGKILL. Returns at once."""
+        self._executor.cancel(self.id)
+
+    def rerun(self, resume: bool | None = None) -> Job:
+        """Submit the same request again, as a new job with the same payload.
+
+        Args:
+            resume: whether the new job finds what this one saved in `sovlab.checkpoint.directory`; None is
+                yes if this one was cancelled, lost, killed or out of time, and no if it came to its own end.
+        """
+        return self._rerun(self.record, resume)
+
+    def delete(self) -> None:
+        """Forget it and all that it left; it must have ended."""
+        self._executor.delete(self.id)
+
+    def _results(self, record: JobRecord) -> Results:
+        path = self._executor.results(self.id)
+        if path is None:
+            raise ResultError(f"Job {record.name} left no results.", "Name what it should return with --out.")
+        return self._open(path)
+
+    def _open(self, path: Any) -> Results:
+        if self._opened is None:
+            from sovlab.payload.results import Results
+
+            self._opened = Results(path, main=vars(sys.modules["__main__"]))
+        return self._opened
+
+    def _user_exception(self, message: str, traceback: str) -> BaseException:
+        path = self._executor.results(self.id)
+        found = self._open(path).exception() if path is not None else None
+        if found is None:
+            return UserCodeError(message, job_id=self.id, traceback_text=traceback)
+        found.__cause__ = remote_cause(traceback)
+        lines = traceback.splitlines()
+        if lines:
+            # IPython asks the exception itself how to be shown: as it was in the job, not as raised here.
+            found._render_traceback_ = lambda: lines  # type: ignore[attr-defined]
+        return found
+
+    def __repr__(self) -> str:
+        record = self.record
+        return f"<Job {self.id}: {record.status.state}>"
+
+
+class LogText:
+    """Decodes chunks of a log to text, and marks the lines of several ranks.
+
+    Args:
+        mark: put ``[rank]`` before each line of a job with ranks.
+    """
+
+    def __init__(self, *, mark: bool) -> None:
+        self._mark = mark
+        self._decoders: dict[int | None, codecs.IncrementalDecoder] = {}
+        self._last: int | None = None
+        self._line_start = True
+
+    def feed(self, chunk: LogChunk) -> str:
+        """The text of ``chunk``, after those fed before."""
+        if chunk.rank not in self._decoders:
+            self._decoders[chunk.rank] = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        text = self._decoders[chunk.rank].decode(chunk.data)
+        if not self._mark or chunk.rank is None or not text:
+            return text
+        before = "" if self._line_start or chunk.rank == self._last else "\n"
+        first = f"[{chunk.rank}] " if self._line_start or before else ""
+        self._last, self._line_start = chunk.rank, text[-1] in "\r\n"
+        body = re.sub(r"(\r\n|\r|\n)(?=.)", lambda m: f"{m[1]}[{chunk.rank}] ", text, flags=re.DOTALL)
+        return before + first + body
+
+
+def pending(job: Job, name: str) -> PendingResultError:
+    """The error for touching ``name`` before its value is there: where it comes from, and how to get it."""
+    record = job.record
+    state = record.status.state
+    if state is JobState.SUCCEEDED:
+        return PendingResultError(
+            f"{name!r} has come back from job {record.name}, but this cell began before.",
+            "Run the cell again, or call " + f"sovlab.job({record.id!r}).result({name!r}).",
+        )
+    if state.ended:
+        return PendingResultError(
+            f"{name!r} was not made: job {record.name} {state}.",
+            record.status.message or f"See %sovlogs {record.id}.",
+        )
+    elapsed = record.status.elapsed(time.time()) or 0.0
+    since = f" for {format_clock(elapsed)}" if state is JobState.RUNNING and elapsed >= 1 else ""
+    return PendingResultError(
+        f"{name!r} comes from job {record.name}, which has not ended yet ({state}{since}).",
+        f"Wait for it with %sovwait {record.id}.",
+    )

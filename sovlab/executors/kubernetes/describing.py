@@ -1,0 +1,40 @@
+"""The objects of a job as they may be shown: as they would be made, or as the cluster has them."""
+
+from __future__ import annotations
+
+from sovlab.core.plan import Manifests
+from sovlab.executors.kubernetes.objects import Object, WorkloadKind
+from sovlab.executors.kubernetes.submitting import Submission
+from sovlab.kube.objects.redacting import shown
+from sovlab.kube.transport.api import Api
+from sovlab.kube.transport.errors import Forbidden, NotFound
+
+_LATER = "given by the API server"
+
+
+def planned(submission: Submission, *, check: bool) -> Manifests:
+    """What a submit would make; with ``check`` the server has accepted it. Raises `ApiError`."""
+    notes = submission.check() if check else []
+    return Manifests(objects=[shown(obj) for obj in submission.manifests(uid=_LATER)], notes=notes)
+
+
+def existing(api: Api, namespace: str, kind: WorkloadKind, workload: Object) -> Manifests:
+    """What there is of a job: its workload, its Secrets, and its Service if it has one.
+
+    Args:
+        api: of the cluster.
+        namespace: of the job.
+        kind: of its workload.
+        workload: as the cluster has it.
+    """
+    job_id = workload["metadata"]["name"]
+    found, notes = [{"kind": kind.name, **workload}], []
+    for plural, name in (("secrets", f"{job_id}-payload"), ("secrets", job_id), ("services", job_id)):
+        try:
+            found.append(api.get(f"/api/v1/namespaces/{namespace}/{plural}/{name}"))
+        except NotFound:
+            continue
+        except Forbidden:
+            note = f"Its {plural} are not shown: it takes the right to get {plural} in namespace {namespace}."
+            notes += [note] if note not in notes else []
+    return Manifests(objects=[shown(obj) for obj in found], notes=notes)

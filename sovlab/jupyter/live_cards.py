@@ -1,0 +1,118 @@
+"""Live cards: one display per job, kept up to date from threads until the job has ended."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from sovlab.card.bundle import render
+from sovlab.card.terminal import TerminalTail
+from sovlab.client.job import Job
+from sovlab.core.event import LogChunk, ProgressChanged, StatusChanged
+from sovlab.core.job import JobRecord, Progress
+from sovlab.errors import SovlabError
+
+_REPAINT = 0.2
+"""Seconds between two paintings of a card: more would be traffic that nobody can read."""
+_TICK = 1.0
+"""Seconds after which a running card is painted although nothing happened: its clock goes on."""
+
+
+class LiveCard:
+    """One job's card in one cell's output.
+
+    Args:
+        job: whose card it is.
+        notes: sentences for the user, from the submit.
+    """
+
+    def __init__(self, job: Job, notes: Sequence[str] = ()) -> None:
+        self.job = job
+        self.final = threading.Event()
+        """Set once the card shows the job's end, and nothing more will change on it."""
+        self._followed = threading.Event()
+        self._notes = tuple(notes)
+        self._tail = TerminalTail()
+        self._history: list[Progress] = []
+        self._record: JobRecord = job.record
+        self._outputs: list[dict[str, Any]] = []
+        self._dirty = threading.Event()
+        self._lock = threading.Lock()
+        self._handle: Any = None
+
+    def show(self) -> None:
+        """Display the card here, and keep it up to date from now on."""
+        from IPython.display import display
+
+        self._handle = display(self._bundle(), raw=True, display_id=True)
+        threading.Thread(target=self._follow, name=f"sovlab-follow-{self.job.id}", daemon=True).start()
+        threading.Thread(target=self._paint, name=f"sovlab-paint-{self.job.id}", daemon=True).start()
+
+    def _follow(self) -> None:
+        try:
+            for event in self.job.events(follow=True):
+                with self._lock:
+                    if isinstance(event, LogChunk):
+                        self._tail.feed(event.data, event.rank)
+                    elif isinstance(event, ProgressChanged):
+                        self._history = [*self._history[-199:], event.progress]
+                    elif isinstance(event, StatusChanged):
+                        self._record = self.job.record
+                self._dirty.set()
+            if self._record.status.state.ended:
+                self._outputs = self.job.outputs
+        except SovlabError as error:
+            # The job goes on; only this card stops, and says how to look again.
+            self._notes = (*self._notes, f"This card no longer follows the job: {error}")
+        finally:
+            self._followed.set()
+            self._dirty.set()
+
+    def _paint(self) -> None:
+        try:
+            while not self._followed.is_set():
+                self._dirty.wait(_TICK)
+                self._dirty.clear()
+                self._update()
+                self._followed.wait(_REPAINT)
+            self._update()
+        finally:
+            self.final.set()
+
+    def _update(self) -> None:
+        self._handle.update(self._bundle(), raw=True)
+
+    def _bundle(self) -> dict[str, Any]:
+        with self._lock:
+            return render(
+                self._record, self._tail, self._history, time.time(), outputs=self._outputs, notes=self._notes
+            )
+
+
+class LiveCards:
+    """The live cards of a kernel, so that waiting for a job does not show it twice."""
+
+    def __init__(self) -> None:
+        self._cards: dict[str, LiveCard] = {}
+
+    def show(self, job: Job, notes: Sequence[str] = ()) -> LiveCard:
+        """Show ``job`` here, with a card of its own."""
+        card = LiveCard(job, notes)
+        card.show()
+        self._cards[job.id] = card
+        return card
+
+    def live(self, job: Job) -> LiveCard | None:
+        """The card that follows ``job`` now, if there is one."""
+        card = self._cards.get(job.id)
+        return card if card is not None and not card.final.is_set() else None
+
+
+_BOARDS: dict[int, LiveCards] = {}
+
+
+def live_cards_of(shell: Any) -> LiveCards:
+    """The board of an IPython shell."""
+    return _BOARDS.setdefault(id(shell), LiveCards())

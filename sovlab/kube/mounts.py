@@ -1,0 +1,8 @@
+"""Where a container finds what is mounted into it."""
+
+from __future__ import annotations
+
+GIVEN, WORK, STORE, TERMINATION = "/sovlab/in", "/sovlab/work", "/sovlab/store", "/dev/termination-log"
+"""Where a container finds what it was sent, may write, finds the store, and leaves its last words."""
+SHM = "/dev/shm"  # noqa: S108 - shared memory of the pod alone, as large as its memory
+"""Where ranks and data loaders share tensors."""

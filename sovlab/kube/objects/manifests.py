@@ -1,0 +1,217 @@
+"""Manifests: from a request and a profile to the objects that a cluster is asked for. Pure.
+
+One pod is a Job; several are an Indexed Job with a headless Service, a JobSet, or a TrainJob. The workload
+comes first and suspended; what it needs (a Secret with what was sent, the Service) is owned by it, so that
+deleting the workload deletes all. It is let go when everything is there.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+from sovlab.core.backend import Backend
+from sovlab.core.spec import JobSpec
+from sovlab.kube import labels
+from sovlab.kube.mounts import GIVEN, STORE
+from sovlab.kube.objects import podspec, trainjob
+from sovlab.kube.objects.profile import ClusterProfile
+
+Manifest = dict[str, Any]
+
+API_VERSIONS = {
+    "Job": "batch/v1",
+    "JobSet": "jobset.x-k8s.io/v1alpha2",
+    "TrainJob": "trainer.kubeflow.org/v1alpha1",
+}
+_KINDS = {"job": "Job", "jobset": "JobSet", "trainjob": "TrainJob"}
+_REPLICATED = "n"
+"""Of a JobSet: short, for the names of its pods."""
+SECRET_LIMIT = 1 << 20
+"""Bytes that a Secret may hold."""
+
+
+def workload(
+    job_id: str, spec: JobSpec, backend: Backend, profile: ClusterProfile, annotations: Mapping[str, str]
+) -> Manifest:
+    """The Job, JobSet or TrainJob of a request, suspended.
+
+    Args:
+        job_id: its name.
+        spec: the request.
+        backend: what hardware it runs on.
+        profile: where.
+        annotations: of the workload, see `sovlab.kube.labels`.
+
+    Raises:
+        SpecError: what the target asks for cannot be had with its kind of workload.
+    """
+    made = kind(spec, profile)
+    job = _job(job_id, spec, backend, profile)
+    marked = {**_labels(job_id), **_queue(profile)}
+    meta = {
+        "name": job_id,
+        "namespace": profile.namespace,
+        "labels": marked,
+        "annotations": dict(annotations),
+    }
+    head = {"apiVersion": API_VERSIONS[made], "kind": made, "metadata": meta}
+    if made == "Job":
+        return {**head, "spec": {"suspend": True, **job}}
+    if made == "TrainJob":
+        pod = job["template"]["spec"]
+        return {**head, "spec": {"suspend": True, **trainjob.spec(spec, profile, pod, _labels(job_id))}}
+    template = {"metadata": {"labels": _labels(job_id)}, "spec": job}
+    ttl = job.pop("ttlSecondsAfterFinished")
+    job.pop("podFailurePolicy")
+    return {
+        **head,
+        "spec": {
+            "suspend": True,
+            "ttlSecondsAfterFinished": ttl,
+            "network": {"enableDNSHostnames": True, "publishNotReadyAddresses": True, "subdomain": job_id},
+            # A rank that is replaced cannot join the others: all begin anew, from their checkpoint.
+            "failurePolicy": {"maxRestarts": 0},
+            "replicatedJobs": [{"name": _REPLICATED, "replicas": 1, "template": template}],
+        },
+    }
+
+
+def kind(spec: JobSpec, profile: ClusterProfile) -> str:
+    """What a request becomes: ``Job``, ``JobSet`` or ``TrainJob``."""
+    return _KINDS[profile.workload] if spec.nodes > 1 else "Job"
+
+
+def rendezvous(job_id: str, spec: JobSpec, profile: ClusterProfile) -> str:
+    """``host:port`` at which the ranks of several nodes meet."""
+    between = {"Job": "", "JobSet": f"{_REPLICATED}-0-", "TrainJob": f"{trainjob.STEP}-0-"}[
+        kind(spec, profile)
+    ]
+    return f"{job_id}-{between}0.{job_id}:{labels.port(job_id)}"
+
+
+def secret(
+    job_id: str, profile: ClusterProfile, owner: Manifest, data: Mapping[str, bytes], *, part: str = ""
+) -> Manifest:
+    """The Secret with what a job is sent: runner, order and, if small, the payload."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": _owned(f"{job_id}{part}", job_id, profile, owner),
+        "type": "Opaque",
+        "immutable": True,
+        "data": {name: base64.b64encode(value).decode() for name, value in data.items()},
+    }
+
+
+def service(job_id: str, profile: ClusterProfile, owner: Manifest) -> Manifest:
+    """The headless Service that gives the pods of an Indexed Job their names."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": _owned(job_id, job_id, profile, owner),
+        "spec": {
+            "clusterIP": "None",
+            "publishNotReadyAddresses": True,
+            "selector": {labels.JOB_NAME: job_id},
+            "ports": [{"name": "rendezvous", "port": labels.port(job_id)}],
+        },
+    }
+
+
+def reader(name: str, owner: Manifest, profile: ClusterProfile, backend: str, *, seconds: int) -> Manifest:
+    """A pod that mounts the store for a while, so that the client can read it through commands.
+
+    Args:
+        name: of the pod.
+        owner: the workload whose results are read; its Secret brings the runner.
+        profile: where.
+        backend: whose image it has.
+        seconds: after which it ends by itself.
+    """
+    job_id = str(owner["metadata"]["name"])
+    meta = _owned(name, job_id, profile, owner)
+    del meta["labels"][labels.JOB]  # it is no pod of the job
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": meta,
+        "spec": {
+            "restartPolicy": "Never",
+            "activeDeadlineSeconds": seconds,
+            "terminationGracePeriodSeconds": 1,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "securityContext": podspec.security(profile),
+            **podspec.account(profile),
+            "containers": [
+                {
+                    "name": labels.CONTAINER,
+                    "image": profile.image(backend),
+                    "imagePullPolicy": "IfNotPresent",
+                    "command": [profile.python, f"{GIVEN}/runner.pyz", "idle", str(seconds)],
+                    "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}},
+                    "securityContext": podspec.CONTAINER_SECURITY,
+                    "volumeMounts": [
+                        {"name": "given", "mountPath": GIVEN, "readOnly": True},
+                        {"name": "store", "mountPath": STORE},
+                    ],
+                }
+            ],
+            "volumes": [
+                {"name": "given", "secret": {"secretName": job_id, "defaultMode": 0o444}},
+                podspec.claim(profile),
+            ],
+        },
+    }
+
+
+def _owned(name: str, job_id: str, profile: ClusterProfile, owner: Manifest) -> Manifest:
+    return {
+        "name": name,
+        "namespace": profile.namespace,
+        "labels": _labels(job_id),
+        "ownerReferences": [
+            {
+                "apiVersion": API_VERSIONS[owner["kind"]],
+                "kind": owner["kind"],
+                "name": owner["metadata"]["name"],
+                "uid": owner["metadata"].get("uid", ""),
+                "blockOwnerDeletion": False,
+                "controller": False,
+            }
+        ],
+    }
+
+
+def _labels(job_id: str) -> dict[str, str]:
+    return {labels.MANAGED_BY: labels.MANAGER, "app.kubernetes.io/name": "sovlab-job", labels.JOB: job_id}
+
+
+def _queue(profile: ClusterProfile) -> dict[str, str]:
+    if not profile.queue:
+        return {}
+    return {labels.QUEUE: profile.queue, **({labels.PRIORITY: profile.priority} if profile.priority else {})}
+
+
+def _job(job_id: str, spec: JobSpec, backend: Backend, profile: ClusterProfile) -> Manifest:
+    """The spec of the Job, without ``suspend``."""
+    disrupted = {"onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
+    several = spec.nodes > 1
+    meeting = rendezvous(job_id, spec, profile) if several else ""
+    # The pod of one node is replaced if its node is wanted or lost; one of several cannot join the others.
+    policy = [{"action": "FailJob" if several else "Ignore", **disrupted}]
+    shape: Manifest = {"completions": spec.nodes, "parallelism": spec.nodes}
+    return {
+        **shape,
+        "completionMode": "Indexed" if several else "NonIndexed",
+        "backoffLimit": 0,
+        "podReplacementPolicy": "Failed",
+        "podFailurePolicy": {"rules": policy},
+        "ttlSecondsAfterFinished": int(min(profile.keep, podspec.LONGEST)),
+        "template": {
+            "metadata": {"labels": _labels(job_id)},
+            "spec": podspec.pod(job_id, spec, backend, profile, rendezvous=meeting),
+        },
+    }

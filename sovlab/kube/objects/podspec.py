@@ -1,0 +1,158 @@
+"""The pod of a job: what it runs, what it is given, and what it may use. Pure.
+
+Pods fulfil the *restricted* Pod Security Standard and OpenShift's ``restricted-v2`` as they are.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from sovlab.core.backend import Backend
+from sovlab.core.spec import JobSpec
+from sovlab.kube import labels
+from sovlab.kube.mounts import GIVEN, SHM, STORE, TERMINATION, WORK
+from sovlab.kube.objects.profile import ClusterProfile
+
+Manifest = dict[str, Any]
+
+GRACE = 120
+"""Seconds that a pod gets at least between SIGTERM and SIGKILL; the runner keeps the job's own grace."""
+_MARGIN = 15
+_START = 900
+"""Seconds that a pod's deadline leaves for pulling an image."""
+LONGEST = (1 << 31) - 1
+"""Seconds that Kubernetes takes for a deadline or a time to live at most."""
+CONTAINER_SECURITY: Manifest = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+
+
+def pod(
+    job_id: str, spec: JobSpec, backend: Backend, profile: ClusterProfile, *, rendezvous: str = ""
+) -> Manifest:
+    """The spec of a job's pods.
+
+    Args:
+        job_id: of the job.
+        spec: the request.
+        backend: what hardware it runs on.
+        profile: where.
+        rendezvous: ``host:port`` at which the ranks of several nodes meet; empty for one node.
+    """
+    grace = max(math.ceil(min(spec.grace, LONGEST - _MARGIN)) + _MARGIN, GRACE)
+    found: Manifest = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": grace,
+        "securityContext": security(profile),
+        **account(profile),
+        "containers": [_container(spec, backend, profile, rendezvous)],
+        "volumes": _volumes(job_id, spec, profile),
+    }
+    if spec.timeout is not None:
+        # The runner keeps the time itself and says so; this is for a runner that cannot.
+        deadline = spec.timeout + grace + profile.hold + _START
+        found["activeDeadlineSeconds"] = math.ceil(min(deadline, LONGEST))
+    if spec.nodes > 1:
+        found["subdomain"] = job_id
+    runtime = profile.runtime_class.get(backend.name, backend.runtime_class)
+    if runtime:
+        found["runtimeClassName"] = runtime
+    if profile.priority and not profile.queue:
+        found["priorityClassName"] = profile.priority
+    if profile.node_selector:
+        found["nodeSelector"] = dict(profile.node_selector)
+    tolerations = [dict(t) for t in (*backend.tolerations, *profile.tolerations)]
+    if tolerations:
+        found["tolerations"] = tolerations
+    return found
+
+
+def _container(spec: JobSpec, backend: Backend, profile: ClusterProfile, rendezvous: str) -> Manifest:
+    mounts = [
+        {"name": "given", "mountPath": GIVEN, "readOnly": True},
+        {"name": "work", "mountPath": WORK},
+        {"name": "shm", "mountPath": SHM},
+    ]
+    command = [profile.python, f"{GIVEN}/runner.pyz", "pod", GIVEN, WORK, TERMINATION]
+    if profile.claim:
+        mounts.append({"name": "store", "mountPath": STORE})
+        command.append(STORE)
+    env = [{"name": "SOVLAB_RENDEZVOUS", "value": rendezvous}] if rendezvous else []
+    return {
+        "name": labels.CONTAINER,
+        "image": profile.image(backend.name),
+        "imagePullPolicy": "IfNotPresent",
+        "command": command,
+        **({"env": env} if env else {}),
+        "resources": resources(spec, backend, profile),
+        "securityContext": CONTAINER_SECURITY,
+        "terminationMessagePath": TERMINATION,
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": mounts,
+    }
+
+
+def _volumes(job_id: str, spec: JobSpec, profile: ClusterProfile) -> list[Manifest]:
+    sources = [{"secret": {"name": job_id}}, {"secret": {"name": f"{job_id}-payload", "optional": True}}]
+    memory: Manifest = {"medium": "Memory"}
+    if spec.resources.memory is not None:
+        memory["sizeLimit"] = str(spec.resources.memory)
+    volumes: list[Manifest] = [
+        {"name": "given", "projected": {"defaultMode": 0o444, "sources": sources}},
+        {"name": "work", "emptyDir": {}},
+        {"name": "shm", "emptyDir": memory},
+    ]
+    if profile.claim:
+        volumes.append(claim(profile))
+    return volumes
+
+
+def resources(spec: JobSpec, backend: Backend, profile: ClusterProfile) -> Manifest:
+    """Requests and limits of a container. What the job asks for is both; what it does not, only a request."""
+    asked = spec.resources
+    requests = {
+        "cpu": quantity(asked.cpu if asked.cpu is not None else profile.cpu * spec.procs),
+        "memory": str(asked.memory if asked.memory is not None else profile.memory * spec.procs),
+    }
+    limits = {}
+    if asked.cpu is not None:
+        limits["cpu"] = requests["cpu"]
+    if asked.memory is not None:
+        limits["memory"] = requests["memory"]
+    if asked.gpus:
+        device = profile.resources.get(backend.name, backend.resource)
+        limits[device] = requests[device] = str(asked.gpus)
+        for name, size in backend.beside.items():
+            limits[name] = requests[name] = str(size * asked.gpus)
+    return {"requests": requests, **({"limits": limits} if limits else {})}
+
+
+def quantity(cores: float) -> str:
+    """Cores as Kubernetes writes them: ``2``, ``500m``."""
+    return str(int(cores)) if float(cores).is_integer() else f"{max(round(cores * 1000), 1)}m"
+
+
+def security(profile: ClusterProfile) -> Manifest:
+    """What the restricted level asks of a pod, and what the profile says besides."""
+    found: Manifest = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    if profile.user is not None:
+        found |= {"runAsUser": profile.user, "runAsGroup": 0}
+    if profile.fs_group is not None:
+        found |= {"fsGroup": profile.fs_group, "fsGroupChangePolicy": "OnRootMismatch"}
+    return found
+
+
+def account(profile: ClusterProfile) -> Manifest:
+    """As whom a pod runs in the cluster, and how its image is pulled."""
+    found: Manifest = {}
+    if profile.service_account:
+        found["serviceAccountName"] = profile.service_account
+    if profile.pull_secrets:
+        found["imagePullSecrets"] = [{"name": name} for name in profile.pull_secrets]
+    return found
+
+
+def claim(profile: ClusterProfile) -> Manifest:
+    """The volume that is the target's store."""
+    return {"name": "store", "persistentVolumeClaim": {"claimName": profile.claim}}

@@ -1,0 +1,186 @@
+"""How the pods of a job ended, and which of them explains the end of the job. Pure.
+
+The runner's exit record says most. Where it says only that a signal came, or is missing, what the
+cluster says of the pod explains it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sovlab.core.job import Reason
+from sovlab.kube.reading import explaining
+from sovlab.kube.reading.pods import Object, condition, container, image, index, is_leaving, node, seconds
+from sovlab.runner.protocol import termination
+
+OUTSIDE = ("killed", "lost")
+"""Reasons in exit records that say no more than that the end came from outside."""
+_LOST_PEER = re.compile(
+    r"connection (was |is )?(closed|reset|refused|aborted)|closed by peer|broken pipe|socket timeout"
+    r"|timed out waiting|remote process exited|heartbeat",
+    re.IGNORECASE,
+)
+_PEER_ERRORS = ("DistBackendError", "DistNetworkError", "DistStoreError")
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How one pod ended.
+
+    Attributes:
+        index: which node of the job it was.
+        pod: the object.
+        state: ``terminated`` of its container; empty if the kubelet says nothing of it.
+        record: the runner's exit record, None if it left none.
+        results: the results pack, if it was small.
+        disrupted: whether the cluster took its node away.
+    """
+
+    index: int
+    pod: Object
+    state: Object
+    record: dict[str, Any] | None
+    results: bytes | None
+    disrupted: bool
+
+    @property
+    def reason(self) -> str:
+        """What the runner's record gives as reason; empty if there is none."""
+        return str(self.record.get("reason") or "") if self.record else ""
+
+    @property
+    def is_by_itself(self) -> bool:
+        """Whether its record says more than that the end came from outside."""
+        return self.record is not None and self.reason not in OUTSIDE
+
+
+def ended(pod: Object) -> Ended | None:
+    """How a pod ended; None if it has not."""
+    state = (container(pod).get("state") or {}).get("terminated") or {}
+    phase = (pod.get("status") or {}).get("phase")
+    if not state and phase not in ("Succeeded", "Failed"):
+        return None
+    record, results = termination.decode(str(state.get("message") or ""))
+    before = (container(pod).get("lastState") or {}).get("terminated")
+    if before and record is not None and record.get("reason") in OUTSIDE:
+        # Where containers are started anew, this one only says that the one before it was ended.
+        state = {**state, "reason": before.get("reason"), "exitCode": before.get("exitCode")}
+    return Ended(index(pod), pod, state, record, results, condition(pod, "DisruptionTarget") is not None)
+
+
+def decisive(found: Sequence[Ended]) -> Ended | None:
+    """Of pods that ended, the one whose end explains that of the job: the first node if all went well.
+
+    Of several that failed the one that failed by itself, and of those the first: the others lost it.
+    """
+    bad = [e for e in found if e.reason != "succeeded"]
+    if not bad:
+        return min(found, key=lambda e: e.index, default=None)
+    return min(bad, key=lambda e: (_passive(e), _time_of(e), e.index))
+
+
+def _passive(found: Ended) -> int:
+    """How likely it is that a pod ended because others did; 0 if it did not."""
+    if by_cluster(found) is not None:
+        return 0
+    if not found.is_by_itself:
+        return 4 if is_leaving(found.pod) or found.reason == "killed" else 1
+    if found.reason == "cancelled":
+        return 2
+    return 3 if found.reason == "user_error" and _lost_its_peer(found.record or {}) else 0
+
+
+def _lost_its_peer(record: Mapping[str, Any]) -> bool:
+    """Whether code failed for want of another rank, as far as its exception tells."""
+    error = record.get("error")
+    told = error if isinstance(error, Mapping) else {}
+    return told.get("type") in _PEER_ERRORS or any(
+        _LOST_PEER.search(str(text)) for text in (told.get("message"), record.get("message"))
+    )
+
+
+def _time_of(found: Ended) -> float:
+    told = found.record.get("ended") if found.record else None
+    return float(told or seconds(found.state.get("finishedAt")) or 0.0)
+
+
+def by_cluster(last: Ended, *, several: bool = False) -> tuple[Reason, str] | None:
+    """Why the cluster ended a pod; None if it was not the cluster, or does not say.
+
+    Args:
+        last: the pod.
+        several: whether the job has more than one.
+    """
+    pod, kind = last.pod, str(last.state.get("reason") or "")
+    status = pod.get("status") or {}
+    told, said = str(status.get("reason") or ""), str(status.get("message") or "")
+    if kind == "OOMKilled" and not last.is_by_itself:
+        return Reason.OUT_OF_MEMORY, "It used more memory than it was given: ask for more with --memory."
+    if last.disrupted:
+        return Reason.LOST, taken_away(condition(pod, "DisruptionTarget") or {}, node(pod), several=several)
+    if told == "DeadlineExceeded":
+        return Reason.TIMEOUT, "It ran longer than the cluster allows: its pod reached its deadline."
+    if told == "Evicted":
+        return Reason.KILLED, f"Node {node(pod)} ended it: {explaining.evicted(said)}."
+    if kind in ("StartError", "ContainerCannotRun"):
+        return Reason.RUNNER, explaining.start_error(str(last.state.get("message") or ""), image(pod))
+    if kind == "ContainerStatusUnknown":
+        return Reason.LOST, f"Node {node(pod)} lost its container, perhaps in a restart. Submit it again."
+    if told and not last.state:
+        why = " ".join(said.removeprefix("Pod was rejected: ").split()).rstrip(".") or told
+        return Reason.LOST, f"Node {node(pod)} refused its pod: {why}. Submit it again."
+    return None
+
+
+def without_word(last: Ended | None, failed: Object, *, several: bool) -> tuple[Reason, str]:
+    """Why a job failed whose runner left no word.
+
+    Args:
+        last: the pod that explains it; None if there is no pod any more.
+        failed: the condition by which the Job says that it failed; empty if it does not.
+        several: whether the job has more than one pod.
+    """
+    if last is not None and (found := by_cluster(last, several=several)) is not None:
+        return found
+    if failed.get("reason") == "PodFailurePolicy":
+        return Reason.LOST, taken_away({}, "", several=several)
+    if last is not None and is_leaving(last.pod):
+        return Reason.KILLED, "Its pod was deleted before it had ended. Submit it again."
+    if last is not None and last.state:
+        code = last.state.get("exitCode")
+        if code == 137:
+            cure = "Submit it again, with --memory if it needs much"
+            return Reason.KILLED, f"Its container was killed from outside, and left no word why. {cure}."
+        said = explaining.last_line(str(last.state.get("message") or "")) or "it said nothing"
+        return Reason.RUNNER, f"Its runner did not come to its end (exit status {code}): {said}"
+    if failed.get("reason") == "DeadlineExceeded":
+        return Reason.TIMEOUT, "It ran longer than the cluster allows: its Job reached its deadline."
+    pod = "A pod of it" if several else "Its pod"
+    return (
+        Reason.LOST,
+        f"{pod} is gone without a word: it was deleted, or its node was lost. Submit it again.",
+    )
+
+
+def taken_away(told: Object, where: str, *, several: bool) -> str:
+    """What to say of a pod whose node was taken away.
+
+    Args:
+        told: the condition DisruptionTarget; empty if it is not known.
+        where: the node; empty if it is not known.
+        several: whether the job has more than one pod.
+    """
+    this = f"node {where}" if where else "one of its nodes" if several else "its node"
+    why = {
+        "PreemptionByScheduler": f"a job with a higher priority needed {this}",
+        "EvictionByEvictionAPI": f"{this} was cleared",
+        "DeletionByTaintManager": f"{this} was lost or closed",
+        "DeletionByPodGC": f"{this} was lost",
+        "TerminationByKubelet": explaining.terminated_by_kubelet(str(told.get("message") or ""), this),
+    }.get(str(told.get("reason") or ""), f"the cluster took {this} away")
+    if several:
+        return f"It was ended because {why}. One of several nodes cannot be replaced: submit it again."
+    return f"It was ended because {why}. Submit it again."

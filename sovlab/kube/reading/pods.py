@@ -1,0 +1,90 @@
+"""What a pod says of itself, as plain functions of its object."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sovlab.kube import labels
+
+Object = Mapping[str, Any]
+
+
+def newest(pods: Sequence[Object]) -> list[Object]:
+    """The last pod of each node of a job, in the order of the nodes."""
+    latest: dict[int, Object] = {}
+    # Times are whole seconds: of two pods of one second, the one that has not ended replaced the other.
+    for pod in sorted(pods, key=lambda p: (str(p["metadata"].get("creationTimestamp")), is_active(p))):
+        latest[index(pod)] = pod
+    return [latest[number] for number in sorted(latest)]
+
+
+def index(pod: Object) -> int:
+    """Which node of its job a pod is."""
+    marked = pod["metadata"].get("labels") or {}
+    told = str(
+        marked.get(labels.INDEX) or (pod["metadata"].get("annotations") or {}).get(labels.INDEX) or "0"
+    )
+    return int(told) if told.isdecimal() else 0
+
+
+def is_active(pod: Object) -> bool:
+    """Whether the cluster has not said that the pod has ended."""
+    return (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
+
+
+def is_leaving(pod: Object) -> bool:
+    """Whether somebody has deleted the pod; it may still run for its grace time."""
+    return bool(pod["metadata"].get("deletionTimestamp"))
+
+
+def container_name(pod: Object) -> str:
+    """What the job's container in a pod is called."""
+    told = (pod["metadata"].get("annotations") or {}).get(labels.DEFAULT_CONTAINER)
+    return labels.TRAINER if told == labels.TRAINER else labels.CONTAINER
+
+
+def container(pod: Object) -> Object:
+    """The status of the job's container in a pod; empty if there is none yet."""
+    found, name = (pod.get("status") or {}).get("containerStatuses") or (), container_name(pod)
+    return next((c for c in found if c.get("name") == name), {})
+
+
+def running_since(pod: Object) -> float | None:
+    """When the container of a pod started, if it runs now."""
+    state = (container(pod).get("state") or {}).get("running")
+    return seconds(state.get("startedAt")) if state else None
+
+
+def node(pod: Object) -> str:
+    """The machine that a pod is on; empty if it is on none yet."""
+    return str((pod.get("spec") or {}).get("nodeName") or "")
+
+
+def hosts(pods: Sequence[Object]) -> str:
+    """The machines that pods are on, for people."""
+    found = list(dict.fromkeys(filter(None, map(node, pods))))
+    return ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+
+
+def image(pod: Object) -> str:
+    """The image of a pod's container, as the target names it."""
+    listed: Sequence[Object] = (pod.get("spec") or {}).get("containers") or ({},)
+    return str(listed[0].get("image") or container(pod).get("image") or "of the target")
+
+
+def condition(obj: Object, *kinds: str) -> Object | None:
+    """The first condition of these types that is true."""
+    for found in (obj.get("status") or {}).get("conditions") or ():
+        if found.get("type") in kinds and str(found.get("status")) == "True":
+            return found  # type: ignore[no-any-return]
+    return None
+
+
+def seconds(timestamp: Any) -> float | None:
+    """An RFC 3339 time as seconds since the epoch; None for the epoch itself, which stands for "never"."""
+    try:
+        return datetime.datetime.fromisoformat(timestamp).timestamp() or None
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,72 @@
+"""Why a job waits, asked of the cluster: its events, and its queue where it is in one."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sovlab.kube import labels
+from sovlab.kube.reading import explaining, kueue
+from sovlab.kube.transport.api import Api
+from sovlab.kube.transport.errors import ClusterError
+
+_AGE = 1.5
+"""Seconds for which an answer counts: followers ask at each change of anything."""
+
+Object = Mapping[str, Any]
+
+
+class Reasons:
+    """Asks why jobs of a namespace wait.
+
+    Args:
+        api: of the cluster.
+        namespace: of the jobs.
+    """
+
+    def __init__(self, api: Api, namespace: str) -> None:
+        self._api = api
+        self._namespace = namespace
+        self._lock = threading.Lock()
+        self._known: dict[str, tuple[float, str]] = {}
+
+    def of(self, job: Object, pods: Sequence[Object]) -> str:
+        """Why a job waits; empty if nothing more is known than its objects say."""
+        name = str(job["metadata"]["name"])
+        with self._lock:
+            when, why = self._known.get(name, (0.0, ""))
+        if when and time.monotonic() - when < _AGE:
+            return why
+        try:
+            why = self._ask(job, pods)
+        except ClusterError:
+            why = ""  # events and queues may be hidden from us; the state itself is known
+        with self._lock:
+            if len(self._known) > 1000:
+                self._known.clear()
+            self._known[name] = (time.monotonic(), why)
+        return why
+
+    def _ask(self, job: Object, pods: Sequence[Object]) -> str:
+        queue = (job["metadata"].get("labels") or {}).get(labels.QUEUE)
+        suspended = bool((job.get("spec") or {}).get("suspend"))
+        if suspended and queue:
+            return kueue.why_waiting(self._api, self._namespace, job, queue)
+        if suspended:
+            return ""
+        if not pods:
+            for event in reversed(self._events(str(job["metadata"].get("uid")))):
+                if event.get("reason") == "FailedCreate":
+                    return explaining.not_created(str(event.get("message") or ""))
+            return ""
+        pod = pods[0]
+        if (pod.get("spec") or {}).get("nodeName"):
+            return explaining.mount_problem(self._events(str(pod["metadata"].get("uid"))))
+        return ""
+
+    def _events(self, uid: str) -> list[dict[str, Any]]:
+        path = f"/api/v1/namespaces/{self._namespace}/events"
+        found = self._api.get(path, fieldSelector=f"involvedObject.uid={uid}").get("items") or []
+        return sorted(found, key=lambda e: str(e.get("lastTimestamp") or e.get("eventTime") or ""))

@@ -1,0 +1,178 @@
+"""What a cluster has beside plain Kubernetes: JobSet, Kueue, Trainer, OpenShift, runtime classes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+
+from sovlab.core.finding import Finding, degraded, missing, ok, phrase
+from sovlab.errors import SpecError
+from sovlab.kube.objects import trainjob
+from sovlab.kube.objects.profile import ClusterProfile
+from sovlab.kube.reading import kueue
+from sovlab.kube.survey.rights import JOBSET, JOBSETS, KUEUE, TRAINER, TRAINJOBS, WORKLOADS, Rights
+from sovlab.kube.transport.api import Api
+from sovlab.kube.transport.errors import ApiError, Forbidden, NotFound
+
+OPENSHIFT = "security.openshift.io"
+_USER = 1000
+"""UID that pods are given where nothing else does it, so that an image made for root runs as well."""
+
+
+def groups_of(api: Api) -> Mapping[str, Sequence[str]]:
+    """The API groups of a cluster with their versions; empty where discovery is not open to us."""
+    with contextlib.suppress(Forbidden):
+        found = api.get("/apis").get("groups") or ()
+        return {g["name"]: [v.get("version", "") for v in g.get("versions") or ()] for g in found}
+    return {}
+
+
+def several_nodes(
+    groups: Mapping[str, Sequence[str]], rights: Rights, profile: ClusterProfile
+) -> Iterator[Finding]:
+    """Whether JobSet runs jobs on several nodes."""
+    what, chosen = "several nodes", profile.workload == "jobset"
+    if profile.workload == "trainjob":
+        return  # see `trainer`
+    if "v1alpha2" not in groups.get(JOBSET, ()):
+        if chosen:
+            advice = 'Set workload = "job", or have JobSet installed.'
+            yield missing(what, "the target wants JobSet, which is not installed", advice, named=True)
+        return
+    denied = rights.denied(JOBSETS)
+    if not denied:
+        advice = "" if chosen else 'workload = "jobset" has it run jobs on several nodes.'
+        yield ok(what, "JobSet is installed, and you may use it", advice, sets={"workload": "jobset"})
+        return
+    right = f"It takes the right to {', '.join(denied)} {JOBSETS.title} {rights.where(JOBSETS)}."
+    found = f"JobSet is installed, and you may not {', '.join(denied)} jobsets"
+    if chosen:
+        yield missing(what, found, f'{right} Or set workload = "job".')
+    else:
+        yield ok(what, f"{found}; a plain Job does it", right)
+
+
+def queue(
+    api: Api, groups: Mapping[str, Sequence[str]], rights: Rights, profile: ClusterProfile
+) -> Iterator[Finding]:
+    """Whether Kueue lets jobs go, by which queue, and with which priority."""
+    if KUEUE not in groups:
+        if profile.queue:
+            found = f"the target names queue {profile.queue}, and Kueue is not installed"
+            yield missing("queue", found, "Leave the queue out.", named=True)
+            return
+    elif kueue.VERSION not in groups[KUEUE]:
+        found = f"Kueue speaks {', '.join(groups[KUEUE])}, and sovlab {kueue.VERSION}"
+        yield degraded("queue", found, "Queues work; where a job is in its queue needs Kueue 0.14 or newer.")
+        return
+    try:
+        kueue.check(api, profile.namespace, profile.queue, profile.priority)
+    except SpecError as error:
+        yield missing("queue", phrase(error), error.hint, named=True)
+        return
+    if KUEUE in groups and profile.queue:
+        yield ok("queue", f"jobs go to queue {profile.queue}")
+        seen = rights.finding(WORKLOADS)
+        if seen is not None:
+            yield seen
+    elif KUEUE in groups:
+        yield _queues(api, profile.namespace)
+    if profile.priority:
+        yield ok("priority", f"jobs have priority {profile.priority}")
+
+
+def _queues(api: Api, namespace: str) -> Finding:
+    try:
+        found = kueue.queues(api, namespace)
+    except (Forbidden, NotFound):
+        advice = "Ask for the name of yours, if jobs must go through one, and give it with --queue."
+        return ok("queue", "Kueue is installed, and does not show you its queues", advice)
+    if not found:
+        return ok("queue", "Kueue is installed, and has no queue in the namespace")
+    if len(found) == 1:
+        return ok("queue", f"there is one: {found[0]}", f"Jobs go past it without --queue {found[0]}.")
+    return ok("queue", f"there are {', '.join(found)}", "Jobs go past them without --queue NAME.")
+
+
+def user(groups: Mapping[str, Sequence[str]], profile: ClusterProfile) -> Iterator[Finding]:
+    """As whom pods run: OpenShift chooses that itself, elsewhere the target does."""
+    if OPENSHIFT in groups:
+        if profile.user is None and profile.fs_group is None:
+            yield ok("user", "OpenShift gives pods a UID of the namespace's")
+        else:
+            advice = "Leave user and fs_group out of the target."
+            yield degraded("user", "the target sets one, and OpenShift wants to choose it", advice)
+        return
+    sets: dict[str, int] = {}
+    if profile.user is None:
+        sets["user"] = _USER
+    if profile.claim and profile.fs_group is None:
+        sets["fs_group"] = profile.user if profile.user is not None else _USER
+    if profile.user is not None:
+        found = f"pods run as UID {profile.user}"
+        advice = f"fs_group = {profile.user} lets them write to the store." if sets else ""
+    else:
+        found, advice = "images that run as root need one in the target", f"user = {_USER} is one."
+    yield ok("user", found, advice, sets=sets)
+
+
+def runtime_classes(api: Api, profile: ClusterProfile) -> Iterator[Finding]:
+    """Whether there is a runtime class for NVIDIA GPUs, and whether those that the target names exist."""
+    try:
+        found = api.get("/apis/node.k8s.io/v1/runtimeclasses").get("items") or []
+    except ApiError:
+        return
+    names = [str(item["metadata"]["name"]) for item in found]
+    for backend, name in profile.runtime_class.items():
+        if name and name not in names:
+            hint = f"Runtime classes: {', '.join(sorted(names))}." if names else "There is none."
+            what = f"there is no RuntimeClass {name}, which the target names for {backend}"
+            yield missing("runtime class", what, hint, named=True)
+    if "nvidia" in names and "cuda" not in profile.runtime_class:
+        sets = {"runtime_class": {"cuda": "nvidia"}}
+        advice = 'runtime_class.cuda = "nvidia" uses it.'
+        yield ok("runtime class", "there is one for NVIDIA GPUs", advice, sets=sets)
+
+
+def trainer(
+    api: Api, groups: Mapping[str, Sequence[str]], rights: Rights, profile: ClusterProfile
+) -> Iterator[Finding]:
+    """Whether Kubeflow's Trainer runs jobs on several nodes; those of targets that do not ask do without."""
+    chosen = profile.workload == "trainjob"
+    if not chosen:
+        if TRAINER in groups:
+            advice = 'workload = "trainjob" has it run jobs on several nodes; without, they run as well.'
+            yield ok("trainer", "Kubeflow Trainer is installed", advice)
+        return
+    what = "several nodes"
+    if TRAINER not in groups:
+        advice = 'Set workload = "job", or have Kubeflow Trainer installed.'
+        yield missing(what, "the target wants TrainJobs, and Trainer is not installed", advice, named=True)
+        return
+    denied = rights.denied(TRAINJOBS)
+    if denied:
+        right = f"It takes the right to {', '.join(denied)} {TRAINJOBS.title} {rights.where(TRAINJOBS)}."
+        found = f"Kubeflow Trainer is installed, and you may not {', '.join(denied)} trainjobs"
+        yield missing(what, found, f'{right} Or set workload = "job".')
+        return
+    yield _runtime(api, profile)
+
+
+def _runtime(api: Api, profile: ClusterProfile) -> Finding:
+    what, named = "several nodes", trainjob.runtime(profile)
+    shown = f"{named['kind']} {named['name']}"
+    where = f"namespaces/{profile.namespace}/" if named["kind"] == "TrainingRuntime" else ""
+    path = f"/apis/{TRAINER}/v1alpha1/{where}{named['kind'].lower()}s"
+    try:
+        api.get(f"{path}/{named['name']}")
+    except NotFound:
+        try:
+            names = sorted(str(item["metadata"]["name"]) for item in api.get(path).get("items") or ())
+        except ApiError:
+            names = []
+        hint = f"There are {', '.join(names)}. " if names else ""
+        advice = f'{hint}Set training_runtime = "NAME", or "TrainingRuntime/NAME" for one of the namespace.'
+        return missing(what, f"there is no {shown}", advice, named=True)
+    except ApiError:
+        return degraded(what, f"TrainJobs with {shown}", "Whether it exists is not shown to you.")
+    return ok(what, f"TrainJobs with {shown}")

@@ -1,0 +1,217 @@
+"""What sovlab needs to be allowed to do in a cluster, and what is lost without it; asked by access reviews.
+
+The table holds what sovlab does and nothing else: asking for a right that nothing uses would be asking for
+too much. The ``edit`` role of a namespace has all that is required.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from sovlab.core.finding import Finding, degraded, missing, ok
+from sovlab.kube.transport.api import Api
+from sovlab.kube.transport.errors import Forbidden, NotFound
+
+_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+_AT_ONCE = 8
+JOBSET = "jobset.x-k8s.io"
+KUEUE = "kueue.x-k8s.io"
+TRAINER = "trainer.kubeflow.org"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Right:
+    """Something that sovlab does in a cluster.
+
+    Attributes:
+        what: what it is good for.
+        resource: plural, with a subresource after a slash: ``pods/log``.
+        verbs: what is done with it.
+        loss: what does not work without it.
+        group: API group; empty for the core.
+        required: no job runs without it.
+        everywhere: it is needed in all namespaces, or for what is in none.
+    """
+
+    what: str
+    resource: str
+    verbs: tuple[str, ...]
+    loss: str
+    group: str = ""
+    required: bool = False
+    everywhere: bool = False
+
+    @property
+    def title(self) -> str:
+        """The resource as rules of RBAC name it: ``jobs.batch``."""
+        return f"{self.resource}.{self.group}" if self.group else self.resource
+
+
+NEEDED = (
+    Right(
+        what="submit",
+        resource="jobs",
+        group="batch",
+        verbs=("create", "patch"),
+        loss="no job can be submitted and let go",
+        required=True,
+    ),
+    Right(
+        what="send",
+        resource="secrets",
+        verbs=("create",),
+        loss="code and variables cannot be sent",
+        required=True,
+    ),
+    Right(
+        what="find and follow",
+        resource="jobs",
+        group="batch",
+        verbs=("get", "list", "watch"),
+        loss="jobs cannot be found again",
+        required=True,
+    ),
+    Right(
+        what="see states",
+        resource="pods",
+        verbs=("list", "watch"),
+        loss="what a job does cannot be seen",
+        required=True,
+    ),
+    Right(
+        what="read logs",
+        resource="pods/log",
+        verbs=("get",),
+        loss="there is no log and no progress, and results over 3 kB are lost",
+    ),
+    Right(
+        what="reach into jobs",
+        resource="pods/exec",
+        # A WebSocket is a GET, and servers from 1.35 on want the right to create as well.
+        verbs=("create", "get"),
+        loss="without a store no payload over 1 MB and no results over 3 kB travel, and Cancel loses the log",
+    ),
+    Right(
+        what="delete",
+        resource="jobs",
+        group="batch",
+        verbs=("delete",),
+        loss="ended jobs, and what a submit that failed had made, stay until the cluster deletes them",
+    ),
+    Right(
+        what="run again",
+        resource="secrets",
+        verbs=("get",),
+        loss="Rerun and sovlab manifests do not find what a job was sent",
+    ),
+    Right(
+        what="several nodes",
+        resource="services",
+        verbs=("create",),
+        loss="a job has one node at most, unless JobSet runs it",
+    ),
+    Right(what="say why jobs wait", resource="events", verbs=("list",), loss="why a job waits is not told"),
+)
+JOBSETS = Right(
+    what="JobSet",
+    resource="jobsets",
+    group=JOBSET,
+    verbs=("create", "get", "list", "watch", "patch", "delete"),
+    loss="several nodes are run by a plain Job",
+)
+TRAINJOBS = Right(
+    what="TrainJob",
+    resource="trainjobs",
+    group=TRAINER,
+    verbs=("create", "get", "list", "watch", "patch", "delete"),
+    loss="several nodes are run by a plain Job",
+)
+QUEUES = Right(
+    what="see queues",
+    resource="localqueues",
+    group=KUEUE,
+    verbs=("get", "list"),
+    loss="the name of a queue is not checked",
+)
+WORKLOADS = Right(
+    what="say why the queue waits",
+    resource="workloads",
+    group=KUEUE,
+    verbs=("list",),
+    loss="place and reason in the queue are not told",
+)
+STORE = Right(
+    what="read the store",
+    resource="pods",
+    verbs=("create", "get", "delete"),
+    loss="results in the store cannot be fetched from here",
+)
+
+
+class Rights:
+    """What one may do in a namespace, each question asked once.
+
+    Args:
+        api: of the cluster.
+        namespace: that jobs go to.
+    """
+
+    def __init__(self, api: Api, namespace: str) -> None:
+        self._api = api
+        self._namespace = namespace
+        self._known: dict[tuple[str, Right], bool | None] = {}
+
+    def ask(self, rights: Iterable[Right]) -> None:
+        """Ask for many at once, over several connections."""
+        asked = [(v, r) for r in rights for v in r.verbs if (v, r) not in self._known]
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="sovlab-rights") as pool:
+            self._known.update(zip(asked, pool.map(lambda each: self._review(*each), asked), strict=True))
+
+    def denied(self, right: Right) -> Sequence[str] | None:
+        """The verbs that one may not; None where the cluster does not answer such questions."""
+        self.ask([right])
+        answers = [self._known[verb, right] for verb in right.verbs]
+        if None in answers:
+            return None
+        return [verb for verb, answer in zip(right.verbs, answers, strict=True) if not answer]
+
+    def has(self, right: Right) -> bool:
+        """Whether one may, as far as the cluster says; where it does not, a try must show."""
+        return not self.denied(right)
+
+    def finding(self, right: Right) -> Finding | None:
+        """What to say of a right; None where the cluster does not answer such questions."""
+        denied = self.denied(right)
+        if denied is None:
+            return None
+        if not denied:
+            return ok(right.what, f"may {', '.join(right.verbs)} {right.title}")
+        what = f"{', '.join(denied)} {right.title} {self.where(right)}"
+        advice = f"Without it {right.loss}. It takes the right to {what}."
+        found = f"may not {', '.join(denied)} {right.title}"
+        return missing(right.what, found, advice) if right.required else degraded(right.what, found, advice)
+
+    def where(self, right: Right) -> str:
+        """For messages: where the right is needed."""
+        return "in all namespaces" if right.everywhere else f"in namespace {self._namespace}"
+
+    def _review(self, verb: str, right: Right) -> bool | None:
+        resource, _, sub = right.resource.partition("/")
+        asked = {
+            "verb": verb,
+            "group": right.group,
+            "resource": resource,
+            **({"subresource": sub} if sub else {}),
+            **({} if right.everywhere else {"namespace": self._namespace}),
+        }
+        body = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": asked},
+        }
+        try:
+            return bool((self._api.create(_REVIEWS, body).get("status") or {}).get("allowed"))
+        except (Forbidden, NotFound):
+            return None

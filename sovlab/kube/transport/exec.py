@@ -1,0 +1,167 @@
+"""`ExecChannel`: the streams of a command that runs in a container, over one WebSocket.
+
+The Kubernetes client's own stream keeps all output in memory and changes the client it is made from, so
+the two subprotocols are spoken here: a message is one byte that names the stream, then data (KEP-4006).
+"""
+
+from __future__ import annotations
+
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+
+from sovlab.kube.transport.errors import ClusterError, Unreachable
+
+STDIN, STDOUT, STDERR, ERROR, CLOSE = 0, 1, 2, 3, 255
+_BINARY, _MASKED = 0x82, 0x80
+_PIECE = 1 << 17
+"""Bytes sent in one message."""
+_STDERR_KEPT = 4096
+
+
+class CommandFailed(ClusterError):
+    """A command in a container did not exit with status 0.
+
+    Args:
+        exit_code: its exit status; None if it never ran.
+        stderr: the end of what it said.
+    """
+
+    def __init__(self, message: str, *, exit_code: int | None = None, stderr: str = "") -> None:
+        super().__init__(message)
+        self.status = exit_code
+        self.stderr = stderr
+
+
+class _Message:
+    """A binary message for the library to send, under a mask that leaves it as it is.
+
+    Masking protects proxies from what a browser's script could send. Here it only costs time, half of all
+    that sending takes, so the key is of zeros, which RFC 6455 allows, and nothing is computed.
+
+    Args:
+        stream: of the command.
+        data: for it.
+    """
+
+    get_mask_key = None
+
+    def __init__(self, stream: int, data: memoryview | bytes) -> None:
+        self._stream = stream
+        self._data = data
+
+    def format(self) -> bytes:
+        """The whole frame (RFC 6455, section 5.2)."""
+        size = len(self._data) + 1
+        if size < 126:
+            head = struct.pack(">BB", _BINARY, _MASKED | size)
+        elif size < 1 << 16:
+            head = struct.pack(">BBH", _BINARY, _MASKED | 126, size)
+        else:
+            head = struct.pack(">BBQ", _BINARY, _MASKED | 127, size)
+        return b"".join((head, bytes(4), bytes([self._stream]), self._data))
+
+
+class ExecChannel:
+    """One command's streams. Use it as a context manager.
+
+    Args:
+        socket: a WebSocket that speaks ``v5.channel.k8s.io`` or ``v4.channel.k8s.io``.
+        doing: for messages.
+    """
+
+    def __init__(self, socket: Any, doing: str) -> None:
+        self._socket = socket
+        self._doing = doing
+        self._stderr = b""
+        self._lock = threading.Lock()
+        socket.settimeout(None)
+
+    def __enter__(self) -> ExecChannel:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def send(self, data: memoryview | bytes, told: Callable[[int], None] | None = None) -> None:
+        """Send ``data`` to the command's stdin; ``told`` is called with the bytes sent so far."""
+        import websocket
+
+        view = memoryview(data)
+        try:
+            for start in range(0, len(view), _PIECE):
+                piece = view[start : start + _PIECE]
+                self._socket.send_frame(_Message(STDIN, piece))
+                if told is not None:
+                    told(start + len(piece))
+        except (websocket.WebSocketException, OSError) as error:
+            raise self._broken(error) from error
+
+    def close_stdin(self) -> None:
+        """Tell the command that there is no more; False if the server's protocol cannot say so."""
+        if self._socket.getsubprotocol() == "v5.channel.k8s.io":
+            self._socket.send_frame(_Message(CLOSE, bytes([STDIN])))
+
+    def output(self) -> Iterator[bytes]:
+        """What the command writes to stdout, until it has exited.
+
+        Raises:
+            CommandFailed: its exit status is not 0; the message ends with what it wrote to stderr.
+            Unreachable: the connection broke before that.
+        """
+        import websocket
+
+        while True:
+            try:
+                message = self._socket.recv()
+            except (websocket.WebSocketException, OSError) as error:
+                raise self._broken(error) from error
+            if not message:
+                raise self._broken(None)
+            if isinstance(message, str):
+                message = message.encode()
+            stream = message[0]
+            if stream == STDOUT and len(message) > 1:
+                yield memoryview(message)[1:]  # type: ignore[misc]
+            elif stream == STDERR:
+                self._stderr = (self._stderr + message[1:])[-_STDERR_KEPT:]
+            elif stream == ERROR:
+                self._conclude(message[1:])
+                return
+
+    def finish(self) -> bytes:
+        """Wait for the command's end; what it wrote to stdout, which must be little."""
+        return b"".join(self.output())
+
+    def close(self) -> None:
+        """Close the connection; the command gets a broken pipe if it is still there."""
+        with self._lock:
+            if self._socket is not None:
+                try:
+                    self._socket.close(timeout=1)
+                except Exception:
+                    self._socket.shutdown()
+
+    def _conclude(self, data: bytes) -> None:
+        try:
+            status = msgspec.json.decode(data)
+        except msgspec.DecodeError:
+            status = {}
+        if status.get("status") == "Success":
+            return
+        causes = (status.get("details") or {}).get("causes") or []
+        code = next((c.get("message") for c in causes if c.get("reason") == "ExitCode"), None)
+        said = self._stderr.decode(errors="replace").strip()
+        why = said.splitlines()[-1] if said else status.get("message") or "it failed"
+        raise CommandFailed(
+            f"Could not {self._doing}: {why}.".replace("..", "."),
+            exit_code=int(code) if code is not None and str(code).isdigit() else None,
+            stderr=said,
+        )
+
+    def _broken(self, error: Exception | None) -> Unreachable:
+        why = f" ({error})" if error is not None and str(error) else ""
+        return Unreachable(f"The connection broke off while sovlab tried to {self._doing}{why}.")

@@ -1,0 +1,124 @@
+"""Files between here and a running container, through ``exec``: the way for a target without a store.
+
+Both directions go on where they stopped after a break, and a file appears at its place only when it is
+whole and its size is right. The container needs nothing but its Python and the runner.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from sovlab.kube import labels
+from sovlab.kube.mounts import GIVEN, WORK
+from sovlab.kube.transport.api import Api
+from sovlab.kube.transport.errors import Unreachable
+from sovlab.kube.transport.exec import CommandFailed, ExecChannel
+from sovlab.runner.protocol import layout
+
+_TRIES = 5
+_PAUSE = 0.5
+_WINDOW = 8 << 20
+
+
+class Container:
+    """The running container of one pod of a job.
+
+    Args:
+        api: of the cluster.
+        namespace: of the pod.
+        pod: its name.
+        python: the interpreter in its image.
+        name: of the container.
+    """
+
+    def __init__(self, api: Api, namespace: str, pod: str, python: str, name: str = labels.CONTAINER) -> None:
+        self._api = api
+        self._namespace = namespace
+        self._pod = pod
+        self._name = name
+        self._python = python
+
+    def bring(self, payload: Path) -> None:
+        """Send the payload.
+
+        Raises:
+            ClusterError: it could not be sent, after several tries.
+        """
+        size = payload.stat().st_size
+        for attempt in range(_TRIES):
+            try:
+                there = int(self.run("received", WORK).strip() or 0)
+                if there < 0:
+                    return
+                self._send(payload, size, min(there, size))
+            except (Unreachable, CommandFailed):
+                if attempt == _TRIES - 1:
+                    raise
+                time.sleep(_PAUSE * 2**attempt)
+            else:
+                return
+
+    def fetch(self, target: Path, source: str = f"{WORK}/{layout.RESULTS}") -> None:
+        """Receive a file; it appears at ``target`` once it is whole.
+
+        Raises:
+            ClusterError: it could not be received, after several tries.
+        """
+        partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+        try:
+            for attempt in range(_TRIES):
+                try:
+                    self._receive(partial, source)
+                except (Unreachable, CommandFailed):
+                    if attempt == _TRIES - 1:
+                        raise
+                    time.sleep(_PAUSE * 2**attempt)
+                else:
+                    partial.replace(target)
+                    return
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def say_taken(self) -> None:
+        """Tell the runner that the results are here."""
+        self.run("taken", WORK)
+
+    def cancel(self) -> None:
+        """Ask the job to end, as somebody who cancels it."""
+        self.run("cancel", WORK)
+
+    def _send(self, payload: Path, size: int, start: int) -> None:
+        command = self._command("receive", WORK, str(size), str(start))
+        with self._exec(command) as channel, payload.open("rb") as file:
+            file.seek(start)
+            while piece := file.read(_WINDOW):
+                channel.send(piece)
+            channel.finish()
+
+    def _receive(self, partial: Path, source: str) -> None:
+        start = partial.stat().st_size if partial.exists() else 0
+        with self._exec(self._command("send", source, str(start))) as channel, partial.open("ab") as file:
+            head, size = b"", -1
+            for data in channel.output():
+                if size < 0:
+                    head += data
+                    if b"\n" not in head:
+                        continue
+                    line, _, data = head.partition(b"\n")
+                    size = int(line)
+                file.write(data)
+        if size < 0 or partial.stat().st_size != size:
+            raise Unreachable(f"{source} of pod {self._pod} did not arrive whole.")
+
+    def run(self, *words: str) -> str:
+        """Run a command of the runner; what it prints."""
+        with self._exec(self._command(*words)) as channel:
+            return channel.finish().decode()
+
+    def _exec(self, command: list[str]) -> ExecChannel:
+        return self._api.exec(self._namespace, self._pod, self._name, command)
+
+    def _command(self, *words: str) -> list[str]:
+        return [self._python, f"{GIVEN}/runner.pyz", *words]

@@ -1,0 +1,226 @@
+r"""Reading the log of a pod: it waits for the pod, survives breaks and rotation, loses and doubles nothing.
+
+The runner marks in the log how many bytes of the job's output came before (`sovlab.runner.pod.log_writer`). A
+place in the output is such a count, so after a break the reader asks for the log from the second of the
+last mark on, and leaves out what it has given already. Output of a container without a runner has no
+marks; then all is read again and as many bytes are left out.
+"""
+
+from __future__ import annotations
+
+import datetime
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from sovlab.kube import labels
+from sovlab.kube.transport.api import Api, Stream
+from sovlab.kube.transport.errors import ClusterError, Invalid, NotFound
+from sovlab.runner.protocol.frames import FrameReader
+
+_SILENCE = 300.0
+"""Seconds of silence after which a followed log is asked for again: the connection may be dead."""
+_BEFORE_MARK = 4 << 20
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+
+Piece = bytes | dict[str, Any]
+
+
+class LogPositions:
+    """Finds out where in the job's output each piece of a pod's log is.
+
+    Args:
+        nonce: marks the frames of the job.
+        position: bytes of the output that were given before.
+        whole: whether the log begins at its begin, as far as one asked for it.
+    """
+
+    def __init__(self, nonce: str, position: int, *, whole: bool) -> None:
+        self._reader = FrameReader(nonce)
+        self._raw = 0
+        self._whole = whole
+        self._at: int | None = None
+        self._unplaced: list[tuple[Piece, int]] = []
+        self._waiting = 0
+        self.position = position
+        self.marked: int | None = None
+        """The second of the last mark."""
+        self.complete = False
+        """Whether the runner has said that this is all."""
+        self.missing = 0
+        """Bytes that the cluster no longer keeps, since this was last set to 0."""
+
+    def feed(self, data: bytes) -> Iterator[tuple[Piece, int]]:
+        """Pieces not given before, each with the place after it."""
+        pieces = self._reader.feed(data)
+        for piece, end in zip(pieces, self._reader.ends, strict=True):
+            size, self._raw = end - self._raw, end
+            yield from self._take(piece, size)
+
+    def finish(self) -> Iterator[tuple[Piece, int]]:
+        """At the end of the log: what had no place, and what only looked like the begin of a frame."""
+        yield from self._begin()
+        for piece in self._reader.flush():
+            if self._at is not None:
+                yield from self._give(piece, len(piece))
+        self._unplaced = []
+
+    def _take(self, piece: Piece, size: int) -> Iterator[tuple[Piece, int]]:
+        if isinstance(piece, dict) and _is_mark(piece):
+            yield from self._mark(piece["o"])
+            self.marked = piece["s"]
+            self.complete = piece["t"] == "end"
+        elif self._at is None:
+            self._unplaced.append((piece, size))
+            self._waiting += size
+            if self._waiting > _BEFORE_MARK:
+                yield from self._begin()
+        else:
+            yield from self._give(piece, size)
+
+    def _begin(self) -> Iterator[tuple[Piece, int]]:
+        """Take it that nobody marks this log, where it begins at its begin."""
+        if self._at is None and self._whole and self.marked is None:
+            yield from self._place(0)
+
+    def _place(self, start: int) -> Iterator[tuple[Piece, int]]:
+        self._at = start
+        unplaced, self._unplaced = self._unplaced, []
+        for piece, size in unplaced:
+            yield from self._give(piece, size)
+
+    def _mark(self, place: int) -> Iterator[tuple[Piece, int]]:
+        if self._at is None:
+            start = place - self._waiting
+            self._skip(start)
+            yield from self._place(start)
+        elif self._at > place:
+            # Somebody else has written into the log, and that was given as if it were output.
+            self.position = place if self.position == self._at else self.position
+            self._at = place
+        else:
+            self._skip(place)
+            self._at = place
+
+    def _skip(self, place: int) -> None:
+        if place > self.position:
+            self.missing += place - self.position
+            self.position = place
+
+    def _give(self, piece: Piece, size: int) -> Iterator[tuple[Piece, int]]:
+        assert self._at is not None
+        start, self._at = self._at, self._at + size
+        if self._at <= self.position:
+            return
+        seen = max(self.position - start, 0)
+        self.position = self._at
+        if isinstance(piece, dict):
+            yield piece, self.position
+        elif piece[seen:]:
+            yield piece[seen:], self.position
+
+
+def _is_mark(frame: dict[str, Any]) -> bool:
+    return (
+        frame.get("t") in ("at", "end")
+        and isinstance(frame.get("o"), int)
+        and isinstance(frame.get("s"), int)
+    )
+
+
+class PodLog:
+    """The log of one pod's container, from a place on.
+
+    Args:
+        api: of the cluster.
+        namespace: of the pod.
+        pod: its name.
+        nonce: marks the frames of the job.
+        position: bytes of the job's output that were read before.
+        container: what it is called.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        namespace: str,
+        pod: str,
+        nonce: str,
+        position: int = 0,
+        container: str = labels.CONTAINER,
+    ) -> None:
+        self._api = api
+        self._path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
+        self._nonce = nonce
+        self._container = container
+        self._since: int | None = None
+        self._stream: Stream | None = None
+        self._stopped = threading.Event()
+        self.position = position
+
+    def pieces(self, *, follow: bool, over: Callable[[], bool]) -> Iterator[tuple[Piece, int]]:
+        """Output and frames, each with the place after it.
+
+        Args:
+            follow: wait for more until the container has ended.
+            over: whether the container has ended, or its pod is gone.
+        """
+        pause = _FIRST_PAUSE
+        while not self._stopped.is_set():
+            was_over, before = over(), self.position
+            try:
+                complete = yield from self._read(follow=follow and not was_over)
+                if complete or not follow or was_over:
+                    return
+            except Invalid:  # the container has not started yet
+                if not follow:
+                    return
+            except NotFound:
+                return
+            except ClusterError:
+                if not follow:
+                    raise
+            if self.position > before:
+                pause = _FIRST_PAUSE
+            if not over():
+                self._stopped.wait(pause)
+                pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def stop(self) -> None:
+        """End the reading, from another thread."""
+        self._stopped.set()
+        stream = self._stream
+        if stream is not None:
+            stream.close()
+
+    def _read(self, *, follow: bool) -> Any:
+        places = LogPositions(self._nonce, self.position, whole=self._since is None)
+        query: dict[str, Any] = {"container": self._container, "follow": follow or None}
+        if self._since is not None:
+            # One second earlier: in that second's part of the log there is a mark that we have seen.
+            since = datetime.datetime.fromtimestamp(self._since - 1, datetime.UTC)
+            query["sinceTime"] = since.strftime("%Y-%m-%dT%H:%M:%SZ")
+        with self._api.stream(self._path, query, read_timeout=_SILENCE) as stream:
+            self._stream = stream
+            if self._stopped.is_set():
+                return True
+            try:
+                for chunk in stream.chunks():
+                    yield from self._pass(places, places.feed(chunk))
+                if not follow or places.complete:
+                    yield from self._pass(places, places.finish())
+            finally:
+                self._stream = None
+        return places.complete
+
+    def _pass(self, places: LogPositions, pieces: Iterator[tuple[Piece, int]]) -> Iterator[tuple[Piece, int]]:
+        for piece, place in pieces:
+            if places.missing:
+                note = f"\n[sovlab: the cluster no longer keeps {places.missing} bytes of this log]\n"
+                places.missing = 0
+                yield note.encode(), place
+            self.position = place
+            yield piece, place
+        if places.marked is not None:
+            self._since = places.marked
+        self.position = places.position

@@ -1,0 +1,334 @@
+"""`Cache`: what one kind of object is like now, kept up to date by one watch for the whole process."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+
+from sovlab.kube.transport.api import JITTER, Api, parsed
+from sovlab.kube.transport.errors import ApiError, ClusterError, Gone, Unreachable
+
+PAGE = 500
+_TIMEOUT = 240
+"""Seconds after which the server ends a watch, so that a dead connection is noticed soon after."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 15.0
+
+Object = dict[str, Any]
+
+
+class _Event(msgspec.Struct):
+    type: str
+    object: msgspec.Raw
+
+
+class _ListMeta(msgspec.Struct, frozen=True):
+    version: str = msgspec.field(default="", name="resourceVersion")
+    next: str = msgspec.field(default="", name="continue")
+
+
+class _Page(msgspec.Struct):
+    metadata: _ListMeta = _ListMeta()
+    items: msgspec.Raw = msgspec.Raw(b"[]")
+
+
+class Cache:
+    """The objects of one collection, by name.
+
+    A thread lists the collection and then watches it, from where it left off after each break and from a
+    new list where the server no longer knows that place (410). It starts when somebody asks and ends a
+    while after the last one has gone.
+
+    Args:
+        api: of the cluster.
+        path: of the collection, e.g. ``/apis/batch/v1/namespaces/ml/jobs``.
+        selector: label selector.
+        shape: what is read of an object, as a `TypedDict`; the rest of it, mostly the greater part, costs
+            neither time nor memory.
+        trim: makes what is kept from an object as it was read; None drops the object.
+        group: what an object that is kept belongs to, see `of`.
+        linger: seconds that it goes on without anybody asking.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        path: str,
+        selector: str,
+        *,
+        shape: Any = Object,
+        trim: Callable[[Object], Object | None],
+        group: Callable[[Object], str] = lambda obj: "",
+        linger: float = 30.0,
+    ) -> None:
+        self._api = api
+        self._path = path
+        self._selector = selector
+        self._item: msgspec.json.Decoder[Object] = msgspec.json.Decoder(shape)
+        self._items: msgspec.json.Decoder[list[Object] | None] = msgspec.json.Decoder(list[shape] | None)
+        self._trim = trim
+        self._group = group
+        self._linger = linger
+        self._objects: dict[str, Object] = {}
+        self._groups: dict[str, dict[str, Object]] = {}
+        self._version = ""
+        self._changed = threading.Condition()
+        self._revision = 0
+        self._users = 0
+        self._left_at = 0.0
+        self._thread: threading.Thread | None = None
+        self._stream: Any = None
+        self._failure: ClusterError | None = None
+        self._listed = False
+        self._listeners: list[Callable[[], None]] = []
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[Cache]:
+        """Keep it up to date while the context lasts.
+
+        Raises:
+            ClusterError: the first list fails.
+        """
+        with self._changed:
+            self._users += 1
+            if self._thread is None:
+                self._failure, self._listed = None, False
+                self._thread = threading.Thread(
+                    target=self._run, name=f"sovlab-watch {self._path}", daemon=True
+                )
+                self._thread.start()
+            while not self._listed and self._failure is None:
+                self._changed.wait()
+            failure = None if self._listed else self._failure
+        try:
+            if failure is not None:
+                raise failure
+            yield self
+        finally:
+            with self._changed:
+                self._users -= 1
+                self._left_at = time.monotonic()
+
+    @property
+    def failure(self) -> ClusterError | None:
+        """Why it is not up to date now; None if it is."""
+        return self._failure
+
+    @property
+    def revision(self) -> int:
+        """Grows with each change."""
+        return self._revision
+
+    def get(self, name: str) -> Object | None:
+        """One object; None if there is none."""
+        with self._changed:
+            return self._objects.get(name)
+
+    def all(self) -> list[Object]:
+        """All objects, in no order."""
+        with self._changed:
+            return list(self._objects.values())
+
+    def of(self, group: str) -> list[Object]:
+        """The objects of one group, in no order."""
+        with self._changed:
+            return list(self._groups.get(group, {}).values())
+
+    def groups(self) -> dict[str, list[Object]]:
+        """All objects, by group."""
+        with self._changed:
+            return {name: list(objects.values()) for name, objects in self._groups.items()}
+
+    def put(self, obj: Object) -> None:
+        """Take an object that a call has answered, if it is newer than what is known."""
+        with self._changed:
+            self._apply("MODIFIED", obj)
+            self._tell()
+
+    def drop(self, name: str) -> None:
+        """Take out an object that was deleted by a call."""
+        with self._changed:
+            if self._forget(name):
+                self._tell()
+
+    def wait(self, revision: int, timeout: float | None = None) -> int:
+        """Wait until something has changed since ``revision``; the revision now."""
+        with self._changed:
+            if self._revision == revision:
+                self._changed.wait(timeout)
+            return self._revision
+
+    def listen(self, listener: Callable[[], None]) -> None:
+        """Have ``listener`` called at each change, from another thread. It must be quick."""
+        with self._changed:
+            self._listeners.append(listener)
+
+    def ignore(self, listener: Callable[[], None]) -> None:
+        """Take back `listen`."""
+        with self._changed:
+            self._listeners.remove(listener)
+
+    # --- the thread
+
+    def _run(self) -> None:
+        pause = _FIRST_PAUSE
+        try:
+            while self._wanted():
+                try:
+                    if not self._version:
+                        self._list()
+                    begun = time.monotonic()
+                    self._watch()
+                    if time.monotonic() - begun > _FIRST_PAUSE:
+                        pause = _FIRST_PAUSE
+                        continue  # the server ends watches after a while
+                except Gone:
+                    self._version = ""
+                    continue
+                except msgspec.DecodeError:
+                    self._fail(
+                        Unreachable("What answered is no Kubernetes API server.", "Check its address.")
+                    )
+                except ClusterError as error:
+                    self._fail(error)
+                    if isinstance(error, ApiError) and not self._listed:
+                        return
+                time.sleep(pause * JITTER.uniform(0.5, 1.5))
+                pause = min(pause * 2, _LONGEST_PAUSE)
+        finally:
+            with self._changed:
+                self._thread = None
+                self._version = ""
+                self._changed.notify_all()
+
+    def _wanted(self) -> bool:
+        return self._users > 0 or time.monotonic() - self._left_at < self._linger
+
+    def _fail(self, error: ClusterError) -> None:
+        with self._changed:
+            self._failure = error
+            self._tell()
+
+    def _tell(self) -> None:
+        self._revision += 1
+        self._changed.notify_all()
+        for listener in self._listeners:
+            listener()
+
+    def _list(self) -> None:
+        found: dict[str, Object] = {}
+        page = self._page("")
+        while True:
+            # The server makes the next page while this one is read here.
+            following = _begin(self._page, page.metadata.next) if page.metadata.next else None
+            for item in self._items.decode(page.items) or ():
+                kept = self._trim(item)
+                if kept is not None:
+                    found[item["metadata"]["name"]] = kept
+            if following is None:
+                break
+            page = following()
+        with self._changed:
+            self._objects, self._groups = {}, {}
+            for name, obj in found.items():
+                self._keep(name, obj)
+            self._version = page.metadata.version
+            self._listed, self._failure = True, None
+            self._tell()
+
+    def _page(self, token: str) -> _Page:
+        query = {"labelSelector": self._selector, "limit": PAGE, "continue": token or None}
+        return parsed(self._api.call("GET", self._path, query), _Page)
+
+    def _watch(self) -> None:
+        query = {
+            "labelSelector": self._selector,
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": self._version,
+            "timeoutSeconds": _TIMEOUT,
+        }
+        with self._api.stream(self._path, query, read_timeout=_TIMEOUT + 15) as stream:
+            with self._changed:
+                if self._failure is not None:
+                    self._failure = None
+                    self._tell()
+            for line in stream.lines():
+                self._take(line)
+                if not self._wanted():
+                    return
+
+    def _take(self, line: bytes) -> None:
+        event = msgspec.json.decode(line, type=_Event)
+        if event.type == "ERROR":
+            told: Object = msgspec.json.decode(event.object)
+            code = told.get("code")
+            if code == 410:
+                raise Gone("The watch is too old to go on.", status=410)
+            raise ApiError(f"The watch ended: {told.get('message')}.", status=int(code or 0))
+        obj = self._item.decode(event.object)
+        with self._changed:
+            self._version = obj["metadata"]["resourceVersion"]
+            if event.type != "BOOKMARK":
+                self._apply(event.type, obj)
+                self._tell()
+
+    def _apply(self, kind: str, obj: Object) -> None:
+        name = obj["metadata"]["name"]
+        if kind == "DELETED":
+            self._forget(name)
+            return
+        kept = self._trim(obj)
+        known = self._objects.get(name)
+        if kept is None:
+            self._forget(name)
+        elif known is None or not _older(kept, known):
+            self._keep(name, kept)
+
+    def _keep(self, name: str, obj: Object) -> None:
+        self._forget(name)
+        self._objects[name] = obj
+        self._groups.setdefault(self._group(obj), {})[name] = obj
+
+    def _forget(self, name: str) -> bool:
+        known = self._objects.pop(name, None)
+        if known is None:
+            return False
+        group = self._group(known)
+        objects = self._groups[group]
+        del objects[name]
+        if not objects:
+            del self._groups[group]
+        return True
+
+
+def _begin(work: Callable[[str], _Page], argument: str) -> Callable[[], _Page]:
+    """Do ``work`` in a thread that keeps no process alive; what is returned waits for its outcome."""
+    outcome: queue.SimpleQueue[_Page | BaseException] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            outcome.put(work(argument))
+        except BaseException as error:
+            outcome.put(error)
+
+    def wait() -> _Page:
+        found = outcome.get()
+        if isinstance(found, BaseException):
+            raise found
+        return found
+
+    threading.Thread(target=run, name="sovlab-list", daemon=True).start()
+    return wait
+
+
+def _older(one: Object, other: Object) -> bool:
+    """Whether ``one`` is an earlier version of ``other`` (KEP-5504: versions of a kind can be compared)."""
+    a, b = (str(o["metadata"].get("resourceVersion", "")) for o in (one, other))
+    same = one["metadata"].get("uid") == other["metadata"].get("uid")
+    return same and a.isdigit() and b.isdigit() and int(a) < int(b)

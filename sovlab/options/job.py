@@ -1,0 +1,252 @@
+"""`Options`: what may be said of a job when it is submitted, each option once, with its flag and its help.
+
+A new option is one field here, one of `sovlab.core.spec.JobSpec` of the same name, and what acts on it; the
+flags, the keywords, Tab completion and the request are made from these fields.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sovlab.core.spec import Resources
+from sovlab.core.units import parse_bytes, parse_duration
+from sovlab.errors import SpecError
+
+WHERE, SIZE, JOB = "where it runs", "what each node is given", "the job"
+"""Headings under which ``--help`` lists the flags."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flag:
+    """How an option is said on a command line, and what its value may be.
+
+    Attributes:
+        names: e.g. ``("-b", "--backend")``.
+        group: heading in ``--help``.
+        metavar: what stands for the value in ``--help``.
+        help: one phrase, with the default.
+        parse: makes the value from text; raises `ValueError` or `SpecError`, whose message continues
+            ``--flag:``. Text that is given as a keyword goes through it as well, where `text` is set.
+        text: whether a keyword may be text that `parse` understands, like ``4G``.
+        whole: whether a keyword must be a whole number.
+        repeated: whether the flag may be given several times; `parse` then takes the list.
+        cell: whether only cells have it.
+    """
+
+    names: tuple[str, ...]
+    group: str
+    metavar: str
+    help: str
+    parse: Callable[[Any], Any] = str
+    text: bool = False
+    whole: bool = False
+    repeated: bool = False
+    cell: bool = False
+
+
+def name_list(text: str) -> tuple[str, ...]:
+    """The names in ``a,b`` or ``a, b``, in order, without repeats."""
+    return tuple(dict.fromkeys(n for n in (part.strip() for part in text.split(",")) if n))
+
+
+def whole_number(text: str) -> int:
+    """``text`` as an int; the message of its `ValueError` is a clause for people."""
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a whole number") from None
+
+
+def number(text: str) -> float:
+    """``text`` as a float; the message of its `ValueError` is a clause for people."""
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a number") from None
+
+
+def environment(pairs: list[str]) -> dict[str, str]:
+    """``["A=1", "B=2"]`` as a dict. Raises `SpecError` where there is no ``=``."""
+    found = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise SpecError(f"--env {pair} has no value.", f"Write --env {pair}=VALUE.")
+        found[name] = value
+    return found
+
+
+def _option(default: Any, *names: str, **more: Any) -> Any:
+    return field(default=default, metadata={"flag": Flag(names=names, **more)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The options of a submit, as people give them.
+
+    Attributes:
+        backend: a backend's name, or ``auto``; None takes the settings' default.
+        target: where it runs; None is the settings' current target.
+        queue: of the target's cluster; None is the target's own.
+        priority: in the target's cluster; None is the target's own.
+        nodes: machines.
+        procs: processes (ranks) on each node; None is one per GPU, and one where there are none.
+        gpus: accelerators on each node.
+        cpu: cores on each node.
+        memory: bytes on each node.
+        name: what to call it; None takes it from the function or script.
+        env: environment variables for the job.
+        timeout: seconds the job may run; None takes the settings' default.
+        send: names to send (``--in``); None sends what the code reads.
+        outputs: names whose values come back (``--out``).
+    """
+
+    backend: str | None = _option(
+        None,
+        *("-b", "--backend"),
+        group=WHERE,
+        metavar="NAME",
+        help="hardware: auto, cpu, cuda, rocm, xpu or hpu (default: auto)",
+    )
+    target: str | None = _option(
+        None,
+        "--target",
+        group=WHERE,
+        metavar="NAME",
+        help="a place from the settings (default: the current one)",
+    )
+    queue: str | None = _option(
+        None, "--queue", group=WHERE, metavar="NAME", help="of the cluster (default: the target's)"
+    )
+    priority: str | None = _option(
+        None,
+        "--priority",
+        group=WHERE,
+        metavar="NAME",
+        help="priority class of the cluster (default: the target's)",
+    )
+    nodes: int = _option(
+        1,
+        "--nodes",
+        group=SIZE,
+        metavar="N",
+        help="machines (default: 1)",
+        parse=whole_number,
+        whole=True,
+    )
+    procs: int | None = _option(
+        None,
+        "--procs",
+        group=SIZE,
+        metavar="N",
+        help="processes per node, as ranks of torchrun (default: one per GPU)",
+        parse=whole_number,
+        whole=True,
+    )
+    gpus: int = _option(
+        0,
+        "--gpus",
+        group=SIZE,
+        metavar="N",
+        help="accelerators per node (default: 0)",
+        parse=whole_number,
+        whole=True,
+    )
+    cpu: float | None = _option(
+        None, "--cpu", group=SIZE, metavar="CORES", help="cores per node", parse=number
+    )
+    memory: int | None = _option(
+        None,
+        "--memory",
+        group=SIZE,
+        metavar="SIZE",
+        help="memory per node, e.g. 4G; the job is ended when it uses more",
+        parse=parse_bytes,
+        text=True,
+    )
+    name: str | None = _option(None, "--name", group=JOB, metavar="NAME", help="what to call it")
+    env: Mapping[str, str] = field(
+        default_factory=dict,
+        metadata={
+            "flag": Flag(
+                names=("--env",),
+                group=JOB,
+                metavar="NAME=VALUE",
+                help="set an environment variable; may be repeated",
+                parse=environment,
+                repeated=True,
+            )
+        },
+    )
+    timeout: float | None = _option(
+        None,
+        "--timeout",
+        group=JOB,
+        metavar="TIME",
+        help="end it after this time, e.g. 90s, 15m, 2h",
+        parse=parse_duration,
+        text=True,
+    )
+    send: tuple[str, ...] | None = _option(
+        None,
+        "--in",
+        group=JOB,
+        metavar="A,B",
+        help="send just these variables (default: those the cell reads)",
+        parse=name_list,
+        text=True,
+        cell=True,
+    )
+    outputs: tuple[str, ...] = _option(
+        (),
+        "--out",
+        group=JOB,
+        metavar="X,Y",
+        help="bring these variables back",
+        parse=name_list,
+        text=True,
+        cell=True,
+    )
+
+    @property
+    def resources(self) -> Resources:
+        """What each node is given; raises `SpecError` where a number is out of range."""
+        return Resources(cpu=self.cpu, memory=self.memory, gpus=self.gpus)
+
+
+FLAGS: Mapping[str, Flag] = {f.name: f.metadata["flag"] for f in dataclasses.fields(Options)}
+"""How each option is said, by its name."""
+NAMES = frozenset(FLAGS)
+
+
+def from_keywords(keywords: Mapping[str, Any]) -> Options:
+    """`Options` from Python keywords; sizes and durations may be numbers or text like ``4G``, ``2h``.
+
+    Raises:
+        SpecError: an unknown keyword, or a value of the wrong kind.
+    """
+    unknown = set(keywords) - NAMES
+    if unknown:
+        name = sorted(unknown)[0]
+        near = difflib.get_close_matches(name, NAMES, 1)
+        raise SpecError(
+            f"There is no option {name!r}.",
+            f"Did you mean {near[0]}?" if near else f"There are {', '.join(sorted(NAMES))}.",
+        )
+    return Options(**{k: _checked(k, v, FLAGS[k]) for k, v in keywords.items() if v is not None})
+
+
+def _checked(name: str, value: Any, flag: Flag) -> Any:
+    if flag.whole and (isinstance(value, bool) or not isinstance(value, int)):
+        raise SpecError(f"{name} is {value!r}.", "Give a whole number.")
+    if flag.text:
+        if isinstance(value, str):
+            return flag.parse(value)
+        return tuple(value) if flag.cell else value
+    if name in ("queue", "priority") and not isinstance(value, str):
+        raise SpecError(f"{name} is {value!r}.", "Give its name, as text.")
+    return {str(k): str(v) for k, v in value.items()} if flag.repeated else value

@@ -1,0 +1,221 @@
+"""Builds the job's ``__main__`` from a payload, and runs it."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import linecache
+import os
+import sys
+import types
+from typing import Any, Dict, List, Optional, Sequence, Set
+
+from sovlab.runner.execution.import_hooks import AfterImport
+from sovlab.runner.output import display
+from sovlab.runner.protocol.order import Order
+from sovlab.runner.values.pack import Pack, PackError
+
+_SHOW = "__sovlab_show__"
+
+
+class PayloadError(Exception):
+    """What was sent cannot be run here; the message is one sentence for people."""
+
+
+class Program:
+    """The user's code, in a ``__main__`` of its own.
+
+    Args:
+        order: what to run.
+        quiet: keep no rich output, as in all ranks but the first.
+
+    Raises:
+        PayloadError: the payload is damaged, or of another Python and tied to it.
+    """
+
+    def __init__(self, order: Order, *, quiet: bool = False) -> None:
+        self._order = order
+        try:
+            self._pack = Pack(order.payload)
+        except (OSError, PackError) as error:
+            raise PayloadError(f"The payload cannot be read: {error}.") from error
+        self._meta = self._pack.meta
+        self._check_bytecode()
+        self.withheld: Set[str] = set(self._meta.get("withheld", ()))
+        self.main = types.ModuleType("__main__")
+        self.namespace: Dict[str, Any] = self.main.__dict__
+        self.received: Dict[str, Any] = {}
+        """What stood in the namespace before the user's code ran."""
+        self.returned: Optional[Any] = None
+        """What the function of a ``call`` returned."""
+        display.outputs.keeping = not quiet
+
+    def prepare(self) -> None:
+        """Unpack the local modules, and put into ``__main__`` what the code reads.
+
+        Raises:
+            PayloadError: something that was sent cannot be had here.
+            BaseException: what the user's own definitions raise.
+        """
+        self._files = self._unpack()
+        sys.modules["__main__"] = self.main
+        self.namespace["__builtins__"] = builtins
+        self._set_path()
+        hooks: Dict[str, Any] = {}
+        display.install(hooks)
+        AfterImport(hooks).install()
+        if self._order.kind == "script":
+            self._script = os.path.join(self._files, *self._meta["entry"]["script"].split("/"))
+            self.namespace["__file__"] = self._script
+        else:
+            setattr(builtins, _SHOW, display.show)
+        from sovlab.runner.source.installing import Installer, file_name
+
+        if self._order.kind == "cell":
+            self._file = file_name(self._meta["entry"]["cell"], self._order.labels)
+        installer = Installer(self._pack, self.namespace, self._order.labels)
+        values = installer.all()
+        self._call = values.get("__call__")
+        self.namespace.pop("__call__", None)
+        if installer.errors:
+            raise PayloadError(" ".join(f"`{n}` {why}." for n, why in sorted(installer.errors.items())))
+        self.received = dict(self.namespace)
+
+    def run(self) -> None:
+        """Run it to its end. Raises what the user's code raises."""
+        if self._order.kind == "call":
+            function, args, kwargs = self._call  # type: ignore[misc]
+            self.returned = _awaited(function(*args, **kwargs))
+        elif self._order.kind == "script":
+            self._run_script()
+        else:
+            self._run_cell()
+
+    def finish(self) -> None:
+        """Show the figures that the code left open."""
+        if self._order.kind != "script":
+            display.flush_figures()
+
+    def bound(self) -> List[str]:
+        """Variables that the code bound, and nobody has asked to return."""
+        asked = {*self._order.outputs, "__builtins__"}
+        return sorted(
+            name
+            for name, value in self.namespace.items()
+            if name not in asked
+            and not name.startswith("_")
+            and self.received.get(name, _MISSING) is not value
+            and not isinstance(value, (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, type))
+        )
+
+    def _check_bytecode(self) -> None:
+        made = tuple(self._meta.get("python", sys.version_info[:2]))
+        tied = self._meta.get("bytecode", ())
+        if made == sys.version_info[:2] or not tied:
+            return
+        there, here = (".".join(map(str, version)) for version in (made, sys.version_info[:2]))
+        one = len(tied) == 1
+        raise PayloadError(
+            f"{', '.join(tied)} {'exists' if one else 'exist'} only as bytecode of Python {there}, and the "
+            f"job runs Python {here}: define {'it' if one else 'them'} with def in a cell of the notebook, "
+            f"or choose an environment with Python {there}."
+        )
+
+    def _unpack(self) -> str:
+        """The directory of local modules; made once, whichever rank comes first."""
+        place = os.path.join(self._order.scratch, "files")
+        names = [name for name in self._pack.names() if name.startswith("file/")]
+        script = self._meta["entry"].get("script") if self._order.kind == "script" else None
+        if (not names and script is None) or os.path.isdir(place):
+            return place
+        fresh = f"{place}.{os.getpid()}"
+        for name in names:
+            self._unpack_one(fresh, name[len("file/") :], name)
+        if script is not None and f"file/{script}" not in names:
+            self._unpack_one(fresh, script, "source")
+        try:
+            os.rename(fresh, place)
+        except OSError:
+            import shutil
+
+            shutil.rmtree(fresh, ignore_errors=True)
+            if not os.path.isdir(place):
+                raise
+        return place
+
+    def _unpack_one(self, root: str, relative: str, segment: str) -> None:
+        parts = relative.split("/")
+        if any(part in ("", ".", "..") or "\0" in part for part in parts):
+            raise PayloadError(f"The payload holds a file with the path {relative!r}, which leads elsewhere.")
+        path = os.path.join(root, *parts)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(self._pack.segment(segment))
+
+    def _set_path(self) -> None:
+        """As in the notebook: its directory comes first. What was sent comes before what lies there."""
+        first = [self._files]
+        if self._order.kind == "script":
+            first.insert(0, os.path.dirname(os.path.join(self._files, self._meta["entry"]["script"])))
+            sys.argv = [os.path.join(self._files, self._meta["entry"]["script"]), *self._order.args]
+        else:
+            sys.argv = [""]
+            first.append(self._order.workdir)
+        sys.path[:0] = list(dict.fromkeys(first))
+
+    def _run_script(self) -> None:
+        with open(self._script, "rb") as file:
+            code = compile(file.read(), self._script, "exec", dont_inherit=True)
+        exec(code, self.namespace)  # noqa: S102 - the user's own
+
+    def _run_cell(self) -> None:
+        source = bytes(self._pack.segment("source")).decode("utf-8", "surrogatepass")
+        file = self._file
+        linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+        code = compile_cell(source, file, self._meta.get("future", ()))
+        if code.co_flags & _COROUTINE:
+            _awaited(types.FunctionType(code, self.namespace)())
+        else:
+            exec(code, self.namespace)  # noqa: S102 - the user's own
+
+
+_MISSING = object()
+_COROUTINE = 0x80
+"""`inspect.CO_COROUTINE`; that module takes as long to import as the rest of the runner's start."""
+
+
+def compile_cell(source: str, file: str, future: Sequence[str] = ()) -> types.CodeType:
+    """The code of a cell, which shows its last expression unless that ends in a semicolon.
+
+    Args:
+        source: of the cell.
+        file: its name in tracebacks.
+        future: features of ``__future__`` that earlier cells of the notebook have switched on.
+    """
+    tree = ast.parse(source, file)
+    last = tree.body[-1] if tree.body else None
+    if isinstance(last, ast.Expr) and not _silent(source, last):
+        call = ast.Call(ast.Name(_SHOW, ast.Load()), [last.value], [])
+        last.value = ast.fix_missing_locations(ast.copy_location(call, last.value))
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    if future:
+        import __future__
+
+        flags |= sum(getattr(__future__, feature).compiler_flag for feature in future)
+    code: types.CodeType = compile(tree, file, "exec", flags, dont_inherit=True)
+    return code
+
+
+def _silent(source: str, last: ast.Expr) -> bool:
+    lines = source.encode("utf-8", "surrogatepass").splitlines()
+    rest = lines[(last.end_lineno or 1) - 1][last.end_col_offset :]
+    return rest.lstrip().startswith(b";")
+
+
+def _awaited(value: Any) -> Any:
+    """``value``, or what it gives when awaited if it is a coroutine."""
+    if not isinstance(value, types.CoroutineType):
+        return value
+    import asyncio
+
+    return asyncio.run(value)

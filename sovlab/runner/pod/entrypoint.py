@@ -1,0 +1,368 @@
+"""A job in a pod: the container's first process, above the supervisor.
+
+It gets the payload, passes on what the job prints (`LogWriter`), and when the job has ended it leaves the
+exit record in the termination message and the results where the client finds them: in that message, in
+the target's store, or here until somebody has fetched them.
+
+The client talks to it by commands in the same container (`sovlab.runner.pod.commands`), which leave files in
+the work directory and then send SIGUSR1.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import time
+from typing import Any, Dict, List, Optional
+
+from sovlab.runner.pod.log_writer import LogWriter
+from sovlab.runner.protocol import layout, termination
+from sovlab.runner.protocol.order import Order, OrderError
+
+_LOOK = 1.0
+"""Seconds between two looks for files, in case a signal was lost."""
+_PATIENT = 24 * 3600.0
+_GATHER = 0.002
+"""Seconds for which what is printed in quick succession is gathered: line by line it costs this process, the
+container runtime and the cluster many times as much."""
+_MOST = 1 << 16
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGUSR1)
+
+
+class Pod:
+    """One container of a job.
+
+    Args:
+        given: directory with the order and, if it is small, the payload; it may be read-only.
+        work: directory of this pod alone.
+        message: file for the termination message.
+        store: where the target's volume is mounted; None if it has none.
+    """
+
+    def __init__(self, given: str, work: str, message: str, store: Optional[str]) -> None:
+        self._work = work
+        self._message = message
+        self._store = store
+        self._terminating = 0.0
+        self._quiet_since = 0.0
+        self._restarts = bool(os.environ.pop("SOVLAB_RESTARTS", None))
+        self._order = order = Order.read(os.path.join(given, "order.json"))
+        order.node_rank = int(os.environ.get("JOB_COMPLETION_INDEX") or 0)
+        order.rendezvous = os.environ.pop("SOVLAB_RENDEZVOUS", None) or order.rendezvous
+        order.exit = self._at("exit.json")
+        order.results = self._at(layout.RESULTS)
+        order.cancel = self._at(layout.CANCEL)
+        order.checkpoint = self._checkpoint()
+        order.payload = os.path.join(given, layout.PAYLOAD)
+        if not os.path.exists(order.payload):
+            order.payload = self._at(layout.PAYLOAD)
+        here = os.getcwd()
+        order.workdir = here if os.access(here, os.W_OK) else work
+        _settle(work)
+        # What users write is in one stream: a runtime that reads two mixes them as it likes.
+        os.dup2(1, 2)
+        self._outlet = LogWriter(1, order.nonce)
+        self._waking, woken = os.pipe()
+        for end in (self._waking, woken):
+            os.set_blocking(end, False)
+        for number in _SIGNALS:
+            signal.signal(number, lambda *_: None)
+        signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
+        # The directory is that of the pod: where containers are started anew, an earlier one has been here.
+        self._again = os.path.exists(self._at(layout.PID))
+        with open(self._at(layout.PID), "w") as file:
+            file.write(str(os.getpid()))
+
+    def run(self) -> int:
+        """Do all of it; the status to exit with."""
+        from sovlab.runner.process.verdict import exit_status
+
+        record = self._earlier() or self._await_payload() or self._supervise()
+        self._leave(record)
+        return 0 if self._restarts else exit_status(record)
+
+    def _earlier(self) -> Optional[Dict[str, Any]]:
+        """How an earlier container of this pod ended: what it ran does not run twice."""
+        if not self._again:
+            return None
+        if os.path.exists(self._order.exit):
+            return self._record()
+        return _record("killed", "Its container was killed from outside. Submit it again.")
+
+    # --- before
+
+    def _checkpoint(self) -> str:
+        """The directory for checkpoints; in a store it holds those of earlier tries."""
+        order, store = self._order, self._store
+        if store is None:
+            return self._at("checkpoint")
+        own, earlier = (layout.kept_checkpoint(store, name) for name in (order.job_id, order.resume or "-"))
+        if order.node_rank == 0 and not os.path.exists(own) and os.path.isdir(earlier):
+            import shutil
+
+            fresh = f"{own}.tmp"
+            shutil.rmtree(fresh, ignore_errors=True)
+            shutil.copytree(earlier, fresh)
+            os.rename(fresh, own)
+        return own
+
+    def _await_payload(self) -> Optional[Dict[str, Any]]:
+        """Wait until the payload is there; a record if the job must end without it."""
+        order = self._order
+        self._fetch_payload()
+        if os.path.exists(order.payload):
+            return None
+        self._outlet.say({"t": "waiting", "for": "payload"})
+        self._outlet.mark()
+        end = time.monotonic() + (order.arrival or _PATIENT)
+        while not os.path.exists(order.payload):
+            self._sleep(_LOOK)
+            if self._terminating:
+                why = "cancelled" if order.cancelled else "killed"
+                return _record(why, "It was asked to end before its payload had arrived.")
+            if time.monotonic() > end:
+                return _record("payload", "Its payload did not arrive: whoever submitted it went away.")
+        kept = self._kept_payload()
+        if kept is not None:
+            try:
+                layout.copy(order.payload, kept)
+            except OSError as error:  # then it is sent again the next time
+                self._outlet.feed(f"The payload cannot be kept in the store: {error}\n".encode())
+        return None
+
+    def _fetch_payload(self) -> None:
+        order = self._order
+        kept = self._kept_payload()
+        if kept is not None and os.path.exists(kept):
+            order.payload = kept
+            try:
+                os.utime(kept)  # it is in use
+            except OSError:
+                pass  # it was put there by somebody else
+        elif order.payload_url and not os.path.exists(order.payload):
+            from sovlab.runner.pod.presigned import download
+
+            download(order.payload_url, order.payload)
+
+    def _kept_payload(self) -> Optional[str]:
+        if self._store is None or not self._order.digest:
+            return None
+        return layout.kept_payload(self._store, self._order.digest)
+
+    # --- while it runs
+
+    def _supervise(self) -> Dict[str, Any]:
+        reading, writing = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            _become_supervisor(self._order, reading, writing)
+        os.close(writing)
+        os.set_blocking(reading, False)
+        passed = False
+        while True:
+            ended = self._turn(reading)
+            if self._terminating and not passed:
+                passed = True
+                _send(pid, signal.SIGTERM)
+            if ended or (_reap(pid) and not self._pending(reading)):
+                break
+        self._drain(reading)
+        return self._record()
+
+    def _turn(self, reading: int) -> bool:
+        """Sleep until there is something to pass on or a signal came; True at the end of the output."""
+        poll = select.poll()
+        poll.register(reading, select.POLLIN)
+        poll.register(self._waking, select.POLLIN)
+        due = self._outlet.flush(time.monotonic())
+        pause = 1000.0 if due is None else max(due - time.monotonic(), 0) * 1000 + 1
+        ended = False
+        for descriptor, _ in poll.poll(pause):
+            if descriptor == self._waking:
+                self._signalled()
+            else:
+                if time.monotonic() - self._quiet_since < _GATHER:
+                    time.sleep(_GATHER)
+                data = _read(reading)
+                if data:
+                    self._outlet.feed(data)
+                self._quiet_since = 0.0 if len(data or b"") == _MOST else time.monotonic()
+                ended = data == b""
+        return ended
+
+    def _pending(self, reading: int) -> bool:
+        poll = select.poll()
+        poll.register(reading, select.POLLIN)
+        return bool(poll.poll(0))
+
+    def _drain(self, reading: int) -> None:
+        while True:
+            data = _read(reading)
+            if not data:
+                return
+            self._outlet.feed(data)
+
+    def _signalled(self) -> None:
+        for number in os.read(self._waking, 4096):
+            if number in (signal.SIGTERM, signal.SIGINT) and not self._terminating:
+                self._terminating = time.monotonic()
+
+    def _sleep(self, seconds: float) -> None:
+        poll = select.poll()
+        poll.register(self._waking, select.POLLIN)
+        if poll.poll(seconds * 1000):
+            self._signalled()
+        _reap(-1)
+
+    # --- at its end
+
+    def _record(self) -> Dict[str, Any]:
+        import json
+
+        try:
+            with open(self._order.exit, "rb") as file:
+                record: Dict[str, Any] = json.load(file)
+                return record
+        except (OSError, ValueError):
+            return _record("lost", "Its supervisor was killed, perhaps for want of memory in its container.")
+
+    def _leave(self, record: Dict[str, Any]) -> None:
+        """Leave record and results where the client finds them."""
+        path = self._order.results
+        results = None
+        first = self._order.node_rank == 0 or record["reason"] != "succeeded"
+        if first and os.path.exists(path):
+            with open(path, "rb") as file:
+                results = file.read(16 * termination.LIMIT + 1)
+        text, inside = termination.encode(record, results)
+        if results is not None and not inside:
+            record["kept"] = self._keep(path)
+            text, _ = termination.encode(record)
+        try:
+            with open(self._message, "wb") as file:
+                file.write(text)
+        except OSError as error:
+            self._outlet.feed(f"The termination message cannot be written: {error}\n".encode())
+        self._outlet.end()
+
+    def _keep(self, path: str) -> str:
+        """Put the results where they outlive this pod, or hold them; how that went."""
+        order = self._order
+        try:
+            if self._store is not None:
+                layout.copy(path, layout.kept_results(self._store, order.job_id))
+                return "store"
+            if order.results_url:
+                from sovlab.runner.pod.presigned import upload
+
+                upload(order.results_url, path)
+                return "store"
+        except OSError as error:
+            self._outlet.feed(f"The results cannot be put into the store: {error}\n".encode())
+        return self._hold(path)
+
+    def _hold(self, path: str) -> str:
+        until = time.time() + self._order.hold
+        size = os.path.getsize(path)
+        self._outlet.say({"t": "held", "size": size, "until": until})
+        self._outlet.mark()
+        taken = self._at(layout.TAKEN)
+        while not os.path.exists(taken):
+            left = until - time.time()
+            if left <= 0:
+                return "expired"
+            if self._terminating and time.monotonic() - self._terminating > max(self._order.grace - 2, 0):
+                return "interrupted"
+            self._sleep(min(left, _LOOK))
+        return "taken"
+
+    def _at(self, name: str) -> str:
+        return os.path.join(self._work, name)
+
+
+def _settle(work: str) -> None:
+    """Give the user's code what an arbitrary UID lacks: a name, a home and places for caches."""
+    home = os.environ.get("HOME") or "/"
+    if not os.access(home, os.W_OK) or home == "/":
+        os.environ["HOME"] = home = work
+    for name in ("USER", "LOGNAME"):
+        os.environ.setdefault(name, "job")
+    caches = os.path.join(work, "cache")
+    for name, folder in (("TRITON_CACHE_DIR", "triton"), ("TORCHINDUCTOR_CACHE_DIR", "inductor")):
+        os.environ.setdefault(name, os.path.join(caches, folder))
+
+
+def _become_supervisor(order: Order, reading: int, writing: int) -> None:
+    """In the forked child: supervise, and print into the pipe. Does not return."""
+    status = 70
+    try:
+        signal.set_wakeup_fd(-1)
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        os.close(reading)
+        for descriptor in (1, 2):
+            os.dup2(writing, descriptor)
+        os.close(writing)
+        os.setsid()
+        from sovlab.runner.process.supervisor import supervise
+
+        status = supervise(order)
+    except BaseException as error:
+        os.write(2, f"The runner failed: {type(error).__name__}: {error}\n".encode())
+    finally:
+        os._exit(status)
+
+
+def _reap(pid: int) -> bool:
+    """Collect ended children, as the first process of a container must; True if ``pid`` is gone."""
+    while True:
+        try:
+            found, _ = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return True
+        if found == 0:
+            return False
+        if found == pid:
+            return True
+
+
+def _read(descriptor: int) -> Optional[bytes]:
+    try:
+        return os.read(descriptor, _MOST)
+    except BlockingIOError:
+        return None
+
+
+def _send(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
+def _record(reason: str, text: str) -> Dict[str, Any]:
+    now = time.time()
+    return {
+        "version": 1,
+        "reason": reason,
+        "message": text,
+        "exit_code": None,
+        "signal": "",
+        "started": now,
+        "ended": now,
+        "python": sys.version.split()[0],
+        "host": os.uname().nodename,
+    }
+
+
+def main(arguments: List[str]) -> int:
+    """``pod GIVEN WORK TERMINATION [STORE]``."""
+    given, work, message = arguments[:3]
+    try:
+        pod = Pod(given, work, message, arguments[3] if len(arguments) > 3 else None)
+    except OrderError as error:
+        sys.stderr.write(f"{error}\n")
+        return 70
+    return pod.run()

@@ -1,0 +1,257 @@
+"""The process in which the user's code runs, and what it reports of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sys
+from typing import Any, Callable, Dict, NoReturn, Optional
+
+from sovlab.runner import context, progress
+from sovlab.runner.checkpoint import checkpoint
+from sovlab.runner.output import streams
+from sovlab.runner.protocol.order import Order
+from sovlab.runner.system import processes
+
+_PRELOADABLE = ("torch", "numpy", "scipy", "pandas", "sklearn", "matplotlib.pyplot", "jax", "transformers")
+"""Modules worth having loaded before the next job of this kind starts."""
+
+
+def run(
+    order: Order, rank: Optional[int] = None, saving: Callable[[], None] = lambda: None
+) -> Dict[str, Any]:
+    """Run the user's code in this process, and write its results.
+
+    Args:
+        order: what to run.
+        rank: which of several processes this is.
+        saving: called when the checkpoint hook begins.
+
+    Returns:
+        The report: ``reason``, ``message``, ``exit_code``, ``error``, ``results``, ``progress`` and
+        ``imported``, as in the exit record; ``terminated`` says that SIGTERM ended it.
+    """
+    context.current = context.Context(order, rank, saving)
+    checkpoint.install()
+    streams.open_standard()
+    import faulthandler
+
+    faulthandler.enable(2)
+    report: Dict[str, Any] = {"reason": "succeeded", "message": "", "exit_code": 0, "rank": rank}
+    try:
+        _run(order, rank, report)
+    except BaseException as error:
+        _explain(error, report, rank)
+    progress.flush()
+    report["progress"] = progress.last
+    report["imported"] = [name for name in _PRELOADABLE if name in sys.modules]
+    report["terminated"] = checkpoint.ended_job
+    return report
+
+
+def _run(order: Order, rank: Optional[int], report: Dict[str, Any]) -> None:
+    # Here, so that whatever they cost or lack is reported.
+    from sovlab.runner.execution.program import PayloadError, Program
+
+    try:
+        program = Program(order, quiet=bool(rank))
+        failure: Optional[BaseException] = None
+        try:
+            program.prepare()
+            program.run()
+        except PayloadError:
+            raise
+        except BaseException as error:
+            failure = error
+            _explain(error, report, rank, program.withheld)
+    except PayloadError as error:
+        report.update(reason="payload", message=str(error), exit_code=70)
+        sys.stderr.write(f"{error}\n")
+        return
+    try:
+        program.finish()
+    except Exception as error:
+        if failure is None:
+            failure = error
+            _explain(error, report, rank)
+    if not rank or failure is not None:
+        _return(order, program, failure, report)
+
+
+def _return(order: Order, program: Any, failure: Optional[BaseException], report: Dict[str, Any]) -> None:
+    from sovlab.runner.output import display
+
+    outputs = display.outputs.bundles()
+    values: Dict[str, Any] = {}
+    absent = []
+    if report["reason"] == "succeeded":
+        if order.kind == "call":
+            values = {"return": program.returned}
+        else:
+            values = {name: program.namespace[name] for name in order.outputs if name in program.namespace}
+            absent = [name for name in order.outputs if name not in values]
+    elif report["reason"] != "user_error":
+        failure = None
+    unreturned = program.bound() if order.kind == "cell" else []
+    if not (values or outputs or absent or unreturned or failure is not None):
+        return
+    from sovlab.runner.execution import results
+
+    try:
+        size, sent = results.write(
+            order,
+            program.namespace,
+            values,
+            received=program.received,
+            unreturned=unreturned,
+            outputs=outputs,
+            error=failure,
+        )
+    except MemoryError:
+        report.update(
+            reason="out_of_memory", exit_code=137, message="There was not enough memory to write the results."
+        )
+        return
+    except OSError as error:
+        if report["reason"] == "succeeded":
+            message = f"The code ran to its end, but its results cannot be written: {error}."
+            report.update(reason="runner", exit_code=70, message=message)
+            sys.stderr.write(f"{message}\n")
+        return
+    names = [dict(s._asdict()) for s in sent]
+    names += [
+        {"name": n, "type": "", "size": 0, "detail": "", "error": f"the code did not bind {n}"}
+        for n in absent
+    ]
+    report["results"] = {"size": size, "names": names, "unreturned": unreturned}
+
+
+def _explain(error: BaseException, report: Dict[str, Any], rank: Optional[int], withheld: Any = ()) -> None:
+    """Fill the report from what ended the code, and print the traceback."""
+    if isinstance(error, SystemExit):
+        _explain_exit(error, report)
+        if report["reason"] == "succeeded" or checkpoint.ended_job:
+            return
+    _name_withheld(error, withheld)
+    from sovlab.runner.output.tracebacks import Report, message_of
+
+    told = Report(error)
+    report["error"] = told.as_dict(rank)
+    if isinstance(error, SystemExit):
+        return
+    report["exit_code"] = 1
+    report["reason"] = "user_error"
+    report["message"] = f"{type(error).__name__}: {message_of(error)}".split("\n")[0][:500]
+    if _is_out_of_memory(error):
+        report.update(reason="out_of_memory", exit_code=137)
+        report["message"] = f"The code asked for more memory than there is: {report['message']}"
+    elif isinstance(error, KeyboardInterrupt):
+        report.update(reason="killed", exit_code=130, signal="SIGINT", message="SIGINT ended it.")
+    try:
+        sys.stderr.write(told.text)
+    except OSError:
+        pass  # the log's disk is full; the exit record has room of its own
+
+
+def _explain_exit(error: SystemExit, report: Dict[str, Any]) -> None:
+    code = error.code
+    if code is None or code == 0:
+        return
+    if not isinstance(code, int):
+        sys.stderr.write(f"{code}\n")
+    report["reason"] = "user_error"
+    report["exit_code"] = code & 0xFF if isinstance(code, int) else 1
+    told = f"status {code}" if isinstance(code, int) else repr(str(code))[:300]
+    report["message"] = f"The code called sys.exit with {told}."
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    # torch says so in words where the processor's memory is meant.
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and "DefaultCPUAllocator: can't allocate memory" in str(error)
+    )
+
+
+def _name_withheld(error: BaseException, withheld: Any) -> None:
+    if not isinstance(error, NameError) or not error.args:
+        return
+    found = re.match(r"(?:global )?name '(\w+)' is not defined", str(error.args[0]))
+    if found is not None and found[1] in withheld:
+        name = found[1]
+        error.args = (
+            f"name '{name}' is not defined in the job: it looks like a secret and was withheld. "
+            f"To send it, name it: --in {name}",
+        )
+
+
+def exit_status(report: Dict[str, Any]) -> int:
+    """What the process should exit with."""
+    return 128 + signal.SIGTERM if report.get("terminated") else int(report["exit_code"])
+
+
+def become(parent: int) -> None:
+    """Right after the fork: a process group of its own, Python's own signals, and to die with ``parent``."""
+    os.setpgid(0, 0)
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    processes.die_with(parent)
+
+
+def main(order: Order, parent: int, writing: int) -> NoReturn:
+    """All of the child: run, report, and leave.
+
+    Args:
+        order: what to run.
+        parent: pid of the supervisor.
+        writing: pipe for the report.
+    """
+    become(parent)
+    streams.close_others(writing)
+    _set_threads()
+    report = run(order)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    data = json.dumps(report, default=str).encode()
+    while data:
+        data = data[os.write(writing, data) :]
+    os.close(writing)
+    _leave(exit_status(report))
+
+
+def _set_threads() -> None:
+    """Give a torch that was loaded before this process was forked the threads that the job was given.
+
+    Its library looked at the environment when it was loaded. Here and not before the fork, because this
+    starts threads, and threads do not survive one.
+    """
+    torch, threads = sys.modules.get("torch"), os.environ.get("OMP_NUM_THREADS", "")
+    if torch is not None and threads.isdigit() and int(threads) > 0:
+        torch.set_num_threads(int(threads))
+
+
+def _leave(status: int) -> NoReturn:
+    """End as Python ends, but without the destructors of C++ libraries.
+
+    In a forked process these may wait for threads that only its parent had; `multiprocessing` leaves its
+    forked processes in the same way.
+    """
+    import atexit
+    import gc
+    import io
+    import threading
+
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    # What Python writes when it frees the files that a program has left open. By type(), because
+    # isinstance() asks objects for their __class__, and libraries have lazy ones that warn.
+    files = [f for f in gc.get_objects() if issubclass(type(f), (io.TextIOWrapper, io.BufferedWriter))]
+    for file in sorted(files, key=lambda f: isinstance(f, io.BufferedWriter)):
+        try:
+            file.flush()
+        except (OSError, ValueError):
+            continue
+    os._exit(status)

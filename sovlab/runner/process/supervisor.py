@@ -1,0 +1,263 @@
+"""The parent of the user's process: it keeps the time, passes signals on, and says how the job ended.
+
+The user's code runs in a child, so whatever becomes of that, somebody is left to clean up behind it and
+to write the exit record. The supervisor itself never touches what the code prints, nor loads the payload.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import select
+import signal
+import sys
+import time
+from typing import Any, Dict, List, Optional, Tuple
+
+from sovlab.runner.process.verdict import Ending, Left, describe, exit_status
+from sovlab.runner.process.work import CannotStart, Child, Outcome, Work
+from sovlab.runner.protocol import frames
+from sovlab.runner.protocol.exit_record import ExitRecord
+from sovlab.runner.protocol.order import Order
+from sovlab.runner.system import processes
+
+_POLITE = 2.0
+"""Seconds that what a finished job left running gets between SIGTERM and SIGKILL."""
+_STUBBORN = 10.0
+"""Seconds after which the supervisor no longer waits for killed processes, e.g. ones stuck in the kernel."""
+_SAMPLING = 1.0
+_PASSED_ON = (signal.SIGTERM, signal.SIGINT)
+
+
+class Supervisor:
+    """Runs one job from its start to its exit record.
+
+    Args:
+        order: what to run.
+    """
+
+    def __init__(self, order: Order) -> None:
+        self._order = order
+        self._started = time.time()
+        self._ending = Ending(order.timeout)
+        self._deadline = None if order.timeout is None else time.monotonic() + order.timeout
+        self._kill_at: Optional[float] = None
+        self._sample_at = time.monotonic() + _SAMPLING if order.memory else None
+        self._running: Dict[int, bool] = {}
+        self._usage = [0.0, 0]
+
+    def run(self) -> int:
+        """Do all of it; the status to exit with."""
+        order = self._order
+        if os.getpid() != 1 and os.getsid(0) != os.getpid():
+            os.setsid()
+        self._orphans_come = processes.adopt_orphans()
+        self._record = ExitRecord(order.exit)
+        try:
+            left, outcome = self._supervise()
+        except (CannotStart, OSError, RuntimeError, ImportError) as error:
+            self._kill_tree(0.0)
+            known = isinstance(error, CannotStart)
+            message = str(error) if known else f"The runner failed: {type(error).__name__}: {error}"
+            left, outcome = Left(), Outcome({"reason": "runner", "message": message, "exit_code": 70}, 0)
+        record = describe(order, self._ending, outcome, left)
+        record.update(
+            started=self._started,
+            ended=time.time(),
+            max_rss=self._usage[1],
+            cpu_seconds=round(self._usage[0], 3),
+            python=platform_version(),
+            host=os.uname().nodename,
+        )
+        self._say({"t": "exit", "reason": record["reason"]})
+        self._record.commit(record)
+        return exit_status(record)
+
+    def _supervise(self) -> Tuple[Left, Outcome]:
+        order = self._order
+        self._introduce()
+        os.environ.update(environment(order))
+        os.chdir(order.workdir)
+        work = self._work()
+        waking, woken = os.pipe()
+        for end in (waking, woken):
+            os.set_blocking(end, False)
+        for number in (*_PASSED_ON, signal.SIGCHLD):
+            signal.signal(number, lambda *_: None)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
+        self._say(
+            {"t": "start", "python": platform_version(), "host": os.uname().nodename, "pid": os.getpid()}
+        )
+        if order.cancelled:
+            # Before there was somebody to tell.
+            self._ending.why = "cancelled"
+            return Left(), Outcome(None, 0)
+        blocked = {*_PASSED_ON, signal.SIGCHLD}
+        signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
+        self._running = dict.fromkeys(work.start(), True)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, blocked)
+        while self._running:
+            self._wait(work, waking)
+        left = Left(self._ending.memory_evidence(), self._kill_tree(_POLITE))
+        return left, work.outcome()
+
+    def _work(self) -> Work:
+        if self._order.ranks > 1:
+            from sovlab.runner.process.ranks import Ranks
+
+            return Ranks(self._order)
+        return Child(self._order)
+
+    def _introduce(self) -> None:
+        if self._order.run is None:
+            return
+        me = processes.process(os.getpid())
+        about = {
+            "version": 1,
+            "pid": os.getpid(),
+            "start": me.start if me is not None else "",
+            "boot": processes.boot(),
+            "sid": os.getsid(0),
+            "started": self._started,
+            "host": os.uname().nodename,
+        }
+        temporary = f"{self._order.run}.tmp"
+        with open(temporary, "w") as file:
+            json.dump(about, file)
+        os.rename(temporary, self._order.run)
+
+    def _wait(self, work: Work, waking: int) -> None:
+        """Sleep until something happens or is due, and see to it."""
+        poll = select.poll()
+        poll.register(waking, select.POLLIN)
+        watched = {w.descriptor: w for w in work.watched()}
+        for descriptor in watched:
+            poll.register(descriptor, select.POLLIN)
+        due = work.tick(time.monotonic())
+        times = [t for t in (due, self._deadline, self._kill_at, self._sample_at) if t is not None]
+        pause = None if not times else max(0.0, min(min(times) - time.monotonic(), 86400.0)) * 1000 + 1
+        try:
+            ready = poll.poll(pause)
+        except InterruptedError:
+            ready = []
+        for descriptor, _ in ready:
+            if descriptor == waking:
+                self._signalled(work, os.read(waking, 4096))
+            elif descriptor in watched:
+                watched[descriptor].ready()
+        self._reap(work)
+        self._keep_time(work, time.monotonic())
+
+    def _signalled(self, work: Work, numbers: bytes) -> None:
+        for number in numbers:
+            if number in _PASSED_ON:
+                why = "cancelled" if self._order.cancelled else signal.Signals(number).name
+                self._ask_to_end(work, why)
+
+    def _ask_to_end(self, work: Work, why: str) -> None:
+        # Whatever comes after the first does not shorten the grace.
+        if self._ending.why is None:
+            self._ending.why = why
+            self._kill_at = time.monotonic() + self._order.grace
+            work.ask(signal.SIGTERM)
+
+    def _keep_time(self, work: Work, now: float) -> None:
+        if self._deadline is not None and now >= self._deadline:
+            self._deadline = None
+            self._ask_to_end(work, "timeout")
+        if self._sample_at is not None and now >= self._sample_at and self._order.memory:
+            self._sample_at = now + _SAMPLING
+            self._ending.sample(self._order.memory)
+            if self._ending.over and self._running:
+                self._kill_all()
+        if self._kill_at is not None and now >= self._kill_at and self._running:
+            self._kill_at = now + 1.0
+            self._kill_all()
+
+    def _reap(self, work: Work) -> None:
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            # Of a process and those it waited for; in bytes on macOS, in KiB elsewhere.
+            unit = 1 if sys.platform == "darwin" else 1024
+            self._usage[0] += usage.ru_utime + usage.ru_stime
+            self._usage[1] = max(self._usage[1], usage.ru_maxrss * unit)
+            if pid in self._running:
+                del self._running[pid]
+                work.ended(pid, status)
+
+    def _kill_all(self) -> None:
+        processes.kill((p.pid for p in processes.descendants(os.getpid())), signal.SIGKILL)
+
+    def _kill_tree(self, polite: float) -> List[int]:
+        """End what the job left running; the pids that were still there."""
+        begun = time.monotonic()
+        asked: Dict[int, bool] = {}
+        while True:
+            while True:
+                try:
+                    if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                        break
+                except ChildProcessError:
+                    if self._orphans_come:
+                        return list(asked)
+                    break
+            left = [p.pid for p in self._left() if not p.zombie]
+            now = time.monotonic()
+            if not left or now - begun > _STUBBORN:
+                return list(asked)
+            if now - begun >= polite or self._ending.over:
+                processes.kill(left, signal.SIGKILL)
+            else:
+                processes.kill((pid for pid in left if pid not in asked), signal.SIGTERM)
+            asked.update(dict.fromkeys(left, True))
+            time.sleep(0.005)
+
+    def _left(self) -> List[processes.Process]:
+        if self._orphans_come:
+            return processes.descendants(os.getpid())
+        session = None if os.getpid() == 1 else os.getsid(0)
+        return processes.of_job(self._order.job_id, session)
+
+    def _say(self, message: Dict[str, Any]) -> None:
+        try:
+            os.write(1, frames.encode(self._order.nonce, message))
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EPIPE, errno.EBADF, errno.EIO):
+                raise
+
+
+def platform_version() -> str:
+    """``3.11.7``."""
+    return sys.version.split()[0]
+
+
+def environment(order: Order) -> Dict[str, str]:
+    """What the runner adds to the environment of the user's code."""
+    return {
+        **order.env,
+        "SOVLAB_JOB_ID": order.job_id,
+        "SOVLAB_JOB_NAME": order.name,
+        "SOVLAB_BACKEND": order.backend,
+        "SOVLAB_DEVICE": order.device,
+        "SOVLAB_DISTRIBUTED": order.distributed,
+        "SOVLAB_CHECKPOINT": order.checkpoint,
+    }
+
+
+def supervise(order: Order) -> int:
+    """Run a job in this process and its children; the status to exit with.
+
+    May be called in a fresh interpreter or after a fork. In the child in which the user's code runs it
+    never returns.
+
+    Raises:
+        OSError: not even an exit record can be written.
+    """
+    return Supervisor(order).run()

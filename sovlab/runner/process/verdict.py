@@ -1,0 +1,148 @@
+"""How a job ended: told from what the user's process reported, how it exited, and what was asked of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any, Dict, List, NamedTuple, Optional
+
+from sovlab.runner.process.work import Outcome
+from sovlab.runner.protocol.order import Order
+from sovlab.runner.system import memory, processes
+
+
+class Left(NamedTuple):
+    """What was found after the user's process had ended.
+
+    Attributes:
+        oom_kills: where the kernel killed for want of memory while the job ran; None if nowhere.
+        processes: pids that it left running.
+    """
+
+    oom_kills: Optional[str] = None
+    processes: List[int] = []  # noqa: RUF012 - a tuple's default
+
+
+class Ending:
+    """What is known, while a job runs, of why it may end."""
+
+    def __init__(self, timeout: Optional[float]) -> None:
+        self.why: Optional[str] = None
+        """What the job was asked to end for: ``timeout``, ``cancelled`` or a signal's name."""
+        self.over: Optional[int] = None
+        """Bytes that were in use when there were too many."""
+        self._kills = memory.Kills()
+
+    def sample(self, limit: int) -> None:
+        """See how much memory the job uses."""
+        used = memory.used((p.pid for p in processes.descendants(os.getpid())), limit)
+        if used > limit:
+            self.over = used
+
+    def memory_evidence(self) -> Optional[str]:
+        """Where the kernel has killed for want of memory since the start."""
+        return self._kills.since()
+
+
+def describe(order: Order, ending: Ending, outcome: Outcome, left: Left) -> Dict[str, Any]:
+    """The exit record, but for its times."""
+    report, status, rank = outcome
+    killed_by = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+    record: Dict[str, Any] = {
+        "reason": "",
+        "message": "",
+        "exit_code": None if killed_by else os.WEXITSTATUS(status),
+        "signal": "",
+        "error": None,
+        "results": None,
+        "progress": None,
+        "imported": [],
+    }
+    for key in record:
+        if report is not None and report.get(key) is not None:
+            record[key] = report[key]
+    asked = report is None or report.get("terminated")
+    if ending.over is not None and order.memory is not None:
+        record["reason"] = "out_of_memory"
+        record["message"] = (
+            f"It used {_size(ending.over)} of memory, and --memory allows {_limit(order.memory)}."
+        )
+    elif ending.why == "timeout" and asked:
+        record["reason"] = "timeout"
+        record["message"] = f"It ran longer than its --timeout of {order.timeout:g} s."
+    elif ending.why == "cancelled" and asked:
+        record["reason"] = "cancelled"
+        record["message"] = "Somebody cancelled it."
+    elif ending.why is not None and asked:
+        record["reason"] = "killed"
+        record["signal"] = ending.why
+        record["message"] = f"{ending.why} from outside ended it."
+    elif report is None:
+        _explain_silence(record, killed_by, left.oom_kills)
+        if record["reason"] == "out_of_memory" and order.contained and order.memory is not None:
+            record["message"] = f"It used more memory than the {_limit(order.memory)} that --memory allows."
+        if rank is not None:
+            record["message"] = f"Rank {rank}: {record['message']}"
+    elif report.get("terminated"):
+        # The signal went to the user's process itself.
+        record.update(reason="killed", signal="SIGTERM", message="SIGTERM from outside ended it.")
+    if record["reason"] in ("timeout", "cancelled", "killed") and record["error"]:
+        record["error"] = None if record["error"]["type"] == "SystemExit" else record["error"]
+    return record
+
+
+def _explain_silence(record: Dict[str, Any], killed_by: int, oom_kills: Optional[str]) -> None:
+    if killed_by == signal.SIGKILL and oom_kills is not None:
+        record["reason"] = "out_of_memory"
+        record["signal"] = "SIGKILL"
+        record["message"] = f"The kernel killed it because {oom_kills} ran out of memory."
+    elif killed_by:
+        name = signal_name(killed_by)
+        crashed = killed_by in _CRASHES
+        record["reason"] = "killed"
+        record["signal"] = name
+        record["message"] = (
+            f"It crashed in compiled code ({name})." if crashed else f"{name} from outside ended it."
+        )
+    else:
+        record["reason"] = "user_error"
+        record["message"] = (
+            f"Its process left with status {record['exit_code']} before the code had come to its end "
+            "(os._exit, or a library that calls it)."
+        )
+
+
+_CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT)
+_STATUS = {"succeeded": 0, "timeout": 124, "cancelled": 130, "killed": 137, "out_of_memory": 137}
+
+
+def exit_status(record: Dict[str, Any]) -> int:
+    """What the supervisor exits with."""
+    if record["reason"] == "user_error":
+        return int(record["exit_code"] or 1)
+    return _STATUS.get(record["reason"], 70)
+
+
+def signal_name(number: int) -> str:
+    """``SIGKILL``; real-time signals by number."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _limit(count: int) -> str:
+    """As it was asked for, where that was a whole number of MiB or GiB."""
+    for shift, unit in ((30, "GiB"), (20, "MiB")):
+        if count % (1 << shift) == 0:
+            return f"{count >> shift} {unit}"
+    return _size(count)
+
+
+def _size(count: int) -> str:
+    size = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 999.5:
+            return f"{size:.0f} {unit}" if size >= 99.5 or unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"

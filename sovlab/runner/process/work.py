@@ -1,0 +1,130 @@
+"""What the supervisor supervises: the user's code in one child here, or in several ranks (`ranks`)."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, Callable, Dict, List, NamedTuple, Optional
+
+from sovlab.runner.protocol.order import Order
+from sovlab.runner.system import processes
+
+
+class CannotStart(Exception):
+    """The job cannot be started here; the message is a sentence for people."""
+
+
+class Watchable(NamedTuple):
+    """A descriptor that the supervisor reads besides its own.
+
+    Attributes:
+        ready: called when it can be read.
+    """
+
+    descriptor: int
+    ready: Callable[[], object]
+
+
+class Outcome(NamedTuple):
+    """How the user's code ended.
+
+    Attributes:
+        report: what its process said at its end; None if it ended without a word.
+        status: how that process ended, as `os.wait` gives it.
+        rank: which of the ranks this is about; None if there is only one.
+    """
+
+    report: Optional[Dict[str, Any]]
+    status: int
+    rank: Optional[int] = None
+
+
+class Work:
+    """The interface."""
+
+    def start(self) -> List[int]:
+        """Start it; the pids whose end is the end of the job. Signals are blocked meanwhile.
+
+        Raises:
+            CannotStart: it cannot.
+        """
+        raise NotImplementedError
+
+    def watched(self) -> List[Watchable]:
+        """What to read while it runs."""
+        raise NotImplementedError
+
+    def tick(self, now: float) -> Optional[float]:
+        """Do what is due; when to be called again at the latest, on the monotonic clock."""
+        raise NotImplementedError
+
+    def ask(self, number: int) -> None:
+        """Ask the user's code to end, by a signal."""
+        raise NotImplementedError
+
+    def ended(self, pid: int, status: int) -> None:
+        """One of the pids has ended with this wait status."""
+        raise NotImplementedError
+
+    def outcome(self) -> Outcome:
+        """After the end of all pids."""
+        raise NotImplementedError
+
+
+class Child(Work):
+    """The user's code in a child forked from here: Python is there already.
+
+    Args:
+        order: what to run.
+    """
+
+    def __init__(self, order: Order) -> None:
+        self._order = order
+        self._report = bytearray()
+        self._pid = 0
+        self._status = 0
+        self._reading = -1
+
+    def start(self) -> List[int]:  # noqa: D102 - as Work's
+        from sovlab.runner.process import child
+
+        self._reading, writing = os.pipe()
+        parent = os.getpid()
+        self._pid = os.fork()
+        if self._pid == 0:
+            os.close(self._reading)
+            child.main(self._order, parent, writing)
+        os.close(writing)
+        os.set_blocking(self._reading, False)
+        return [self._pid]
+
+    def watched(self) -> List[Watchable]:  # noqa: D102 - as Work's
+        return [Watchable(self._reading, self._read)] if self._reading >= 0 else []
+
+    def tick(self, now: float) -> Optional[float]:  # noqa: D102 - as Work's
+        return None
+
+    def ask(self, number: int) -> None:  # noqa: D102 - as Work's
+        processes.kill([self._pid], number)
+
+    def ended(self, pid: int, status: int) -> None:  # noqa: D102 - as Work's
+        self._status = status
+        self._read()
+
+    def outcome(self) -> Outcome:  # noqa: D102 - as Work's
+        try:
+            return Outcome(json.loads(bytes(self._report)), self._status)
+        except ValueError:
+            return Outcome(None, self._status)
+
+    def _read(self) -> None:
+        # To the end of what there is: whoever else holds the pipe open is not waited for.
+        while self._reading >= 0:
+            try:
+                data = os.read(self._reading, 1 << 16)
+            except BlockingIOError:
+                return
+            self._report += data
+            if not data:
+                os.close(self._reading)
+                self._reading = -1

@@ -1,0 +1,457 @@
+# ruff: noqa: N815 - the methods of a NodeVisitor are named for the nodes
+"""Which names a piece of source takes from the notebook, and which it binds there.
+
+Python's scoping rules, on the syntax tree: comprehensions, walrus, ``global``, class bodies and name
+mangling, type parameters. A name that is surely bound before it is read is not taken; one that is
+bound only on some of the ways is. The body of a function counts as run when the function is first
+mentioned. Where this cannot be decided, a name is taken: one too many costs bytes, one too few the job.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Union
+
+from sovlab.runner.source.binding import Function, arguments_of, bound_in
+
+_SWALLOWING = frozenset({"suppress", "raises", "assertRaises", "ignored"})
+"""Context managers after whose block it may not have been run to its end. Others are rare enough."""
+_EVALUATING = frozenset({"eval", "exec", "query"})
+_QUERY = re.compile(r"@([^\W\d]\w*)")
+
+
+class Names(NamedTuple):
+    """What a piece of source does with names of its global scope.
+
+    Attributes:
+        reads: names that it may read before it has bound them, with the first line.
+        binds: names that it may leave bound, with the first line.
+        early: those of ``reads`` that are read when it runs, not only when something it defines is called.
+        chains: attribute chains that begin with a global name: ``xml.etree.ElementTree.parse``.
+    """
+
+    reads: Dict[str, int]
+    binds: Dict[str, int]
+    early: Set[str]
+    chains: Set[str]
+
+
+def names_in(tree: ast.AST, returned: Iterable[str] = ()) -> Names:
+    """The `Names` of a module's tree, or of one statement of it.
+
+    Args:
+        tree: of the module or statement.
+        returned: names that are read when it has ended.
+    """
+    analysis = _Analysis()
+    body = tree.body if isinstance(tree, ast.Module) else [tree]
+    analysis.block(body)
+    analysis.end(returned)
+    return Names(analysis.reads, analysis.binds, analysis.early, analysis.chains)
+
+
+class _Scope:
+    def __init__(self, kind: str, local: Set[str], declared: Set[str]) -> None:
+        self.kind = kind
+        self.local = local
+        self.declared = declared
+
+
+class _Analysis(ast.NodeVisitor):
+    def __init__(self) -> None:
+        self.reads: Dict[str, int] = {}
+        self.binds: Dict[str, int] = {}
+        self.early: Set[str] = set()
+        self.chains: Set[str] = set()
+        self._assigned: Set[str] = set()
+        self._ended = False
+        self._scopes: List[_Scope] = []
+        self._mangling: List[str] = []
+        self._later: Optional[Dict[str, int]] = None
+        self._bodies: Dict[str, List[Dict[str, int]]] = {}
+        self._running: Set[str] = set()
+        self._methods: List[Dict[str, int]] = []
+
+    # What is known of names.
+
+    def _mangled(self, name: str) -> str:
+        if self._mangling and name.startswith("__") and not name.endswith("__"):
+            return f"_{self._mangling[-1].lstrip('_')}{name}"
+        return name
+
+    def _is_global(self, name: str) -> bool:
+        for depth, scope in enumerate(reversed(self._scopes)):
+            if name in scope.declared:
+                return True
+            if scope.kind == "class":
+                # A class body falls through to the globals for what it has not bound yet.
+                if depth == 0 and self._class_key(name) in self._assigned:
+                    return False
+            elif name in scope.local:
+                return False
+        return True
+
+    def _class_key(self, name: str) -> str:
+        return f"{len(self._scopes)}.{name}"
+
+    def _read(self, raw: str, line: int) -> None:
+        name = self._mangled(raw)
+        if not self._is_global(name):
+            return
+        if self._later is not None:
+            self._later.setdefault(name, line)
+        else:
+            self._take(name, line, early=True)
+
+    def _take(self, name: str, line: int, *, early: bool) -> None:
+        if name not in self._assigned:
+            self.reads.setdefault(name, line)
+            if early:
+                self.early.add(name)
+        if name in self._bodies and name not in self._running:
+            self._running.add(name)
+            for body in self._bodies[name]:
+                self._called(body)
+            self._running.discard(name)
+
+    def _bind(self, raw: str, line: int, *, surely: bool = True) -> None:
+        name = self._mangled(raw)
+        scope = self._scopes[-1] if self._scopes else None
+        if scope is not None and scope.kind == "class" and name not in scope.declared:
+            if self._later is None:
+                self._assigned.add(self._class_key(name))
+        elif scope is None or name in scope.declared:
+            self.binds.setdefault(name, line)
+            if surely and self._later is None:
+                self._assigned.add(name)
+
+    def end(self, returned: Iterable[str]) -> None:
+        """What was defined and never mentioned may be called by who gets it."""
+        for name in returned:
+            self._take(name, 0, early=False)
+        for bodies in list(self._bodies.values()):
+            for body in bodies:
+                self._called(body)
+
+    def _called(self, body: Dict[str, int]) -> None:
+        if self._later is None:
+            for name, line in body.items():
+                self._take(name, line, early=False)
+
+    # The ways through the code.
+
+    def block(self, statements: Iterable[ast.AST]) -> None:
+        """Visit statements that follow each other."""
+        for statement in statements:
+            self.visit(statement)
+
+    def _ways(self, *ways: Callable[[], None], or_none: bool = False) -> None:
+        before = self._assigned
+        ends = [before] if or_none else []
+        for way in ways:
+            self._assigned, self._ended = set(before), False
+            way()
+            if not self._ended:
+                ends.append(self._assigned)
+        self._ended = not ends
+        self._assigned = set.intersection(*ends) if ends else before
+
+    def _maybe(self, *parts: Iterable[ast.AST]) -> None:
+        for part in parts:
+            self._ways(lambda part=part: self.block(part), or_none=True)  # type: ignore[misc]
+
+    def _leave(self, node: ast.AST) -> None:
+        self.generic_visit(node)
+        self._ended = True
+
+    visit_Raise = visit_Return = visit_Break = visit_Continue = _leave
+
+    def visit_If(self, node: ast.If) -> None:
+        self.visit(node.test)
+        self._ways(lambda: self.block(node.body), lambda: self.block(node.orelse))
+
+    def visit_IfExp(self, node: ast.IfExp) -> None:
+        self.visit(node.test)
+        self._ways(lambda: self.visit(node.body), lambda: self.visit(node.orelse))
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> None:
+        self.visit(node.values[0])
+        self._maybe(node.values[1:])
+
+    def visit_Compare(self, node: ast.Compare) -> None:
+        self.block([node.left, node.comparators[0]])
+        self._maybe(node.comparators[1:])
+
+    def visit_Assert(self, node: ast.Assert) -> None:
+        # Whether it runs at all is for the interpreter's -O to say.
+        self._maybe([node.test], [node.msg] if node.msg else [])
+
+    def visit_While(self, node: ast.While) -> None:
+        self.visit(node.test)
+        self._maybe(node.body, node.orelse)
+
+    def visit_For(self, node: Union[ast.For, ast.AsyncFor]) -> None:
+        self.visit(node.iter)
+        self._maybe([node.target, *node.body], node.orelse)
+
+    visit_AsyncFor = visit_For
+
+    def visit_With(self, node: Union[ast.With, ast.AsyncWith]) -> None:
+        self.block(node.items)
+        if any(_name_of(item.context_expr) in _SWALLOWING for item in node.items):
+            self._maybe(node.body)
+        else:
+            self.block(node.body)
+
+    visit_AsyncWith = visit_With
+
+    def visit_withitem(self, node: ast.withitem) -> None:
+        self.visit(node.context_expr)
+        if node.optional_vars is not None:
+            self.visit(node.optional_vars)
+
+    def visit_Try(self, node: ast.Try) -> None:
+        before = set(self._assigned)
+        ways: List[Callable[[], None]] = [lambda: self.block([*node.body, *node.orelse])]
+        ways += [lambda handler=handler: self.visit(handler) for handler in node.handlers]  # type: ignore[misc]
+        self._ways(*ways)
+        after, ended = self._assigned, self._ended
+        self._assigned = set(before)
+        self.block(node.finalbody)
+        self._assigned |= after
+        self._ended = self._ended or ended
+
+    visit_TryStar = visit_Try  # type: ignore[assignment,unused-ignore]
+
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
+        if node.type is not None:
+            self.visit(node.type)
+        known = set(self.binds)
+        if node.name is not None:
+            self._bind(node.name, node.lineno)
+        self.block(node.body)
+        if node.name is not None:
+            # Python unbinds it at the end of the clause.
+            name = self._mangled(node.name)
+            self._assigned.discard(name)
+            if name not in known:
+                self.binds.pop(name, None)
+
+    def visit_Match(self, node: ast.Match) -> None:  # type: ignore[name-defined,unused-ignore]
+        self.visit(node.subject)
+        last = node.cases[-1]
+        sure = last.guard is None and getattr(last.pattern, "pattern", 0) is None
+        ways = [lambda case=case: self.generic_visit(case) for case in node.cases]
+        self._ways(*ways, or_none=not sure)
+
+    def _capture(self, node: ast.AST) -> None:
+        self.generic_visit(node)
+        name = getattr(node, "name", None) or getattr(node, "rest", None)
+        if name is not None:
+            self._bind(name, node.lineno)  # type: ignore[attr-defined]
+
+    visit_MatchAs = visit_MatchStar = visit_MatchMapping = _capture
+
+    # Names.
+
+    def visit_Name(self, node: ast.Name) -> None:
+        if isinstance(node.ctx, ast.Store):
+            self._bind(node.id, node.lineno)
+        else:
+            self._read(node.id, node.lineno)
+            if isinstance(node.ctx, ast.Del):
+                self._assigned.discard(self._mangled(node.id))
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        chain: List[str] = []
+        below: ast.AST = node
+        while isinstance(below, ast.Attribute):
+            chain.append(below.attr)
+            below = below.value
+        if isinstance(below, ast.Name):
+            self.chains.add(".".join([below.id, *reversed(chain)]))
+        self.visit(below)
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> None:
+        if isinstance(node.target, ast.Name):
+            self._read(node.target.id, node.lineno)
+        self.visit(node.value)
+        self.visit(node.target)
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        target = node.targets[0]
+        if len(node.targets) == 1 and isinstance(target, ast.Name) and isinstance(node.value, ast.Lambda):
+            self._defaults(node.value.args)
+            self._keep(target.id, self._body_of(node.value))
+            self._bind(target.id, node.lineno)
+            return
+        self.visit(node.value)
+        self.block(node.targets)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        self._annotation(node.annotation)
+        if node.value is not None:
+            self.visit(node.value)
+            self.visit(node.target)
+        elif not isinstance(node.target, ast.Name):
+            self.visit(node.target)
+
+    def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
+        self.visit(node.value)
+        inner = []
+        while self._scopes and self._scopes[-1].kind == "comprehension":
+            inner.append(self._scopes.pop())
+        self._bind(node.target.id, node.lineno, surely=not inner)
+        self._scopes.extend(reversed(inner))
+
+    def visit_Import(self, node: Union[ast.Import, ast.ImportFrom]) -> None:
+        for alias in node.names:
+            if alias.name != "*":
+                self._bind(alias.asname or alias.name.partition(".")[0], node.lineno)
+
+    visit_ImportFrom = visit_Import
+
+    def visit_Call(self, node: ast.Call) -> None:
+        self.generic_visit(node)
+        if _name_of(node.func) in _EVALUATING:
+            for argument in node.args:
+                if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+                    self._evaluated(argument.value, argument.lineno)
+
+    def _evaluated(self, text: str, line: int) -> None:
+        found = set(_QUERY.findall(text))
+        try:
+            found |= set(names_in(ast.parse(text)).reads)
+        except (SyntaxError, ValueError):
+            pass  # a query of pandas, or what is an error at run time as well
+        for name in sorted(found):
+            self._read(name, line)
+
+    def _annotation(self, node: Optional[ast.AST]) -> None:
+        if node is None:
+            return
+        self.visit(node)
+        for part in ast.walk(node):
+            if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                # dataclasses and their like look these up when they want to.
+                try:
+                    found = names_in(ast.parse(part.value, mode="eval").body).reads
+                except (SyntaxError, ValueError):
+                    continue
+                for name in sorted(found):
+                    self._read(name, part.lineno)
+
+    # Scopes.
+
+    def _body_of(self, node: Union[Function, ast.Lambda]) -> Dict[str, int]:
+        """What a function reads when it is called."""
+        outer, self._later = self._later, {}
+        self._inside(node)
+        body, self._later = self._later, outer
+        return body
+
+    def _keep(self, name: str, body: Dict[str, int]) -> None:
+        if self._later is not None:
+            for inner, at in body.items():
+                self._later.setdefault(inner, at)
+        elif self._scopes:
+            self._methods.append(body)  # run when the class is mentioned
+        else:
+            self._bodies.setdefault(self._mangled(name), []).append(body)
+
+    def _defaults(self, arguments: ast.arguments) -> None:
+        self.block([*arguments.defaults, *(d for d in arguments.kw_defaults if d is not None)])
+
+    def _inside(self, node: Union[Function, ast.Lambda]) -> None:
+        body: List[ast.AST] = [node.body] if isinstance(node, ast.Lambda) else list(node.body)
+        local, declared, outside = bound_in(body, self._mangled)
+        local |= {self._mangled(a.arg) for a in arguments_of(node.args)}
+        assigned, ended = set(self._assigned), self._ended
+        self._scopes.append(_Scope("function", local - declared - outside, declared))
+        self.block(body)
+        self._scopes.pop()
+        self._assigned, self._ended = assigned, ended
+
+    def visit_FunctionDef(self, node: Function) -> None:
+        self.block(node.decorator_list)
+        typed = self._type_parameters(node)
+        for argument in arguments_of(node.args):
+            self._annotation(argument.annotation)
+        self._annotation(node.returns)
+        self._defaults(node.args)
+        body = self._body_of(node)
+        if typed:
+            self._scopes.pop()
+        self._keep(node.name, body)
+        if node.decorator_list:
+            self._called(body)
+        self._bind(node.name, node.lineno)
+
+    visit_AsyncFunctionDef = visit_FunctionDef
+
+    def visit_Lambda(self, node: ast.Lambda) -> None:
+        self._defaults(node.args)
+        self._inside(node)
+
+    def _type_parameters(self, node: ast.AST) -> bool:
+        parameters = getattr(node, "type_params", None)
+        if not parameters:
+            return False
+        self._scopes.append(_Scope("function", {p.name for p in parameters}, set()))
+        self.block(parameters)
+        return True
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        self.block(node.decorator_list)
+        typed = self._type_parameters(node)
+        self.block([*node.bases, *node.keywords])
+        outer, self._methods = self._methods, []
+        local, declared, _ = bound_in(node.body, self._mangled)
+        before, ended = set(self._assigned), self._ended
+        self._mangling.append(node.name)
+        self._scopes.append(_Scope("class", local, declared))
+        self.block(node.body)
+        self._scopes.pop()
+        self._mangling.pop()
+        self._assigned, self._ended = before | {n for n in self._assigned if n in declared}, ended
+        methods, self._methods = self._methods, outer
+        if typed:
+            self._scopes.pop()
+        for body in methods:
+            self._keep(node.name, body)
+            if node.decorator_list or node.keywords:
+                self._called(body)
+        self._bind(node.name, node.lineno)
+
+    def visit_TypeAlias(self, node: ast.TypeAlias) -> None:  # type: ignore[name-defined,unused-ignore]
+        typed = self._type_parameters(node)
+        self.visit(node.value)
+        if typed:
+            self._scopes.pop()
+        self.visit(node.name)
+
+    def _comprehension(self, node: ast.AST) -> None:
+        generators: List[ast.comprehension] = node.generators  # type: ignore[attr-defined]
+        self.visit(generators[0].iter)
+        local: Set[str] = set()
+        for generator in generators:
+            local |= bound_in([generator.target], self._mangled)[0]
+        before = set(self._assigned)
+        self._scopes.append(_Scope("comprehension", local, set()))
+        for number, generator in enumerate(generators):
+            self.block([*([generator.iter] if number else []), *generator.ifs])
+        for field in ("elt", "key", "value"):
+            part = getattr(node, field, None)
+            if part is not None:
+                self.visit(part)
+        self._scopes.pop()
+        self._assigned = before
+
+    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
+
+
+def _name_of(node: ast.AST) -> str:
+    if isinstance(node, ast.Call):
+        node = node.func
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""

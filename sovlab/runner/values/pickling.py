@@ -1,0 +1,326 @@
+"""Values in and out of a pack: one pickle stream for all names, their big memory beside it.
+
+All names are pickled by one pickler, so objects that two names share are shared again. Segments::
+
+    variables         the pickles, one after the other
+    variables.index   JSON: where each name's pickle and buffers lie, and which Python wrote it
+    buffer.N          memory of arrays and tensors, where it can be used without a copy
+
+A value that cannot be pickled leaves the stream as if it had not been tried. A value that cannot be
+loaded, because a library is missing or a class refuses its state, leaves the others loadable.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import json
+import pickle
+import sys
+import types
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
+
+from sovlab.errors import SovlabError
+from sovlab.runner.values import tensors
+from sovlab.runner.values.pack import PackWriter
+from sovlab.runner.values.unpickling import load, main_attribute, main_namespace
+
+__all__ = [
+    "Dumper",
+    "PickleOptions",
+    "Postponed",
+    "Sent",
+    "Unpicklable",
+    "describe",
+    "dump",
+    "dumps",
+    "load",
+    "type_name",
+]
+
+PROTOCOL = 5
+_IN_BAND = 4096
+"""Buffers below this many bytes stay in the stream: a segment each would cost more than their copy."""
+
+
+class Sent(NamedTuple):
+    """One name, and what was written for it.
+
+    Attributes:
+        name: the variable.
+        type: qualified class name.
+        size: bytes, without what an earlier name already holds.
+        detail: shape or length, for people.
+        error: why it could not be written; empty if it was.
+    """
+
+    name: str
+    type: str
+    size: int
+    detail: str
+    error: str
+
+
+class Unpicklable(Exception):
+    """A value that cannot be pickled.
+
+    Args:
+        path: where it is, as an expression: ``cfg['log']``.
+        kind: qualified class name of what stands there.
+        why: what the pickler said.
+    """
+
+    def __init__(self, path: str, kind: str, why: str) -> None:
+        super().__init__(path, kind, why)
+        self.path = path
+        self.kind = kind
+        self.why = why
+
+    def __str__(self) -> str:
+        return f"{self.path} ({self.kind}) cannot be pickled: {self.why}"
+
+
+class Postponed(Exception):
+    """Raised by `PickleOptions.refer`: the value can be pickled once other names have been; see `Dumper.add`."""
+
+
+class PickleOptions:
+    """How functions and classes travel. Also keeps note of what was met on the way.
+
+    Args:
+        refer: given a function or class, the qualified name under which the other side's ``__main__``
+            will have it, because its source travels; None sends it by value, as bytecode.
+        strict: raise `Unpicklable` at the first value that cannot travel, instead of noting it in `Sent`.
+        main: the namespace which the other side's ``__main__`` takes the place of: functions by value
+            get that as their globals, and `reads` is told of them. None sends the globals that they
+            read with them.
+        reads: called with each function that goes by value and has ``main`` as its globals.
+    """
+
+    def __init__(
+        self,
+        refer: Callable[[Any], Optional[str]] = lambda value: None,
+        *,
+        strict: bool = False,
+        main: Optional[Mapping[str, object]] = None,
+        reads: Callable[[Any], None] = lambda function: None,
+    ) -> None:
+        self.refer = refer
+        self.strict = strict
+        self.main = main
+        self.reads = reads
+        self.bytecode: List[str] = []
+        """What went as bytecode, by name: ``train``, ``Net``, ``<lambda>``."""
+        self.modules: Set[str] = set()
+        """Modules whose functions and classes went by reference."""
+
+
+def dump(values: Mapping[str, object], writer: PackWriter, *, policy: PickleOptions) -> List[Sent]:
+    """Write ``values`` and their index; one `Sent` for each, in order.
+
+    Raises:
+        Unpicklable: with a strict policy.
+    """
+    dumper = Dumper(writer, policy)
+    sent = [dumper.add(name, value) for name, value in values.items()]
+    dumper.finish()
+    return sent
+
+
+class Dumper:
+    """Writes one name after the other; `finish` ends it."""
+
+    def __init__(self, writer: PackWriter, policy: PickleOptions) -> None:
+        self._writer = writer
+        self._policy = policy
+        self._buffers: List[pickle.PickleBuffer] = []
+        self._index: Dict[str, Any] = {}
+        self._stream = writer.stream("variables")
+        self._pickler = _pickler_class()(self._stream, policy, self._keep)
+
+    def add(self, name: str, value: object) -> Sent:
+        """Pickle ``value`` as ``name``; what an earlier name shares with it is not written again.
+
+        Raises:
+            Unpicklable: with a strict policy.
+            Postponed: the policy's; nothing has been added, and the name may be added later.
+        """
+        start, first, noted = self._stream.size, len(self._buffers), len(self._policy.bytecode)
+        # A fresh object before the value: its place in the pickler's memo is where this name began.
+        mark: List[Any] = []
+        try:
+            self._pickler.dump((mark, value))
+        except Exception as error:
+            self._undo(mark)
+            del self._buffers[first:]
+            del self._policy.bytecode[noted:]
+            if isinstance(error, (Postponed, SovlabError)):
+                raise  # a placeholder says itself why it has no value yet
+            failure = _explain(name, value, error, self._policy)
+            if self._policy.strict:
+                raise failure from error
+            return Sent(name, type_name(value), 0, describe(value), str(failure))
+        self._index[name] = {
+            "span": [start, self._stream.size],
+            "buffers": [first, len(self._buffers)],
+            "bytecode": self._policy.bytecode[noted:],
+        }
+        beside = sum(_size(buffer) for buffer in self._buffers[first:])
+        return Sent(name, type_name(value), self._stream.size - start + beside, describe(value), "")
+
+    def finish(self) -> None:
+        """Write the buffers and the index."""
+        self._stream.close()
+        for number, buffer in enumerate(self._buffers):
+            with buffer.raw() as view:
+                self._writer.add(f"buffer.{number}", view)
+        index = {"names": self._index, "order": list(self._index), "python": list(sys.version_info[:2])}
+        self._writer.add("variables.index", json.dumps(index, sort_keys=True).encode())
+
+    def _keep(self, buffer: pickle.PickleBuffer) -> bool:
+        if _size(buffer) < _IN_BAND:
+            return True
+        self._buffers.append(buffer)
+        return False
+
+    def _undo(self, mark: object) -> None:
+        memo = self._pickler.memo.copy()
+        start, _ = memo.get(id(mark), (len(memo), None))
+        self._pickler.memo = {key: entry for key, entry in memo.items() if entry[0] < start}
+
+
+def dumps(value: object, policy: PickleOptions) -> bytes:
+    """One value as one pickle, for `sovlab.runner.values.unpickling.loads`. Raises what the pickler raises."""
+    file = io.BytesIO()
+    _pickler_class()(file, policy, None).dump(value)
+    return file.getvalue()
+
+
+def _size(buffer: pickle.PickleBuffer) -> int:
+    with buffer.raw() as view:
+        return view.nbytes
+
+
+@functools.lru_cache(maxsize=1)
+def _pickler_class() -> Any:
+    # cloudpickle costs milliseconds, which a job that returns nothing does not pay.
+    from cloudpickle import cloudpickle
+
+    class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+        def __init__(
+            self, file: Any, policy: PickleOptions, keep: Optional[Callable[[pickle.PickleBuffer], bool]]
+        ) -> None:
+            super().__init__(file, protocol=PROTOCOL, buffer_callback=keep)
+            self._policy = policy
+            self._storages = tensors.StorageReducer()
+
+        def reducer_override(self, value: Any) -> Any:
+            if isinstance(value, (type, types.FunctionType)):
+                name = self._policy.refer(value)
+                if name is not None:
+                    return main_attribute, (name,)
+                reduced = super().reducer_override(value)
+                if reduced is NotImplemented:
+                    self._policy.modules.add(value.__module__)
+                elif reduced[0] is not type and reduced[0] is not cloudpickle._builtin_type:
+                    self._policy.bytecode.append(value.__qualname__)
+                return reduced
+            if isinstance(value, _CACHED):
+                # functools pickles these by name, whether the other side has the name or not.
+                name = self._policy.refer(value)
+                if name is not None:
+                    return main_attribute, (name,)
+                if cloudpickle._lookup_module_and_qualname(value) is None:
+                    return _cached_again, (value.__wrapped__, value.cache_parameters())
+            if isinstance(value, io.IOBase):
+                return self._reduce_file(value)
+            if isinstance(value, types.ModuleType):
+                self._policy.modules.add(value.__name__)
+            storage = self._storages.reduce(value)
+            return NotImplemented if storage is None else storage
+
+        def _dynamic_function_reduce(self, function: Any) -> Any:
+            reduced = super()._dynamic_function_reduce(function)
+            if self._policy.main is None or function.__globals__ is not self._policy.main:
+                return reduced
+            self._policy.reads(function)
+            make, (code, _, *rest), (state, slots), *setters = reduced
+            return (make, (code, _MAIN, *rest), (state, {**slots, "__globals__": {}}), *setters)
+
+        @staticmethod
+        def _reduce_file(value: Any) -> Any:
+            # cloudpickle would send what a file holds now, in memory: no longer the file.
+            for name in ("stdin", "stdout", "stderr"):
+                if value is getattr(sys, name):
+                    return getattr, (sys, name)
+            if isinstance(value, (io.BytesIO, io.StringIO)):
+                return NotImplemented
+            raise TypeError("an open file stays in the process that opened it")
+
+    return Pickler
+
+
+_CACHED = type(functools.lru_cache(lambda: None))
+
+
+def _cached_again(function: Any, parameters: Dict[str, Any]) -> Any:
+    return functools.lru_cache(**parameters)(function)
+
+
+class _Main:
+    """Stands in a pickle for the namespace of ``__main__``."""
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return main_namespace, ()
+
+
+_MAIN = _Main()
+
+
+def _explain(name: str, value: object, error: BaseException, policy: PickleOptions) -> Unpicklable:
+    from sovlab.runner.values.unpicklable import find
+
+    def attempt(part: object) -> Optional[BaseException]:
+        sink = PickleOptions(policy.refer, main=policy.main)
+        try:
+            _pickler_class()(_Nowhere(), sink, lambda buffer: False).dump(part)
+        except Exception as failure:
+            return None if isinstance(failure, Postponed) else failure
+        return None
+
+    path, part, why = find(name, value, error, attempt)
+    return Unpicklable(path, type_name(part), str(why) or type(why).__name__)
+
+
+class _Nowhere:
+    def write(self, data: Any) -> int:
+        return len(data)
+
+
+def type_name(value: object) -> str:
+    """The qualified name of a value's class, as people write it: ``int``, ``torch.Tensor``."""
+    kind = type(value)
+    return (
+        kind.__qualname__
+        if kind.__module__ in ("builtins", "__main__")
+        else f"{kind.__module__}.{kind.__qualname__}"
+    )
+
+
+def describe(value: Any) -> str:
+    """What people want to know of a value at a glance: ``(360, 64) float32``, ``50 items``; may be empty."""
+    kind = type(value)
+    if kind in (list, tuple, dict, set, frozenset):
+        return "1 item" if len(value) == 1 else f"{len(value)} items"
+    if kind in (str, bytes, bytearray):
+        return f"{len(value)} {'characters' if kind is str else 'bytes'}"
+    family = kind.__module__.partition(".")[0]
+    # Only of these is it known that asking costs nothing and runs no code of the user's.
+    if family in ("torch", "numpy", "pandas") and hasattr(value, "shape"):
+        shape = tuple(int(n) for n in value.shape)
+        dtype = str(getattr(value, "dtype", "")).replace("torch.", "")
+        return f"{shape} {dtype}".strip()
+    torch = sys.modules.get("torch")
+    if torch is not None and hasattr(torch, "nn") and isinstance(value, torch.nn.Module):
+        return f"{sum(p.numel() for p in value.parameters())} parameters"
+    return ""

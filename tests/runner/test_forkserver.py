@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import RunningJob
+
+from sovlab.runner.system import processes
+
+
+class Forkserver:
+    def __init__(self, archive: Path, preload: str) -> None:
+        self.socket, theirs = socket.socketpair()
+        self.socket.settimeout(60)
+        self.process = subprocess.Popen(
+            [
+                sys.executable,
+                str(archive),
+                "nursery",
+                "--socket-fd",
+                str(theirs.fileno()),
+                "--preload",
+                preload,
+            ],
+            pass_fds=[theirs.fileno()],
+            env={**os.environ, "SOVLAB_JOB_ID": "-" * 50, "ONLY_THE_NURSERYS": "1"},
+        )
+        theirs.close()
+
+    def ask(self, job: RunningJob, **environ: str) -> None:
+        request = {
+            "order": str(job.directory / "order.json"),
+            "log": str(job.log_path),
+            "environ": {"PATH": os.environ["PATH"], **environ},
+        }
+        data = json.dumps(request).encode()
+        self.socket.sendall(len(data).to_bytes(4, "big") + data)
+
+    def answer(self) -> dict[str, Any]:
+        size = int.from_bytes(self._read(4), "big")
+        return json.loads(self._read(size))
+
+    def _read(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            piece = self.socket.recv(size - len(data))
+            assert piece, "the forkserver has gone"
+            data += piece
+        return data
+
+
+@pytest.fixture
+def forkserver(archive: Path) -> Iterator[Forkserver]:
+    made = Forkserver(archive, "json,no_such_module")
+    assert made.answer() == {"ready": ["json"]}
+    yield made
+    made.socket.close()
+    made.process.wait(10)
+
+
+def run(forkserver: Forkserver, job: RunningJob, **environ: str) -> int:
+    forkserver.ask(job, **environ)
+    forked = forkserver.answer()
+    assert (forked["job_id"], forked["status"]) == (job.job_id, None)
+    ended = forkserver.answer()
+    assert ended["pid"] == forked["pid"]
+    return ended["status"]
+
+
+def test_a_forked_job_is_as_one_that_was_started(forkserver: Forkserver, job: RunningJob) -> None:
+    job.write(
+        """
+        import os, signal, sys
+        print(sorted(k for k in os.environ if not k.startswith("SOVLAB")))
+        print(os.getcwd() == os.environ["PWD_WANTED"], "beside" in sys.path)
+        print(os.readlink("/proc/self/fd/0") if os.path.exists("/proc") else "/dev/null")
+        print(sorted(int(fd) for fd in os.listdir("/dev/fd")))
+        print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+        print(os.getsid(0) == os.getppid())
+        x = 5
+        """,
+        outputs=["x"],
+    )
+    work = str((job.directory / "work").resolve())
+    assert run(forkserver, job, PWD_WANTED=work, PYTHONPATH="beside") == 0
+    lines = job.log.splitlines()
+    assert "PATH" in lines[0]
+    assert "ONLY_THE_NURSERYS" not in lines[0]
+    assert lines[1:3] == ["True True", "/dev/null"]
+    # Standard ones, the pipe for the report, the mapped payload, and the one that lists them.
+    assert len(json.loads(lines[3])) <= 6
+    assert lines[4:] == ["True", "True"]
+    assert job.values == {"x": 5}
+    assert job.log_path.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_status_of_a_failure_is_told(forkserver: Forkserver, job: RunningJob) -> None:
+    job.write("1 / 0")
+    assert run(forkserver, job) == 1
+    assert job.record["reason"] == "user_error"
+    assert "Cell In[7], line 1" in job.log
+    assert "forkserver" not in job.log
+    assert "nursery" not in job.log
+
+
+def test_an_order_that_is_not_there_is_answered_and_the_next_one_served(
+    forkserver: Forkserver, job: RunningJob
+) -> None:
+    forkserver.ask(job)
+    answer = forkserver.answer()
+    assert answer["pid"] is None
+    assert "order.json" in answer["error"]
+    job.write("1")
+    assert run(forkserver, job) == 0
+
+
+def test_random_numbers_differ_between_forks(job: RunningJob, archive: Path) -> None:
+    pytest.importorskip("numpy")
+    forkserver = Forkserver(archive, "numpy,random")
+    forkserver.answer()
+    drawn = set()
+    for _ in range(2):
+        job.write("import random, numpy\nx = (random.random(), numpy.random.rand())", outputs=["x"])
+        assert run(forkserver, job) == 0
+        drawn |= set(job.values["x"])
+    assert len(drawn) == 4
+    forkserver.socket.close()
+    forkserver.process.wait(10)
+
+
+def test_torch_is_there_already(job: RunningJob, archive: Path) -> None:
+    pytest.importorskip("torch")
+    forkserver = Forkserver(archive, "torch")
+    assert forkserver.answer() == {"ready": ["torch"]}
+    job.write(
+        "import sys\nwarm = 'torch' in sys.modules\nimport torch\nt = torch.ones(3) @ torch.ones(3)\n"
+        "n = torch.get_num_threads()",
+        outputs=["warm", "t", "n"],
+    )
+    assert run(forkserver, job, OMP_NUM_THREADS="1") == 0, job.log
+    assert job.values["warm"] is True
+    assert float(job.values["t"]) == 3
+    assert job.values["n"] == 1
+    assert job.log == ""
+    forkserver.socket.close()
+    forkserver.process.wait(10)
+
+
+def test_jobs_go_on_when_the_nursery_ends_and_can_be_found(
+    forkserver: Forkserver, job: RunningJob, gone: Callable[[int], None]
+) -> None:
+    job.write("import time\nprint('ready')\ntime.sleep(60)")
+    forkserver.ask(job)
+    pid = forkserver.answer()["pid"]
+    job.until("ready")
+    forkserver.socket.close()
+    assert forkserver.process.wait(10) == 0
+    told = json.loads((job.directory / "run.json").read_text())
+    assert told["pid"] == pid
+    assert processes.is_running(pid, told["start"], told["boot"])
+    if sys.platform.startswith("linux"):
+        # By its environment alone, though it was forked and never executed.
+        assert pid in {p.pid for p in processes.of_job(job.job_id)}
+    assert pid in processes.sweep(job.job_id, told["sid"])
+    gone(pid)
+
+
+def test_many_at_once(forkserver: Forkserver, tmp_path: Path, archive: Path) -> None:
+    jobs = []
+    for number in range(20):
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        made = RunningJob(directory, archive, sys.executable)
+        made.write(f"x = {number}", outputs=["x"], job_id=f"many-{number:06d}")
+        forkserver.ask(made)
+        jobs.append(made)
+    ended = 0
+    end = time.monotonic() + 60
+    while ended < len(jobs) and time.monotonic() < end:
+        ended += forkserver.answer()["status"] == 0
+    assert [made.values["x"] for made in jobs] == list(range(20))
