@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, ParamSpec, TypeVar
 
-from sovlab.client import Submitted, default, name_of
+from sovlab.client import Call, Submitted, default, name_of
 from sovlab.client.job import Job
 from sovlab.errors import SpecError
 from sovlab.options.job import NAMES, from_keywords
@@ -41,7 +41,7 @@ def submit(function: Callable[..., Any], *args: Any, **keywords: Any) -> Job:
         pass  # builtins without a signature: the call itself will tell
     except TypeError as error:
         raise SpecError(f"The arguments do not fit {name_of(function)}(): {error}.") from None
-    return _report(default().submit_call(function, args, keywords, from_keywords(options)))
+    return _report(default().submit(Call(function, args, keywords), from_keywords(options)))
 
 
 def _report(submitted: Submitted) -> Job:

@@ -11,7 +11,8 @@ import msgspec
 import pytest
 
 from sovlab.errors import SettingsError
-from sovlab.settings import Settings, add_target, config_file, load, remove_target, use_target
+from sovlab.executors.registry import configure, configure_all
+from sovlab.settings import Settings, Target, add_target, config_file, load, remove_target, use_target
 
 
 @pytest.fixture
@@ -133,14 +134,14 @@ def test_the_state_directory_is_one_place_for_all_projects(place, monkeypatch):
         ),
         ("[targets.far]\nexecutor = 'kubernetes'\ncontext = 'a'\nuser = 'me'\n", 1, "user"),
         ("[targets]\nfar = 1\n", 2, "[targets.far]"),
-        ("[targets.'a b']\nexecutor = 'local'\n", 0, "no name for a target"),
+        ("[targets.'a b']\nexecutor = 'local'\n", 0, "not a valid name for a target"),
         ("[local\n", 1, "no valid TOML"),
     ],
 )
 def test_what_is_wrong_is_named_with_file_key_and_line(place, text, line, says):
     path = user(place, text)
     with pytest.raises(SettingsError) as caught:
-        load()
+        configure_all(load())
     assert str(path) in str(caught.value)
     assert says in str(caught.value)
     if line:
@@ -252,42 +253,86 @@ def test_using_a_target_that_is_nowhere_writes_nothing(place):
 
 
 def test_settings_can_be_shown_as_json(place):
-    document = msgspec.json.decode(msgspec.json.encode({"targets": load().targets}))
-    told = {"name": "local", "executor": "local", "source": "built in", "cluster": None}
-    assert document["targets"]["local"] == told
+    document = msgspec.json.decode(msgspec.json.encode({"targets": load().targets}, enc_hook=str))
+    assert document["targets"]["local"]["executor"] == "local"
+    assert document["targets"]["local"]["source"] == "built in"
+
+
+def options(name):
+    """What the executor of a target takes."""
+    return configure_all(load())[name].options
 
 
 def test_a_target_on_a_cluster_says_all_that_its_jobs_need(place):
     path = user(
         place,
-        "[targets.far]\nexecutor = 'kubernetes'\ncontext = 'site'\nkubeconfig = 'kube.conf'\n"
-        "namespace = 'ml'\nimage = 'a'\nimages.cuda = 'b'\nqueue = 'research'\nhold = '10m'\nmemory = '2G'\n"
-        "tolerations = [{key = 'gpu', operator = 'Exists'}]\n",
+        "[targets.far]\nexecutor = 'kubernetes'\n[targets.far.kubernetes]\ncontext = 'site'\n"
+        "kubeconfig = 'kube.conf'\nnamespace = 'ml'\nimage = 'a'\nimages.cuda = 'b'\nqueue = 'research'\n"
+        "hold = '10m'\nmemory = '2G'\ntolerations = [{key = 'gpu', operator = 'Exists'}]\n",
     )
-    cluster = load().target_named("far").cluster
-    assert cluster.kubeconfig == str(path.parent / "kube.conf")
-    assert (cluster.namespace, cluster.image, cluster.images) == ("ml", "a", {"cuda": "b"})
-    assert (cluster.hold, cluster.memory) == (600, 2 << 30)
-    assert cluster.tolerations == [{"key": "gpu", "operator": "Exists"}]
+    section = options("far")
+    assert section.kubeconfig == str(path.parent / "kube.conf")
+    assert (section.namespace, section.image, section.images) == ("ml", "a", {"cuda": "b"})
+    assert (section.image_for("cuda"), section.image_for("cpu")) == ("b", "a")
+    assert (section.hold, section.memory) == (600, 2 << 30)
+    assert section.tolerations == [{"key": "gpu", "operator": "Exists"}]
+    assert load().outdated == ()
+
+
+def test_keys_outside_of_their_section_still_count_and_one_line_says_the_new_way(place):
+    text = "context = 'site'\nimage = 'a'\nimages.cuda = 'b'\n"
+    path = user(place, f"[targets.far]\nexecutor = 'kubernetes'\n{text}")
+    old = options("far")
+    assert load().outdated == (
+        f"{path}, line 1: context, image, images of target far belong under [targets.far.kubernetes] now; "
+        "where they are they still count.",
+    )
+    user(place, f"[targets.far]\nexecutor = 'kubernetes'\n[targets.far.kubernetes]\n{text}")
+    assert options("far") == old
+
+
+def test_of_a_key_that_is_said_twice_that_of_the_section_counts(place):
+    user(
+        place,
+        "[targets.far]\nexecutor = 'kubernetes'\nimage = 'old'\n"
+        "[targets.far.kubernetes]\ncontext = 'a'\nimage = 'new'\n",
+    )
+    assert options("far").image == "new"
+
+
+def test_a_wrong_key_in_a_section_is_named(place):
+    path = user(place, "[targets.far]\nexecutor = 'kubernetes'\n[targets.far.kubernetes]\nkontext = 'a'\n")
+    with pytest.raises(SettingsError, match="Did you mean context") as caught:
+        configure_all(load())
+    assert str(path) in str(caught.value)
 
 
 def test_each_setting_of_a_target_has_its_source(place):
     mine = user(
-        place, "[targets.far]\nexecutor = 'kubernetes'\ncontext = 'a'\n\nimage = 'i'\nimages.cuda = 'c'\n"
+        place,
+        "[targets.far]\nexecutor = 'kubernetes'\ncontext = 'a'\n\n[targets.far.kubernetes]\nimage = 'i'\n"
+        "images.cuda = 'c'\n",
     )
     settings = load()
-    assert settings.source("targets.far.context") == f"{mine}, line 3"
-    assert settings.source("targets.far.image") == f"{mine}, line 5"
-    assert settings.source("targets.far.images") == f"{mine}, line 1"
-    assert settings.source("targets.far.queue") == "default"
-    ours = project(place, "[targets.far]\nexecutor = 'kubernetes'\ncontext = 'b'\n")
+    assert settings.source("targets.far.kubernetes.context") == f"{mine}, line 3"
+    assert settings.source("targets.far.kubernetes.image") == f"{mine}, line 6"
+    assert settings.source("targets.far.kubernetes.images") == f"{mine}, line 5"
+    assert settings.source("targets.far.kubernetes.queue") == "default"
+    ours = project(place, "[targets.far]\nexecutor = 'kubernetes'\n[targets.far.kubernetes]\ncontext = 'b'\n")
     settings = load()
-    assert settings.source("targets.far.context") == f"{ours}, line 3"
-    assert settings.source("targets.far.image") == "default"
+    assert settings.source("targets.far.kubernetes.context") == f"{ours}, line 4"
+    assert settings.source("targets.far.kubernetes.image") == "default"
 
 
 FAR = {"context": "site", "namespace": "ml", "image": "an/image"}
-WRITTEN = '[targets.far]\nexecutor = "kubernetes"\ncontext = "site"\nnamespace = "ml"\nimage = "an/image"\n'
+WRITTEN = (
+    '[targets.far]\nexecutor = "kubernetes"\n\n[targets.far.kubernetes]\n'
+    'context = "site"\nnamespace = "ml"\nimage = "an/image"\n'
+)
+
+
+def add_far(values=FAR, *, force=False):
+    return add_target("far", "kubernetes", values, force=force)
 
 
 @pytest.mark.parametrize(
@@ -301,9 +346,9 @@ WRITTEN = '[targets.far]\nexecutor = "kubernetes"\ncontext = "site"\nnamespace =
 )
 def test_a_target_is_added_after_all_that_there_is(place, before, after):
     path = user(place, before)
-    assert add_target("far", FAR) == path
+    assert add_far() == path
     assert path.read_text() == after
-    assert load().target_named("far").cluster.image == "an/image"
+    assert options("far").image == "an/image"
 
 
 def test_values_of_all_kinds_are_written_so_that_they_are_read_again(place):
@@ -318,26 +363,41 @@ def test_values_of_all_kinds_are_written_so_that_they_are_read_again(place):
         "cpu": 0.25,
         "node_selector": {"kubernetes.io/arch": "amd64"},
     }
-    add_target("site.one", values)
-    cluster = load().target_named("site.one").cluster
-    assert {key: getattr(cluster, key) for key in values} == values
+    add_target("site.one", "kubernetes", values)
+    section = options("site.one")
+    assert {key: getattr(section, key) for key in values} == values
 
 
 def test_a_target_that_is_there_is_written_anew_only_by_force_and_keeps_its_comments(place):
     path = user(
         place,
-        "# first\n[targets.far]  # the site's\nexecutor = 'kubernetes'\ncontext = \"old\"  # of 2025\n"
+        "# first\n[targets.far]  # the site's\nexecutor = 'kubernetes'  # ours\n\n"
+        '[targets.far.kubernetes]\ncontext = "old"  # of 2025\n'
         "# about images\nimages.cuda = 'c'\ntolerations = [\n  {key = 'gpu'},\n]\nimage = 'an/image'\n\n"
-        "# last\n[targets.far.resources]\ncuda = 'x'\n\n[defaults]\ngrace = 5\n",
+        "# last\n[targets.far.kubernetes.resources]\ncuda = 'x'\n\n[defaults]\ngrace = 5\n",
     )
     before = path.read_text()
     with pytest.raises(SettingsError, match=r"defined already .*line 2"):
-        add_target("far", FAR)
+        add_far()
     assert path.read_text() == before
-    add_target("far", FAR, force=True)
+    add_far(force=True)
     assert path.read_text() == (
-        "# first\n[targets.far]  # the site's\nexecutor = 'kubernetes'\ncontext = \"site\"  # of 2025\n"
+        "# first\n[targets.far]  # the site's\nexecutor = 'kubernetes'  # ours\n\n"
+        '[targets.far.kubernetes]\ncontext = "site"  # of 2025\n'
         "# about images\nimage = 'an/image'\nnamespace = \"ml\"\n\n# last\n[defaults]\ngrace = 5\n"
+    )
+
+
+def test_a_target_of_the_old_form_is_written_anew_with_a_section(place):
+    path = user(
+        place,
+        "[targets.far]  # the site's\nexecutor = 'kubernetes'\ncontext = \"old\"\nimages.cuda = 'c'\n\n"
+        "[targets.far.resources]\ncuda = 'x'\n\n[defaults]\ngrace = 5\n",
+    )
+    add_far(force=True)
+    assert path.read_text() == (
+        "[targets.far]  # the site's\nexecutor = 'kubernetes'\n\n[defaults]\ngrace = 5\n\n"
+        '[targets.far.kubernetes]\ncontext = "site"\nnamespace = "ml"\nimage = "an/image"\n'
     )
 
 
@@ -351,7 +411,7 @@ def test_a_target_that_is_there_is_written_anew_only_by_force_and_keeps_its_comm
 )
 def test_a_target_that_is_written_in_an_unusual_way_is_left_alone(place, before):
     path = user(place, before)
-    for change in (lambda: add_target("far", FAR, force=True), lambda: remove_target("far")):
+    for change in (lambda: add_far(force=True), lambda: remove_target("far")):
         with pytest.raises(SettingsError, match="edited safely"):
             change()
         assert path.read_text() == before
@@ -359,26 +419,31 @@ def test_a_target_that_is_written_in_an_unusual_way_is_left_alone(place, before)
 
 def test_a_target_of_the_project_is_not_for_the_users_file_to_change(place):
     ours = project(place, "[targets.far]\nexecutor = 'kubernetes'\ncontext = 'a'\n")
-    for change in (lambda: add_target("far", FAR, force=True), lambda: remove_target("far")):
+    for change in (lambda: add_far(force=True), lambda: remove_target("far")):
         with pytest.raises(SettingsError, match=str(ours)):
             change()
     assert list((place / "home").iterdir()) == []
 
 
+@pytest.mark.parametrize(("name", "says"), [("local", "this machine"), ("a b", "not a valid name")])
+def test_a_target_with_a_wrong_name_is_not_written(place, name, says):
+    with pytest.raises(SettingsError, match=says):
+        add_target(name, "kubernetes", FAR)
+    assert list((place / "home").iterdir()) == []
+
+
 @pytest.mark.parametrize(
-    ("name", "values", "says"),
+    ("values", "says"),
     [
-        ("local", FAR, "this machine"),
-        ("a b", FAR, "no name for a target"),
-        ("far", {**FAR, "queue": "Fast Lane"}, "queue = 'Fast Lane'"),
-        ("far", {**FAR, "store": "nfs"}, "pvc:CLAIM"),
-        ("far", {"namespace": "ml"}, "names no cluster"),
+        ({**FAR, "queue": "Fast Lane"}, "queue = 'Fast Lane'"),
+        ({**FAR, "store": "nfs"}, "pvc:CLAIM"),
+        ({"namespace": "ml"}, "names no cluster"),
     ],
 )
-def test_a_wrong_target_is_not_written(place, name, values, says):
+def test_a_wrong_section_is_refused_by_its_executor(values, says):
+    target = Target(name="far", executor="kubernetes", source="Command line", table=values)
     with pytest.raises(SettingsError, match=says):
-        add_target(name, values)
-    assert list((place / "home").iterdir()) == []
+        configure(target, Settings(state=Path("/x")))
 
 
 def test_removing_a_target_leaves_the_rest_and_no_current_target_that_is_gone(place):

@@ -7,12 +7,12 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from sovlab._version import __version__
-from sovlab.client import Client
+from sovlab.client import Call, Client
+from sovlab.core.finding import Level
 from sovlab.core.units import format_bytes
 from sovlab.errors import SovlabError, WaitTimeout
 
@@ -49,14 +49,13 @@ def run_all(client: Client, target: str | None = None) -> list[Check]:
     """
     chosen = client.settings.target_named(target)
     found: list[Check] = []
-    place = _inotify if chosen.cluster is None else _cluster
-    for check in (_versions, _torch, _state, place, _job, _backends):
+    for check in (_versions, _torch, _state, _settings, _place, _job, _backends):
         try:
             some = list(check(client, chosen.name))
         except SovlabError as error:
             some = [Check(check.__name__.strip("_"), error.message, False, error.hint)]
         found += some
-        if check is _cluster and not all(each.ok for each in some):
+        if check is _place and not all(each.ok for each in some):
             break  # a job would only say it once more
     return found
 
@@ -88,34 +87,22 @@ def _state(client: Client, _: str) -> Iterator[Check]:
     )
 
 
-def _inotify(_: Client, __: str) -> Iterator[Check]:
-    limit = Path("/proc/sys/fs/inotify/max_user_instances")
-    if limit.exists():
-        number = int(limit.read_text())
-        yield Check(
-            "inotify instances",
-            f"{number} allowed for a user",
-            number >= 32,
-            ""
-            if number >= 32
-            else "Ask for sysctl fs.inotify.max_user_instances=128; until then logs come a little later.",
-        )
+def _settings(client: Client, _: str) -> Iterator[Check]:
+    for sentence in (*client.settings.ignored, *client.settings.outdated):
+        yield Check("settings", sentence)
 
 
-def _cluster(client: Client, target: str) -> Iterator[Check]:
-    from sovlab.core.finding import Level
-
+def _place(client: Client, target: str) -> Iterator[Check]:
     for finding in client.examine(target):
-        found = finding.found if finding.level is not Level.DEGRADED else f"{finding.found} (degraded)"
-        yield Check(finding.what, found, finding.level is not Level.MISSING, finding.advice)
+        title = finding.found if finding.level is not Level.DEGRADED else f"{finding.found} (degraded)"
+        yield Check(finding.what, title, finding.level is not Level.MISSING, finding.advice)
 
 
 def _job(client: Client, target: str) -> Iterator[Check]:
-    submit: Callable[..., object] = abs
     from sovlab.options.job import from_keywords
 
     options = from_keywords({"name": "doctor", "timeout": 60, "target": target})
-    job = client.submit_call(submit, (-41,), {}, options).job
+    job = client.submit(Call(abs, (-41,)), options).job
     try:
         value = job.result(timeout=_PATIENCE)
     except SovlabError as error:

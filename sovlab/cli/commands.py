@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from sovlab.cli import show
-from sovlab.client import default
+from sovlab.client import Script, default
 from sovlab.client.job import Job
 from sovlab.core.job import JobState, JobStatus, Reason
 from sovlab.errors import UsageError, WaitTimeout
@@ -21,15 +21,16 @@ _STATUS = {Reason.TIMEOUT: 124, Reason.CANCELLED: 130}
 
 def submit(parsed: argparse.Namespace) -> int:
     """``sovlab submit``."""
-    client, path, chosen = default(), Path(parsed.script).expanduser(), flags.from_arguments(parsed)
+    client, chosen = default(), flags.from_arguments(parsed)
+    code = Script(Path(parsed.script).expanduser(), parsed.args)
     if parsed.dry_run:
-        plan = client.plan_script(path, parsed.args, chosen, check=parsed.dry_run == "server")
+        plan = client.plan(code, chosen, check=parsed.dry_run == "server")
         if parsed.json:
             show.json_document(plan)
         else:
             show.plan(plan)
         return 0
-    submitted = client.submit_script(path, parsed.args, chosen)
+    submitted = client.submit(code, chosen)
     job = submitted.job
     for message in submitted.messages:
         show.note(message)

@@ -5,27 +5,23 @@ from __future__ import annotations
 import argparse
 
 from sovlab.cli import show
-from sovlab.client import default
-from sovlab.settings import Settings
+from sovlab.client import Client, default
 from sovlab.views.findings import findings_table
 from sovlab.views.targets import target_table, targets_table
 
 
 def list_all(parsed: argparse.Namespace) -> int:
     """``sovlab target``."""
-    return _listed(default().settings, json=parsed.json)
+    return _listed(default(), json=parsed.json)
 
 
 def show_one(parsed: argparse.Namespace) -> int:
     """``sovlab target show``."""
-    settings = default().settings
-    found = target_table(settings, parsed.name)
+    target = default().target(parsed.name)
     if parsed.json:
-        chosen = settings.target_named(parsed.name)
-        told = {row[0]: row[2] for row in found.rows}
-        show.json_document({"target": chosen, "sources": told})
+        show.json_document(target)
     else:
-        show.table(found)
+        show.table(target_table(target))
     return 0
 
 
@@ -59,7 +55,7 @@ def use(parsed: argparse.Namespace) -> int:
     """``sovlab target use``."""
     client = default()
     client.use_target(parsed.name)
-    return _listed(client.settings, json=parsed.json)
+    return _listed(client, json=parsed.json)
 
 
 def remove(parsed: argparse.Namespace) -> int:
@@ -75,10 +71,12 @@ def remove(parsed: argparse.Namespace) -> int:
     return 0
 
 
-def _listed(settings: Settings, *, json: bool) -> int:
-    current = settings.target_named(None).name
+def _listed(client: Client, *, json: bool) -> int:
+    current, targets = client.settings.target_named(None).name, client.targets()
     if json:
-        show.json_document({"current": current, "targets": settings.targets})
+        show.json_document({"current": current, "targets": {target.name: target for target in targets}})
     else:
-        show.table(targets_table(settings))
+        show.table(targets_table(targets, current))
+        for sentence in (*client.settings.ignored, *client.settings.outdated):
+            show.note(sentence)
     return 0

@@ -1,5 +1,27 @@
-"""`Client`, the one composition root, and `Job`, the live handle. Faces import nothing below this floor."""
+"""`Client`, the one composition root, `Job`, the live handle, and what may be submitted.
 
-from sovlab.client.client import Client, Submitted, default, name_of
+Faces import nothing below this floor, so what they hand to the client is had from here.
+"""
 
-__all__ = ["Client", "Submitted", "default", "name_of"]
+from typing import TYPE_CHECKING, Any
+
+from sovlab.client.client import Client, Submitted, default
+
+if TYPE_CHECKING:
+    from sovlab.payload.code import Call as Call
+    from sovlab.payload.code import Cell as Cell
+    from sovlab.payload.code import Script as Script
+    from sovlab.payload.code import name_of as name_of
+
+_CODE = ("Call", "Cell", "Script", "name_of")
+
+__all__ = ["Call", "Cell", "Client", "Script", "Submitted", "default", "name_of"]
+
+
+def __getattr__(name: str) -> Any:
+    # Listing and waiting need nothing of what packs code.
+    if name not in _CODE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from sovlab.payload import code
+
+    return getattr(code, name)

@@ -3,38 +3,33 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from sovlab.client import submitting
 from sovlab.client.job import Job
 from sovlab.core.capacity import Capacity
-from sovlab.core.cleaned import Cleaned
 from sovlab.core.job import JobRecord, Reason
-from sovlab.core.names import check_name, is_job_id, new_job_id
+from sovlab.core.names import is_job_id, new_job_id
 from sovlab.core.plan import Manifests, Plan
-from sovlab.core.spec import JobSpec, PayloadKind
-from sovlab.errors import ExecutorError, JobNotFound, SpecError
+from sovlab.core.target import TargetSummary
+from sovlab.errors import JobNotFound
+from sovlab.executors import registry
 from sovlab.executors.executor import Executor
+from sovlab.executors.provider import ConfiguredTarget
 from sovlab.options.job import Options
-from sovlab.settings import (
-    Settings,
-    Target,
-    add_target,
-    check_new_target,
-    load,
-    remove_target,
-    use_target,
-)
+from sovlab.settings import Settings, load, remove_target, use_target
 
 if TYPE_CHECKING:
     from sovlab.client.target_setup import TargetProposal
+    from sovlab.core.cleaned import Cleaned
     from sovlab.core.finding import Finding
     from sovlab.options.target import NewTarget
+    from sovlab.payload.code import Code
 
 _ENDED_FROM_OUTSIDE = (Reason.LOST, Reason.KILLED, Reason.TIMEOUT, Reason.CANCELLED)
 
@@ -59,147 +54,56 @@ class Client:
 
     Args:
         settings: None reads the user's settings files and environment.
+
+    Raises:
+        SettingsError: a file or variable is wrong.
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
-        self.settings = settings if settings is not None else load()
+        self._configure(settings if settings is not None else load())
         self._executors: dict[str, Executor] = {}
         self._lock = threading.Lock()
 
+    def _configure(self, settings: Settings) -> None:
+        self.settings = settings
+        self._targets = registry.configure_all(settings)
+
+    def _reload(self, changed: str | None = None) -> None:
+        self._configure(load())
+        with self._lock:
+            self._executors.pop(changed or "", None)
+
+    def _configured(self, target: str | None) -> ConfiguredTarget:
+        return self._targets[self.settings.target_named(target).name]
+
     def executor(self, target: str | None = None) -> Executor:
         """The executor that serves ``target``; None is the current target of the settings."""
-        chosen = self.settings.target_named(target)
+        configured = self._configured(target)
         with self._lock:
-            if chosen.name not in self._executors:
-                self._executors[chosen.name] = self._make(chosen)
-            return self._executors[chosen.name]
+            if configured.name not in self._executors:
+                self._executors[configured.name] = registry.executor_of(configured)
+            return self._executors[configured.name]
 
-    def _make(self, target: Target) -> Executor:
-        if target.cluster is not None:
-            from sovlab.client.connecting import executor_for
+    # --- jobs
 
-            return executor_for(target.name, target.cluster, self.settings.state)
-        from sovlab.executors.local import LocalExecutor
+    def submit(self, code: Code, options: Options) -> Submitted:
+        """Run ``code`` as a job; the handle is there as soon as the target has accepted it.
 
-        local = self.settings.local
-        return LocalExecutor(
-            self.settings.state,
-            target=target.name,
-            cores=local.cores,
-            memory=local.memory,
-            idle=local.idle_minutes * 60,
-            python=local.python,
-        )
-
-    def submit_cell(
-        self,
-        source: str,
-        namespace: Mapping[str, Any],
-        options: Options,
-        *,
-        label: str = "",
-        directory: Path | None = None,
-    ) -> Submitted:
-        """Run a cell's source with the variables that it reads from ``namespace``.
-
-        Args:
-            source: the cell, byte for byte.
-            namespace: the notebook's variables.
-            options: where and with what.
-            label: what the cell is called in tracebacks, e.g. ``In[7]``.
-            directory: where local modules are looked for beside ``sys.path``; None is the working directory.
+        Raises:
+            UsageError: an option is wrong, or something that the code needs cannot travel.
+            ExecutorError: the target does not accept it.
         """
-        from sovlab.payload.pack import build_cell
+        executor = self.executor(options.target)
+        accepted = submitting.accept(code, options, executor, self.settings.defaults, self._objects)
+        return Submitted(Job(accepted.job_id, executor, self.rerun), accepted.messages, accepted.bound)
 
-        return self._submit(
-            functools.partial(
-                build_cell,
-                source,
-                namespace,
-                label=label,
-                send=options.send,
-                outputs=options.outputs,
-                directory=directory,
-            ),
-            PayloadKind.CELL,
-            options,
-            name="cell",
-            origin=label,
-        )
-
-    def submit_call(
-        self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], options: Options
-    ) -> Submitted:
-        """Run ``function(*args, **kwargs)``; its return value comes back."""
-        from sovlab.payload.pack import build_call
-
-        return self._submit(
-            functools.partial(build_call, function, args, kwargs),
-            PayloadKind.CALL,
-            options,
-            name=name_of(function),
-            origin=name_of(function),
-        )
-
-    def submit_script(self, path: Path, args: Sequence[str], options: Options) -> Submitted:
-        """Run a Python file as ``python path args…`` would, with the local modules that it imports."""
-        from sovlab.payload.pack import build_script
-
-        return self._submit(
-            functools.partial(build_script, path),
-            PayloadKind.SCRIPT,
-            options,
-            name=path.stem,
-            origin=path.name,
-            args=args,
-        )
-
-    def plan_cell(
-        self,
-        source: str,
-        namespace: Mapping[str, Any],
-        options: Options,
-        *,
-        label: str = "",
-        directory: Path | None = None,
-        check: bool = False,
-    ) -> Plan:
-        """What `submit_cell` would do; nothing is submitted and nothing is left behind.
+    def plan(self, code: Code, options: Options, *, check: bool = False) -> Plan:
+        """What `submit` would do; nothing is submitted and nothing is left behind.
 
         With ``check`` the cluster of the target is asked whether it would accept it.
         """
-        from sovlab.payload.pack import build_cell
-
-        return self._plan(
-            functools.partial(
-                build_cell,
-                source,
-                namespace,
-                label=label,
-                send=options.send,
-                outputs=options.outputs,
-                directory=directory,
-            ),
-            PayloadKind.CELL,
-            options,
-            name="cell",
-            origin=label,
-            check=check,
-        )
-
-    def plan_script(self, path: Path, args: Sequence[str], options: Options, *, check: bool = False) -> Plan:
-        """What `submit_script` would do; see `plan_cell`."""
-        from sovlab.payload.pack import build_script
-
-        return self._plan(
-            functools.partial(build_script, path),
-            PayloadKind.SCRIPT,
-            options,
-            name=path.stem,
-            origin=path.name,
-            args=args,
-            check=check,
-        )
+        executor = self.executor(options.target)
+        return submitting.plan(code, options, executor, self.settings.defaults, check=check)
 
     def rerun(self, record: JobRecord, resume: bool | None = None) -> Job:
         """Submit the request of ``record`` again, as a new job with the same payload.
@@ -256,14 +160,43 @@ class Client:
         job = self.job(name, target)
         return self.executor(target).manifests_of(job.id)
 
+    def clean(
+        self, *, older_than: float | None = None, target: str | None = None, dry_run: bool = False
+    ) -> Cleaned:
+        """Delete ended jobs with all that they left; see `sovlab.client.retention.sweep`."""
+        from sovlab.client.retention import sweep
+
+        return sweep(self.executor(target), self.settings, older_than=older_than, dry_run=dry_run)
+
+    # --- targets
+
+    def targets(self) -> list[TargetSummary]:
+        """All targets, by name."""
+        return [self.target(name) for name in sorted(self._targets)]
+
+    def target(self, name: str | None = None) -> TargetSummary:
+        """A target with all its settings, and where each is set; None is the current one."""
+        configured = self._configured(name)
+        target, serves = configured.target, registry.provider(configured.target.executor)
+        values, section = serves.values(configured), serves.section(target)
+        keys = getattr(values, "__struct_fields__", ())
+        return TargetSummary(
+            name=target.name,
+            executor=target.executor,
+            where=serves.where(configured.options),
+            source=target.source,
+            settings={key: getattr(values, key) for key in keys},
+            sources={key: self.settings.source(f"{section}.{key}") for key in keys},
+        )
+
     def add_target(
-        self, name: str, wanted: NewTarget, *, use: bool = False, force: bool = False
+        self, name: str, new: NewTarget, *, use: bool = False, force: bool = False
     ) -> tuple[Path, TargetProposal]:
         """Look at a cluster and define a target on it in the user's settings.
 
         Args:
             name: of the target.
-            wanted: what is said of it.
+            new: what is said of it.
             use: make it the current one.
             force: write a target of that name anew.
 
@@ -274,15 +207,16 @@ class Client:
             UsageError: what is said is wrong, or there is such a target; nothing is written.
             ExecutorError: the cluster does not answer; nothing is written.
         """
-        from sovlab.client.target_setup import propose
+        from sovlab.client.target_setup import EXECUTOR, propose
+        from sovlab.settings import add_target, check_new_target
 
         check_new_target(name, force=force)
-        found = propose(name, wanted, self.settings.state)
-        path = add_target(name, found.values, force=force)
+        proposal = propose(name, new, self.settings.state)
+        path = add_target(name, EXECUTOR, proposal.values, force=force)
         if use:
             use_target(name)
         self._reload(name)
-        return path, found
+        return path, proposal
 
     def use_target(self, name: str) -> None:
         """Make a target the current one, in the user's settings."""
@@ -296,150 +230,37 @@ class Client:
         return path
 
     def examine(self, target: str | None = None) -> list[Finding]:
-        """What the cluster of a target is like for jobs; nothing for a target on this machine.
+        """What the place of a target is like for jobs, each fact with what would make it better.
 
         Raises:
             ExecutorError: it does not answer.
         """
-        chosen = self.settings.target_named(target)
-        if chosen.cluster is None:
-            return []
-        from sovlab.client.target_setup import examine
+        configured = self._configured(target)
+        return registry.provider(configured.target.executor).examine(configured)
 
-        return examine(chosen.name, chosen.cluster, self.settings.state)
-
-    def _reload(self, changed: str | None = None) -> None:
-        self.settings = load()
-        with self._lock:
-            self._executors.pop(changed or "", None)
+    # --- hardware
 
     def capacity(self, target: str | None = None) -> list[Capacity]:
         """What a target has of each backend, and what of it is free."""
         return self.executor(target).capacity()
 
-    def clean(
-        self, *, older_than: float | None = None, target: str | None = None, dry_run: bool = False
-    ) -> Cleaned:
-        """Delete ended jobs with all that they left.
+    @staticmethod
+    def backends() -> Sequence[str]:
+        """Names of the backends that there are."""
+        from sovlab.backends import known
 
-        Args:
-            older_than: seconds since their end; None is what the settings say.
-            target: None is the current target.
-            dry_run: delete nothing, only say what would be.
-        """
-        age = self.settings.local.keep_days * 86400.0 if older_than is None else older_than
-        return self.executor(target).clean(older_than=age, dry_run=dry_run)
+        return list(known())
+
+    @staticmethod
+    def contexts() -> Sequence[str]:
+        """Names of the contexts of the user's kubeconfig. Raises `CredentialsError` if it cannot be read."""
+        from sovlab.kube.transport.connection import contexts
+
+        return contexts()
 
     @property
     def _objects(self) -> Path:
         return self.settings.state / "objects"
-
-    def _submit(
-        self,
-        build: Callable[..., Any],
-        kind: PayloadKind,
-        options: Options,
-        *,
-        name: str,
-        origin: str,
-        args: Sequence[str] = (),
-    ) -> Submitted:
-        executor = self.executor(options.target)
-        draft = self._draft(executor, kind, options, name=name, origin=origin, args=args)
-        packed = build(store=self._objects)
-        spec = replace(draft, payload=packed.digest, labels=packed.labels)
-        job_id = new_job_id(spec.name)
-        try:
-            executor.submit(job_id, spec, packed.path, dict(os.environ))
-        except OSError as error:
-            raise ExecutorError(
-                f"Job {spec.name} could not be handed to target {executor.target}: {error}."
-            ) from error
-        return Submitted(Job(job_id, executor, self.rerun), tuple(packed.messages), tuple(packed.bound))
-
-    def _plan(
-        self,
-        build: Callable[..., Any],
-        kind: PayloadKind,
-        options: Options,
-        *,
-        name: str,
-        origin: str,
-        args: Sequence[str] = (),
-        check: bool = False,
-    ) -> Plan:
-        import tempfile
-
-        executor = self.executor(options.target)
-        draft = self._draft(executor, kind, options, name=name, origin=origin, args=args)
-        with tempfile.TemporaryDirectory(prefix="sovlab-plan-") as scratch:
-            packed = build(store=Path(scratch))
-            spec = replace(draft, payload=packed.digest, labels=packed.labels)
-            made = executor.manifests(new_job_id(spec.name), spec, packed.path, check=check)
-        return Plan(
-            spec=spec,
-            target=executor.target,
-            payload=packed.size,
-            variables=packed.variables,
-            files=tuple(packed.files),
-            messages=(*packed.messages, *made.notes),
-            manifests=made.objects,
-            checked=check,
-        )
-
-    def _draft(
-        self,
-        executor: Executor,
-        kind: PayloadKind,
-        options: Options,
-        *,
-        name: str,
-        origin: str,
-        args: Sequence[str],
-    ) -> JobSpec:
-        # Everything that can be wrong with the options is found here, before anything is packed.
-        from sovlab.backends import choose
-
-        self._check_queue(options)
-        requested = options.backend or self.settings.defaults.backend
-        resources = options.resources
-        backend, why = choose(requested, resources.gpus, executor.capacity())
-        if backend.is_accelerator and not resources.gpus:
-            resources = replace(resources, gpus=1)  # or jobs would share a device without knowing it
-        return JobSpec(
-            name=check_name(options.name) if options.name is not None else name,
-            kind=kind,
-            payload="",
-            backend=backend.name,
-            backend_why=why,
-            nodes=options.nodes,
-            procs=options.procs if options.procs is not None else max(resources.gpus, 1),
-            resources=resources,
-            outputs=options.outputs,
-            args=tuple(args),
-            env=options.env,
-            queue=options.queue or "",
-            priority=options.priority or "",
-            timeout=options.timeout if options.timeout is not None else self.settings.defaults.timeout,
-            grace=self.settings.defaults.grace,
-            origin=origin,
-        )
-
-    def _check_queue(self, options: Options) -> None:
-        target = self.settings.target_named(options.target)
-        for flag, word in (("--queue", options.queue), ("--priority", options.priority)):
-            if word and target.cluster is None:
-                raise SpecError(
-                    f"{flag} is {word!r}, and target {target.name} is this machine, which has none.",
-                    "Leave it out, or name a target on a cluster with --target.",
-                )
-
-
-def name_of(function: Callable[..., Any]) -> str:
-    """What a job of ``function`` is called when nobody names it."""
-    inner = inspect.unwrap(function.func if isinstance(function, functools.partial) else function)
-    name = getattr(inner, "__name__", type(inner).__name__)
-    return "call" if name == "<lambda>" else name
 
 
 @functools.lru_cache(maxsize=1)

@@ -24,6 +24,14 @@ class Executor(Protocol):
     target: str
     """Name of the target this executor serves."""
 
+    def check(self, spec: JobSpec) -> None:
+        """Refuse what could never run there; asked before anything is packed.
+
+        Raises:
+            UsageError: the request names what the place does not have, or more than it has.
+        """
+        ...
+
     def submit(self, job_id: str, spec: JobSpec, payload: Path, environ: Mapping[str, str]) -> None:
         """Accept a job. Doing it again with the same ``job_id`` changes nothing.
 

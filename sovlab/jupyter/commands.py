@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sovlab.client import Client, default
+from sovlab.client import Cell, Client, Script, default
 from sovlab.client.job import Job
 from sovlab.core.job import JobState
 from sovlab.errors import UsageError
@@ -17,6 +17,7 @@ from sovlab.jupyter.placeholder import Binder
 from sovlab.jupyter.waiting import wait
 from sovlab.options import flags
 from sovlab.options import target as target_options
+from sovlab.options.job import Options
 
 _FINAL = 10.0
 """Seconds that a cell waits for its card's last painting, so that the notebook is saved with it."""
@@ -51,32 +52,11 @@ class Commands:
         chosen = flags.from_arguments(parsed)
         if chosen.target is None and self._target is not None:
             chosen = replace(chosen, target=self._target)
-        count = len(self.shell.user_ns["In"]) - 1  # execution_count may already be that of the next cell
-        if cell is not None:
-            if parsed.script is not None:
-                raise UsageError(
-                    f"%%sovsubmit takes no word {parsed.script!r} beside its flags.",
-                    "Run a script with %sovsubmit and one percent sign, or put the word after its flag.",
-                )
-            named = replace(chosen, name=chosen.name or f"cell-{count}")
-            if parsed.dry_run:
-                label, check = f"In[{count}]", parsed.dry_run == "server"
-                plan = self.client.plan_cell(cell, self.shell.user_ns, named, label=label, check=check)
-                tables.show_plan(plan)
-                return
-            submitted = self.client.submit_cell(cell, self.shell.user_ns, named, label=f"In[{count}]")
-        elif parsed.script is None:
-            raise UsageError(
-                "%sovsubmit was given nothing to run.",
-                "Write %%sovsubmit above a cell's code, or %sovsubmit script.py.",
-            )
-        else:
-            path = Path(parsed.script).expanduser()
-            if parsed.dry_run:
-                check = parsed.dry_run == "server"
-                tables.show_plan(self.client.plan_script(path, parsed.args, chosen, check=check))
-                return
-            submitted = self.client.submit_script(path, parsed.args, chosen)
+        code, chosen = self._code(parsed, cell, chosen)
+        if parsed.dry_run:
+            tables.show_plan(self.client.plan(code, chosen, check=parsed.dry_run == "server"))
+            return
+        submitted = self.client.submit(code, chosen)
         job = submitted.job
         self._mine[job.id] = job
         self.binder.expect(job, chosen.outputs)
@@ -84,6 +64,24 @@ class Commands:
         if parsed.wait:
             self._wait([job])
             card.final.wait(_FINAL)
+
+    def _code(self, parsed: Any, cell: str | None, chosen: Options) -> tuple[Cell | Script, Options]:
+        """What the line and the cell say to run, and the options with a name for it."""
+        if cell is not None:
+            if parsed.script is not None:
+                raise UsageError(
+                    f"%%sovsubmit takes no word {parsed.script!r} beside its flags.",
+                    "Run a script with %sovsubmit and one percent sign, or put the word after its flag.",
+                )
+            count = len(self.shell.user_ns["In"]) - 1  # execution_count may already be that of the next cell
+            named = replace(chosen, name=chosen.name or f"cell-{count}")
+            return Cell(cell, self.shell.user_ns, label=f"In[{count}]"), named
+        if parsed.script is None:
+            raise UsageError(
+                "%sovsubmit was given nothing to run.",
+                "Write %%sovsubmit above a cell's code, or %sovsubmit script.py.",
+            )
+        return Script(Path(parsed.script).expanduser(), parsed.args), chosen
 
     def jobs(self, line: str) -> None:
         """List jobs, the newest first."""
@@ -134,7 +132,7 @@ class Commands:
             self._add_target(parsed)
             return
         if parsed.action == "show":
-            tables.show_target(self.client.settings, parsed.name or self._target)
+            tables.show_target(self.client.target(parsed.name or self._target))
             return
         if parsed.action == "choose":
             self._target = self.client.settings.target_named(parsed.name).name
@@ -144,7 +142,9 @@ class Commands:
         elif parsed.action == "remove":
             self.client.remove_target(parsed.name)
             self._target = self._target if self._target != parsed.name else None
-        tables.show_targets(self.client.settings, self._target)
+        current = self.client.settings.target_named(self._target).name
+        sentences = (*self.client.settings.ignored, *self.client.settings.outdated)
+        tables.show_targets(self.client.targets(), current, *sentences)
 
     def _add_target(self, parsed: Any) -> None:
         path, found = self.client.add_target(

@@ -44,13 +44,11 @@ def complete(magics: Any, line: str) -> tuple[str, str, list[str]]:
 
 def _values(magics: Any, magic: str, before: str) -> tuple[str, set[str]]:
     if before in ("-b", "--backend"):
-        from sovlab.backends import known
-
-        return "backend", {"auto", *known()}
+        return "backend", {"auto", *magics.client.backends()}
     if before == "--target":
         return "target", set(magics.client.settings.targets)
     if magic == "%sovtarget":
-        return _of_targets(set(magics.client.settings.targets), before)
+        return _of_targets(magics.client, before)
     if before in ("--in", "--out"):
         return "variable", {name for name in magics.shell.user_ns if re.match(r"[A-Za-z]\w*$", name)}
     if magic in ("%sovlogs", "%sovcancel", "%sovwait"):
@@ -61,12 +59,11 @@ def _values(magics: Any, magic: str, before: str) -> tuple[str, set[str]]:
     return "", set()
 
 
-def _of_targets(targets: set[str], before: str) -> tuple[str, set[str]]:
+def _of_targets(client: Any, before: str) -> tuple[str, set[str]]:
+    targets = set(client.settings.targets)
     if before == "--context":
-        from sovlab.kube.transport.connection import contexts
-
         try:
-            return "context", set(contexts())
+            return "context", set(client.contexts())
         except SovlabError:
             return "", set()
     if before == "%sovtarget":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sovlab.core.capacity import Capacity
 from sovlab.core.job import JobRecord
 from sovlab.core.plan import Plan
-from sovlab.settings import Settings
+from sovlab.core.target import TargetSummary
 from sovlab.views.findings import findings_table
 from sovlab.views.hardware import capacity_table
 from sovlab.views.jobs import jobs_table
@@ -83,14 +83,14 @@ def show_capacity(items: Sequence[Capacity], target: str) -> None:
     _show(f"Target {target}", capacity_table(items))
 
 
-def show_targets(settings: Settings, chosen: str | None) -> None:
+def show_targets(targets: Sequence[TargetSummary], current: str, *sentences: str) -> None:
     """List targets and mark the one in use."""
-    _show(targets_table(settings, chosen))
+    _show(targets_table(targets, current), *sentences)
 
 
-def show_target(settings: Settings, name: str | None) -> None:
+def show_target(target: TargetSummary) -> None:
     """Show all settings of a target."""
-    _show(target_table(settings, name))
+    _show(target_table(target))
 
 
 def show_findings(found: Sequence[Finding], *sentences: str) -> None:

@@ -1,4 +1,4 @@
-"""The command line of the runner: ``run``, ``rank`` and ``nursery`` (a forkserver); in pods ``pod`` and its commands."""
+"""The runner's command line: ``run``, ``rank``, ``nursery`` (a forkserver); in pods ``pod`` and its commands."""
 
 from __future__ import annotations
 

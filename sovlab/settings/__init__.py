@@ -2,7 +2,8 @@
 
 Later ones win: defaults, ``~/.config/sovlab/config.toml`` (or what ``SOVLAB_CONFIG_FILE`` names), the
 nearest ``sovlab.toml`` in the working directory or above it, and ``SOVLAB_<KEY>`` variables, where
-``local.keep_days`` is ``SOVLAB_LOCAL_KEEP_DAYS``. A key that is not known is refused.
+``local.keep_days`` is ``SOVLAB_LOCAL_KEEP_DAYS``. A key that is not known is refused. What a target says to
+its executor, in ``[targets.NAME.EXECUTOR]``, is read by that: see `sovlab.settings.sections`.
 """
 
 from __future__ import annotations
@@ -11,13 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sovlab.settings.cluster import Cluster, read_cluster
 from sovlab.settings.model import DEFAULT, Defaults, Local, Settings, Target
 from sovlab.settings.reading import config_file, load
 
 __all__ = [
     "DEFAULT",
-    "Cluster",
     "Defaults",
     "Local",
     "Settings",
@@ -26,7 +25,6 @@ __all__ = [
     "check_new_target",
     "config_file",
     "load",
-    "read_cluster",
     "remove_target",
     "use_target",
 ]
@@ -46,11 +44,11 @@ def check_new_target(name: str, *, force: bool = False) -> None:
     check_new(name, force=force)
 
 
-def add_target(name: str, values: Mapping[str, Any], *, force: bool = False) -> Path:
-    """Define a target on a cluster in the user's settings file; see `sovlab.settings.editing`."""
+def add_target(name: str, executor: str, values: Mapping[str, Any], *, force: bool = False) -> Path:
+    """Define a target in the user's settings file; see `sovlab.settings.editing`."""
     from sovlab.settings.editing import add_target as add
 
-    return add(name, values, force=force)
+    return add(name, executor, values, force=force)
 
 
 def remove_target(name: str) -> Path:

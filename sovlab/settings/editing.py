@@ -15,8 +15,8 @@ from typing import Any
 
 from sovlab.errors import SettingsError
 from sovlab.settings import toml
-from sovlab.settings.cluster import read_cluster
-from sovlab.settings.reading import check_target_name, config_file, load, parse, read
+from sovlab.settings.reading import config_file, load, parse, read
+from sovlab.settings.targets import check_target_name
 
 
 def use_target(name: str) -> Path:
@@ -62,26 +62,31 @@ def check_new(name: str, *, force: bool = False) -> None:
         )
 
 
-def add_target(name: str, values: Mapping[str, Any], *, force: bool = False) -> Path:
-    """Define a target on a cluster in the user's settings file; the file that was written.
+def add_target(name: str, executor: str, values: Mapping[str, Any], *, force: bool = False) -> Path:
+    """Define a target in the user's settings file; the file that was written.
 
     Args:
         name: of the target.
-        values: what it says, as in `sovlab.settings.cluster.Cluster`, without ``executor``.
+        executor: what runs its jobs.
+        values: what it says to that, the keys of ``[targets.NAME.EXECUTOR]``; its executor has checked them.
         force: write anew what there is under that name; what ``values`` does not name is dropped.
 
     Raises:
-        SettingsError: a value is wrong, the target is there already, or the file cannot be changed safely.
+        SettingsError: the target is there already, or the file cannot be changed safely.
     """
     check_new(name, force=force)
     path = config_file()
-    read_cluster(name, values, "Command line", path.parent)
     before = read(path)
     document = parse(before, path)
-    table = {"executor": "kubernetes", **values}
-    wanted = {**document, "targets": {**document.get("targets", {}), name: table}}
-    content = toml.with_table(before, ("targets", name), table)
-    _write(path, content, wanted, f"Write [targets.{name}] into it by hand.")
+    section = ("targets", name, executor)
+    # Tables within [targets.NAME] go with what stood there; its section is kept, with its comments.
+    content = toml.with_table(before, ("targets", name), {"executor": executor}, keep=section)
+    content = toml.with_table(content, section, values)
+    wanted = {
+        **document,
+        "targets": {**document.get("targets", {}), name: {"executor": executor, executor: dict(values)}},
+    }
+    _write(path, content, wanted, f"Write [targets.{name}.{executor}] into it by hand.")
     return path
 
 

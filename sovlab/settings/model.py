@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from sovlab.errors import SettingsError
-from sovlab.settings.cluster import Cluster
 from sovlab.settings.words import suggest
 
 DEFAULT = "default"
@@ -16,18 +16,20 @@ DEFAULT = "default"
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """A named place where jobs run.
+    """A named place where jobs run, as the settings say it; its executor reads what is in ``table``.
 
     Attributes:
-        executor: what runs them there: ``local`` or ``kubernetes``.
+        executor: what runs jobs there: ``local``, ``kubernetes``, or one that another package adds.
         source: where it is defined: a file and line, or ``built in``.
-        cluster: what a target on Kubernetes says of its cluster.
+        table: the keys of its section ``[targets.NAME.EXECUTOR]``, unread.
+        folder: of the file that defines it, where relative paths begin.
     """
 
     name: str
     executor: str = "local"
     source: str = "built in"
-    cluster: Cluster | None = None
+    table: Mapping[str, Any] = {}
+    folder: Path = Path()
 
 
 class Local(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +73,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         state: the directory that holds jobs and payloads; it need not exist yet.
         sources: where each value that is not a default comes from, by key, e.g. ``local.cores``.
         ignored: sentences about settings files that were left aside.
+        outdated: sentences about settings that are written in an old way, with the new one.
     """
 
     state: Path
@@ -80,6 +83,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     targets: Mapping[str, Target] = msgspec.field(default_factory=lambda: {"local": Target(name="local")})
     sources: Mapping[str, str] = {}
     ignored: tuple[str, ...] = ()
+    outdated: tuple[str, ...] = ()
 
     def source(self, key: str) -> str:
         """Where the value of ``key`` comes from: ``FILE, line N``, a variable's name, or ``default``."""

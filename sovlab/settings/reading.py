@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,8 +11,9 @@ import msgspec
 
 from sovlab.core.units import parse_bytes, parse_duration
 from sovlab.errors import SettingsError, SpecError
-from sovlab.settings.cluster import read_cluster
 from sovlab.settings.model import Defaults, Local, Settings, Target
+from sovlab.settings.places import place_of
+from sovlab.settings.targets import flat_keys, note_sources, read_target
 from sovlab.settings.words import suggest
 
 PROJECT_FILE = "sovlab.toml"
@@ -47,7 +47,6 @@ _KEYS = {
 }
 _VARIABLES = {"SOVLAB_" + key.upper().replace(".", "_"): key for key in _KEYS}
 _PLACES = ("SOVLAB_STATE_DIR", "SOVLAB_CONFIG_FILE")
-_TARGET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 def load(directory: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
@@ -64,6 +63,7 @@ def load(directory: Path | None = None, environ: Mapping[str, str] | None = None
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     targets = {"local": Target(name="local")}
+    outdated: list[str] = []
     project, ignored = _project_file(directory)
     for path in (config_file(env), project):
         content = read(path) if path is not None else ""
@@ -71,8 +71,9 @@ def load(directory: Path | None = None, environ: Mapping[str, str] | None = None
             document = parse(content, path)
             for key, value in _flatten(document, path, content, targets):
                 values[key] = _absolute(key, value, path.parent)
-                sources[key] = _place(path, content, key)
-            _note_targets(document, path, content, sources)
+                sources[key] = place_of(path, content, key)
+            note_sources(document, path, content, sources)
+            outdated += flat_keys(document, path, content)
     for key, value in _from_environment(env):
         values[key] = _absolute(key, value, directory)
         sources[key] = "SOVLAB_" + key.upper().replace(".", "_")
@@ -89,6 +90,7 @@ def load(directory: Path | None = None, environ: Mapping[str, str] | None = None
         targets=targets,
         sources=sources,
         ignored=ignored,
+        outdated=tuple(outdated),
     )
 
 
@@ -155,26 +157,13 @@ def _flatten(
     for name, value in document.items():
         if name == "targets" and isinstance(value, dict):
             for target, table in value.items():
-                targets[target] = _target(
-                    target, table, _place(path, content, f"targets.{target}"), path.parent
-                )
+                targets[target] = read_target(target, table, path, content)
         elif name in ("local", "defaults") and isinstance(value, dict):
             for inner, each in value.items():
                 key = f"{name}.{inner}"
-                yield key, _value(key, each, _place(path, content, key))
+                yield key, _value(key, each, place_of(path, content, key))
         else:
-            yield name, _value(name, value, _place(path, content, name))
-
-
-def _note_targets(document: Mapping[str, Any], path: Path, content: str, sources: dict[str, str]) -> None:
-    """Note where each key of each target is set; a later file replaces a target as a whole."""
-    for name, table in (document.get("targets") or {}).items():
-        prefix = f"targets.{name}."
-        for key in [k for k in sources if k.startswith(prefix) and "." not in k.removeprefix(prefix)]:
-            del sources[key]
-        for key in table:
-            number = _line_of(content, prefix + key) or _line_of(content, f"targets.{name}")
-            sources[prefix + key] = f"{path}, line {number}" if number else str(path)
+            yield name, _value(name, value, place_of(path, content, name))
 
 
 def _value(key: str, value: Any, place: str, *, text: bool = False) -> Any:
@@ -188,39 +177,6 @@ def _value(key: str, value: Any, place: str, *, text: bool = False) -> Any:
         return known.parse(checked) if known.parse is not None and isinstance(checked, str) else checked
     except (msgspec.ValidationError, SpecError) as error:
         raise SettingsError(f"{place}: {key} is {value!r}.", known.advice) from error
-
-
-def check_target_name(name: str, place: str) -> None:
-    """See that a target may be called ``name``; raises `SettingsError`."""
-    if not _TARGET_NAME.fullmatch(name):
-        raise SettingsError(
-            f"{place}: {name!r} is no name for a target.", "Use letters, digits, - _ and a dot."
-        )
-
-
-def _target(name: str, table: Any, place: str, folder: Path) -> Target:
-    check_target_name(name, place)
-    if not isinstance(table, dict):
-        raise SettingsError(
-            f"{place}: targets.{name} is no table.", f"Write [targets.{name}] on a line of its own."
-        )
-    executor = table.get("executor", "local")
-    rest = {key: value for key, value in table.items() if key != "executor"}
-    if executor == "kubernetes":
-        cluster = read_cluster(name, rest, place, folder)
-        return Target(name=name, executor=executor, source=place, cluster=cluster)
-    if executor != "local":
-        raise SettingsError(
-            f"{place}: target {name!r} has the executor {executor!r}.",
-            'There are executor = "local" and executor = "kubernetes".',
-        )
-    if rest:
-        unknown = next(iter(rest))
-        raise SettingsError(
-            f"{place}: target {name!r} has no setting {unknown!r}.",
-            f'{suggest(unknown, ["executor"])}With executor = "kubernetes" there are more; without it, none.',
-        )
-    return Target(name=name, source=place)
 
 
 def _from_environment(env: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
@@ -245,28 +201,3 @@ def _absolute(key: str, value: Any, folder: Path | None) -> Any:
     if key != "local.python" or "/" not in value:
         return value
     return str((folder or Path.cwd()) / Path(value).expanduser())
-
-
-def _place(path: Path, content: str, key: str) -> str:
-    number = _line_of(content, key)
-    return f"{path}, line {number}" if number else str(path)
-
-
-def _line_of(content: str, key: str) -> int:
-    """The line that sets ``key``, or opens the table of that name; 0 if it is written in another way."""
-    table = ""
-    for number, line in enumerate(content.splitlines(), 1):
-        opened = re.match(r"\s*\[\s*([^\[\]]+?)\s*\]", line)
-        if opened:
-            table = _plain(opened[1]) + "."
-            if table == f"{key}.":
-                return number
-            continue
-        assigned = re.match(r"\s*([\w.\"'-]+)\s*=", line)
-        if assigned and table + _plain(assigned[1]) == key:
-            return number
-    return 0
-
-
-def _plain(key: str) -> str:
-    return key.replace('"', "").replace("'", "").replace(" ", "")

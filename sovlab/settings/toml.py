@@ -56,15 +56,27 @@ def with_top_key(content: str, key: str, value: str) -> str:
     return after + rest
 
 
-def with_table(content: str, table: Sequence[str], values: Mapping[str, Any]) -> str:
+def with_table(
+    content: str, table: Sequence[str], values: Mapping[str, Any], *, keep: Sequence[str] = ()
+) -> str:
     """The text with a table that holds just ``values``.
 
     A table that is there stays where it is, with its comments, and the lines that need no change; one that
     is not comes last.
+
+    Args:
+        content: the text.
+        table: the parts of its name.
+        values: what it is to hold; tables within it are written as values of it.
+        keep: the parts of the name of a table within it that is left as it is, with those within that.
     """
-    path = tuple(table)
-    # Tables within it are written as values of it.
-    items = [item for item in _items(content) if not _is_inside(item.table, path)]
+    path, kept_path = tuple(table), tuple(keep)
+    items = [
+        item
+        for item in _items(content)
+        if not _is_inside(item.table, path)
+        or (kept_path and (item.table == kept_path or _is_inside(item.table, kept_path)))
+    ]
     if not any(item.kind == "header" and item.table == path for item in items):
         before = "".join(item.text for item in items)
         gap = "" if not before else "\n" if before.endswith("\n") else "\n\n"

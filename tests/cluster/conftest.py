@@ -43,7 +43,7 @@ class Cluster:
         """The `FakeCluster`, if it is none that is real."""
 
     def place(self, **changes: Any) -> ClusterProfile:
-        return ClusterProfile(**{"namespace": self.namespace, "images": {"": self.image}, **changes})
+        return ClusterProfile(**{"namespace": self.namespace, "image": self.image, **changes})
 
     def executor(self, state: Path, *, kubeconfig: Path | None = None, **changes: Any) -> KubernetesExecutor:
         who = Login(context=self.login.context, kubeconfig=kubeconfig or self.login.kubeconfig)

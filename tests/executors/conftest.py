@@ -15,7 +15,7 @@ from sovlab.core.names import new_job_id
 from sovlab.core.spec import JobSpec, PayloadKind
 from sovlab.executors.executor import Executor
 from sovlab.executors.local import LocalExecutor
-from sovlab.payload.pack import build_cell
+from sovlab.payload.code import Cell
 
 
 class Harness:
@@ -36,7 +36,7 @@ class Harness:
     def spec(self, source: str, **changes: Any) -> tuple[JobSpec, Path]:
         outputs = tuple(changes.get("outputs", ()))
         namespace = changes.pop("namespace", {})
-        packed = build_cell(source, namespace, store=self.objects, label="In[1]", outputs=outputs)
+        packed = Cell(source, namespace, label="In[1]").pack(self.objects, outputs=outputs)
         spec = JobSpec(
             name="test", kind=PayloadKind.CELL, payload=packed.digest, labels=packed.labels, grace=2.0
         )
@@ -97,7 +97,7 @@ def _fake_harness() -> Iterator[Harness]:
             cluster.path("persistentvolumeclaims"),
             {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": claim},
         )
-        harness = Harness(cluster.executor(Path(directory), claim="store"), Path(directory) / "objects")
+        harness = Harness(cluster.executor(Path(directory), store="pvc:store"), Path(directory) / "objects")
         harness.keeps_checkpoints = True
         yield harness
         assert cluster.fake.failures == []

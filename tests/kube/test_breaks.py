@@ -158,7 +158,7 @@ def test_one_of_several_nodes_that_is_evicted_ends_the_job_and_says_why(cluster,
 
 
 def test_an_image_that_does_not_exist_is_named_while_the_job_waits(cluster, state):
-    executor = cluster.executor(state, images={"": "localhost/missing:1"})
+    executor = cluster.executor(state, image="localhost/missing:1")
     harness = Harness(executor, state / "objects")
     job_id = harness.submit("1")
     found = until(lambda: "cannot be pulled" in (s := executor.record(job_id).status).message and s, 60)

@@ -49,7 +49,7 @@ def to(fake: FakeCluster, tmp_path: Path):
     """Makes an executor of a user, with changes to its target."""
 
     def make(who: str = "researcher", **harness) -> Harness:
-        site = Site(**{"namespace": "research", "images": {"": "an/image"}, **harness})
+        site = Site(**{"namespace": "research", "image": "an/image", **harness})
         login = Login(context=who, kubeconfig=fake.kubeconfig)
         executor = KubernetesExecutor("site", login, site, tmp_path / who, agents=False)
         return Harness(executor, tmp_path / "objects")

@@ -69,7 +69,7 @@ class Case:
         )
         spec = replace(spec, **changes)
         place = ClusterProfile(
-            **{"namespace": "research", "images": {"": "registry.example.org/torch:2.9"}, **self.place}
+            **{"namespace": "research", "image": "registry.example.org/torch:2.9", **self.place}
         )
         workload = manifests.workload(job_id, spec, backends.get(self.backend), place, MARKS)
         owner = {**workload, "metadata": {**workload["metadata"], "uid": UID}}
@@ -103,12 +103,12 @@ CASES = {
     "trainjob": Case(
         "cuda",
         {"nodes": 4, "procs": 2, "timeout": 3600.0, "resources": Resources(gpus=2)},
-        {"workload": "trainjob", "claim": "sovlab-store", "queue": "research", "user": 1000},
+        {"workload": "trainjob", "store": "pvc:sovlab-store", "queue": "research", "user": 1000},
     ),
     "jobset-one-node": Case(place={"workload": "jobset"}),
     "queue": Case(place={"queue": "research", "priority": "batch"}),
     "priority": Case(place={"priority": "low"}),
-    "claim": Case(place={"claim": "sovlab-store"}),
+    "claim": Case(place={"store": "pvc:sovlab-store"}),
     "nodes-labelled": Case(
         "cuda",
         _GPU,
@@ -116,12 +116,12 @@ CASES = {
             "node_selector": {"topology.kubernetes.io/region": "fr", "nvidia.com/gpu.product": "NVIDIA-L40S"},
             "tolerations": ({"key": "team", "operator": "Equal", "value": "ml", "effect": "NoExecute"},),
             "runtime_class": {"cuda": "nvidia"},
-            "images": {"cuda": "registry.example.org/torch:2.9-cuda", "": "registry.example.org/torch:2.9"},
+            "images": {"cuda": "registry.example.org/torch:2.9-cuda"},
             "python": "/opt/venv/bin/python",
         },
     ),
-    "account": Case(place={"service_account": "trainer", "pull_secrets": ("registry", "mirror")}),
-    "user": Case(place={"user": 1001, "fs_group": 2000, "claim": "sovlab-store"}),
+    "account": Case(place={"service_account": "trainer", "pull_secrets": ["registry", "mirror"]}),
+    "user": Case(place={"user": 1001, "fs_group": 2000, "store": "pvc:sovlab-store"}),
     "timeout": Case(spec={"timeout": 7200.0}),
     "long-grace": Case(spec={"grace": 599.5, "timeout": 60.0}),
 }
@@ -130,7 +130,7 @@ CASES = {
 def reader() -> dict[str, Any]:
     """The pod that mounts the store to read it."""
     place = ClusterProfile(
-        namespace="research", images={"": "registry.example.org/torch:2.9"}, claim="sovlab-store"
+        namespace="research", image="registry.example.org/torch:2.9", store="pvc:sovlab-store"
     )
     return manifests.reader(f"{JOB}-reader", _owner(), place, "cpu", seconds=600)
 
@@ -571,7 +571,7 @@ def test_what_users_write_stays_data() -> None:
     plain, hostile = case.objects()[0], case.objects(name=HOSTILE, origin=HOSTILE, backend_why=HOSTILE)[0]
     assert hostile == plain, "the request travels in an annotation alone"
     spec = JobSpec(name=HOSTILE, kind=PayloadKind.CELL, payload="0" * 64, origin=HOSTILE)
-    place = ClusterProfile(namespace="research", images={"": "image"})
+    place = ClusterProfile(namespace="research", image="image")
     told = marks(spec, "00ff", 1.0, "secret")
     made = manifests.workload(new_job_id(HOSTILE), spec, backends.get("cpu"), place, told)
     read = yaml.safe_load(as_yaml([made]))
@@ -600,7 +600,7 @@ def test_environment_and_arguments_are_in_the_secret_alone() -> None:
         spec = JobSpec(
             name="n", kind=PayloadKind.SCRIPT, payload="0" * 64, nodes=case.spec.get("nodes", 1), **secret
         )
-        place = ClusterProfile(namespace="research", images={"": "image"}, **case.place)
+        place = ClusterProfile(namespace="research", image="image", **case.place)
         told = marks(spec, "00ff", 1.0, "secret")
         made = json.dumps(manifests.workload(JOB, spec, backends.get("cpu"), place, told))
         for word in ("API_TOKEN", "5ecr3t", "password", "hunter2", "Cell In"):

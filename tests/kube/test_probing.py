@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from sovlab import backends
@@ -45,9 +46,7 @@ def rich(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeCluster]:
 
 def look(cluster: FakeCluster, who: str, **place):
     api = Api(Login(context=who, kubeconfig=cluster.kubeconfig), patience=0.5)
-    return probe(
-        api, ClusterProfile(**{"namespace": "research", "images": {"": "an/image"}, **place}), BACKENDS
-    )
+    return probe(api, ClusterProfile(**{"namespace": "research", "image": "an/image", **place}), BACKENDS)
 
 
 def of(found, what: str):
@@ -66,7 +65,7 @@ def test_the_edit_role_of_a_namespace_is_all_that_is_required(plain):
 
 def test_nothing_is_made_by_looking(plain):
     before = len(plain.requests)
-    look(plain, "researcher", priority="high", claim="data")
+    look(plain, "researcher", priority="high", store="pvc:data")
     made = [r for r in plain.requests[before:] if r.method != "GET" and "selfsubject" not in r.path]
     assert all(r.query.get("dryRun") == "All" for r in made)
 
@@ -137,11 +136,11 @@ def test_a_server_that_is_gone_and_one_that_does_not_know_us_are_errors(plain, t
 
 
 def test_an_image_is_asked_for(plain):
-    finding = of(look(plain, "researcher", images={}), "image")
+    finding = of(look(plain, "researcher", image=""), "image")
     assert finding.level is Level.MISSING
     assert not finding.named
     assert "--image" in finding.advice
-    some = of(look(plain, "researcher", images={"cuda": "an/image"}), "image")
+    some = of(look(plain, "researcher", image="", images={"cuda": "an/image"}), "image")
     assert some.level is Level.DEGRADED
     assert "cpu" in some.advice
 
@@ -155,20 +154,22 @@ def test_a_claim_is_looked_at_for_who_may_write_to_it(plain, modes, level):
     spec = {"accessModes": modes, "resources": {"requests": {"storage": "1Gi"}}}
     claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": spec}
     plain.create(claim, "research")
-    finding = of(look(plain, "researcher", claim=name), "store")
+    finding = of(look(plain, "researcher", store=f"pvc:{name}"), "store")
     assert (finding.level, modes[0] in finding.found) == (level, True)
-    other = of(look(plain, "researcher", claim="dta"), "store")
+    other = of(look(plain, "researcher", store="pvc:dta"), "store")
     assert other.named
     assert name in other.advice
 
 
 def test_with_a_claim_pods_are_given_its_group_where_the_cluster_does_not_choose(plain):
-    found = look(plain, "researcher", claim="data")
+    found = look(plain, "researcher", store="pvc:data")
     assert settings_of(found) == {"user": 1000, "fs_group": 1000}
     assert of(found, "read the store").level is Level.OK
-    assert settings_of(look(plain, "researcher", claim="data", user=7)) == {"fs_group": 7}
+    assert settings_of(look(plain, "researcher", store="pvc:data", user=7)) == {"fs_group": 7}
     assert settings_of(look(plain, "researcher", user=7)) == {}
-    (openshift,) = addons.user({"security.openshift.io": ["v1"]}, ClusterProfile(namespace="n", claim="data"))
+    (openshift,) = addons.user(
+        {"security.openshift.io": ["v1"]}, ClusterProfile(namespace="n", store="pvc:data")
+    )
     assert (openshift.level, openshift.sets) == (Level.OK, {})
     (told,) = addons.user({"security.openshift.io": ["v1"]}, ClusterProfile(namespace="n", user=7))
     assert told.level is Level.DEGRADED
@@ -347,7 +348,7 @@ def test_the_runtime_class_for_nvidia_is_used_where_there_is_one():
     (found,) = addons.runtime_classes(Answers("nvidia", "gvisor"), place)
     assert found.sets == {"runtime_class": {"cuda": "nvidia"}}
     assert not list(addons.runtime_classes(Answers("gvisor"), place))
-    named = replace(place, runtime_class={"cuda": "nvidia"})
+    named = msgspec.structs.replace(place, runtime_class={"cuda": "nvidia"})
     assert not list(addons.runtime_classes(Answers("nvidia"), named))
     (wrong,) = addons.runtime_classes(Answers("gvisor"), named)
     assert (wrong.level, wrong.named) == (Level.MISSING, True)

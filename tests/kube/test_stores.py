@@ -49,10 +49,10 @@ DATA = os.urandom(3 << 20)
 
 
 def test_a_volume_keeps_results_and_payloads(cluster, claim, state):
-    harness = Harness(cluster.executor(state, claim=claim, fs_group=None), state / "objects")
+    harness = Harness(cluster.executor(state, store=f"pvc:{claim}", fs_group=None), state / "objects")
     job_id = harness.submit("back = data[::-1]", namespace={"data": DATA}, outputs=("back",))
     assert harness.executor.wait(job_id, 120).status.state is JobState.SUCCEEDED, harness.log(job_id)
-    elsewhere = cluster.executor(state / "elsewhere", claim=claim)
+    elsewhere = cluster.executor(state / "elsewhere", store=f"pvc:{claim}")
     assert Results(elsewhere.results(job_id), main={}).value("back") == DATA[::-1]
     again = harness.submit("back = data[::-1]", namespace={"data": DATA}, outputs=("back",))
     harness.executor.kept.payload(again).unlink()  # it is in the store already
@@ -62,7 +62,7 @@ def test_a_volume_keeps_results_and_payloads(cluster, claim, state):
 
 
 def test_a_job_that_is_run_again_goes_on_from_the_checkpoint_in_the_volume(cluster, claim, state):
-    harness = Harness(cluster.executor(state, claim=claim), state / "objects")
+    harness = Harness(cluster.executor(state, store=f"pvc:{claim}"), state / "objects")
     source = (
         "import sovlab, time\n"
         "harness = sovlab.checkpoint.directory / 'step'\n"
@@ -85,7 +85,7 @@ def test_a_job_that_is_run_again_goes_on_from_the_checkpoint_in_the_volume(clust
 
 
 def test_a_volume_that_does_not_exist_is_named_while_the_job_waits(cluster, state):
-    executor = cluster.executor(state, claim="nowhere")
+    executor = cluster.executor(state, store="pvc:nowhere")
     job_id = Harness(executor, state / "objects").submit("1")
     found = until(lambda: (s := executor.record(job_id).status).message.startswith("waiting: ") and s, 60)
     assert "volume claim nowhere" in found.message
@@ -93,7 +93,7 @@ def test_a_volume_that_does_not_exist_is_named_while_the_job_waits(cluster, stat
 
 
 def test_pods_reach_a_bucket_by_presigned_urls_alone(cluster, s3, state):
-    executor = cluster.executor(state, bucket="s3://jobs/of/mine", s3_endpoint=s3.url)
+    executor = cluster.executor(state, store="s3://jobs/of/mine", s3_endpoint=s3.url)
     harness = Harness(executor, state / "objects")
     job_id = harness.submit("back = data[::-1]\nprint('done')", namespace={"data": DATA}, outputs=("back",))
     assert executor.wait(job_id, 120).status.state is JobState.SUCCEEDED, harness.log(job_id)
@@ -113,7 +113,7 @@ def test_pods_reach_a_bucket_by_presigned_urls_alone(cluster, s3, state):
 
 
 def test_the_same_payload_is_put_into_a_bucket_once(cluster, s3, state):
-    executor = cluster.executor(state, bucket="s3://jobs/of/mine", s3_endpoint=s3.url)
+    executor = cluster.executor(state, store="s3://jobs/of/mine", s3_endpoint=s3.url)
     harness = Harness(executor, state / "objects")
     before = len(s3.requests)
     for _ in range(2):

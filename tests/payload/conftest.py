@@ -14,7 +14,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from sovlab.payload import shipping
-from sovlab.payload.pack import build_cell
+from sovlab.payload.code import Cell
 from sovlab.runner.values.pack import Pack
 
 # What a job does with a pack, and no more: the runner's own tests are elsewhere.
@@ -24,7 +24,7 @@ sys.path.insert(0, sys.argv[1])
 from sovlab.runner.values.pack import Pack, PackWriter
 from sovlab.runner.source.installing import Installer
 from sovlab.runner.source.definitions import Definitions
-from sovlab.runner import pickling
+from sovlab.runner.values import pickling
 pack = Pack(sys.argv[2])
 order = json.loads(sys.argv[3])
 home = tempfile.mkdtemp()
@@ -79,9 +79,9 @@ class Notebook:
         result.raise_error()
         return result.result
 
-    def pack(self, source, **options):
-        options = {"directory": self.directory, "label": "In[99]", **options}
-        return build_cell(textwrap.dedent(source), self.ns, store=self.store, **options)
+    def pack(self, source, *, directory=None, label="In[99]", **options):
+        cell = Cell(textwrap.dedent(source), self.ns, label=label, directory=directory or self.directory)
+        return cell.pack(self.store, **options)
 
     def job(self, packed, outputs=(), python=sys.executable, env=None):
         """Run a payload in a fresh interpreter: (what it printed, path of the results)."""

@@ -40,11 +40,11 @@ def test_packing_and_loading_stay_within_the_payload(tmp_path, kind):
         SIZE = {SIZE}
         {VALUES[kind]}
         import cloudpickle
-        from sovlab.payload.pack import build_cell
-        build_cell("x", {{"x": 1}}, store=path)
+        from sovlab.payload.code import Cell
+        Cell("x", {{"x": 1}}).pack(path)
         empty = peak()
         x = make()
-        packed = build_cell("x", {{"x": x}}, store=path, send=("x",))
+        packed = Cell("x", {{"x": x}}).pack(path, send=("x",))
         print(peak() - empty, packed.path)
         """
     )

@@ -11,7 +11,7 @@ import pytest
 
 from sovlab.errors import CaptureError, SovlabError, SpecError
 from sovlab.payload import gathering
-from sovlab.payload.pack import build_call, build_cell, build_script
+from sovlab.payload.code import Call, Cell, Script
 from sovlab.payload.secrets import suspicious
 from sovlab.runner.values.pack import Pack
 
@@ -39,9 +39,7 @@ def unpicklable(tmp_path):
 @pytest.mark.parametrize("kind", ["file", "socket", "database", "lock", "generator", "thread", "process"])
 def test_what_cannot_travel_is_named_with_line_and_remedy(tmp_path, unpicklable, kind):
     with pytest.raises(CaptureError) as caught:
-        build_cell(
-            "x = 1\n\nuse(cfg['it'][0])", {"cfg": {"it": [unpicklable[kind]]}}, store=tmp_path / "objects"
-        )
+        Cell("x = 1\n\nuse(cfg['it'][0])", {"cfg": {"it": [unpicklable[kind]]}}).pack(tmp_path / "objects")
     message = str(caught.value)
     assert message.startswith("cfg['it'][0]")
     assert "line 3" in message
@@ -54,12 +52,12 @@ def test_a_large_variable_travels_only_when_named(tmp_path, monkeypatch):
     monkeypatch.setattr(gathering, "MAX_UNNAMED", 1_000_000)
     namespace = {"big": bytearray(1_100_000), "small": 1}
     with pytest.raises(CaptureError) as caught:
-        build_cell("print(small)\nprint(len(big))", namespace, store=tmp_path)
+        Cell("print(small)\nprint(len(big))", namespace).pack(tmp_path)
     assert str(caught.value) == (
         "big, read in line 2, has 1.1 MB: more than the 1.0 MB that are sent unasked. "
         "Name it to send it: --in big,small."
     )
-    packed = build_cell("print(small)\nprint(len(big))", namespace, store=tmp_path, send=("big", "small"))
+    packed = Cell("print(small)\nprint(len(big))", namespace).pack(tmp_path, send=("big", "small"))
     assert packed.variables["big"][1] > 1_000_000
 
 
@@ -76,7 +74,7 @@ def test_a_view_of_a_large_tensor_says_how_to_send_its_part_alone(tmp_path, monk
     torch = pytest.importorskip("torch")
     monkeypatch.setattr(gathering, "MAX_UNNAMED", 1_000_000)
     with pytest.raises(CaptureError, match=r"view of a larger tensor: row\.clone\(\) has 4\.0 kB"):
-        build_cell("row", {"row": torch.zeros(1000, 1000)[0]}, store=tmp_path)
+        Cell("row", {"row": torch.zeros(1000, 1000)[0]}).pack(tmp_path)
 
 
 SECRETS = {
@@ -192,7 +190,7 @@ def test_the_payload_is_the_same_from_another_process_with_another_hash_seed(tmp
         """
         import sys, pathlib
         from IPython.core.interactiveshell import InteractiveShell
-        from sovlab.payload.pack import build_cell
+        from sovlab.payload.code import Cell
         shell = InteractiveShell.instance()
         for n in range(int(sys.argv[2])):
             shell.run_cell("pass", store_history=True)
@@ -204,7 +202,7 @@ def test_the_payload_is_the_same_from_another_process_with_another_hash_seed(tmp
         other = collections.Counter("abc")
         things = [A(), A]
         ''', store_history=True)
-        print(build_cell("things[0].m(), other, zzz", shell.user_ns, store=pathlib.Path(sys.argv[1])).digest)
+        print(Cell("things[0].m(), other, zzz", shell.user_ns).pack(pathlib.Path(sys.argv[1])).digest)
         """
     )
     digests = set()
@@ -267,7 +265,7 @@ def test_a_function_with_arguments_runs_in_the_job(notebook):
     from sovlab.payload.results import Results
 
     notebook.run("SCALE = 3\ndef work(x, *, y=1):\n    return x * SCALE + y")
-    packed = build_call(notebook.ns["work"], (2,), {"y": 5}, store=notebook.store)
+    packed = Call(notebook.ns["work"], (2,), {"y": 5}).pack(notebook.store)
     assert set(packed.variables) == {"SCALE"}
     assert not packed.bytecode
     _, results = notebook.job(packed, ["return"])
@@ -284,7 +282,7 @@ def test_a_function_with_arguments_runs_in_the_job(notebook):
 )
 def test_an_argument_that_cannot_travel_is_named(tmp_path, function, args, kwargs, where):
     with pytest.raises(CaptureError) as caught:
-        build_call(function, args, kwargs, store=tmp_path)
+        Call(function, args, kwargs).pack(tmp_path)
     assert str(caught.value).startswith(where)
 
 
@@ -295,7 +293,7 @@ def test_lambdas_closures_and_methods_can_be_called(notebook):
     notebook.run("def make(n):\n    return lambda x: x + n + K")
     for text, expected in (("lambda: K", 7), ("a.m", 8), ("make(10)", 18)):
         function = eval(text, notebook.ns)
-        packed = build_call(function, () if text.startswith("lambda") else (1,), store=notebook.store)
+        packed = Call(function, () if text.startswith("lambda") else (1,)).pack(notebook.store)
         _, results = notebook.job(packed, ["return"])
         assert Results(results, main=notebook.ns).value("return") == expected
 
@@ -305,7 +303,7 @@ def test_a_script_travels_byte_for_byte_with_its_modules(tmp_path):
     source = "# -*- coding: latin-1 -*-\r\nimport part\r\nname = 'é'\r\n".encode("latin-1")
     script = tmp_path / "a script.py"
     script.write_bytes(source)
-    packed = build_script(script, store=tmp_path / "objects")
+    packed = Script(script).pack(tmp_path / "objects")
     pack = Pack(packed.path)
     assert bytes(pack.segment("source")) == source
     assert pack.meta["entry"] == {"script": "a script.py"}
@@ -315,10 +313,10 @@ def test_a_script_travels_byte_for_byte_with_its_modules(tmp_path):
 
 def test_a_missing_or_broken_script_is_refused(tmp_path):
     with pytest.raises(SpecError, match="no file"):
-        build_script(tmp_path / "absent.py", store=tmp_path)
+        Script(tmp_path / "absent.py").pack(tmp_path)
     with pytest.raises(SpecError, match="cannot be read"):
-        build_script(tmp_path, store=tmp_path)
+        Script(tmp_path).pack(tmp_path)
     (tmp_path / "bad.py").write_text("x = (\n")
     with pytest.raises(SyntaxError):
-        build_script(tmp_path / "bad.py", store=tmp_path)
+        Script(tmp_path / "bad.py").pack(tmp_path)
     assert issubclass(SpecError, SovlabError)

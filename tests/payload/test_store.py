@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from sovlab.errors import SovlabError
 from sovlab.payload import store
-from sovlab.payload.pack import build_cell
+from sovlab.payload.code import Cell
 from sovlab.runner.values.hashing import BLOCK, BlockHash
 from sovlab.runner.values.pack import ALIGNMENT, Pack, PackError, PackWriter
 
@@ -51,12 +51,12 @@ def names(directory):
 
 @pytest.mark.parametrize("value", [np.zeros(10), big(16)], ids=["small", "large"])
 def test_a_payload_is_named_by_its_hash_and_written_once(tmp_path, value):
-    first = build_cell("print(x)", {"x": value}, store=tmp_path)
+    first = Cell("print(x)", {"x": value}).pack(tmp_path)
     assert names(tmp_path) == [f"{first.digest}.pack"]
     assert reference(first.path.read_bytes()) == first.digest == Pack(first.path).digest()
     assert first.size == first.path.stat().st_size
     inode = first.path.stat().st_ino
-    again = build_cell("print(x)", {"x": value.copy()}, store=tmp_path)
+    again = Cell("print(x)", {"x": value.copy()}).pack(tmp_path)
     assert (again.digest, again.path.stat().st_ino) == (first.digest, inode)
     assert names(tmp_path) == [f"{first.digest}.pack"]
 
@@ -65,13 +65,13 @@ def test_the_second_time_nothing_is_written(tmp_path):
     code = textwrap.dedent(
         """
         import sys, pathlib, numpy as np
-        from sovlab.payload.pack import build_cell
+        from sovlab.payload.code import Cell
         x = np.arange(4 << 20)
         def written():
             return int(dict(l.split(": ") for l in open("/proc/self/io"))["wchar"])
         for _ in range(2):
             before = written()
-            build_cell("print(x)", {"x": x}, store=pathlib.Path(sys.argv[1]))
+            Cell("print(x)", {"x": x}).pack(pathlib.Path(sys.argv[1]))
             print(written() - before)
         """
     )
@@ -88,7 +88,7 @@ def test_writers_at_once_leave_one_object(tmp_path):
     digests = []
 
     def work():
-        digests.append(build_cell("print(x)", {"x": value}, store=tmp_path).digest)
+        digests.append(Cell("print(x)", {"x": value}).pack(tmp_path).digest)
 
     threads = [threading.Thread(target=work) for _ in range(6)]
     for thread in threads:
@@ -103,11 +103,11 @@ def test_a_full_disk_leaves_nothing_and_says_so(tmp_path):
     code = textwrap.dedent(
         """
         import sys, os, pathlib, numpy as np
-        from sovlab.payload.pack import build_cell
+        from sovlab.payload.code import Cell
         from sovlab.errors import SovlabError
         directory = pathlib.Path(sys.argv[1])
         try:
-            build_cell("print(x)", {"x": np.zeros(int(sys.argv[2]))}, store=directory)
+            Cell("print(x)", {"x": np.zeros(int(sys.argv[2]))}).pack(directory)
         except SovlabError as error:
             print(error)
         print(sorted(os.listdir(directory)))
@@ -137,14 +137,14 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
 
     monkeypatch.setattr(store._Whole, "write", failing)
     with pytest.raises(SovlabError, match="no room"):
-        build_cell("print(x)", {"x": big(8)}, store=tmp_path)
+        Cell("print(x)", {"x": big(8)}).pack(tmp_path)
     assert names(tmp_path) == []
 
 
 def test_a_directory_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(SovlabError, match="cannot be written to"):
-        build_cell("1", {}, store=tmp_path / "file" / "objects")
+        Cell("1", {}).pack(tmp_path / "file" / "objects")
 
 
 def test_an_interrupt_leaves_nothing(tmp_path, monkeypatch):
@@ -153,7 +153,7 @@ def test_an_interrupt_leaves_nothing(tmp_path, monkeypatch):
 
     monkeypatch.setattr(store._Whole, "write", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        build_cell("print(x)", {"x": big(8)}, store=tmp_path)
+        Cell("print(x)", {"x": big(8)}).pack(tmp_path)
     assert names(tmp_path) == []
     assert not [t for t in threading.enumerate() if t.name == "sovlab-hash"]
 
@@ -163,13 +163,13 @@ def test_what_a_killed_process_left_is_swept_in_time(tmp_path):
     for path in (old, new):
         path.write_bytes(b"half")
     os.utime(old, (0, 0))
-    build_cell("print(x)", {"x": big(8)}, store=tmp_path)
+    Cell("print(x)", {"x": big(8)}).pack(tmp_path)
     assert not old.exists()
     assert new.exists()
 
 
 def test_the_store_is_the_users_alone(tmp_path):
-    packed = build_cell("1", {}, store=tmp_path / "state" / "objects")
+    packed = Cell("1", {}).pack(tmp_path / "state" / "objects")
     assert (tmp_path / "state" / "objects").stat().st_mode & 0o777 == 0o700
     assert packed.path.stat().st_mode & 0o077 == 0
 
@@ -206,7 +206,7 @@ def test_a_name_twice_is_refused(tmp_path):
 
 @pytest.mark.parametrize("cut", [0, 5, 100, -1, -20])
 def test_a_damaged_pack_is_refused(tmp_path, cut):
-    packed = build_cell("print(1)", {}, store=tmp_path)
+    packed = Cell("print(1)", {}).pack(tmp_path)
     data = packed.path.read_bytes()
     (tmp_path / "cut").write_bytes(data[:cut])
     with pytest.raises(PackError):

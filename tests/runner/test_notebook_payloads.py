@@ -11,7 +11,8 @@ from conftest import RunningJob
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-from sovlab.payload.pack import Packed, build_call, build_cell
+from sovlab.payload.code import Call, Cell
+from sovlab.payload.pack import Packed
 from sovlab.payload.results import Results
 from sovlab.runner.protocol.order import Order
 
@@ -53,9 +54,7 @@ def run(job: RunningJob, packed: Packed, **order: Any) -> None:
 
 
 def cell(source: str, notebook: dict[str, Any], tmp_path: Path, **options: Any) -> Packed:
-    return build_cell(
-        source, notebook, store=tmp_path / "store", label="In[7]", directory=tmp_path, **options
-    )
+    return Cell(source, notebook, label="In[7]", directory=tmp_path).pack(tmp_path / "store", **options)
 
 
 def test_a_cell_that_uses_the_notebooks_own_class_and_function(
@@ -92,7 +91,7 @@ def test_a_withheld_secret_says_so_in_the_job(
 
 
 def test_a_call(job: RunningJob, notebook: dict[str, Any], tmp_path: Path) -> None:
-    packed = build_call(notebook["train"], (notebook["net"],), {"steps": 1}, store=tmp_path / "store")
+    packed = Call(notebook["train"], (notebook["net"],), {"steps": 1}).pack(tmp_path / "store")
     run(job, packed, kind="call")
     assert job.record["reason"] == "succeeded", job.log
     assert Results(job.directory / "results.pack", main=notebook).value("return") == [4.0]

@@ -99,18 +99,24 @@ class KubernetesExecutor:
             raise self._unknown(job_id)
         return describing.existing(self._api, self._profile.namespace, *found)
 
-    def _submission(self, job_id: str, spec: JobSpec, payload: Path) -> Submission:
+    def check(self, spec: JobSpec) -> None:
+        """See `Executor.check`: image, size of the nodes, queue and priority."""
         backend = backends.get(spec.backend)
-        if not self._profile.image(backend.name):
+        if not self._profile.image_for(backend.name):
             raise BackendError(
                 f"Target {self.target} names no image for backend {backend.name}.",
-                f"Set image, or images.{backend.name}, under [targets.{self.target}].",
+                f"Set image, or images.{backend.name}, under [targets.{self.target}.kubernetes].",
             )
         problem = largest(self._api, spec, backend, self._profile)
         if problem:
             raise SpecError(f"Job {spec.name} asks for {problem} on target {self.target}.", "Ask for less.")
         profile = profile_for_job(self._profile, spec)
         self._queues.check(profile.queue, profile.priority)
+
+    def _submission(self, job_id: str, spec: JobSpec, payload: Path) -> Submission:
+        self.check(spec)
+        profile = profile_for_job(self._profile, spec)
+        backend = backends.get(spec.backend)
         return Submission(self._api, self._objects, profile, job_id, spec, backend, payload, self._bucket)
 
     def record(self, job_id: str) -> JobRecord:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import time
-from dataclasses import replace
 from pathlib import Path
+
+import msgspec
 
 from sovlab.core.backend import Backend
 from sovlab.core.spec import JobSpec
@@ -14,6 +15,7 @@ from sovlab.errors import ExecutorError, SovlabError
 from sovlab.executors.kubernetes.bucket import Bucket
 from sovlab.executors.kubernetes.local_state import LocalState
 from sovlab.executors.kubernetes.objects import Object, Objects, WorkloadKind, marks
+from sovlab.executors.ordering import order_for
 from sovlab.kube import labels
 from sovlab.kube.objects import manifests
 from sovlab.kube.objects.profile import ClusterProfile
@@ -25,6 +27,8 @@ from sovlab.runner.protocol.order import Order
 
 _ARRIVAL = 24 * 3600.0
 _ROOM = manifests.SECRET_LIMIT - 4096
+_KNOWN_IN_THE_CONTAINER = {"payload": "", "results": "", "exit": "", "workdir": ""}
+"""Paths of an order, which the container's first process sets itself."""
 
 
 class Submission:
@@ -156,32 +160,14 @@ class Submission:
                 self._payload_url = self._bucket.put_payload(self._spec.payload, self._payload)
 
     def _order(self) -> Order:
-        spec, backend = self._spec, self._backend
-        return Order(
-            job_id=self._job_id,
+        return order_for(
+            self._job_id,
+            self._spec,
+            self._backend,
             nonce=self._nonce,
-            payload="",  # the paths are those of the container, and it knows them itself
-            results="",
-            exit="",
-            workdir="",
-            name=spec.name,
-            kind=str(spec.kind),
-            resume=spec.resume,
-            nodes=spec.nodes,
-            procs=spec.procs,
-            backend=backend.name,
-            device=backend.device,
-            distributed=backend.distributed,
-            env={**backend.env, **_threads(spec), **spec.env},
-            outputs=list(spec.outputs),
-            args=list(spec.args),
-            timeout=spec.timeout,
-            grace=spec.grace,
-            memory=spec.resources.memory,
+            env=_threads(self._spec),
+            **_KNOWN_IN_THE_CONTAINER,
             contained=True,
-            labels=dict(spec.labels),
-            origin=spec.origin,
-            digest=spec.payload,
             arrival=_ARRIVAL,
             hold=self._profile.hold,
             payload_url=self._payload_url,
@@ -203,7 +189,7 @@ def profile_for_job(profile: ClusterProfile, spec: JobSpec) -> ClusterProfile:
     """
     queue = spec.queue or profile.queue
     priority = spec.priority or (profile.priority if bool(queue) == bool(profile.queue) else "")
-    return replace(profile, queue=queue, priority=priority)
+    return msgspec.structs.replace(profile, queue=queue, priority=priority)
 
 
 def _threads(spec: JobSpec) -> dict[str, str]:

@@ -137,8 +137,25 @@ def main(argument: str) -> None:
     """Be the courier of a `AgentConfiguration` in JSON."""
     from sovlab.executors.kubernetes import KubernetesExecutor
 
-    mission = msgspec.json.decode(argument, type=AgentConfiguration, dec_hook=lambda kind, text: kind(text))
+    mission = msgspec.convert(_present(msgspec.json.decode(argument)), AgentConfiguration, dec_hook=_path)
     executor = KubernetesExecutor(
         mission.target, mission.login, mission.profile, Path(mission.state), agents=False
     )
     TransferAgent(executor, executor.kept).serve()
+
+
+def _path(kind: type[Any], text: Any) -> Any:
+    return kind(text)
+
+
+def _present(configuration: dict[str, Any]) -> dict[str, Any]:
+    """A configuration as kernels with an older sovlab write it, in today's words."""
+    profile = dict(configuration.get("place") or {})
+    claim, bucket = profile.pop("claim", ""), profile.pop("bucket", "")
+    if claim or bucket:
+        profile["store"] = f"pvc:{claim}" if claim else bucket
+    images = dict(profile.get("images") or {})
+    if "" in images:
+        profile["image"] = images.pop("")
+        profile["images"] = images
+    return {**configuration, "place": profile}

@@ -34,8 +34,8 @@ from sovlab.executors.local.logs import LogFile
 from sovlab.executors.local.queue import demand, lacking, too_large
 from sovlab.executors.local.store import JobDirectory, JobStore
 from sovlab.executors.local.watching import Watch
+from sovlab.executors.ordering import order_for
 from sovlab.payload.shipping import runner_zip
-from sovlab.runner.protocol.order import Order
 from sovlab.runner.system import processes
 from sovlab.runner.values.pack import Pack
 
@@ -93,49 +93,45 @@ class LocalExecutor:
         self._ended: dict[str, JobRecord] = {}
         self._agent = AgentClient(self._configuration)
 
-    def submit(self, job_id: str, spec: JobSpec, payload: Path, environ: Mapping[str, str]) -> None:
-        """See `Executor.submit`."""
+    def check(self, spec: JobSpec) -> None:
+        """See `Executor.check`."""
+        for flag, word in (("--queue", spec.queue), ("--priority", spec.priority)):
+            if word:
+                raise SpecError(
+                    f"{flag} is {word!r}, and target {self.target} is this machine, which has none.",
+                    "Leave it out, or name a target on a cluster with --target.",
+                )
         problem = too_large(demand(spec, self._configuration.budget), self._configuration.budget)
         if problem:
             raise SpecError(
                 f"Job {spec.name} asks for {problem} on target {self.target}.",
                 "Ask for less, or raise the limit under [local] in the settings.",
             )
+
+    def submit(self, job_id: str, spec: JobSpec, payload: Path, environ: Mapping[str, str]) -> None:
+        """See `Executor.submit`."""
+        self.check(spec)
         runner = runner_zip(self._store.state / "runner")
         submitted = time.time()
 
         def fill(directory: Path) -> None:
             place = self._store.jobs / job_id
-            backend = backends.get(spec.backend)
             with contextlib.suppress(OSError):
                 os.link(payload, directory / "payload.pack")
             if not (directory / "payload.pack").exists():
                 shutil.copyfile(payload, directory / "payload.pack")
-            Order(
-                job_id=job_id,
+            order_for(
+                job_id,
+                spec,
+                backends.get(spec.backend),
                 nonce=secrets.token_hex(8),
                 payload=str(place / "payload.pack"),
                 results=str(place / "results.pack"),
                 exit=str(place / "exit.json"),
                 workdir=str(Path.cwd()),
-                name=spec.name,
-                kind=str(spec.kind),
                 run=str(place / "run.json"),
                 cancel=str(place / "cancel"),
                 checkpoint=str(place / "checkpoint"),
-                nodes=spec.nodes,
-                procs=spec.procs,
-                backend=backend.name,
-                device=backend.device,
-                distributed=backend.distributed,
-                env={**backend.env, **spec.env},
-                outputs=list(spec.outputs),
-                args=list(spec.args),
-                timeout=spec.timeout,
-                grace=spec.grace,
-                memory=spec.resources.memory,
-                labels=dict(spec.labels),
-                origin=spec.origin,
             ).write(str(directory / "order.json"))
             wants = ("torch",) if spec.ranks == 1 and _mentions(directory / "payload.pack", b"torch") else ()
             command = Command(python=self._python, runner=str(runner), stamp=stamp(sys.path), wants=wants)

@@ -148,7 +148,7 @@ def reader(name: str, owner: Manifest, profile: ClusterProfile, backend: str, *,
             "containers": [
                 {
                     "name": labels.CONTAINER,
-                    "image": profile.image(backend),
+                    "image": profile.image_for(backend),
                     "imagePullPolicy": "IfNotPresent",
                     "command": [profile.python, f"{GIVEN}/runner.pyz", "idle", str(seconds)],
                     "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}},

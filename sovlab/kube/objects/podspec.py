@@ -81,7 +81,7 @@ def _container(spec: JobSpec, backend: Backend, profile: ClusterProfile, rendezv
     env = [{"name": "SOVLAB_RENDEZVOUS", "value": rendezvous}] if rendezvous else []
     return {
         "name": labels.CONTAINER,
-        "image": profile.image(backend.name),
+        "image": profile.image_for(backend.name),
         "imagePullPolicy": "IfNotPresent",
         "command": command,
         **({"env": env} if env else {}),

@@ -205,12 +205,12 @@ def _amount(capacity: Capacity) -> str:
 
 
 def _image(profile: ClusterProfile, backends: Mapping[str, Backend]) -> Iterator[Finding]:
-    named = {name or "all others": image for name, image in profile.images.items() if image}
+    named = {**({"all others": profile.image} if profile.image else {}), **profile.images}
     if not named:
         advice = 'Give one with --image, or set image = "…" under the target; it needs Python 3.9 or newer.'
         yield missing("image", "none is set, and jobs need one to run in", advice)
         return
-    without = [name for name in backends if not profile.image(name)]
+    without = [name for name in backends if not profile.image_for(name)]
     told = ", ".join(f"{image} for {name}" if len(named) > 1 else image for name, image in named.items())
     if without:
         advice = f"Jobs cannot run on {', '.join(without)}: set images.{without[0]}, or image for all."

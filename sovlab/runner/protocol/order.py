@@ -159,3 +159,7 @@ class Order:
             return cls(**told)
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise OrderError(f"The order {path} cannot be read: {error}") from error
+
+
+FIELDS = frozenset(Order.__init__.__code__.co_varnames[1 : 1 + Order.__init__.__code__.co_kwonlyargcount])
+"""Names of all that an order says."""

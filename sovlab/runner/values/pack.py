@@ -8,8 +8,8 @@ Layout::
     offset and length of the index     2 × 8 bytes, little endian
     "SOVPACK1"                         8 bytes
 
-The name of a pack is the digest of the whole file (`sovlab.runner.values.hashing`). A reader maps the file privately
-(copy on write), so that a tensor in it is not copied and may still be changed.
+The name of a pack is the digest of the whole file (`sovlab.runner.values.hashing`). A reader maps the
+file privately (copy on write), so that a tensor in it is not copied and may still be changed.
 """
 
 from __future__ import annotations

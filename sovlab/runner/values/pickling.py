@@ -81,7 +81,7 @@ class Unpicklable(Exception):
 
 
 class Postponed(Exception):
-    """Raised by `PickleOptions.refer`: the value can be pickled once other names have been; see `Dumper.add`."""
+    """Raised by `PickleOptions.refer`: the value can be pickled once others have been; see `Dumper.add`."""
 
 
 class PickleOptions:
@@ -190,7 +190,7 @@ class Dumper:
 
 
 def dumps(value: object, policy: PickleOptions) -> bytes:
-    """One value as one pickle, for `sovlab.runner.values.unpickling.loads`. Raises what the pickler raises."""
+    """One value as one pickle, for `unpickling.loads`. Raises what the pickler raises."""
     file = io.BytesIO()
     _pickler_class()(file, policy, None).dump(value)
     return file.getvalue()

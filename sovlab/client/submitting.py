@@ -1,0 +1,130 @@
+"""The way of a submit: options → a request (draft) → a payload (pack) → a job (accept)."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sovlab.core.names import check_name, new_job_id
+from sovlab.core.plan import Plan
+from sovlab.core.spec import JobSpec
+from sovlab.errors import ExecutorError
+from sovlab.options.job import NAMES, Options
+from sovlab.settings import Defaults
+
+if TYPE_CHECKING:
+    from sovlab.executors.executor import Executor
+    from sovlab.payload.code import Code
+
+_SHARED = [field.name for field in dataclasses.fields(JobSpec) if field.name in NAMES]
+"""Options that stand in a request under the same name; None leaves the request's default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What an executor has accepted.
+
+    Attributes:
+        job_id: the durable id.
+        spec: the request, complete.
+        messages: what the user should know, e.g. a name withheld because it looks like a secret.
+        bound: names that the code binds, whether asked for or not.
+    """
+
+    job_id: str
+    spec: JobSpec
+    messages: tuple[str, ...]
+    bound: tuple[str, ...]
+
+
+def draft(code: Code, options: Options, executor: Executor, defaults: Defaults) -> JobSpec:
+    """The request without its payload: what is wrong with it is found here, before anything is packed.
+
+    Args:
+        code: what is to run.
+        options: where and with what.
+        executor: of the target.
+        defaults: what a submit gets that does not say.
+
+    Raises:
+        UsageError: an option is wrong, or the target does not have what is asked for.
+    """
+    from sovlab.backends import choose
+
+    resources = options.resources
+    backend, why = choose(options.backend or defaults.backend, resources.gpus, executor.capacity())
+    if backend.is_accelerator and not resources.gpus:
+        resources = replace(resources, gpus=1)  # or jobs would share a device without knowing it
+    said = {name: value for name in _SHARED if (value := getattr(options, name)) is not None}
+    spec = JobSpec(
+        **{
+            "timeout": defaults.timeout,
+            "procs": max(resources.gpus, 1),
+            **said,
+            "name": check_name(options.name) if options.name is not None else code.name,
+            "kind": code.kind,
+            "payload": "",
+            "backend": backend.name,
+            "backend_why": why,
+            "resources": resources,
+            "args": tuple(code.args),
+            "grace": defaults.grace,
+            "origin": code.origin,
+        }
+    )
+    executor.check(spec)
+    return spec
+
+
+def accept(code: Code, options: Options, executor: Executor, defaults: Defaults, store: Path) -> Accepted:
+    """Have an executor accept a job; either it has when this returns, or nothing of it is left behind.
+
+    Args:
+        code: what is to run.
+        options: where and with what.
+        executor: of the target.
+        defaults: what a submit gets that does not say.
+        store: the object store, which keeps the payload.
+
+    Raises:
+        UsageError: as `draft`, or something that the code needs cannot travel.
+        ExecutorError: the target does not accept it.
+    """
+    spec = draft(code, options, executor, defaults)
+    packed = code.pack(store, send=options.send, outputs=options.outputs)
+    spec = replace(spec, payload=packed.digest, labels=packed.labels)
+    job_id = new_job_id(spec.name)
+    try:
+        executor.submit(job_id, spec, packed.path, dict(os.environ))
+    except OSError as error:
+        raise ExecutorError(
+            f"Job {spec.name} could not be handed to target {executor.target}: {error}."
+        ) from error
+    return Accepted(job_id, spec, tuple(packed.messages), tuple(packed.bound))
+
+
+def plan(code: Code, options: Options, executor: Executor, defaults: Defaults, *, check: bool) -> Plan:
+    """What `accept` would do; nothing is submitted and nothing is left behind.
+
+    With ``check`` the place is asked whether it would accept it.
+    """
+    import tempfile
+
+    spec = draft(code, options, executor, defaults)
+    with tempfile.TemporaryDirectory(prefix="sovlab-plan-") as scratch:
+        packed = code.pack(Path(scratch), send=options.send, outputs=options.outputs)
+        spec = replace(spec, payload=packed.digest, labels=packed.labels)
+        manifests = executor.manifests(new_job_id(spec.name), spec, packed.path, check=check)
+    return Plan(
+        spec=spec,
+        target=executor.target,
+        payload=packed.size,
+        variables=packed.variables,
+        files=tuple(packed.files),
+        messages=(*packed.messages, *manifests.notes),
+        manifests=manifests.objects,
+        checked=check,
+    )

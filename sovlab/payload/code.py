@@ -1,0 +1,220 @@
+"""`Code`: what is run, a `Cell`, a `Call` or a `Script`; each knows its name and how it is packed."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from sovlab.core.spec import PayloadKind
+from sovlab.errors import CaptureError, SpecError
+from sovlab.payload import capture, modules
+from sovlab.payload.gathering import gather
+from sovlab.payload.pack import Packed, write_payload
+
+
+class Code(Protocol):
+    """Something to run as a job."""
+
+    @property
+    def kind(self) -> PayloadKind:
+        """What its payload's entry point is."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """What a job of it is called when nobody names it."""
+        ...
+
+    @property
+    def origin(self) -> str:
+        """Where it was submitted from, for people: ``In[7]``, ``train.py``."""
+        ...
+
+    @property
+    def args(self) -> Sequence[Any]:
+        """Of a script, its arguments; of others what `pack` puts into the payload."""
+        ...
+
+    def pack(self, store: Path, *, send: Sequence[str] | None = None, outputs: Sequence[str] = ()) -> Packed:
+        """Put it, with all that it needs, into the object store.
+
+        Args:
+            store: directory of the object store.
+            send: names to send (``--in``); None sends what the code reads.
+            outputs: names wanted back (``--out``).
+
+        Raises:
+            SyntaxError: the user's own.
+            UsageError: something that it needs cannot travel.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A notebook's cell, with the variables, definitions and local modules that it needs.
+
+    Attributes:
+        source: the cell, byte for byte.
+        namespace: the notebook's variables.
+        label: what the cell is called in tracebacks, e.g. ``In[7]``.
+        directory: where local modules are looked for before ``sys.path``; None is the working directory.
+    """
+
+    source: str
+    namespace: Mapping[str, Any]
+    label: str = ""
+    directory: Path | None = None
+
+    kind = PayloadKind.CELL
+    name = "cell"
+    args = ()
+
+    @property
+    def origin(self) -> str:
+        """The label."""
+        return self.label
+
+    def pack(self, store: Path, *, send: Sequence[str] | None = None, outputs: Sequence[str] = ()) -> Packed:
+        """See `Code.pack`.
+
+        Of the variables that the cell itself reads ``send`` sends just these, whatever their size and their
+        look. Definitions, what they read, and imports always travel. A name of ``outputs`` that nothing
+        binds is worth a message.
+
+        Raises:
+            SyntaxError: the cell's own.
+            CaptureError: something it reads cannot travel, or ``send`` names what is not there.
+        """
+        cell = capture.read_cell(self.source, f"Cell {self.label}".rstrip(), outputs)
+        for name in send or ():
+            if name not in self.namespace:
+                raise CaptureError(
+                    f"--in names {name!r}, which is not defined in this notebook.",
+                    capture.did_you_mean(name, self.namespace).strip()
+                    or "Define it in a cell before this one.",
+                )
+        gathered = gather(self.namespace, cell, send)
+        messages = capture.undefined(cell, self.namespace)
+        for name in outputs:
+            if name not in cell.names.binds and name not in gathered.variables:
+                hint = capture.did_you_mean(name, cell.names.binds)
+                messages.append(f"--out names {name}, which the cell does not bind.{hint}")
+        return write_payload(
+            gathered,
+            store,
+            kind=self.kind,
+            entry={"cell": cell.key},
+            segments={"source": cell.data},
+            imported=modules.imports_in(cell.tree),
+            labels={cell.key: self.label} if self.label else {},
+            messages=messages,
+            bound=sorted(cell.names.binds),
+            directory=self.directory,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """``function(*args, **kwargs)``; its return value comes back.
+
+    What is passed travels whatever its size and its look.
+    """
+
+    function: Callable[..., Any]
+    arguments: Sequence[Any] = ()
+    keywords: Mapping[str, Any] = field(default_factory=dict)
+    directory: Path | None = None
+
+    kind = PayloadKind.CALL
+    args = ()
+
+    @property
+    def name(self) -> str:
+        """The function's."""
+        return name_of(self.function)
+
+    @property
+    def origin(self) -> str:
+        """The function's name."""
+        return name_of(self.function)
+
+    def pack(self, store: Path, *, send: Sequence[str] | None = None, outputs: Sequence[str] = ()) -> Packed:
+        """See `Code.pack`; ``send`` and ``outputs`` are a cell's.
+
+        Raises:
+            CaptureError: the function, an argument or something that it reads cannot travel.
+        """
+        call = (self.function, tuple(self.arguments), dict(self.keywords))
+        gathered = gather(_main_of(self.function), None, None, explicit={"__call__": call})
+        return write_payload(gathered, store, kind=self.kind, entry={"call": True}, directory=self.directory)
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A Python file, run as ``python path args…`` would, with the local modules that it imports."""
+
+    path: Path
+    args: Sequence[str] = ()
+
+    kind = PayloadKind.SCRIPT
+
+    @property
+    def name(self) -> str:
+        """The file's, without its suffix."""
+        return self.path.stem
+
+    @property
+    def origin(self) -> str:
+        """The file's name."""
+        return self.path.name
+
+    def pack(self, store: Path, *, send: Sequence[str] | None = None, outputs: Sequence[str] = ()) -> Packed:
+        """See `Code.pack`; ``send`` and ``outputs`` are a cell's.
+
+        Raises:
+            SpecError: there is no such file, or it cannot be read.
+            SyntaxError: the script's own.
+        """
+        try:
+            data = self.path.read_bytes()
+        except FileNotFoundError:
+            raise SpecError(f"There is no file {self.path}.", "Give the path of a Python file.") from None
+        except OSError as error:
+            raise SpecError(
+                f"The script {self.path} cannot be read: {error.strerror}.", "Give the path of a Python file."
+            ) from None
+        script = capture.read_script(data, self.path.name)
+        return write_payload(
+            gather({}, None, None),
+            store,
+            kind=self.kind,
+            entry={"script": self.path.name},
+            segments={"source": data},
+            imported=modules.imports_in(script.tree),
+            labels={script.key: self.path.name},
+            bound=sorted(script.names.binds),
+            directory=self.path.resolve().parent,
+        )
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """What a job of ``function`` is called when nobody names it."""
+    inner = inspect.unwrap(function.func if isinstance(function, functools.partial) else function)
+    name = getattr(inner, "__name__", type(inner).__name__)
+    return "call" if name == "<lambda>" else name
+
+
+def _main_of(function: Callable[..., Any]) -> Mapping[str, Any]:
+    inner: Any = function
+    while hasattr(inner, "__wrapped__") or hasattr(inner, "func"):
+        inner = getattr(inner, "__wrapped__", None) or inner.func
+    inner = getattr(inner, "__func__", inner)
+    if getattr(inner, "__module__", None) == "__main__" and hasattr(inner, "__globals__"):
+        return inner.__globals__  # type: ignore[no-any-return]  # a notebook's, whoever is sys.modules["__main__"]
+    return vars(sys.modules["__main__"])
