@@ -82,7 +82,7 @@ class _There:
         return float(answer["seconds"])
 
     def _tidy(self) -> None:
-        """What one sample has left must neither fill the surroundings nor be written to disk during the next."""
+        """What one sample has left must neither fill the disk nor be written to it during the next."""
         for path in (*self._copies, *self._state.glob("objects/*.pack")):
             path.unlink(missing_ok=True)
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -78,7 +78,8 @@ def configure(target: Target, settings: Settings) -> ConfiguredTarget:
         serves = provider(target.executor)
     except SettingsError as error:
         raise SettingsError(
-            f"{target.source}: target {target.name!r} has the executor {target.executor!r}.", error.hint
+            f"{target.source}: target {target.name!r} has executor = {target.executor!r}. {error.message}",
+            error.hint,
         ) from error
     return ConfiguredTarget(target, serves.read(target), settings)
 

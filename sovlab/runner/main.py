@@ -1,4 +1,4 @@
-"""The runner's command line: ``run``, ``rank``, ``nursery`` (a forkserver); in pods ``pod`` and its commands."""
+"""The runner's command line: ``run``, ``rank``, ``nursery`` (a forkserver), ``pod`` and its commands."""
 
 from __future__ import annotations
 

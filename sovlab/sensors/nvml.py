@@ -10,6 +10,7 @@ import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import List, Optional
 
 _NAME = 96
 """NVML_DEVICE_NAME_V2_BUFFER_SIZE and NVML_DEVICE_UUID_V2_BUFFER_SIZE."""
@@ -23,7 +24,7 @@ class _Memory(ctypes.Structure):
     _fields_ = (("total", ctypes.c_ulonglong), ("free", ctypes.c_ulonglong), ("used", ctypes.c_ulonglong))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Gpu:
     """One GPU as NVML numbers it: by PCI address.
 
@@ -35,11 +36,11 @@ class Gpu:
     index: int
     name: str
     uuid: str
-    memory: int | None
-    mig: int | None
+    memory: Optional[int]
+    mig: Optional[int]
 
 
-def gpus(library: str) -> list[Gpu]:
+def gpus(library: str) -> List[Gpu]:
     """All GPUs that the driver shows this process, hidden by ``CUDA_VISIBLE_DEVICES`` or not.
 
     Raises:
@@ -82,7 +83,7 @@ def _gpu(nvml: ctypes.CDLL, index: int) -> Gpu:
     )
 
 
-def _instances(nvml: ctypes.CDLL, handle: ctypes.c_void_p) -> list[ctypes.c_void_p] | None:
+def _instances(nvml: ctypes.CDLL, handle: ctypes.c_void_p) -> Optional[List[ctypes.c_void_p]]:
     current, pending, most = ctypes.c_uint(), ctypes.c_uint(), ctypes.c_uint()
     if not hasattr(nvml, "nvmlDeviceGetMigMode"):
         return None  # a driver older than MIG
@@ -97,7 +98,7 @@ def _instances(nvml: ctypes.CDLL, handle: ctypes.c_void_p) -> list[ctypes.c_void
     return found
 
 
-def _memory(nvml: ctypes.CDLL, handle: ctypes.c_void_p) -> int | None:
+def _memory(nvml: ctypes.CDLL, handle: ctypes.c_void_p) -> Optional[int]:
     memory = _Memory()
     # Not supported where the GPU shares the processor's memory.
     if nvml.nvmlDeviceGetMemoryInfo(handle, ctypes.byref(memory)):

@@ -42,12 +42,12 @@ class Cluster:
         self.fake: Any = None
         """The `FakeCluster`, if it is none that is real."""
 
-    def place(self, **changes: Any) -> ClusterProfile:
+    def profile(self, **changes: Any) -> ClusterProfile:
         return ClusterProfile(**{"namespace": self.namespace, "image": self.image, **changes})
 
     def executor(self, state: Path, *, kubeconfig: Path | None = None, **changes: Any) -> KubernetesExecutor:
         who = Login(context=self.login.context, kubeconfig=kubeconfig or self.login.kubeconfig)
-        return KubernetesExecutor("cluster", who, self.place(**changes), state, agents=False)
+        return KubernetesExecutor("cluster", who, self.profile(**changes), state, agents=False)
 
     def path(self, kind: str, name: str = "", group: str = "api/v1") -> str:
         """Of a collection in the namespace, or of one object in it."""

@@ -103,12 +103,36 @@ def _fake_harness() -> Iterator[Harness]:
         assert cluster.fake.failures == []
 
 
+def _target_harness() -> Iterator[Harness]:
+    """The target that ``SOVLAB_TEST_TARGET`` names, in the settings file ``SOVLAB_TEST_CONFIG``."""
+    from sovlab.executors.registry import configure, executor_of
+    from sovlab.settings import load
+
+    with tempfile.TemporaryDirectory(prefix="sov-", ignore_cleanup_errors=True) as directory:
+        environ = {
+            "SOVLAB_CONFIG_FILE": os.environ["SOVLAB_TEST_CONFIG"],
+            "SOVLAB_STATE_DIR": f"{directory}/state",
+        }
+        settings = load(Path(directory), environ)
+        target = settings.target_named(os.environ["SOVLAB_TEST_TARGET"])
+        executor = executor_of(configure(target, settings))
+        harness = Harness(executor, Path(directory) / "objects")
+        harness.keeps_checkpoints = True
+        yield harness
+        for record in executor.records():
+            executor.cancel(record.id)
+        if isinstance(executor, LocalExecutor):
+            executor.stop_agent()
+
+
 EXECUTORS: dict[str, Callable[[], Iterator[Harness]]] = {
     "local": local_harness,
     "fake": _fake_harness,
     "cluster": _cluster_harness,
 }
 """Every executor that there is; the contract tests run with each."""
+if "SOVLAB_TEST_TARGET" in os.environ:
+    EXECUTORS["target"] = _target_harness
 
 
 @pytest.fixture(scope="module", params=sorted(EXECUTORS))

@@ -260,12 +260,12 @@ def test_what_can_never_run_is_refused_and_leaves_nothing(harness):
 def test_what_a_job_saved_is_there_for_the_job_that_resumes_it(harness):
     source = (
         "import sovlab, time\nplace = sovlab.checkpoint.directory / 'step'\n"
-        "print('step', harness.read_text() if harness.exists() else None, flush=True)\n"
+        "print('step', place.read_text() if place.exists() else None, flush=True)\n"
         "@sovlab.checkpoint\ndef save(directory):\n    (directory / 'step').write_text('7')\n"
-        "time.sleep(0 if harness.exists() else 60)"
+        "time.sleep(0 if place.exists() else 60)"
     )
     if not harness.keeps_checkpoints:
-        pytest.skip("this harness has no store, so checkpoints go with the pod")
+        pytest.skip("this executor has no store, so checkpoints go with the pod")
     first = harness.submit(source)
     harness.until_printed(first, b"step None")
     harness.executor.cancel(first)

@@ -48,8 +48,8 @@ def fake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeCluster]:
 def to(fake: FakeCluster, tmp_path: Path):
     """Makes an executor of a user, with changes to its target."""
 
-    def make(who: str = "researcher", **harness) -> Harness:
-        site = Site(**{"namespace": "research", "image": "an/image", **harness})
+    def make(who: str = "researcher", **changes) -> Harness:
+        site = Site(**{"namespace": "research", "image": "an/image", **changes})
         login = Login(context=who, kubeconfig=fake.kubeconfig)
         executor = KubernetesExecutor("site", login, site, tmp_path / who, agents=False)
         return Harness(executor, tmp_path / "objects")

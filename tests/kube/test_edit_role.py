@@ -56,13 +56,13 @@ def _service_account(cluster: Cluster, file: Path) -> Login:
 
 @pytest.fixture
 def harness(cluster: Cluster, researcher: Login, state: Path) -> Harness:
-    site = cluster.harness(user=1000)
+    site = cluster.profile(user=1000)
     return Harness(KubernetesExecutor("site", researcher, site, state, agents=False), state / "objects")
 
 
 def test_nothing_that_is_required_is_missing(cluster, researcher):
     known = {name: provider.backend for name, provider in backends.known().items()}
-    found = probe(Api(researcher), cluster.harness(), known)
+    found = probe(Api(researcher), cluster.profile(), known)
     assert not lacking(found)
     assert [finding.what for finding in found if finding.level is Level.DEGRADED] == ["hardware"]
 

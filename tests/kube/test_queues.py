@@ -1,4 +1,4 @@
-"""Jobs in Kueue's queues: where they are, why they wait, and what takes their harness."""
+"""Jobs in Kueue's queues: where they are, why they wait, and what takes their place."""
 
 from __future__ import annotations
 

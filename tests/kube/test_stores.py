@@ -65,8 +65,8 @@ def test_a_job_that_is_run_again_goes_on_from_the_checkpoint_in_the_volume(clust
     harness = Harness(cluster.executor(state, store=f"pvc:{claim}"), state / "objects")
     source = (
         "import sovlab, time\n"
-        "harness = sovlab.checkpoint.directory / 'step'\n"
-        "step = int(harness.read_text()) if harness.exists() else 0\n"
+        "path = sovlab.checkpoint.directory / 'step'\n"
+        "step = int(path.read_text()) if path.exists() else 0\n"
         "@sovlab.checkpoint\ndef save(directory):\n    (directory / 'step').write_text('7')\n"
         "print('began at', step, flush=True)\n"
         "time.sleep(0 if step else 60)"

@@ -23,7 +23,7 @@ import msgspec
 
 from sovlab.errors import JobNotFound, SovlabError
 from sovlab.executors.kubernetes.local_state import LocalState
-from sovlab.executors.local.watching import Watch
+from sovlab.executors.watching import Watch
 from sovlab.kube.objects.profile import ClusterProfile
 from sovlab.kube.transport.connection import Login
 

@@ -33,8 +33,8 @@ from sovlab.executors.local.forkservers import Command, stamp
 from sovlab.executors.local.logs import LogFile
 from sovlab.executors.local.queue import demand, lacking, too_large
 from sovlab.executors.local.store import JobDirectory, JobStore
-from sovlab.executors.local.watching import Watch
 from sovlab.executors.ordering import order_for
+from sovlab.executors.watching import Watch
 from sovlab.payload.shipping import runner_zip
 from sovlab.runner.system import processes
 from sovlab.runner.values.pack import Pack

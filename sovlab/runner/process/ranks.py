@@ -19,6 +19,7 @@ import time
 from functools import partial
 from typing import Any, Dict, List, NoReturn, Optional
 
+from sovlab import _version
 from sovlab.runner.process import child, rank
 from sovlab.runner.process.log_merging import Merger
 from sovlab.runner.process.work import CannotStart, Outcome, Watchable, Work
@@ -325,9 +326,7 @@ def _free_port() -> int:
 
 def _root() -> str:
     """What must be on ``sys.path`` for `sovlab` to be found: a directory or an archive."""
-    import sovlab
-
-    return os.path.dirname(os.path.dirname(os.path.abspath(sovlab.__file__)))
+    return os.path.dirname(os.path.dirname(os.path.abspath(_version.__file__)))
 
 
 def _archive() -> Optional[str]:
