@@ -31,10 +31,10 @@ def cluster():
 
 
 @pytest.fixture
-def ended(cluster, place):
+def ended(cluster, harness):
     """A job that has come to its end, as the cluster has it."""
-    job_id = place.submit("1")
-    place.executor.wait(job_id, 60)
+    job_id = harness.submit("1")
+    harness.executor.wait(job_id, 60)
     return until(
         lambda: (
             (found := cluster.api.get(f"{JOBS}/{job_id}"))["status"].get("conditions")
@@ -65,16 +65,16 @@ def change(cluster, job_id, value):
     cluster.api.patch(f"{JOBS}/{job_id}", {"metadata": {"annotations": {"sovlab.dev/submitted": value}}})
 
 
-def test_a_list_of_several_pages_is_whole_and_goes_on_with_the_changes(cluster, place, ended):
-    before = len(place.executor.records())
+def test_a_list_of_several_pages_is_whole_and_goes_on_with_the_changes(cluster, harness, ended):
+    before = len(harness.executor.records())
     ids = copies(cluster, ended, 2 * PAGE + 3)
     try:
-        until(lambda: set(ids) <= {record.id for record in place.executor.records()})
-        assert set(ids) <= {record.id for record in cluster.executor(place.objects).records()}
+        until(lambda: set(ids) <= {record.id for record in harness.executor.records()})
+        assert set(ids) <= {record.id for record in cluster.executor(harness.objects).records()}
         change(cluster, ids[7], "4e9")
-        until(lambda: place.executor.records()[0].id == ids[7])
+        until(lambda: harness.executor.records()[0].id == ids[7])
         delete(cluster, "jobs", ids.pop(7))
-        until(lambda: len(place.executor.records()) == before + len(ids))
+        until(lambda: len(harness.executor.records()) == before + len(ids))
     finally:
         delete(cluster, "jobs", *ids)
 
@@ -96,7 +96,7 @@ def test_the_record_of_an_ended_job_is_made_again_only_when_its_objects_have_cha
     assert "pod was deleted" in until(lambda: (record := mine()) is not last and record).status.message
 
 
-def test_pods_are_found_by_their_job(cluster, place, ended):
+def test_pods_are_found_by_their_job(cluster, harness, ended):
     job_id, objects = ended["metadata"]["name"], Objects(cluster.api, "research")
     with objects.watched() as watched:
         (pod,) = watched.pods_of(job_id)
@@ -107,11 +107,11 @@ def test_pods_are_found_by_their_job(cluster, place, ended):
         assert job_id not in watched.pods()
 
 
-def test_a_list_that_became_too_old_between_two_pages_is_begun_anew(cluster, place, ended):
+def test_a_list_that_became_too_old_between_two_pages_is_begun_anew(cluster, harness, ended):
     ids = copies(cluster, ended, PAGE + 1)
     cluster.fake.faults.add("list jobs", respond(410), times=1, after=1)
     begin = len(cluster.fake.requests)
-    found = {record.id for record in cluster.executor(place.objects).records()}
+    found = {record.id for record in cluster.executor(harness.objects).records()}
     cluster.fake.faults.clear()
     assert 410 in [request.status for request in cluster.fake.requests[begin:]]
     delete(cluster, "jobs", *ids)
@@ -138,9 +138,9 @@ def test_an_answer_that_is_none_is_an_error_and_no_endless_wait(cluster, body):
     assert outcome
 
 
-def test_waiting_for_a_job_that_has_ended_does_not_read_its_log_again(cluster, place, ended):
+def test_waiting_for_a_job_that_has_ended_does_not_read_its_log_again(cluster, harness, ended):
     begin = len(cluster.fake.requests)
-    place.executor.wait(ended["metadata"]["name"])
+    harness.executor.wait(ended["metadata"]["name"])
     paths = [request.path for request in cluster.fake.requests[begin:]]
     assert paths
     assert not [path for path in paths if path.endswith("/log")]
