@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 
 from sovlab.cli import show
 from sovlab.client import Client, default
@@ -19,7 +20,8 @@ def show_one(parsed: argparse.Namespace) -> int:
     """``sovlab target show``."""
     target = default().target(parsed.name)
     if parsed.json:
-        show.json_document(target)
+        sources = {"executor": target.source, **target.sources}
+        show.json_document({"target": replace(target, sources={}), "sources": sources})
     else:
         show.table(target_table(target))
     return 0

@@ -84,6 +84,7 @@ def given(sovlab: Shell, fake: FakeCluster, user: str = "researcher", *, current
     """A settings file as `add` would write it."""
     values = {"context": user, "kubeconfig": str(fake.kubeconfig), "namespace": "research", "image": IMAGE}
     lines = [f'target = "{"site" if current else "local"}"', "[targets.site]", 'executor = "kubernetes"']
+    lines.append("[targets.site.kubernetes]")
     lines += [f'{key} = "{value}"' for key, value in values.items()]
     sovlab.config.write_text("\n".join([*lines, "user = 1000", ""]))
 
@@ -98,8 +99,8 @@ def test_adding_a_target_looks_at_the_cluster_and_writes_what_suits_it(sovlab, f
     text = sovlab.config.read_text()
     assert text.startswith("# mine\n[local]\ncores = 2  # of four\n\n[targets.site]\n")
     table = tomllib.loads(text)["targets"]["site"]
-    assert table == {
-        "executor": "kubernetes",
+    assert table["executor"] == "kubernetes"
+    assert table["kubernetes"] == {
         "context": "researcher",
         "kubeconfig": str(fake.kubeconfig),
         "namespace": "research",
@@ -138,7 +139,7 @@ def test_a_user_that_pods_may_not_have_is_left_out(sovlab, fake):
         fake.users.grant("researcher", edit("research"))
     assert status == 0
     assert "UID 1000 is not accepted" in out
-    assert "user" not in tomllib.loads(sovlab.config.read_text())["targets"]["site"]
+    assert "user" not in tomllib.loads(sovlab.config.read_text())["targets"]["site"]["kubernetes"]
 
 
 def _refuse_user_1000(kind: Kind, obj: dict) -> None:
@@ -169,7 +170,7 @@ def test_a_wrong_request_is_one_sentence_and_writes_nothing(sovlab, fake, words,
 
 
 def test_a_cluster_that_gives_no_answer_is_status_3(sovlab, fake, tmp_path, monkeypatch):
-    monkeypatch.setattr("sovlab.client.target_setup._PATIENCE", 0.1)
+    monkeypatch.setattr("sovlab.executors.kubernetes.examining._PATIENCE", 0.1)
     gone = tmp_path / "gone.conf"
     gone.write_text(fake.kubeconfig.read_text().replace(fake.url, "https://127.0.0.1:9"))
     status, _, err = sovlab("target", "add", "site", "--kubeconfig", str(gone), "--context", "admin")
@@ -194,7 +195,7 @@ def test_of_several_contexts_one_must_be_named_and_of_one_none(sovlab, fake, tmp
     (tmp_path / "one.conf").write_text(yaml.safe_dump(one))
     status, _, err = sovlab("target", "add", "site", "--kubeconfig", "one.conf", "--image", IMAGE)
     assert status == 0, err
-    table = tomllib.loads(sovlab.config.read_text())["targets"]["site"]
+    table = tomllib.loads(sovlab.config.read_text())["targets"]["site"]["kubernetes"]
     assert (table["context"], table["kubeconfig"]) == ("researcher", str(tmp_path / "one.conf"))
 
 
@@ -208,8 +209,8 @@ def test_a_target_is_not_written_anew_without_force(sovlab, fake):
     assert sovlab.config.read_text() == text
     assert add(sovlab, fake, "--image", "a/new:one", "--force")[0] == 0
     document = tomllib.loads(sovlab.config.read_text())
-    assert document["targets"]["site"]["image"] == "a/new:one"
-    assert "images" not in document["targets"]["site"]
+    assert document["targets"]["site"]["kubernetes"]["image"] == "a/new:one"
+    assert "images" not in document["targets"]["site"]["kubernetes"]
     assert document["defaults"] == {"grace": 5}
     assert "# kept" in sovlab.config.read_text()
     assert add(sovlab, fake, name="local")[0] == 2
@@ -225,7 +226,7 @@ def test_a_target_is_shown_with_the_source_of_each_setting(sovlab, fake):
     assert f"{sovlab.config}, line " in lines["image"]
     assert lines["queue"].split() == ["queue", "—", "default"]
     document = json.loads(sovlab("target", "show", "site", "--json")[1])
-    assert document["target"]["cluster"]["image"] == IMAGE
+    assert document["target"]["settings"]["image"] == IMAGE
     assert document["sources"]["hold"] == "default"
     assert "built in" in sovlab("target", "show", "local")[1]
     assert sovlab("target", "show", "moon")[0] == 2

@@ -196,7 +196,10 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(notebook, client, cell, er
             "%%sovsubmit: --timeout: 'soon' is no duration. Write it like 90s, 15m, 1h30m or 2d.",
         ),
         ("%sovlogs", "%sovlogs: job is missing. %sovlogs? shows what it takes."),
-        ("%sovlogs --tail x job", "%sovlogs: --tail: 'x' is no whole number. %sovlogs? shows what it takes."),
+        (
+            "%sovlogs --tail x job",
+            "%sovlogs: --tail: 'x' is not a whole number. %sovlogs? shows what it takes.",
+        ),
     ],
 )
 def test_a_wrong_line_says_what_is_wrong_and_what_to_write(notebook, line, says):

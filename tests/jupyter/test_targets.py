@@ -44,7 +44,7 @@ def test_a_target_is_added_from_the_notebook_and_chosen(lab, fake):
     (shown,) = lab.shown
     assert "reach into jobs" in shown["text/html"]
     assert "%sovtarget site" in shown["text/plain"]
-    assert tomllib.loads(lab.config.read_text())["targets"]["site"]["user"] == 1000
+    assert tomllib.loads(lab.config.read_text())["targets"]["site"]["kubernetes"]["user"] == 1000
     lab.run("%sovtarget site")
     assert "→  site" in lab.shown[-1]["text/plain"]
     assert "target" not in tomllib.loads(lab.config.read_text())  # chosen in this notebook alone
