@@ -1,19 +1,19 @@
 """Where modules that packs name are now: packs live for weeks, on disks and in stores.
 
 A name in this table is never taken out, and its module keeps what a pack may name: see
-``tests/payload/test_older_packs.py``, which loads packs that an older sovlab has written.
+``tests/compat/test_older_packs.py``, which loads packs that an older sovlab has written.
 """
 
 from __future__ import annotations
 
-_RUNNER = {
+MOVED = {
     "binding": "source.binding",
     "child": "process.child",
     "culprit": "values.unpicklable",
     "definitions": "source.definitions",
     "display": "output.display",
     "ending": "process.verdict",
-    "figures": "output.figures",
+    "figures": "output.matplotlib_backend",  # for its classes: a value may be one, or of one
     "frames": "protocol.frames",
     "hashing": "values.hashing",
     "hatch": "pod.commands",
@@ -46,6 +46,7 @@ _RUNNER = {
     "web": "pod.presigned",
     "work": "process.work",
 }
+"""Modules of the runner, by the name that they had."""
 
 
 def present(module: str) -> str:
@@ -53,4 +54,4 @@ def present(module: str) -> str:
     prefix = "sovlab.runner."
     if not module.startswith(prefix):
         return module
-    return prefix + _RUNNER.get(module[len(prefix) :], module[len(prefix) :])
+    return prefix + MOVED.get(module[len(prefix) :], module[len(prefix) :])
