@@ -5,8 +5,10 @@ The files in ``recorded/`` are what a real cluster (Kubernetes 1.36, containerd)
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -970,12 +972,50 @@ def test_a_damaged_time_of_submission_is_that_of_the_object(text: str | None) ->
     assert told(job(suspend=True, ready=None, cancelled=text or "x")).state is JobState.CANCELLED
 
 
-@pytest.mark.parametrize("text", ["sovlab:1:", "sovlab:1:AAAA", "sovlab:1:%%%", "killed\nsovlab:2:eJw"])
-def test_a_damaged_termination_message_is_no_record(text: str) -> None:
+@pytest.mark.parametrize("text", ["killed\nsovlab:2:eJw", "the job printed\nsovlab:1: and more\nKilled\n"])
+def test_a_message_that_is_none_of_a_runner_is_no_record(text: str) -> None:
     found = status.ended(over(1, text))
     assert found is not None
     assert found.record is found.results is None
     assert told(job(FAILED), over(1, text)).reason is Reason.RUNNER
+
+
+def packed(text: bytes) -> str:
+    body = zlib.compress(len(text).to_bytes(4, "little") + text, 9)
+    return "succeeded\nsovlab:1:" + base64.b64encode(body).decode()
+
+
+DAMAGED = {
+    "cut": "user_error: no\nsovlab:1:",
+    "garbled": "sovlab:1:%%%",
+    "no text for the reason": packed(b'{"reason": 7}'),
+    "text for a time": packed(b'{"reason": "succeeded", "ended": "soon"}'),
+    "no number": packed(b'{"reason": "succeeded", "exit_code": NaN}'),
+    "a number of 5000 digits": packed(b'{"reason": "succeeded", "exit_code": ' + b"9" * 5000 + b"}"),
+    "nested deeply": packed(b'{"reason": "succeeded", "error": ' + b"[" * 100_000),
+    "gigabytes": packed(b'{"reason": "' + b"x" * (64 << 20) + b'"}'),
+}
+
+
+@pytest.mark.parametrize("text", DAMAGED.values(), ids=DAMAGED)
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_damaged_record_makes_the_job_unknown_with_the_reason(text: str, code: int) -> None:
+    found = told(job(COMPLETE if code == 0 else FAILED), over(code, text))
+    assert (found.state, found.reason) == (JobState.UNKNOWN, Reason.UNREADABLE)
+    assert found.message.startswith(f"The exit record of its pod {JOB}-x-zzz88 cannot be read (")
+    assert found.message.endswith("): see its log for what happened.")
+    assert found.ended == status.seconds(FINISHED)
+
+
+def test_what_the_cluster_says_of_a_pod_is_known_without_its_record() -> None:
+    killed = over(137, DAMAGED["cut"], reason="OOMKilled")
+    assert told(job(FAILED), killed).reason is Reason.OUT_OF_MEMORY
+
+
+def test_a_damaged_record_of_one_node_does_not_hide_why_another_failed() -> None:
+    bad = over(1, DAMAGED["garbled"], index=0)
+    assert told(job(FAILED, nodes=2), bad, over(1, DIVIDED, index=1)).reason is Reason.USER_ERROR
+    assert told(job(FAILED, nodes=2), bad, over(143, KILLED, index=1)).state is JobState.UNKNOWN
 
 
 def test_objects_with_little_in_them_are_understood() -> None:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sovlab.core.decoding import ended_status
+from sovlab.core.decoding import ended_status, exit_record
 from sovlab.runner.protocol.termination import LIMIT, decode, encode
 
 Record = dict[str, Any]
@@ -113,7 +113,7 @@ def test_a_message_is_never_too_long_and_always_says_how_the_job_ended(
 @given(records)
 @settings(max_examples=50, deadline=None)
 def test_a_status_can_be_made_of_whatever_was_left_of_a_record(told: Record) -> None:
-    assert ended_status(read(encode(told)[0])[0], None).state.ended
+    assert ended_status(exit_record(read(encode(told)[0])[0]), None).state.ended
 
 
 def test_a_record_that_fits_is_told_whole() -> None:

@@ -187,8 +187,8 @@ class KubernetesExecutor:
         record = self._record(obj, [])
         if record.status.state.ended:  # as far as the workload tells: pods may still be ending
             record = self._record(obj, self._objects.pods(job_id))
-            if record.status.state.ended:
-                return record
+        if record.status.state.ended or record.status.state is JobState.UNKNOWN:
+            return record
         stop, timer = threading.Event(), None
         if timeout is not None:
             timer = threading.Timer(timeout, stop.set)

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from sovlab.core.decoding import progress_of
+from sovlab.core import decoding
 from sovlab.core.event import Cursor, Event, LogChunk, ProgressChanged, StatusChanged
-from sovlab.core.job import JobRecord, JobState, JobStatus
+from sovlab.core.job import JobRecord, JobState, JobStatus, Progress
 from sovlab.executors.kubernetes.objects import LiveObjects, Object
 from sovlab.kube import labels
 from sovlab.kube.reading import status
@@ -118,7 +118,7 @@ class Following:
         cursor: Cursor,
         follow: bool,
         stop: threading.Event | None,
-        on_frame: Callable[[Object, dict[str, Any]], None],
+        on_frame: Callable[[Object, decoding.Frame], None],
         gone: Callable[[], JobRecord | None] = lambda: None,
         log: bool = True,
     ) -> None:
@@ -251,20 +251,18 @@ class Following:
         if piece is None:
             self._busy -= 1
             return
-        if isinstance(piece, dict):
-            if piece.get("t") == "rank":
-                rank = piece.get("rank")
-                reader.rank = rank if isinstance(rank, int) else None
-            self._on_frame(reader.object, piece)
-            if piece.get("t") == "held":
-                self._held = self._changed = True
+        frame = decoding.frame(piece) if isinstance(piece, dict) else None
+        if isinstance(frame, decoding.RankNamed):
+            reader.rank = frame.rank
+        if frame is not None:
+            self._on_frame(reader.object, frame)
+        if isinstance(frame, decoding.ResultsHeld):
+            self._held = self._changed = True
         cursor = self._cursors.set(reader.index, reader.uid, place, reader.rank)
         if isinstance(piece, bytes):
             yield LogChunk(data=piece, rank=reader.rank, offset=cursor)
-        elif piece.get("t") == "progress":
-            progress = progress_of(piece)
-            if progress is not None:
-                yield ProgressChanged(progress=progress, offset=cursor)
+        elif isinstance(frame, Progress):
+            yield ProgressChanged(progress=frame, offset=cursor)
 
 
 def _joined(items: list[_Item]) -> Iterator[_Item]:

@@ -14,6 +14,7 @@ import msgspec
 from sovlab.core.job import JobRecord, JobState, JobStatus, Reason
 from sovlab.core.names import is_job_id
 from sovlab.core.spec import JobSpec
+from sovlab.core.untrusted import clean
 from sovlab.errors import SpecError
 from sovlab.kube import labels
 from sovlab.kube.objects import manifests
@@ -25,6 +26,11 @@ from sovlab.kube.transport.watching import Cache
 
 Object = dict[str, Any]
 
+_DAMAGE = (
+    *(msgspec.MsgspecError, SpecError, RecursionError),
+    *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
+)
+"""What reading an object raises whose members are not what sovlab and the cluster write."""
 _ANNOTATIONS = (
     labels.SPEC,
     labels.SUBMITTED,
@@ -170,7 +176,7 @@ def _trim_workload(spec: Mapping[str, Any]) -> Object:
     found = {k: spec[k] for k in ("suspend", "completions", "parallelism") if k in spec}
     sets = spec.get("replicatedJobs")
     if sets:
-        inner = sets[0]["template"]["spec"]
+        inner = (sets[0].get("template") or {}).get("spec") or {}
         found["completions"] = inner.get("completions")
     if "trainer" in spec:
         found["completions"] = (spec["trainer"] or {}).get("numNodes")
@@ -183,11 +189,12 @@ def record(obj: Object, pods: list[Object], target: str, *, why: str = "") -> Jo
     try:
         spec = msgspec.json.decode(obj["metadata"]["annotations"][labels.SPEC], type=JobSpec)
         found = status.status(obj, pods, now=time.time(), why=why)
-    except (msgspec.MsgspecError, SpecError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except _DAMAGE as error:
+        kind, why = obj.get("kind") or "object", clean(str(error), 300)
         damaged = JobStatus(
             state=JobState.UNKNOWN,
             reason=Reason.UNREADABLE,
-            message=f"Its {obj.get('kind') or 'object'} in the cluster cannot be understood ({error}).",
+            message=f"Its {kind} in the cluster cannot be understood ({why}).",
             submitted=status.seconds(obj["metadata"].get("creationTimestamp")),
         )
         return JobRecord(id=job_id, target=target, spec=None, status=damaged)

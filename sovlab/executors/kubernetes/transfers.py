@@ -6,10 +6,10 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
+from sovlab.core.decoding import Frame, PayloadAwaited, ResultsHeld
 from sovlab.core.spec import JobSpec
 from sovlab.errors import ResultError, UsageError
 from sovlab.executors.kubernetes.local_state import LocalState
@@ -38,13 +38,20 @@ class Transfers:
         self._api = api
         self._profile = profile
         self._kept = kept
+        self._lock = threading.Lock()
+        self._begun: dict[str, threading.Thread] = {}
 
-    def told(self, job_id: str, pod: Object, frame: dict[str, Any]) -> None:
+    def told(self, job_id: str, pod: Object, frame: Frame) -> None:
         """Take a frame from the log of a pod, and begin what it asks for."""
-        work = {"waiting": self._bring, "held": self._fetch}.get(str(frame.get("t")))
-        if work is not None:
-            name = f"sovlab-copy {pod['metadata']['name']}"
-            threading.Thread(target=work, args=(job_id, pod), name=name, daemon=True).start()
+        work = {PayloadAwaited: self._bring, ResultsHeld: self._fetch}.get(type(frame))
+        if work is None:
+            return
+        name = f"sovlab-{type(frame).__name__} {pod['metadata']['name']}"
+        with self._lock:
+            begun = self._begun.get(name)
+            if begun is None or not begun.is_alive():  # however often a job says it
+                self._begun[name] = threading.Thread(target=work, args=(job_id, pod), name=name, daemon=True)
+                self._begun[name].start()
 
     def results(self, job_id: str, pods: list[Object]) -> Path | None:
         """The results of a job: from the termination message, from the pod that holds them, or from here.
@@ -57,7 +64,7 @@ class Transfers:
             if found.results is not None:
                 return self._kept.put_results(job_id, found.results)
         last = status.decisive([e for e in map(status.ended, status.newest(pods)) if e is not None])
-        kept = (last.record or {}).get("kept") if last is not None else None
+        kept = last.record.kept if last is not None and last.record is not None else ""
         if kept == "taken":
             if there.exists():
                 return there
@@ -75,7 +82,7 @@ class Transfers:
     def is_stored(self, pods: list[Object]) -> bool:
         """Whether the results of a job are in the target's store."""
         last = status.decisive([e for e in map(status.ended, status.newest(pods)) if e is not None])
-        return last is not None and (last.record or {}).get("kept") == "store"
+        return last is not None and last.record is not None and last.record.kept == "store"
 
     def request(self, job_id: str, spec: JobSpec) -> tuple[JobSpec, Path]:
         """The whole request of a job, from its Secret; see `Executor.request`."""

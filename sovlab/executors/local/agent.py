@@ -22,6 +22,7 @@ from typing import Any
 
 import msgspec
 
+from sovlab.core.decoding import DamagedRecord
 from sovlab.executors.local.forkservers import Command, Forkserver, Forkservers
 from sovlab.executors.local.queue import Budget, Demand, Held, demand, startable
 from sovlab.executors.local.store import LOST, JobDirectory, JobStore
@@ -160,7 +161,7 @@ class Agent:
             if job_id in self._cancelled or not (job / "cancel").exists():
                 continue
             running = None
-            with contextlib.suppress(OSError, msgspec.MsgspecError):
+            with contextlib.suppress(OSError, DamagedRecord):
                 running = job.running()
             if running is None:
                 pending = True
@@ -177,7 +178,7 @@ class Agent:
         for job in self._store.active():
             try:
                 running = job.running()
-            except (msgspec.MsgspecError, OSError):
+            except (OSError, DamagedRecord):
                 continue
             if running is None or (job / "exit.json").exists():
                 continue
@@ -205,7 +206,7 @@ class Agent:
                 continue
             try:
                 waiting[job_id] = self._demand(job)
-            except (OSError, msgspec.MsgspecError):
+            except (OSError, DamagedRecord):
                 (self._queue / entry).unlink(missing_ok=True)  # its record is UNKNOWN; it cannot be run
         for job_id, devices in startable(
             list(waiting.items()), list(self._running.values()), self._configuration.budget
@@ -320,7 +321,7 @@ class Agent:
             devices: tuple[int, ...] = ()
             with contextlib.suppress(OSError, ValueError, KeyError):
                 devices = tuple(json.loads((job / "held.json").read_bytes())["devices"])
-            with contextlib.suppress(OSError, msgspec.MsgspecError):
+            with contextlib.suppress(OSError, DamagedRecord):
                 self._running[job.id] = Held(demand=self._demand(job), devices=devices)
         self._supervisors[job.id] = pid
         with contextlib.suppress(OSError, AttributeError):
@@ -346,7 +347,8 @@ class Agent:
         if descriptor >= 0:
             self._selector.unregister(descriptor)
             os.close(descriptor)
-        del self._running[job_id], self._supervisors[job_id]
+        del self._supervisors[job_id]
+        self._running.pop(job_id, None)  # it never was there if its record is damaged
         self._cancelled.discard(job_id)
         if job.path.exists():
             self._conclude(job, pid)
@@ -357,12 +359,12 @@ class Agent:
     def _conclude(self, job: JobDirectory, pid: int) -> None:
         try:
             ended = job.ended()
-        except (OSError, msgspec.MsgspecError):
+        except (OSError, DamagedRecord):
             return  # its record is UNKNOWN
         if ended is None:
             self._bury(job, pid)
         else:
-            self._forkservers.learn(tuple(ended.get("imported") or ()))
+            self._forkservers.learn(ended.imported)
 
     def _bury(self, job: JobDirectory, session: int) -> None:
         """End what a vanished supervisor left, and say so in its place."""
@@ -371,7 +373,7 @@ class Agent:
 
     def _end(self, job: JobDirectory, reason: str, message: str) -> None:
         started = None
-        with contextlib.suppress(OSError, msgspec.MsgspecError):
+        with contextlib.suppress(OSError, DamagedRecord):
             running = job.running()
             started = running.started if running else None
         with contextlib.suppress(OSError):

@@ -21,6 +21,7 @@ import psutil
 from sovlab import backends
 from sovlab.core.capacity import Capacity
 from sovlab.core.cleaned import Cleaned
+from sovlab.core.decoding import DamagedRecord
 from sovlab.core.event import Cursor, Event, StatusChanged
 from sovlab.core.job import JobRecord, JobState, JobStatus
 from sovlab.core.names import is_job_id
@@ -184,7 +185,7 @@ class LocalExecutor:
         job = self._store.job(job_id)
         try:
             return job.accepted().spec, job / "payload.pack"
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, DamagedRecord) as error:
             raise UsageError(
                 f"The record of job {job_id} is damaged, so it cannot run again.", "Submit its code anew."
             ) from error
@@ -275,7 +276,9 @@ class LocalExecutor:
         if (job / "exit.json").exists():
             return
         (job / "cancel").touch()
-        running = job.running()
+        running = None
+        with contextlib.suppress(DamagedRecord):
+            running = job.running()
         if running is not None and running.alive:
             processes.kill([running.pid], signal.SIGTERM)
         else:

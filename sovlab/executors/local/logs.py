@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from typing import Any
 
-from sovlab.core.decoding import progress_of
+from sovlab.core import decoding
 from sovlab.core.event import Event, LogChunk, ProgressChanged
+from sovlab.core.job import Progress
 from sovlab.executors.local.store import JobDirectory
 from sovlab.runner.protocol.frames import FrameReader
 
@@ -56,13 +55,10 @@ class LogFile:
     def _event(self, piece: bytes | dict[str, object], end: int) -> Event | None:
         if isinstance(piece, bytes):
             return LogChunk(data=piece, rank=self._rank, offset=end)
-        if piece.get("t") == "rank":
-            rank = piece.get("rank")
-            self._rank = rank if isinstance(rank, int) else None
-        elif piece.get("t") == "progress":
-            progress = progress_of(piece)
-            return None if progress is None else ProgressChanged(progress=progress, offset=end)
-        return None
+        frame = decoding.frame(piece)
+        if isinstance(frame, decoding.RankNamed):
+            self._rank = frame.rank
+        return ProgressChanged(progress=frame, offset=end) if isinstance(frame, Progress) else None
 
     def _rank_before(self, offset: int) -> int | None:
         """Which rank was printing at ``offset``: the last one that was named before."""
@@ -76,19 +72,11 @@ class LogFile:
                     block = log.read(end - start) + after
                     at = block.rfind(mark)
                     while at >= 0:
-                        message = _parse(block[at + len(mark) :].partition(b"\n")[0])
-                        if message.get("t") == "rank":
-                            return int(message["rank"])
+                        frame = decoding.frame(block[at + len(mark) : block.find(b"\n", at)])
+                        if isinstance(frame, decoding.RankNamed):
+                            return frame.rank
                         at = block.rfind(mark, 0, at)
                     after, end = block[:4096], start
-        except (OSError, ValueError, TypeError, KeyError):
+        except OSError:
             return None
         return None
-
-
-def _parse(text: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -6,22 +6,27 @@ each file is written once, whole, by one process: ``run.json`` and ``exit.json``
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
-from sovlab.core.decoding import ended_status, progress_of
+from sovlab.core import decoding
+from sovlab.core.decoding import DamagedRecord, ExitRecord, ended_status
 from sovlab.core.job import JobRecord, JobState, JobStatus, Progress, Reason
 from sovlab.core.names import is_job_id
 from sovlab.core.spec import JobSpec
-from sovlab.errors import JobNotFound
+from sovlab.core.untrusted import MAX_BYTES, clean, moment, parse
+from sovlab.errors import JobNotFound, SpecError
 from sovlab.runner.system import processes
+
+T = TypeVar("T")
+
+_USUAL = 64 << 10
 
 LOST = "It ended without a word: its processes were killed, or the machine was restarted. Submit it again."
 
@@ -67,38 +72,55 @@ class JobDirectory:
     def _read(self, name: str) -> bytes:
         # Lists read tens of thousands of files, and pathlib takes longer than the system.
         with open(f"{self.path}/{name}", "rb", buffering=0) as file:  # noqa: PTH123
-            return file.read()
+            data = file.read(_USUAL)  # room for the most that is allowed would cost more than the reading
+            return data if len(data) < _USUAL else data + file.read(MAX_BYTES)
+
+    def _decoded(self, name: str, kind: type[T]) -> T:
+        try:
+            return msgspec.json.decode(self._read(name), type=kind)
+        except RecursionError:
+            raise DamagedRecord("it is nested too deeply") from None
+        except (msgspec.MsgspecError, SpecError, ValueError) as error:
+            raise DamagedRecord(clean(str(error), 300)) from error
 
     def accepted(self) -> Accepted:
-        """The request. Raises `msgspec.DecodeError` or `OSError` if the file is damaged or gone."""
-        return msgspec.json.decode(self._read("spec.json"), type=Accepted)
+        """The request.
+
+        Raises:
+            DamagedRecord: its file is damaged.
+            OSError: it cannot be read.
+        """
+        accepted = self._decoded("spec.json", Accepted)
+        if moment(accepted.submitted) is None:
+            raise DamagedRecord("submitted is not a time")
+        return accepted
 
     def running(self) -> Running | None:
-        """Which process supervises it; None if none has started yet."""
+        """Which process supervises it; None if none has started yet. Raises as `accepted` does."""
         try:
-            return msgspec.json.decode((self / "run.json").read_bytes(), type=Running)
+            running = self._decoded("run.json", Running)
         except FileNotFoundError:
             return None
+        if moment(running.started) is None:
+            raise DamagedRecord("started is not a time")
+        return running
 
-    def ended(self) -> dict[str, Any] | None:
-        """The exit record; None if there is none yet."""
+    def ended(self) -> ExitRecord | None:
+        """The exit record; None if there is none yet. Raises as `accepted` does."""
         try:
-            found = msgspec.json.decode(self._read("exit.json"))
+            return decoding.exit_record(self._read("exit.json"))
         except FileNotFoundError:
             return None
-        if not isinstance(found, dict) or not isinstance(found.get("reason"), str):
-            raise msgspec.ValidationError("exit.json is no exit record")
-        return found
 
     def record(self, target: str) -> JobRecord:
         """All that the files say. Damage makes the job UNKNOWN, never an error."""
         try:
             accepted = self.accepted()
-        except (OSError, msgspec.MsgspecError, ValueError) as error:
+        except (OSError, DamagedRecord) as error:
             return self._damaged(target, None, "spec.json", error)
         try:
             status = self._status(accepted)
-        except (OSError, msgspec.MsgspecError, ValueError) as error:
+        except (OSError, DamagedRecord) as error:
             return self._damaged(target, accepted.spec, "exit.json or run.json", error)
         return JobRecord(id=self.id, target=target, spec=accepted.spec, status=status)
 
@@ -114,7 +136,7 @@ class JobDirectory:
                 state=JobState.RUNNING,
                 submitted=accepted.submitted,
                 started=running.started,
-                host=running.host,
+                host=clean(running.host, 300),
                 progress=self.last_progress(),
             )
         ended = self.ended()  # it may have ended between the two looks
@@ -126,7 +148,7 @@ class JobDirectory:
             message=LOST,
             submitted=accepted.submitted,
             started=running.started,
-            host=running.host,
+            host=clean(running.host, 300),
         )
 
     def _damaged(self, target: str, spec: JobSpec | None, file: str, error: Exception) -> JobRecord:
@@ -141,8 +163,8 @@ class JobDirectory:
     def nonce(self) -> str:
         """What marks the frames in this job's log."""
         try:
-            return str(json.loads((self / "order.json").read_bytes())["nonce"])
-        except (OSError, ValueError, KeyError, TypeError):
+            return str(parse(self._read("order.json"))["nonce"])
+        except (OSError, DamagedRecord, KeyError, TypeError):
             return "-"
 
     def last_progress(self) -> Progress | None:
@@ -154,13 +176,13 @@ class JobDirectory:
         except OSError:
             return None
         mark = f"\x1esovlab:{self.nonce()} ".encode()
-        at = text.rfind(mark + b'{"t":"progress"')
-        if at < 0:
-            at = text.rfind(mark + b'{"t": "progress"')
-        try:
-            return progress_of(json.loads(text[at + len(mark) :].partition(b"\n")[0])) if at >= 0 else None
-        except ValueError:
-            return None
+        at = text.rfind(mark)
+        while at >= 0:
+            frame = decoding.frame(text[at + len(mark) : text.find(b"\n", at)])
+            if isinstance(frame, Progress):
+                return frame
+            at = text.rfind(mark, 0, at)
+        return None
 
 
 class JobStore:

@@ -7,10 +7,10 @@ cluster says of the pod explains it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from sovlab.core.decoding import DamagedRecord, ExitRecord, exit_record
 from sovlab.core.job import Reason
 from sovlab.kube.reading import explaining
 from sovlab.kube.reading.pods import Object, condition, container, image, index, is_leaving, node, seconds
@@ -34,22 +34,24 @@ class Ended:
         index: which node of the job it was.
         pod: the object.
         state: ``terminated`` of its container; empty if the kubelet says nothing of it.
-        record: the runner's exit record, None if it left none.
+        record: the runner's exit record, None if it left none that can be read.
         results: the results pack, if it was small.
         disrupted: whether the cluster took its node away.
+        damage: what is wrong with the record that it left, as a phrase; empty if nothing is.
     """
 
     index: int
     pod: Object
     state: Object
-    record: dict[str, Any] | None
+    record: ExitRecord | None
     results: bytes | None
     disrupted: bool
+    damage: str = ""
 
     @property
     def reason(self) -> str:
         """What the runner's record gives as reason; empty if there is none."""
-        return str(self.record.get("reason") or "") if self.record else ""
+        return self.record.reason if self.record is not None else ""
 
     @property
     def is_by_itself(self) -> bool:
@@ -63,12 +65,24 @@ def ended(pod: Object) -> Ended | None:
     phase = (pod.get("status") or {}).get("phase")
     if not state and phase not in ("Succeeded", "Failed"):
         return None
-    record, results = termination.decode(str(state.get("message") or ""))
+    record, results, damage = _last_words(str(state.get("message") or ""))
     before = (container(pod).get("lastState") or {}).get("terminated")
-    if before and record is not None and record.get("reason") in OUTSIDE:
+    if before and record is not None and record.reason in OUTSIDE:
         # Where containers are started anew, this one only says that the one before it was ended.
         state = {**state, "reason": before.get("reason"), "exitCode": before.get("exitCode")}
-    return Ended(index(pod), pod, state, record, results, condition(pod, "DisruptionTarget") is not None)
+    disrupted = condition(pod, "DisruptionTarget") is not None
+    return Ended(index(pod), pod, state, record, results, disrupted, damage)
+
+
+def _last_words(message: str) -> tuple[ExitRecord | None, bytes | None, str]:
+    """The exit record and the results in a termination message, and what is wrong with them."""
+    values, results = termination.decode(message)
+    if values is None:
+        return None, None, "it is cut or garbled" if termination.holds(message) else ""
+    try:
+        return exit_record(values), results, ""
+    except DamagedRecord as damage:
+        return None, None, str(damage)
 
 
 def decisive(found: Sequence[Ended]) -> Ended | None:
@@ -90,21 +104,21 @@ def _passive(found: Ended) -> int:
         return 4 if is_leaving(found.pod) or found.reason == "killed" else 1
     if found.reason == "cancelled":
         return 2
-    return 3 if found.reason == "user_error" and _lost_its_peer(found.record or {}) else 0
+    return 3 if found.reason == "user_error" and _lost_its_peer(found.record) else 0
 
 
-def _lost_its_peer(record: Mapping[str, Any]) -> bool:
+def _lost_its_peer(record: ExitRecord | None) -> bool:
     """Whether code failed for want of another rank, as far as its exception tells."""
-    error = record.get("error")
-    told = error if isinstance(error, Mapping) else {}
-    return told.get("type") in _PEER_ERRORS or any(
-        _LOST_PEER.search(str(text)) for text in (told.get("message"), record.get("message"))
-    )
+    if record is None:
+        return False
+    error = record.error or {}
+    texts = (str(error.get("message", "")), record.message)
+    return error.get("type") in _PEER_ERRORS or any(_LOST_PEER.search(text) for text in texts)
 
 
 def _time_of(found: Ended) -> float:
-    told = found.record.get("ended") if found.record else None
-    return float(told or seconds(found.state.get("finishedAt")) or 0.0)
+    told = found.record.ended if found.record is not None else None
+    return told or seconds(found.state.get("finishedAt")) or 0.0
 
 
 def by_cluster(last: Ended, *, several: bool = False) -> tuple[Reason, str] | None:

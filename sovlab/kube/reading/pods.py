@@ -6,6 +6,7 @@ import datetime
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sovlab.core.untrusted import moment
 from sovlab.kube import labels
 
 Object = Mapping[str, Any]
@@ -85,6 +86,6 @@ def condition(obj: Object, *kinds: str) -> Object | None:
 def seconds(timestamp: Any) -> float | None:
     """An RFC 3339 time as seconds since the epoch; None for the epoch itself, which stands for "never"."""
     try:
-        return datetime.datetime.fromisoformat(timestamp).timestamp() or None
-    except (TypeError, ValueError):
+        return moment(datetime.datetime.fromisoformat(timestamp).timestamp()) or None
+    except (TypeError, ValueError, OverflowError):
         return None

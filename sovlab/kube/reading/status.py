@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from sovlab.core.decoding import ended_status
 from sovlab.core.job import JobState, JobStatus, Reason
+from sovlab.core.untrusted import moment
 from sovlab.kube import labels
 from sovlab.kube.reading import explaining
 from sovlab.kube.reading.pod_endings import Ended, by_cluster, decisive, ended, without_word
@@ -59,7 +58,7 @@ def status(job: Object, pods: Sequence[Object], *, now: float, why: str = "") ->
         why: what events or a queue say of why it waits; empty if nothing.
     """
     told = _annotations(job)
-    submitted = _number(told.get(labels.SUBMITTED)) or seconds(job["metadata"].get("creationTimestamp"))
+    submitted = moment(told.get(labels.SUBMITTED)) or seconds(job["metadata"].get("creationTimestamp"))
     base = JobStatus(state=JobState.PENDING, submitted=submitted)
     current = newest(pods)
     found = [e for e in map(ended, current) if e is not None]
@@ -110,7 +109,7 @@ def _may_say_more(
     late = [pod for pod in current if is_active(pod)]
     if failed is None:
         return bool(late)
-    when = _number(_annotations(job).get(labels.CANCELLED))
+    when = moment(_annotations(job).get(labels.CANCELLED))
     if when is not None:  # what had not started by then has nothing to say
         late = [pod for pod in late if (since := running_since(pod)) is not None and since < int(when)]
     # Of several nodes, the one that failed may be gone already; the others are told to end.
@@ -132,6 +131,8 @@ def _ended(
     if last is not None and failed and last.reason == "succeeded" and len(found) < nodes(job):
         last = None
     base = replace(base, ended=seconds((failed or complete or {}).get("lastTransitionTime")))
+    if last is not None and last.damage and not by_cluster(last):
+        return _unreadable(base, last)
     if last is None or last.record is None:
         return _without_record(job, base, last, failed, complete)
     said = ended_status(last.record, base.submitted)
@@ -146,16 +147,27 @@ def _ended(
     return _of_node(said, last) if several else said
 
 
+def _timed(base: JobStatus, last: Ended) -> JobStatus:
+    """The status with what the cluster says of when and where a pod ran."""
+    return replace(
+        base,
+        started=seconds(last.state.get("startedAt")),
+        ended=seconds(last.state.get("finishedAt")) or base.ended,
+        host=node(last.pod),
+    )
+
+
+def _unreadable(base: JobStatus, last: Ended) -> JobStatus:
+    name = last.pod["metadata"]["name"]
+    text = f"The exit record of its pod {name} cannot be read ({last.damage}): see its log for what happened."
+    return replace(_timed(base, last), state=JobState.UNKNOWN, reason=Reason.UNREADABLE, message=text)
+
+
 def _without_record(
     job: Object, base: JobStatus, last: Ended | None, failed: Object | None, complete: Object | None
 ) -> JobStatus:
     if last is not None:
-        base = replace(
-            base,
-            started=seconds(last.state.get("startedAt")),
-            ended=seconds(last.state.get("finishedAt")) or base.ended,
-            host=node(last.pod),
-        )
+        base = _timed(base, last)
     if complete and not failed:
         return replace(base, state=JobState.SUCCEEDED, message=_POD_GONE if last is None else _NO_RECORD)
     if labels.CANCELLED in _annotations(job):
@@ -175,7 +187,7 @@ def _of_node(said: JobStatus, last: Ended | None) -> JobStatus:
 
 def _cancelled(job: Object, base: JobStatus, last: Ended | None) -> JobStatus:
     """Of a job that was cancelled and whose runner did not say so."""
-    when = _number(_annotations(job).get(labels.CANCELLED))
+    when = moment(_annotations(job).get(labels.CANCELLED))
     begun = seconds((job.get("status") or {}).get("startTime"))
     # A Job that is held back and cancelled is let go without pods, to end. Others tell no start time.
     before = begun >= int(when) if begun and when else not begun and job.get("kind") == "Job"
@@ -247,11 +259,3 @@ def pod_problem(pod: Object) -> str:
             return explaining.unschedulable(str(found.get("message") or ""))
     waits = (container(pod).get("state") or {}).get("waiting")
     return explaining.container_waits(waits, image(pod)) if waits else ""
-
-
-def _number(text: Any) -> float | None:
-    try:
-        number = float(text)
-    except (TypeError, ValueError):
-        return None
-    return number if math.isfinite(number) else None

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from sovlab.core import decoding
 from sovlab.kube import labels
 from sovlab.kube.transport.api import Api, Stream
 from sovlab.kube.transport.errors import ClusterError, Invalid, NotFound
@@ -66,10 +67,11 @@ class LogPositions:
         self._unplaced = []
 
     def _take(self, piece: Piece, size: int) -> Iterator[tuple[Piece, int]]:
-        if isinstance(piece, dict) and _is_mark(piece):
-            yield from self._mark(piece["o"])
-            self.marked = piece["s"]
-            self.complete = piece["t"] == "end"
+        frame = decoding.frame(piece) if isinstance(piece, dict) else None
+        if isinstance(frame, decoding.LogMark):
+            yield from self._mark(frame.position)
+            self.marked = frame.second
+            self.complete = frame.last
         elif self._at is None:
             self._unplaced.append((piece, size))
             self._waiting += size
@@ -118,14 +120,6 @@ class LogPositions:
             yield piece, self.position
         elif piece[seen:]:
             yield piece[seen:], self.position
-
-
-def _is_mark(frame: dict[str, Any]) -> bool:
-    return (
-        frame.get("t") in ("at", "end")
-        and isinstance(frame.get("o"), int)
-        and isinstance(frame.get("s"), int)
-    )
 
 
 class PodLog:

@@ -92,6 +92,6 @@ class FrameReader:
 def _parse(text: bytes) -> Union[Dict[str, Any], None]:
     try:
         message = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return message if isinstance(message, dict) else None

@@ -17,6 +17,8 @@ LIMIT = 4096
 """Bytes that Kubernetes keeps of a container's termination message."""
 _HEADLINE = 160
 _MARK = "sovlab:1:"
+_LARGEST = 4 << 20
+"""Bytes that a body unpacks to at most; the longest that is written has a third of it."""
 _SIZES = (32_000, 16_000, 8000, 5000, 3000, 2000, 1200, 700, 400)
 """Characters of a message or a traceback that are kept of longer ones, until all fits."""
 
@@ -41,13 +43,21 @@ def encode(record: Dict[str, Any], results: Optional[bytes] = None) -> Tuple[byt
     return (first + base64.b64encode(body).decode()).encode(), inside
 
 
+def holds(message: str) -> bool:
+    """Whether a message is one of a runner, be it damaged or not: its last line begins as theirs do."""
+    return message.strip().rpartition("\n")[2].startswith(_MARK)
+
+
 def decode(message: str) -> Tuple[Optional[Dict[str, Any]], Optional[bytes]]:
     """The exit record and the results that a message holds; None for what it does not."""
     _, mark, body = message.rpartition(_MARK)
     if not mark:
         return None, None
     try:
-        data = zlib.decompress(base64.b64decode(body.strip(), validate=True))
+        unpacking = zlib.decompressobj()
+        data = unpacking.decompress(base64.b64decode(body.strip(), validate=True), _LARGEST)
+        if not unpacking.eof:
+            return None, None
         size = int.from_bytes(data[:4], "little")
         record = json.loads(data[4 : 4 + size])
     except (ValueError, RecursionError, zlib.error):

@@ -1,0 +1,153 @@
+"""What a job may leave that nobody of us wrote, and what must hold of whatever is made of it."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import json
+import math
+from importlib.resources import files
+from typing import Any
+
+import jsonschema
+from hypothesis import strategies as st
+
+from sovlab.card.bundle import MIME, render
+from sovlab.cli import show
+from sovlab.core.job import JobRecord, JobState, Progress, Reason
+from sovlab.core.untrusted import LATEST
+from sovlab.views.jobs import jobs_table
+
+NOW = 1_780_000_000.0
+CARD = jsonschema.Draft202012Validator(
+    json.loads(files("sovlab.card").joinpath("card.schema.json").read_text())
+)
+
+RECORD: dict[str, Any] = {
+    "version": 1,
+    "reason": "user_error",
+    "message": "ValueError: no",
+    "exit_code": 1,
+    "signal": "",
+    "error": {
+        "type": "ValueError",
+        "module": "builtins",
+        "message": "no",
+        "traceback": "Cell In[1], line 1\n--> 1 fail()\nValueError: no\n",
+        "frames": [{"label": "Cell In[1]", "line": 1, "function": "<module>", "source": "fail()"}],
+        "rank": None,
+    },
+    "results": {
+        "size": 100,
+        "names": [{"name": "y", "type": "int", "size": 5, "detail": "", "error": ""}],
+        "unreturned": ["x"],
+    },
+    "progress": {"step": 3, "total": 10, "metrics": {"loss": 0.5, "phase": "warm"}, "time": NOW - 10},
+    "imported": ["torch"],
+    "started": NOW - 60,
+    "ended": NOW - 5,
+    "max_rss": 1 << 20,
+    "cpu_seconds": 1.5,
+    "python": "3.11.7",
+    "host": "node-1",
+    "kept": "store",
+}
+"""An exit record as the runner writes it."""
+FRAMES: list[dict[str, Any]] = [
+    {"t": "progress", "step": 3, "total": 10, "metrics": {"loss": 0.5}, "time": NOW},
+    {"t": "rank", "rank": 1},
+    {"t": "at", "o": 5, "s": int(NOW)},
+    {"t": "end", "o": 5, "s": int(NOW)},
+    {"t": "waiting", "for": "payload"},
+    {"t": "held", "size": 5, "until": NOW},
+    {"t": "start", "python": "3.11.7", "host": "node-1", "pid": 7},
+    {"t": "exit", "reason": "succeeded"},
+]
+
+_ODD = [
+    *(True, False, -1, 0, 2**31, 2**53 + 1, 2**63, 2**64, 10**400, -(10**400)),
+    *(1e15, 1e300, 1e308, -1e308, 5e-324, math.inf, -math.inf, math.nan, LATEST, LATEST - 1),
+    *("", "nan", "7", "\ud800", "a\udfffb", "\x00\x1b[31m\x9b\u202e", "x" * 300_000, "é" * 150_000),
+    *([], {}, [[]], {"": None}, [0] * 5000, ["name"] * 5000, dict.fromkeys(map(str, range(5000)), 1)),
+]
+texts = st.text(st.characters(), max_size=20)
+odd = st.recursive(
+    st.sampled_from(_ODD) | st.none() | st.integers() | st.floats() | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=6,
+)
+"""Whatever JSON can say, and what other readers of it take for numbers."""
+
+
+def _ways(value: Any, way: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    found = [way] if way else []
+    members = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    )
+    for key, inner in members:
+        found += _ways(inner, (*way, key))
+    return found
+
+
+@st.composite
+def changed(draw: st.DrawFn, whole: dict[str, Any]) -> dict[str, Any]:
+    """An object with up to three of its members, at any depth, replaced by something odd or taken away."""
+    made = copy.deepcopy(whole)
+    for way in draw(st.lists(st.sampled_from(_ways(whole)), min_size=1, max_size=3)):
+        place: Any = made
+        try:
+            for key in way[:-1]:
+                place = place[key]
+            if draw(st.integers(0, 5)):
+                place[way[-1]] = draw(odd)
+            else:
+                del place[way[-1]]
+        except (LookupError, TypeError):
+            continue  # another change took the place away
+    return made
+
+
+records = changed(RECORD)
+frames = st.sampled_from(FRAMES).flatmap(changed)
+garbage = st.sampled_from(
+    [
+        *(b"", b"{", b"null", b"[]", b"7", b'"text"', b"\xff\xfe", b"[" * 200_000, b'{"a":' * 100_000),
+        *(b'{"reason": 3}', b'{"reason": null}', b'{"reason": "succeeded", "ended": 1e400}'),
+        *(b'{"reason": "succeeded", "ended": NaN}', b'{"reason": "succeeded", "ended": -Infinity}'),
+        *(b'{"reason": "succeeded", "exit_code": ' + b"9" * 5000 + b"}",),
+        *(b'{"reason": "' + b"x" * (5 << 20) + b'"}',),
+    ]
+)
+"""What is no record at all."""
+
+
+def assert_can_be_shown(*records: JobRecord, history: tuple[Progress, ...] = ()) -> None:
+    """Card, table and ``--json`` of jobs are what they must be, whatever the jobs left."""
+    for record in records:
+        bundle = render(record, b"printed\n", history, NOW)
+        json.dumps(bundle, allow_nan=False).encode()
+        CARD.validate(bundle[MIME])
+        assert sum(len(text) for mime, text in bundle.items() if mime != MIME) < 4 << 20
+    jobs_table(records, NOW).text().encode()
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        show.json_document(list(records))
+    assert len(strict(printed.getvalue())) == len(records)
+
+
+def strict(text: str) -> Any:
+    """JSON as strict readers read it."""
+
+    def refuse(word: str) -> None:
+        raise AssertionError(f"{word} is not JSON")
+
+    return json.loads(text.encode(), parse_constant=refuse)
+
+
+def assert_unreadable(record: JobRecord) -> None:
+    """A job whose record cannot be read, and that says so."""
+    assert record.status.state is JobState.UNKNOWN
+    assert record.status.reason is Reason.UNREADABLE
+    assert "cannot be read" in record.status.message
+    assert len(record.status.message) < 1000
