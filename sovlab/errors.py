@@ -8,7 +8,7 @@
     │   ├── SettingsError          a settings file or SOVLAB_* variable is wrong
     │   ├── BackendError           no such backend, or this machine does not have it
     │   ├── CaptureError           a cell reads something that cannot travel
-    │   ├── CellSyntaxError        a cell is no Python; shows what Python says of it
+    │   ├── CellSyntaxError        a cell is not valid Python; shows what Python says of it
     │   └── JobNotFound            no job of that name or id on the target
     ├── JobError                   the job ended without success (CLI exit 1)
     │   ├── UserCodeError          the user's code raised; carries their traceback
@@ -77,7 +77,7 @@ class CaptureError(UsageError):
 
 
 class CellSyntaxError(UsageError):
-    """A cell is no Python; shown as the `SyntaxError` that is its ``__cause__``, without a traceback of ours.
+    """A cell is not valid Python; shown as the `SyntaxError` that is its ``__cause__``, without our frames.
 
     Args:
         report: what Python says of it: the place, the line with a mark, the error.

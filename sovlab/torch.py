@@ -61,7 +61,7 @@ def device() -> Any:
     module = getattr(torch, kind, None)
     if module is None or not hasattr(module, "is_available") or not module.is_available():
         raise BackendError(
-            f"The job was given the device {wanted}, and torch {torch.__version__} sees none.",
+            f"The job was given the device {wanted}, but torch {torch.__version__} sees none.",
             "Choose an environment whose torch is built for it, or another --backend.",
         )
     return torch.device(kind, _local_rank() % max(int(module.device_count()), 1))
@@ -125,7 +125,7 @@ def _hpu(torch: Any) -> Any:
         importlib.import_module("habana_frameworks.torch.core")
     except ImportError as error:
         raise BackendError(
-            f"The job was given a Gaudi device, and its library cannot be imported: {error}.",
+            f"The job was given a Gaudi device, but its library cannot be imported: {error}.",
             "Choose an environment with habana-torch-plugin, or another --backend.",
         ) from error
     return torch.device("hpu")

@@ -135,7 +135,7 @@ def test_the_state_directory_is_one_place_for_all_projects(place, monkeypatch):
         ("[targets.far]\nexecutor = 'kubernetes'\ncontext = 'a'\nuser = 'me'\n", 1, "user"),
         ("[targets]\nfar = 1\n", 2, "[targets.far]"),
         ("[targets.'a b']\nexecutor = 'local'\n", 0, "not a valid name for a target"),
-        ("[local\n", 1, "no valid TOML"),
+        ("[local\n", 1, "not valid TOML"),
     ],
 )
 def test_what_is_wrong_is_named_with_file_key_and_line(place, text, line, says):
@@ -154,7 +154,7 @@ def test_what_is_wrong_is_named_with_file_key_and_line(place, text, line, says):
         ("SOVLAB_LOCAL_CORES", "many", "SOVLAB_LOCAL_CORES: local.cores is 'many'"),
         ("SOVLAB_LOCAL_CORSE", "2", "Did you mean SOVLAB_LOCAL_CORES"),
         ("SOVLAB_TARGTE", "x", "Did you mean SOVLAB_TARGET"),
-        ("SOVLAB_DEFAULTS_COLOUR", "x", "no setting"),
+        ("SOVLAB_DEFAULTS_COLOUR", "x", "not a setting"),
     ],
 )
 def test_a_wrong_variable_is_named(place, monkeypatch, variable, value, says):
@@ -189,7 +189,7 @@ def test_more_targets_can_be_named_and_chosen(place):
 def test_a_current_target_that_is_defined_nowhere_is_told_with_the_line_that_names_it(place):
     path = user(place, 'target = "moon"\n')
     settings = load()
-    with pytest.raises(SettingsError, match="line 1: target 'moon' is defined nowhere") as caught:
+    with pytest.raises(SettingsError, match="line 1: target 'moon' is not defined") as caught:
         settings.target_named(None)
     assert str(path) in str(caught.value)
     assert use_target("local") == path
@@ -377,7 +377,7 @@ def test_a_target_that_is_there_is_written_anew_only_by_force_and_keeps_its_comm
         "# last\n[targets.far.kubernetes.resources]\ncuda = 'x'\n\n[defaults]\ngrace = 5\n",
     )
     before = path.read_text()
-    with pytest.raises(SettingsError, match=r"defined already .*line 2"):
+    with pytest.raises(SettingsError, match=r"already defined .*line 2"):
         add_far()
     assert path.read_text() == before
     add_far(force=True)
@@ -456,7 +456,7 @@ def test_removing_a_target_leaves_the_rest_and_no_current_target_that_is_gone(pl
         '# top\ntarget = "local"  # now\n\n[local]\ncores = 2\n\n# far away\n\n[defaults]\n'
     )
     assert load().target_named(None).name == "local"
-    with pytest.raises(SettingsError, match="defined nowhere"):
+    with pytest.raises(SettingsError, match="not defined"):
         remove_target("far")
 
 

@@ -35,7 +35,7 @@ def choose(requested: str, gpus: int, capacities: Sequence[Capacity]) -> tuple[B
     if not backend.is_accelerator:
         if gpus:
             raise BackendError(
-                f"Backend {backend.name} has no GPUs, and --gpus asks for {gpus}.",
+                f"Backend {backend.name} has no GPUs, but --gpus asks for {gpus}.",
                 "Leave --gpus out, or choose an accelerator with --backend.",
             )
         return backend, f"{backend.name}, as requested."
@@ -43,10 +43,10 @@ def choose(requested: str, gpus: int, capacities: Sequence[Capacity]) -> tuple[B
     if offer is None:
         raise BackendError(f"This target has no backend {backend.name}.", _LOOK)
     if offer.total == 0:
-        raise BackendError(f"There is no {backend.title} here. {offer.detection.why}", _LOOK)
+        raise BackendError(f"This target has no {backend.title} device. {offer.detection.why}", _LOOK)
     if offer.total is not None and gpus > offer.total:
         raise BackendError(
-            f"--gpus asks for {gpus}, and backend {backend.name} has {offer.total:g} here.",
+            f"--gpus asks for {gpus}, but backend {backend.name} has only {offer.total:g} on this target.",
             f"Ask for at most {offer.total:g}, or use more nodes.",
         )
     return backend, f"{backend.name}, as requested; {_free(offer)}."
@@ -67,9 +67,10 @@ def _auto(gpus: int, offers: dict[str, Capacity]) -> tuple[Backend, str]:
             return backend, f"{backend.name}, because it has what --gpus {gpus} asks for; {_free(offer)}."
     if gpus:
         raise BackendError(
-            f"--gpus asks for {gpus}, and "
+            f"--gpus asks for {gpus}, but "
             + (
-                "the most of one kind here is " + f"{max(offer.total or 0 for _, offer in found):g}."
+                "the most of one kind on this target is "
+                + f"{max(offer.total or 0 for _, offer in found):g}."
                 if found
                 else "no accelerator was found here."
             ),
@@ -79,7 +80,7 @@ def _auto(gpus: int, offers: dict[str, Capacity]) -> tuple[Backend, str]:
     if not found:
         return cpu, "cpu, because no accelerator was found here."
     if all(offer.total is None for _, offer in found):
-        return cpu, "cpu, because what accelerators there are is not known; name one with --backend."
+        return cpu, "cpu, because it is not known which accelerators there are; name one with --backend."
     return cpu, f"cpu, because no accelerator is free ({', '.join(_held(b, o) for b, o in found)})."
 
 

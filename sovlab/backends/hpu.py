@@ -48,11 +48,11 @@ def look(machine: Machine) -> Detection:
             break
     if not devices:
         if out_of_order:
-            why = f"Gaudi is here but not operational: {', '.join(out_of_order)}."
+            why = f"Gaudi devices were found, but none is operational: {', '.join(out_of_order)}."
         elif closed:
-            why = f"{closed} Gaudi are here, but this user may not open their device files in {nodes}."
+            why = f"{closed} Gaudi devices were found, but this user may not open them in {nodes}."
         else:
-            why = "No Gaudi is here: the habanalabs driver shows no device in /sys/class/accel."
+            why = "No Gaudi device was found: the habanalabs driver shows no device in /sys/class/accel."
         return Detection(backend=BACKEND.name, devices=(), why=why)
     ordered = sorted(devices, key=lambda device: device.index)
     visible, hidden = left_visible(ordered, BACKEND.visible_devices, machine)

@@ -27,5 +27,5 @@ class Provider:
         try:
             return self.look(machine if machine is not None else Machine())
         except Exception as error:
-            why = f"Looking for {self.backend.title} failed: {type(error).__name__}: {error}."
+            why = f"Detection of {self.backend.title} failed: {type(error).__name__}: {error}."
             return Detection(backend=self.backend.name, devices=(), why=why)

@@ -50,7 +50,7 @@ def look(machine: Machine) -> Detection:
         return _none("The AMD compute driver is loaded and shows no GPU to this process.")
     if not os.access(machine.at("/dev/kfd"), os.R_OK | os.W_OK):
         return _none(
-            f"{len(devices)} AMD GPUs are here, but this user may not open /dev/kfd; join the group render."
+            f"{len(devices)} AMD GPUs were found, but this user may not open /dev/kfd; join the group render."
         )
     # ROCR hides devices from HIP, which then numbers what is left anew.
     rocr, first = left_visible(devices, "ROCR_VISIBLE_DEVICES", machine, ids)

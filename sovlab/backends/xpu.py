@@ -62,12 +62,12 @@ def look(machine: Machine) -> Detection:
 
 def _why(integrated: int, closed: int, others: set[str]) -> str:
     if closed:
-        return "An Intel GPU is here, but this user may not open /dev/dri/renderD*; join the group render."
+        return "An Intel GPU was found, but this user may not open /dev/dri/renderD*; join the group render."
     if integrated:
-        return "Only the processor's integrated Intel GPU is here."
+        return "Only the processor's integrated Intel GPU was found."
     if others:
-        return f"An Intel GPU is here with the driver {', '.join(sorted(others))}; xe or i915 is needed."
-    return "No Intel GPU is in /sys/class/drm."
+        return f"An Intel GPU was found with the driver {', '.join(sorted(others))}; it needs xe or i915."
+    return "No Intel GPU was found in /sys/class/drm."
 
 
 def _openable(machine: Machine, card: Path) -> bool:

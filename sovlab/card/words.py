@@ -21,7 +21,7 @@ _ENDED_BADLY = {
     Reason.KILLED: "was killed",
     Reason.OUT_OF_MEMORY: "ran out of memory",
     Reason.LOST: "was lost",
-    Reason.PAYLOAD: "could not load what was sent",
+    Reason.PAYLOAD: "could not load its payload",
     Reason.RUNNER: "failed in its runner",
 }
 

@@ -70,10 +70,10 @@ def _parser() -> argparse.ArgumentParser:
     flags.add_arguments(submit, cell=False)
 
     jobs = verb("jobs", "List jobs, newest first.", commands.jobs)
-    jobs.add_argument("-n", type=int, default=20, metavar="N", help="at most so many (default: 20; 0 is all)")
+    jobs.add_argument("-n", type=int, default=20, metavar="N", help="at most N (default: 20; 0 is all)")
     _target(jobs)
 
-    logs = verb("logs", "Print what a job has printed.", commands.logs, json=False)
+    logs = verb("logs", "Print the log of a job.", commands.logs, json=False)
     _job(logs)
     logs.add_argument("-f", "--follow", action="store_true", help="go on until it has ended")
     logs.add_argument("--rank", type=int, metavar="N", help="only what this rank printed")
@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     _job(cancel, many=True)
     _target(cancel)
 
-    backends = verb("backends", "What hardware a target has, and what of it is free.", commands.backends)
+    backends = verb("backends", "Show the hardware of a target, and what of it is free.", commands.backends)
     _target(backends)
 
     manifests = verb(
@@ -101,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     _target(manifests)
 
     _target_verbs(
-        verb("target", "The places where jobs run: list, add, show, use, remove.", targets.list_all)
+        verb("target", "List, add, show, use and remove targets, on which jobs run.", targets.list_all)
     )
 
     clean = verb("clean", "Delete ended jobs with their logs and results.", commands.clean)
@@ -142,7 +142,7 @@ def _target_verbs(parser: argparse.ArgumentParser) -> None:
     target.add_arguments(
         action(
             "add",
-            "Look at a cluster, say what jobs will find there, and add it to the settings.",
+            "Examine a cluster, say what jobs will find there, and add it to the settings.",
             targets.add,
         )
     )
@@ -162,7 +162,7 @@ def _job(parser: argparse.ArgumentParser, *, many: bool = False) -> None:
 
 def _target(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--target", metavar="NAME", help="a place from the settings (default: the current one)"
+        "--target", metavar="NAME", help="a target from the settings (default: the current one)"
     )
 
 

@@ -41,14 +41,14 @@ def add(parsed: argparse.Namespace) -> int:
         show.table(findings_table(found.findings))
         use = f"sovlab target use {parsed.name}"
         show.note(
-            f"Target {parsed.name} is written to {path}"
-            + (", and is the current one now." if parsed.use else f". Make it the current one: {use}")
+            f"Target {parsed.name} was written to {path}"
+            + (", and is now the current one." if parsed.use else f". Make it the current one: {use}")
         )
         for sentence in found.notes:
             show.note(sentence)
         if not found.usable:
             show.note(
-                f"Jobs cannot run there before what is missing is there: sovlab doctor --target {parsed.name}"
+                f"Jobs cannot run there until what is missing is there: sovlab doctor --target {parsed.name}"
             )
     return 0 if found.usable else 1
 
@@ -68,7 +68,7 @@ def remove(parsed: argparse.Namespace) -> int:
         show.json_document({"name": parsed.name, "file": str(path)})
     else:
         show.note(
-            f"Target {parsed.name} is removed from {path}. Its jobs in the cluster are left as they are."
+            f"Target {parsed.name} was removed from {path}. Its jobs in the cluster are left as they are."
         )
     return 0
 

@@ -279,12 +279,12 @@ def pending(job: Job, name: str) -> PendingResultError:
     state = record.status.state
     if state is JobState.SUCCEEDED:
         return PendingResultError(
-            f"{name!r} has come back from job {record.name}, but this cell began before.",
+            f"{name!r} has come back from job {record.name}, but this cell started before that.",
             "Run the cell again, or call " + f"sovlab.job({record.id!r}).result({name!r}).",
         )
     if state.ended:
         return PendingResultError(
-            f"{name!r} was not made: job {record.name} {state}.",
+            f"{name!r} was not produced: job {record.name} {state}.",
             record.status.message or f"See %sovlogs {record.id}.",
         )
     elapsed = record.status.elapsed(time.time()) or 0.0

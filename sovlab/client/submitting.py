@@ -101,7 +101,7 @@ def accept(code: Code, options: Options, executor: Executor, defaults: Defaults,
         executor.submit(job_id, spec, packed.path, dict(os.environ))
     except OSError as error:
         raise ExecutorError(
-            f"Job {spec.name} could not be handed to target {executor.target}: {error}."
+            f"Job {spec.name} could not be submitted to target {executor.target}: {error}."
         ) from error
     return Accepted(job_id, spec, tuple(packed.messages), tuple(packed.bound))
 

@@ -69,7 +69,7 @@ def propose(name: str, new: NewTarget, state: Path) -> TargetProposal:
         without_user = {key: value for key, value in chosen.items() if key not in ("user", "fs_group")}
         others = _trials(name, section, without_user, state)
         if not lacking(others):
-            dropped = ok("user", f"pods run as their image says: UID {chosen['user']} is not accepted")
+            dropped = ok("user", f"pods run as the user of their image: UID {chosen['user']} is not accepted")
             findings = [dropped if finding.what == "user" else finding for finding in findings]
             chosen, trials = without_user, others
     written = [_adopted(finding) if finding.sets else finding for finding in findings]
@@ -92,7 +92,7 @@ def _values(name: str, new: NewTarget) -> tuple[dict[str, Any], list[str]]:
             raise UsageError("--in-cluster and a kubeconfig contradict each other.", "Give one of them.")
         if not os.environ.get("KUBERNETES_SERVICE_HOST"):
             raise SpecError(
-                "--in-cluster was given, and this is not a pod of a cluster.", "Give --context instead."
+                "--in-cluster was given, but this is not a pod of a cluster.", "Give --context instead."
             )
         context = None
     else:
@@ -100,7 +100,7 @@ def _values(name: str, new: NewTarget) -> tuple[dict[str, Any], list[str]]:
         if new.kubeconfig is None and os.environ.get("KUBECONFIG"):
             notes.append(
                 f"Its context is in {os.environ['KUBECONFIG']}, which KUBECONFIG names here; it is not found "
-                "where that is not set. --kubeconfig FILE writes it into the target."
+                "where KUBECONFIG is not set. --kubeconfig FILE writes its path into the target."
             )
     draft = _section(name, new.table(context, new.namespace or "default"))
     return new.table(context, new.namespace or namespace_of(draft.login)), notes

@@ -43,9 +43,9 @@ def check_name(name: str) -> str:
     """
     shown = " ".join(name.split())
     if not shown:
-        raise SpecError("A job's name must not be empty.", "Leave --name out, or give it a word.")
+        raise SpecError("A job's name must not be empty.", "Leave out --name, or give a name.")
     if len(shown) > 100:
         raise SpecError(f"The job name {shown[:20]!r}… has {len(shown)} characters.", "Use at most 100.")
     if any(unicodedata.category(c).startswith("C") for c in shown):
-        raise SpecError(f"The job name {shown!r} holds a control character.", "Leave it out.")
+        raise SpecError(f"The job name {shown!r} contains a control character.", "Remove it.")
     return shown

@@ -103,20 +103,25 @@ class JobSpec:
         for name, value in self.env.items():
             if not _ENV_NAME.fullmatch(name):
                 raise SpecError(
-                    f"{name!r} is no name for an environment variable.", "Write --env NAME=value."
+                    f"{name!r} is not a valid name for an environment variable.", "Write --env NAME=value."
                 )
             if "\0" in value:
-                raise SpecError(f"The value of environment variable {name} holds a NUL byte.")
+                raise SpecError(
+                    f"The value of environment variable {name} contains a NUL byte.", "Remove it."
+                )
         for flag, word in (("--queue", self.queue), ("--priority", self.priority)):
             if word and not _OBJECT_NAME.fullmatch(word):
-                raise SpecError(f"{flag} is {word!r}.", "Give a name as the cluster has it, like research.")
+                raise SpecError(
+                    f"{flag} is {word!r}, which is not a valid name.",
+                    "Give a name as the cluster has it, like research.",
+                )
         for name in self.outputs:
             if not name.isidentifier():
                 raise SpecError(
-                    f"--out names {name!r}, which is no Python name.", "Write --out model,history."
+                    f"--out names {name!r}, which is not a valid Python name.", "Write --out model,history."
                 )
         if any("\0" in arg for arg in self.args):
-            raise SpecError("An argument of the script holds a NUL byte.")
+            raise SpecError("An argument of the script contains a NUL byte.", "Remove it.")
 
     @property
     def ranks(self) -> int:

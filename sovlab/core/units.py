@@ -20,11 +20,11 @@ def parse_bytes(text: str) -> int:
     ``2GB`` counts in powers of 1000, as on a disk's label; a bare number is bytes.
 
     Raises:
-        SpecError: ``text`` is no positive size.
+        SpecError: ``text`` is not a valid size, or not greater than zero.
     """
     match = _SIZE.fullmatch(text.strip())
     if match is None:
-        raise SpecError(f"{text!r} is no size.", "Write it like 512M, 2G or 1.5GiB.")
+        raise SpecError(f"{text!r} is not a valid size.", "Write it like 512M, 2G or 1.5GiB.")
     unit, suffix = match["unit"], match["suffix"]
     decimal = suffix in ("B", "b") and unit
     factor = _DECIMAL[unit.lower()] if decimal else _BINARY[unit.upper()]
@@ -55,11 +55,11 @@ def parse_duration(text: str) -> float:
     """Seconds in ``text``: ``90``, ``90s``, ``15m``, ``1h30m`` or ``2d``.
 
     Raises:
-        SpecError: ``text`` is no positive duration.
+        SpecError: ``text`` is not a valid duration, or not greater than zero.
     """
     match = _DURATION.fullmatch(text.strip().replace(" ", ""))
     if match is None or not any(match.groups()):
-        raise SpecError(f"{text!r} is no duration.", "Write it like 90s, 15m, 1h30m or 2d.")
+        raise SpecError(f"{text!r} is not a valid duration.", "Write it like 90s, 15m, 1h30m or 2d.")
     seconds = sum(float(n or 0) * k for n, k in zip(match.groups(), (86400, 3600, 60, 1), strict=True))
     if seconds <= 0:
         raise SpecError(f"A duration must be greater than zero, not {text!r}.")

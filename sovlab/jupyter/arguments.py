@@ -85,14 +85,14 @@ def jobs_parser() -> Parser:
     parser = Parser("%sovjobs", "List jobs, newest first.")
     parser.add_argument("--all", action="store_true", help="all of them, not just the newest 20")
     parser.add_argument(
-        "--target", metavar="NAME", help="a place from the settings (default: the current one)"
+        "--target", metavar="NAME", help="a target from the settings (default: the current one)"
     )
     return parser
 
 
 def logs_parser() -> Parser:
     """``%sovlogs``."""
-    parser = Parser("%sovlogs", "Print what a job has printed.")
+    parser = Parser("%sovlogs", "Print the log of a job.")
     parser.add_argument("job", help="its name or id")
     parser.add_argument(
         "-f", "--follow", action="store_true", help="go on until it has ended; Interrupt stops following"
@@ -100,7 +100,7 @@ def logs_parser() -> Parser:
     parser.add_argument("--rank", type=int, metavar="N", help="only what this rank printed")
     parser.add_argument("--tail", type=int, metavar="N", help="only the last N lines")
     parser.add_argument(
-        "--target", metavar="NAME", help="a place from the settings (default: the current one)"
+        "--target", metavar="NAME", help="a target from the settings (default: the current one)"
     )
     return parser
 
@@ -110,7 +110,7 @@ def cancel_parser() -> Parser:
     parser = Parser("%sovcancel", "End jobs: SIGTERM, their grace time to save a checkpoint, SIGKILL.")
     parser.add_argument("job", nargs="+", help="names or ids")
     parser.add_argument(
-        "--target", metavar="NAME", help="a place from the settings (default: the current one)"
+        "--target", metavar="NAME", help="a target from the settings (default: the current one)"
     )
     return parser
 
@@ -126,16 +126,16 @@ def wait_parser() -> Parser:
         "--timeout", type=_seconds, metavar="TIME", help="wait no longer than this, e.g. 90s or 2h"
     )
     parser.add_argument(
-        "--target", metavar="NAME", help="a place from the settings (default: the current one)"
+        "--target", metavar="NAME", help="a target from the settings (default: the current one)"
     )
     return parser
 
 
 def backends_parser() -> Parser:
     """``%sovbackends``."""
-    parser = Parser("%sovbackends", "What hardware a target has, and what of it is free.")
+    parser = Parser("%sovbackends", "Show the hardware of a target, and what of it is free.")
     parser.add_argument(
-        "--target", metavar="NAME", help="a place from the settings (default: the current one)"
+        "--target", metavar="NAME", help="a target from the settings (default: the current one)"
     )
     return parser
 
@@ -160,7 +160,7 @@ def target_parser() -> Parser:
     action("choose", "use it in this notebook; the word may be left out")
     action("use", "use it from now on, here and elsewhere")
     action("show", "show all its settings, and where each is set", optional=True)
-    target.add_arguments(action("add", "look at a cluster and add a target on it to the settings"))
+    target.add_arguments(action("add", "examine a cluster and add a target on it to the settings"))
     action("remove", "take it out of the settings; its jobs are left as they are")
     return parser
 

@@ -70,7 +70,7 @@ class Commands:
         if cell is not None:
             if parsed.script is not None:
                 raise UsageError(
-                    f"%%sovsubmit takes no word {parsed.script!r} beside its flags.",
+                    f"%%sovsubmit takes only flags, not {parsed.script!r}.",
                     "Run a script with %sovsubmit and one percent sign, or put the word after its flag.",
                 )
             count = len(self.shell.user_ns["In"]) - 1  # execution_count may already be that of the next cell
@@ -90,7 +90,7 @@ class Commands:
         tables.show_jobs(records if parsed.all else records[:20], len(records))
 
     def logs(self, line: str) -> None:
-        """Print what a job has printed."""
+        """Print the log of a job."""
         parsed = arguments.logs_parser().parse_line(line)
         job = self._job(parsed.job, parsed.target)
         try:
@@ -152,9 +152,9 @@ class Commands:
         )
         if parsed.use:
             self._target = None
-        said = [f"Target {parsed.name} is written to {path}. Use it here: %sovtarget {parsed.name}"]
+        said = [f"Target {parsed.name} was written to {path}. Use it here: %sovtarget {parsed.name}"]
         if not found.usable:
-            said.append("Jobs cannot run there before what is missing is there.")
+            said.append("Jobs cannot run there until what is missing is there.")
         tables.show_findings(found.findings, *said, *found.notes)
 
     def _job(self, name: str, target: str | None) -> Job:

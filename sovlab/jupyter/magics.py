@@ -91,7 +91,7 @@ class SovlabMagics(Magics):  # type: ignore[misc]
     @line_magic
     @_documented
     def sovlogs(self, line: str) -> None:
-        """Print what a job has printed."""
+        """Print the log of a job."""
         self.commands.logs(line)
 
     @line_magic

@@ -117,7 +117,7 @@ class Options:
         "--target",
         group=WHERE,
         metavar="NAME",
-        help="a place from the settings (default: the current one)",
+        help="a target from the settings (default: the current one)",
     )
     queue: str | None = _option(
         None, "--queue", group=WHERE, metavar="NAME", help="of the cluster (default: the target's)"

@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--store", metavar="STORE", help="for payloads and results: pvc:CLAIM or s3://BUCKET/PREFIX"
     )
     parser.add_argument("--use", action="store_true", help="make it the current target")
-    parser.add_argument("--force", action="store_true", help="write a target of that name anew")
+    parser.add_argument("--force", action="store_true", help="replace a target of that name")
 
 
 def from_arguments(parsed: argparse.Namespace) -> NewTarget:

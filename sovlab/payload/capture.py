@@ -98,13 +98,13 @@ def _without_magic(text: str, error: SyntaxError) -> str:
         lines[number] = f"{indent}pass  # {line.lstrip()}"
         return "".join(lines)
     if bare.startswith("%%"):
-        advice = "Leave the line out: a job is timed and its output is kept anyway."
+        advice = "Remove the line: a job is timed and its output is kept anyway."
     elif bare.startswith("!") or re.match(r"[\w, *]+=\s*!", bare):
         advice = "Use subprocess.run([...]) in the cell, or run the command in a cell of its own before."
     else:
         advice = "Move it to a cell of its own, or write it in Python."
     raise CaptureError(
-        f"Line {number + 1} of the cell, {bare[:80]!r}, is for IPython, and a job runs plain Python.", advice
+        f"Line {number + 1} of the cell, {bare[:80]!r}, is for IPython, but a job runs plain Python.", advice
     )
 
 

@@ -21,7 +21,7 @@ MAX_UNNAMED = 256_000_000
 
 _REMEDIES = (
     (re.compile(r"^_io\.|\.IO$|^tempfile\."), "Open the file inside the cell, or send its path."),
-    (re.compile(r"generator$|iterator$"), "Make it inside the cell, or send a list of its items."),
+    (re.compile(r"generator$|iterator$"), "Create it inside the cell, or send a list of its items."),
     (re.compile(r"lock|Lock|Condition|Event|Semaphore|queue\."), "Make it inside the cell."),
     (re.compile(r"[Ss]ocket|Connection|Cursor|Session|Client"), "Connect inside the cell."),
     (re.compile(r"Thread|Process|Pool|Executor|Task|Future"), "Start it inside the cell."),
@@ -89,7 +89,7 @@ class Gathered:
             self.withheld[name] = why
             it = "it" if why.startswith(f"{name} ") else name
             self._note(
-                f"{why}, so {it} was not sent. Name it in --in if the job shall have it, or set --env."
+                f"{why}, so {it} was not sent. Name it in --in if the job needs it, or pass it with --env."
             )
             return
         self.variables[name] = reader
@@ -178,9 +178,9 @@ class Gathered:
         if sent.size > MAX_UNNAMED and not named:
             asked = [*(self._send or self._read()), *([name] if self._send else [])]
             raise CaptureError(
-                f"{name}, read in {self._where(name)}, has {format_bytes(sent.size)}: more than the "
-                f"{format_bytes(MAX_UNNAMED)} that are sent unasked.",
-                f"Name it to send it: --in {','.join(asked)}.{self._view(name)}",
+                f"{name}, read in {self._where(name)}, is {format_bytes(sent.size)}, more than the "
+                f"{format_bytes(MAX_UNNAMED)} that are sent without being named.",
+                f"To send it, name it: --in {','.join(asked)}.{self._view(name)}",
             )
         return sent
 
@@ -205,7 +205,7 @@ class Gathered:
         if type(value).__module__.partition(".")[0] == "torch" and storage is not None:
             own = value.numel() * value.element_size()
             if own * 2 < storage().nbytes():
-                return f" It is a view of a larger tensor: {name}.clone() has {format_bytes(own)}."
+                return f" It is a view of a larger tensor: {name}.clone() is {format_bytes(own)}."
         return ""
 
     def _refer(self, value: Any) -> str | None:

@@ -50,7 +50,9 @@ class LocalFiles:
             try:
                 yield name, self.files[name].read_bytes()
             except OSError as error:
-                raise CaptureError(f"The local file {name} cannot be read: {error.strerror}.") from error
+                raise CaptureError(
+                    f"The local file {name} cannot be read: {error.strerror}.", "Check its permissions."
+                ) from error
 
 
 def collect(names: Iterable[str], directory: Path) -> LocalFiles:
@@ -131,10 +133,10 @@ def _add_package(found: LocalFiles, root: Path, data: int) -> int:
         try:
             name.encode()
         except UnicodeEncodeError:
-            found.messages.append(f"{name!r} was left out: its name is not Unicode.")
+            found.messages.append(f"{name!r} was left out: its name is not valid Unicode.")
             continue
         if path.suffix != ".py":
-            why = "it is a checkpoint" if path.suffix in _CHECKPOINTS else f"it has {format_bytes(size)}"
+            why = "it is a checkpoint" if path.suffix in _CHECKPOINTS else f"its size is {format_bytes(size)}"
             if path.suffix in _CHECKPOINTS or size > MAX_FILE or data + size > MAX_DATA:
                 found.messages.append(f"{name} of the local package {root.name} was left out: {why}.")
                 continue
@@ -150,7 +152,9 @@ def _walk(directory: Path, name: str, above: frozenset[str]) -> Iterator[tuple[s
     try:
         entries = list(os.scandir(directory))
     except OSError as error:
-        raise CaptureError(f"The local package directory {name} cannot be read: {error.strerror}.") from error
+        raise CaptureError(
+            f"The local package directory {name} cannot be read: {error.strerror}.", "Check its permissions."
+        ) from error
     for entry in entries:
         if entry.name.startswith(".") or entry.name in _LEFT_OUT or Path(entry.name).suffix in _COMPILED:
             continue

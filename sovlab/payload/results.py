@@ -77,7 +77,7 @@ class Results:
             )
         self._load([name])
         if name in self.errors:
-            advice = "Its data is kept with the job: ask again once that is there."
+            advice = "Its data is kept with the job: ask for it again once that is available."
             if name in self._lost:
                 advice = "Return something that can be pickled instead."
             raise ResultError(f"{name!r} {self.errors[name]}.", advice)

@@ -43,7 +43,10 @@ def runner_zip(directory: Path) -> Path:
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise SovlabError(f"The runner cannot be written to {directory}: {error.strerror}.") from error
+        raise SovlabError(
+            f"The runner cannot be written to {directory}: {error.strerror}.",
+            "Check its permissions, or set SOVLAB_STATE_DIR to another directory.",
+        ) from error
     return path
 
 

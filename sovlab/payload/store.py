@@ -82,12 +82,15 @@ def put(directory: Path, build: Callable[[PackWriter], dict[str, Any]]) -> tuple
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise SovlabError(
-                f"The disk has no room for a payload of {format_bytes(size)}; nothing of it was kept.",
-                f"Free some space where {directory} is, for example with: sovlab clean.",
+                f"The disk has no space for a payload of {format_bytes(size)}; nothing was written.",
+                f"Free some space on the disk of {directory}, for example with: sovlab clean.",
             ) from error
         if error.filename is None and error.errno is None:
             raise
-        raise SovlabError(f"The payload cannot be written to {directory}: {error.strerror}.") from error
+        raise SovlabError(
+            f"The payload cannot be written to {directory}: {error.strerror}.",
+            "Check its permissions, or set SOVLAB_STATE_DIR to another directory.",
+        ) from error
 
 
 def _measured(build: Callable[[PackWriter], dict[str, Any]]) -> tuple[_Spool, int]:

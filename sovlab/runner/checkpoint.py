@@ -79,7 +79,7 @@ class Checkpoint:
             except Exception as error:
                 from sovlab.runner.output.tracebacks import Report
 
-                sys.stderr.write(f"The checkpoint failed:\n{Report(error).text}")
+                sys.stderr.write(f"The checkpoint function failed:\n{Report(error).text}")
         raise SystemExit(128 + number)
 
     @property

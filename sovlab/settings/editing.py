@@ -46,7 +46,7 @@ def check_new(name: str, *, force: bool = False) -> None:
     """
     check_target_name(name, "Command line")
     if name == "local":
-        raise SettingsError("Target 'local' is this machine, and is always there.", "Choose another name.")
+        raise SettingsError("Target 'local' is this machine and always exists.", "Choose another name.")
     there = load().targets.get(name)
     if there is None:
         return
@@ -57,8 +57,8 @@ def check_new(name: str, *, force: bool = False) -> None:
         )
     if not force:
         raise SettingsError(
-            f"Target {name!r} is defined already ({there.source}).",
-            "Choose another name, or write it anew with --force.",
+            f"Target {name!r} is already defined ({there.source}).",
+            "Choose another name, or replace it with --force.",
         )
 
 
@@ -97,7 +97,7 @@ def remove_target(name: str) -> Path:
         SettingsError: there is no such target in that file, or it cannot be changed safely.
     """
     if name == "local":
-        raise SettingsError("Target 'local' is this machine, and is always there.")
+        raise SettingsError("Target 'local' is this machine and cannot be removed.")
     there = load().target_named(name)
     path = config_file()
     before = read(path)

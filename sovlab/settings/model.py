@@ -100,6 +100,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             return self.targets[wanted]
         what = f"{self.source('target')}: target {wanted!r} is" if name is None else f"Target {wanted!r} is"
         raise SettingsError(
-            f"{what} defined nowhere.",
+            f"{what} not defined.",
             f"{suggest(wanted, self.targets)}Targets: {', '.join(sorted(self.targets))}.",
         )

@@ -147,7 +147,7 @@ def parse(content: str, path: Path) -> dict[str, Any]:
         return tomllib.loads(content)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(
-            f"Settings file {path} is no valid TOML: {error}.", "Correct that line."
+            f"Settings file {path} is not valid TOML: {error}.", "Correct that line."
         ) from error
 
 
@@ -192,7 +192,7 @@ def _from_environment(env: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
             # Others may use the prefix for what is no setting, as jobs do; a slip of the pen is refused.
             if near or variable.startswith(("SOVLAB_LOCAL_", "SOVLAB_DEFAULTS_")):
                 raise SettingsError(
-                    f"Environment variable {variable} is no setting.",
+                    f"Environment variable {variable} is not a setting.",
                     f"Did you mean {near[0]}?" if near else f"There are {', '.join(_VARIABLES)}.",
                 )
 

@@ -53,7 +53,7 @@ def read_section(
         if wrong is not None and isinstance(values[wrong], str):
             raise SettingsError(
                 f"{subject} has {wrong} = {values[wrong]!r}.",
-                "Give a name as clusters have them: small letters, digits, - and dots.",
+                "Use lowercase letters, digits, - and dots.",
             ) from error
         raise SettingsError(f"{subject}: {error}.".replace("..", "."), "Correct it.") from error
     for key, values_of_key in (choices or {}).items():

@@ -26,7 +26,7 @@ def capacity_table(items: Sequence[Capacity]) -> Table:
                 item.source,
             )
         )
-    return Table(("Backend", "Free", "Waiting", "What", "Known from"), tuple(rows))
+    return Table(("Backend", "Free", "Waiting", "What", "Source"), tuple(rows))
 
 
 def _number(value: float | None) -> str:

@@ -26,7 +26,7 @@ def target_table(target: TargetSummary) -> Table:
     """All settings of a target, and where each comes from."""
     rows = [("executor", target.executor, target.source)]
     rows += [(key, _value(key, value), target.sources[key]) for key, value in target.settings.items()]
-    return Table(("Setting", "Value", "Known from"), tuple(rows))
+    return Table(("Setting", "Value", "Source"), tuple(rows))
 
 
 def _value(key: str, value: Any) -> str:

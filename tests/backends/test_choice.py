@@ -69,13 +69,23 @@ def test_the_choice_and_its_reason(requested, gpus, offers, name, why):
 @pytest.mark.parametrize(
     ("requested", "gpus", "offers", "says"),
     [
-        ("cpu", 1, NONE, "Backend cpu has no GPUs, and --gpus asks for 1"),
+        ("cpu", 1, NONE, "Backend cpu has no GPUs, but --gpus asks for 1"),
         ("cuda", 1, NONE, "No NVIDIA driver is loaded"),
-        ("cuda", 0, NONE, "There is no NVIDIA CUDA here"),
+        ("cuda", 0, NONE, "This target has no NVIDIA CUDA device"),
         ("xpu", 0, NONE, "This target has no backend xpu"),
-        ("cuda", 3, [CPU, offer("cuda", 2, 2)], "--gpus asks for 3, and backend cuda has 2 here"),
+        (
+            "cuda",
+            3,
+            [CPU, offer("cuda", 2, 2)],
+            "--gpus asks for 3, but backend cuda has only 2 on this target",
+        ),
         ("auto", 1, NONE, "no accelerator was found here"),
-        ("auto", 4, [CPU, offer("cuda", 2, 2), offer("rocm", 3, 3)], "the most of one kind here is 3"),
+        (
+            "auto",
+            4,
+            [CPU, offer("cuda", 2, 2), offer("rocm", 3, 3)],
+            "the most of one kind on this target is 3",
+        ),
         ("cudda", 0, NONE, "Did you mean cuda"),
     ],
 )

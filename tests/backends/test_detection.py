@@ -295,7 +295,7 @@ def test_other_accelerators_and_those_out_of_order_are_left_out(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("card", "says"), [({"status": "In reset"}, "not operational"), ({"node": False}, "may not open")]
+    ("card", "says"), [({"status": "In reset"}, "none is operational"), ({"node": False}, "may not open")]
 )
 def test_gaudi_that_cannot_be_used_are_explained(tmp_path, card, says):
     trees.gaudi(tmp_path, 0, 0, **card)

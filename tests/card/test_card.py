@@ -247,9 +247,9 @@ def test_a_long_traceback_keeps_both_ends():
     ("reason", "message", "headline"),
     [
         (Reason.TIMEOUT, "It ran longer than its --timeout of 60 s.", "ran out of time after 1 min"),
-        (Reason.KILLED, "SIGKILL from outside ended it.", "was killed after 1 min"),
+        (Reason.KILLED, "It was ended from outside by SIGKILL.", "was killed after 1 min"),
         (Reason.OUT_OF_MEMORY, "The kernel killed it.", "ran out of memory after 1 min"),
-        (Reason.PAYLOAD, "It needs Python 3.12.", "could not load what was sent after 1 min"),
+        (Reason.PAYLOAD, "It needs Python 3.12.", "could not load its payload after 1 min"),
         (Reason.RUNNER, "The disk is full.", "failed in its runner after 1 min"),
     ],
 )
@@ -272,7 +272,7 @@ def test_a_lost_job_has_no_end_to_count_to():
 
 
 def test_cancelled_before_and_after_the_start():
-    _, before = card(JobState.CANCELLED, reason=Reason.CANCELLED, ended=NOW, message="Somebody cancelled it.")
+    _, before = card(JobState.CANCELLED, reason=Reason.CANCELLED, ended=NOW, message="It was cancelled.")
     assert "cancelled before it started" in before.text
     _, after = card(JobState.CANCELLED, reason=Reason.CANCELLED, started=NOW - 63, ended=NOW)
     assert "cancelled after 1 min 3 s" in after.text

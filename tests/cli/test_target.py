@@ -93,9 +93,9 @@ def test_adding_a_target_looks_at_the_cluster_and_writes_what_suits_it(sovlab, f
     sovlab.config.write_text("# mine\n[local]\ncores = 2  # of four\n")
     status, out, err = add(sovlab, fake, "--image", IMAGE)
     assert status == 0, err
-    assert "reach into jobs" in out
+    assert "run commands in jobs" in out
     assert "degraded" in out
-    assert f"Target site is written to {sovlab.config}" in err
+    assert f"Target site was written to {sovlab.config}" in err
     text = sovlab.config.read_text()
     assert text.startswith("# mine\n[local]\ncores = 2  # of four\n\n[targets.site]\n")
     table = tomllib.loads(text)["targets"]["site"]
@@ -123,7 +123,7 @@ def test_a_target_with_which_no_job_can_run_is_written_and_the_exit_status_is_1(
     status, out, err = add(sovlab, fake, user="reader")
     assert status == 1
     assert "may not create, patch jobs.batch" in out
-    assert "none is set, and jobs need one to run in" in out
+    assert "none is set, and jobs need one" in out
     assert "sovlab doctor --target site" in err
     assert "site" in tomllib.loads(sovlab.config.read_text())["targets"]
 

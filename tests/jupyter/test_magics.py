@@ -193,7 +193,7 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(notebook, client, cell, er
         ("%sovsubmit train.py --lr 3", "Arguments of a script go after --."),
         (
             "%%sovsubmit --timeout soon\n1",
-            "%%sovsubmit: --timeout: 'soon' is no duration. Write it like 90s, 15m, 1h30m or 2d.",
+            "%%sovsubmit: --timeout: 'soon' is not a valid duration. Write it like 90s, 15m, 1h30m or 2d.",
         ),
         ("%sovlogs", "%sovlogs: job is missing. %sovlogs? shows what it takes."),
         (

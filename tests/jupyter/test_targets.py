@@ -42,7 +42,7 @@ def lab(notebook, fake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def test_a_target_is_added_from_the_notebook_and_chosen(lab, fake):
     lab.run(f"%sovtarget add site --kubeconfig {fake.kubeconfig} --context researcher --image {IMAGE}")
     (shown,) = lab.shown
-    assert "reach into jobs" in shown["text/html"]
+    assert "run commands in jobs" in shown["text/html"]
     assert "%sovtarget site" in shown["text/plain"]
     assert tomllib.loads(lab.config.read_text())["targets"]["site"]["kubernetes"]["user"] == 1000
     lab.run("%sovtarget site")

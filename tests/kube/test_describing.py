@@ -109,7 +109,7 @@ def test_what_the_pods_would_be_refused_for_is_told_before_anything_is_made(fake
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}}
     fake.create({**quota, "spec": {"hard": {"pods": "0"}}}, "research")
     try:
-        with pytest.raises(Forbidden, match=r"would refuse its pods: .*quota none"):
+        with pytest.raises(Forbidden, match=r"would reject its pods: .*quota none"):
             plan(to(), check=True)
     finally:
         fake.delete("resourcequotas", "none", "research")
@@ -137,7 +137,7 @@ def test_the_objects_of_a_job_are_shown_as_the_cluster_has_them(fake, to):
     less = to("reader").executor.manifests_of(job_id)
     assert [obj["kind"] for obj in less.objects] == ["Job", "Service"]
     assert less.notes == [
-        "Its secrets are not shown: it takes the right to get secrets in namespace research."
+        "Its secrets are not shown: that needs the right to get secrets in namespace research."
     ]
     with pytest.raises(JobNotFound, match="no job"):
         harness.executor.manifests_of(new_job_id("none"))

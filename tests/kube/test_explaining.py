@@ -44,7 +44,7 @@ IMAGE = "registry.example.org/torch:2.9"
         ),
         (
             '0/1 nodes are available: persistentvolumeclaim "nope" not found. not found',
-            "the namespace has no volume claim nope, which is the target's store",
+            "the target's store, volume claim nope, does not exist in the namespace",
         ),
         # of earlier versions, and of larger clusters
         (
@@ -52,16 +52,18 @@ IMAGE = "registry.example.org/torch:2.9"
             "{node-role.kubernetes.io/control-plane: }, 3 Insufficient nvidia.com/gpu, "
             "1 node(s) were unschedulable. preemption: 0/5 nodes are available: "
             "2 Preemption is not helpful for scheduling, 3 No preemption victims found for incoming pod.",
-            NO_ROOM + "1 of 5 nodes takes no such pods (node-role.kubernetes.io/control-plane), "
-            "3 have too little nvidia.com/gpu free, 1 is closed for new pods",
+            NO_ROOM + "1 of 5 nodes has a taint that the job does not tolerate "
+            "(node-role.kubernetes.io/control-plane), "
+            "3 have too little nvidia.com/gpu free, 1 is cordoned",
         ),
         (
             "0/4 nodes are available: 2 node(s) had untolerated taint(s), 2 Too many pods.",
-            NO_ROOM + "2 of 4 nodes take no such pods, 2 have no place for more pods",
+            NO_ROOM
+            + "2 of 4 nodes have a taint that the job does not tolerate, 2 have reached their limit of pods",
         ),
         (
             "0/3 nodes are available: 3 node(s) had untolerated taint {node.kubernetes.io/not-ready: }.",
-            NO_ROOM + "3 of 3 nodes are not in order (not-ready)",
+            NO_ROOM + "3 of 3 nodes are not healthy (not-ready)",
         ),
         (
             "0/3 nodes are available: 3 node(s) had volume node affinity conflict.",
@@ -77,14 +79,14 @@ IMAGE = "registry.example.org/torch:2.9"
         ),
         (
             "0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims. preemption: …",
-            "the volume claim that is the target's store is not bound to a volume yet",
+            "the volume claim of the target's store is not bound to a volume yet",
         ),
         (
             '0/3 nodes are available: persistentvolumeclaim "store" is being deleted.',
-            "the volume claim store, which is the target's store, is being deleted",
+            "the target's store, volume claim store, is being deleted",
         ),
         ("no nodes available to schedule pods", "no nodes available to schedule pods"),
-        ("0/0 nodes are available: .", "the cluster has no node that takes pods now"),
+        ("0/0 nodes are available: .", "the cluster has no node that accepts pods now"),
         ("0/2 nodes are available", "no node has room for it"),
         ("", "no node has room for it"),
         ("running PreBind plugin: timed out.", "running PreBind plugin: timed out"),
@@ -101,16 +103,17 @@ def test_why_no_node_takes_a_pod(message: str, told: str) -> None:
         (
             REFUSED + "exceeded quota: small, requested: requests.cpu=2, "
             "used: requests.cpu=0, limited: requests.cpu=1",
-            "it asks for more than quota small of the namespace ever gives "
-            "(requests.cpu 2 asked, 0 of 1 in use)",
+            "it asks for more than quota small of the namespace can ever give "
+            "(requests.cpu 2 requested, 0 of 1 in use)",
         ),
         (
             REFUSED + "failed quota: small: must specify limits.memory for: job",
-            "quota small of the namespace wants every pod to state limits.memory: give --memory",
+            "quota small of the namespace requires every pod to specify limits.memory: give --memory",
         ),
         (
             REFUSED + "maximum cpu usage per Container is 500m, but limit is 800m",
-            "a limit of the namespace forbids it: maximum cpu usage per Container is 500m, but limit is 800m",
+            "a LimitRange of the namespace forbids it: "
+            "maximum cpu usage per Container is 500m, but limit is 800m",
         ),
         (
             REFUSED + 'violates PodSecurity "restricted:latest": host namespaces (hostPID=true)',
@@ -126,32 +129,34 @@ def test_why_no_node_takes_a_pod(message: str, told: str) -> None:
             "requests.memory=8Gi, used: requests.nvidia.com/gpu=3,requests.memory=0, "
             "limited: requests.nvidia.com/gpu=4,requests.memory=64Gi",
             "quota gpus of the namespace has too little left "
-            "(requests.nvidia.com/gpu 2 asked, 3 of 4 in use; requests.memory 8Gi asked, 0 of 64Gi in use)",
+            "(requests.nvidia.com/gpu 2 requested, 3 of 4 in use; "
+            "requests.memory 8Gi requested, 0 of 64Gi in use)",
         ),
         (
             'pods "a-b" is forbidden: failed quota: all: '
             "must specify limits.cpu for: job; limits.memory for: job",
-            "quota all of the namespace wants every pod to state limits.cpu and limits.memory: "
+            "quota all of the namespace requires every pod to specify limits.cpu and limits.memory: "
             "give --cpu and --memory",
         ),
         (
             "failed quota: disk: must specify limits.ephemeral-storage for: job",
-            "quota disk of the namespace wants every pod to state limits.ephemeral-storage",
+            "quota disk of the namespace requires every pod to specify limits.ephemeral-storage",
         ),
         (
             REFUSED + "minimum memory usage per Pod is 1Gi, but request is 512Mi",
-            "a limit of the namespace forbids it: minimum memory usage per Pod is 1Gi, but request is 512Mi",
+            "a LimitRange of the namespace forbids it: "
+            "minimum memory usage per Pod is 1Gi, but request is 512Mi",
         ),
         (
             'Error creating: admission webhook "images.example.org" denied the request: '
             "only registry.example.org",
-            'the cluster refuses its pod: admission webhook "images.example.org" denied the request: '
+            'the cluster rejects its pod: admission webhook "images.example.org" denied the request: '
             "only registry.example.org",
         ),
         (
             REFUSED
             + "ValidatingAdmissionPolicy 'region' with binding 'fr' denied request: pods must stay in fr.",
-            "the cluster refuses its pod: ValidatingAdmissionPolicy 'region' with binding 'fr' "
+            "the cluster rejects its pod: ValidatingAdmissionPolicy 'region' with binding 'fr' "
             "denied request: pods must stay in fr",
         ),
         # without its begin, as a trial gives it
@@ -183,16 +188,16 @@ NOT_ANSWERING = "the registry does not answer"
         (
             f"{RESOLVE}pull access denied, repository does not exist or may require authorization: "
             "server message: insufficient_scope: authorization failed",
-            "there is no such image, or the cluster may not read it; check the target's pull_secrets",
+            "there is no such image, or the cluster may not pull it; check the target's pull_secrets",
         ),
         (
             f"{RESOLVE}failed to authorize: failed to fetch anonymous token: "
             "unexpected status from GET request to https://registry.example.org/token: 401 Unauthorized",
-            "the registry does not let the cluster in; check the target's pull_secrets",
+            "the registry denies access; check the target's pull_secrets",
         ),
         (
             f"{RESOLVE}unexpected status from HEAD request to https://registry.example.org/: 403 Forbidden",
-            "the registry does not let the cluster in; check the target's pull_secrets",
+            "the registry denies access; check the target's pull_secrets",
         ),
         (
             f"{REQUEST}tls: failed to verify certificate: x509: certificate signed by unknown authority",
@@ -201,11 +206,11 @@ NOT_ANSWERING = "the registry does not answer"
         (
             f"{RESOLVE}failed to copy: httpReadSeeker: failed open: unexpected status code "
             "429 Too Many Requests - Server message: toomanyrequests: You have reached your pull rate limit.",
-            "the registry allows no more pulls now",
+            "the registry's rate limit is reached",
         ),
         (
             f'failed to pull and unpack image "{IMAGE}": no match for platform in manifest: not found',
-            "it is not built for the node's kind of processor",
+            "it is not built for the node's CPU architecture",
         ),
         (
             "failed to extract layer sha256:1a2b: write /var/lib/tmp: no space left on device: unknown",
@@ -247,7 +252,7 @@ POD = ' (pod: "a-x_research(4ad68db6-bd9c-4a54-ad0c-c4570a877c27)", container: j
             "InvalidImageName",
             'Failed to apply default image tag "Not A Image": couldn\'t parse image name "Not A Image": '
             "invalid reference format: repository name (library/Not A Image) must be lowercase",
-            f"the target's image {IMAGE} is no valid name: "
+            f"the target's image {IMAGE} is not a valid image name: "
             "repository name (library/Not A Image) must be lowercase",
         ),
         # of the sources
@@ -265,7 +270,7 @@ POD = ' (pod: "a-x_research(4ad68db6-bd9c-4a54-ad0c-c4570a877c27)", container: j
         (
             "CreateContainerError",
             'failed to reserve container name "job_a": name is reserved.',
-            'its container cannot be made: failed to reserve container name "job_a": name is reserved',
+            'its container cannot be created: failed to reserve container name "job_a": name is reserved',
         ),
         ("ErrImageNeverPull", "", f"the target's image {IMAGE} cannot be pulled: ErrImageNeverPull"),
         ("ContainerCreating", "", ""),
@@ -309,7 +314,7 @@ CURE = "choose an image with Python 3.9 or newer, or set python in the target."
         ),
         (
             RUNC + "exec /usr/bin/python3: exec format error",
-            f"The image {IMAGE} is built for another kind of processor than the node's.",
+            f"The image {IMAGE} is built for another CPU architecture than the node's.",
         ),
         (
             RUNC
@@ -317,7 +322,7 @@ CURE = "choose an image with Python 3.9 or newer, or set python in the target."
             'Its container could not be started: error mounting "/var/lib/x" to rootfs at "/sovlab/in": '
             "no such file or directory.",
         ),
-        ("", "Its container could not be started: the runtime does not say why."),
+        ("", "Its container could not be started: the container runtime gives no reason."),
     ],
 )
 def test_why_a_command_could_not_be_started(message: str, told: str) -> None:
@@ -351,7 +356,7 @@ def test_the_last_word_on_volumes_is_told() -> None:
         ),
         (
             'Usage of EmptyDir volume "shm" exceeds the limit "64Mi". ',
-            "it put more than 64Mi into /dev/shm, which is its --memory",
+            "it wrote more than 64Mi to /dev/shm, which its --memory limits",
         ),
         (
             "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi. ",
@@ -360,11 +365,11 @@ def test_the_last_word_on_volumes_is_told() -> None:
         ),
         (
             "The node was low on resource: memory. Threshold quantity: 100Mi, available: 80712Ki. ",
-            "the node ran short of memory",
+            "the node ran low on memory",
         ),
-        ("The node was low on resource: pids. ", "the node ran short of process numbers"),
+        ("The node was low on resource: pids. ", "the node ran low on process IDs"),
         ("Something new. ", "Something new"),
-        ("", "the cluster needed its room"),
+        ("", "the cluster needed its resources"),
     ],
 )
 def test_why_a_kubelet_evicted_a_pod(message: str, told: str) -> None:

@@ -71,9 +71,9 @@ def test_why_a_queue_holds_a_job_is_told(found: Object, told: str) -> None:
 @pytest.mark.parametrize(
     ("reason", "message", "told"),
     [
-        ("Preempted", "Preempted to accommodate a workload", "a job with a higher priority took its place"),
+        ("Preempted", "Preempted to accommodate a workload", "a job with a higher priority preempted it"),
         ("PodsReadyTimeout", "Exceeded the PodsReady timeout", "its pods did not all start in time"),
-        ("NodeFailures", "", "a node of it failed"),
+        ("NodeFailures", "", "one of its nodes failed"),
         ("Deactivated", "The workload is deactivated", "it was deactivated by an administrator"),
         ("ClusterQueueStopped", "The ClusterQueue is stopped", "The ClusterQueue is stopped"),
     ],

@@ -259,7 +259,7 @@ def test_the_queues_that_there_are_are_told_and_one_that_is_not_is_refused(rich)
     rich.add_queue("slow", {"cpu": 4, "memory": "8Gi"}, namespace="research")
     assert of(look(rich, "queued"), "queue").found == "there are fast, slow"
     chosen = look(rich, "queued", queue="fast")
-    assert of(chosen, "queue").found == "jobs go to queue fast"
+    assert of(chosen, "queue").found == "jobs are submitted to queue fast"
     assert of(chosen, "say why the queue waits").level is Level.OK
     wrong = of(look(rich, "queued", queue="fats"), "queue")
     assert wrong.named
@@ -267,7 +267,7 @@ def test_the_queues_that_there_are_are_told_and_one_that_is_not_is_refused(rich)
     hidden = look(rich, "researcher", queue="fast")
     assert of(hidden, "queue").level is Level.OK
     assert "list workloads.kueue.x-k8s.io" in of(hidden, "say why the queue waits").advice
-    assert "does not show you" in of(look(rich, "researcher"), "queue").found
+    assert "you may not list its queues" in of(look(rich, "researcher"), "queue").found
 
 
 def test_a_priority_is_another_object_in_a_queue_than_without_one(rich):

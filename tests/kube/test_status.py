@@ -136,8 +136,8 @@ def record(reason: str, text: str = "", **more: Any) -> str:
 
 
 SUCCEEDED = record("succeeded", exit_code=0)
-KILLED = record("killed", "SIGTERM from outside ended it.", signal="SIGTERM")
-CANCELLED = record("cancelled", "Somebody cancelled it.")
+KILLED = record("killed", "It was ended from outside by SIGTERM.", signal="SIGTERM")
+CANCELLED = record("cancelled", "It was cancelled.")
 DIVIDED = record("user_error", "ZeroDivisionError: division by zero", exit_code=1)
 
 
@@ -166,12 +166,12 @@ LIVES: dict[str, list[tuple[str, str, str]]] = {
     "cancelled": [
         ("running", "", ""),
         ("running", "", "ending"),
-        ("cancelled", "cancelled", "Somebody cancelled it."),
+        ("cancelled", "cancelled", "Somebody cancelled it."),  # as the runner of the recording said it
     ],
     "cancelled-waiting": [
         ("queued", "waiting", "waiting: no node has room for it: 1 of 1 node has too little CPU free"),
         ("pending", "", "ending"),
-        ("cancelled", "cancelled", "Somebody cancelled it."),
+        ("cancelled", "cancelled", "It was cancelled."),
     ],
     "out-of-memory": [
         ("running", "", ""),
@@ -188,7 +188,7 @@ LIVES: dict[str, list[tuple[str, str, str]]] = {
     "suspended": [
         ("running", "", ""),
         ("running", "", "ending"),
-        ("suspended", "", "suspended in the cluster by somebody"),
+        ("suspended", "", "suspended in the cluster"),
     ],
     "deleted": [
         ("running", "", ""),
@@ -197,7 +197,7 @@ LIVES: dict[str, list[tuple[str, str, str]]] = {
         (
             "failed",
             "lost",
-            "Its pod is gone without a word: it was deleted, or its node was lost. Submit it again.",
+            "Its pod disappeared: it was deleted, or its node was lost. Submit it again.",
         ),
     ],
     "deleted-later": [
@@ -216,7 +216,7 @@ LIVES: dict[str, list[tuple[str, str, str]]] = {
         (
             "failed",
             "lost",
-            "It was ended because node node-1 was cleared. "
+            "It was ended because node node-1 was drained. "
             "One of several nodes cannot be replaced: submit it again.",
         ),
         (
@@ -372,12 +372,12 @@ BEFORE: dict[str, tuple[JobStatus, str, str]] = {
         told(
             job(suspend=True, queue="gpu"),
             over(137, KILLED, leaving=True),
-            why="requeued, because a job with a higher priority took its place; in queue gpu",
+            why="requeued, because a job with a higher priority preempted it; in queue gpu",
         ),
         "queued",
-        "requeued, because a job with a higher priority took its place; in queue gpu",
+        "requeued, because a job with a higher priority preempted it; in queue gpu",
     ),
-    "suspended": (told(job(suspend=True)), "suspended", "suspended in the cluster by somebody"),
+    "suspended": (told(job(suspend=True)), "suspended", "suspended in the cluster"),
     "evicted": (
         told(job(), over(137, KILLED, EVICTED, leaving=True)),
         "pending",
@@ -469,7 +469,7 @@ def test_a_job_that_is_cancelled_while_its_pod_waits_is_ending() -> None:
 # --- how it ended
 
 OUT_OF_MEMORY = "It used more memory than it was given: ask for more with --memory."
-GONE = "Its pod is gone without a word: it was deleted, or its node was lost. Submit it again."
+GONE = "Its pod disappeared: it was deleted, or its node was lost. Submit it again."
 SEVERAL = "One of several nodes cannot be replaced: submit it again."
 NO_PYTHON = (
     "failed to create containerd task: failed to create shim task: OCI runtime create failed: "
@@ -489,10 +489,10 @@ ENDS: dict[str, tuple[JobStatus, str, str, str]] = {
         "ZeroDivisionError: division by zero",
     ),
     "killed from within the container": (
-        told(job(FAILED), over(137, record("killed", "SIGKILL from outside ended it."))),
+        told(job(FAILED), over(137, record("killed", "It was ended from outside by SIGKILL."))),
         "failed",
         "killed",
-        "SIGKILL from outside ended it.",
+        "It was ended from outside by SIGKILL.",
     ),
     "cancelled before it started": (
         told(job(suspend=True, ready=None, cancelled="1795648009.5")),
@@ -515,31 +515,31 @@ ENDS: dict[str, tuple[JobStatus, str, str, str]] = {
         told(job(DEADLINE, cancelled="1795648009.5")),
         "cancelled",
         "cancelled",
-        "Somebody cancelled it.",
+        "It was cancelled.",
     ),
     "cancelled": (
         told(job(FAILED, cancelled="1795648009.5"), over(143, CANCELLED)),
         "cancelled",
         "cancelled",
-        "Somebody cancelled it.",
+        "It was cancelled.",
     ),
     "cancelled while its container was about to start": (
         told(job({**DEADLINE, "type": "FailureTarget"}, cancelled="1795648003.5"), running(leaving=True)),
         "cancelled",
         "cancelled",
-        "Somebody cancelled it.",
+        "It was cancelled.",
     ),
     "cancelled, with no right to run commands": (
         told(job(DEADLINE, cancelled="1795648009.5"), over(137, KILLED, leaving=True)),
         "cancelled",
         "cancelled",
-        "Somebody cancelled it.",
+        "It was cancelled.",
     ),
     "cancelled, and killed before it could say so": (
         told(job(FAILED, cancelled="1795648009.5"), over(137)),
         "cancelled",
         "cancelled",
-        "Somebody cancelled it.",
+        "It was cancelled.",
     ),
     "cancelled, and the other node failed for it": (
         told(
@@ -549,7 +549,7 @@ ENDS: dict[str, tuple[JobStatus, str, str, str]] = {
         ),
         "cancelled",
         "cancelled",
-        "Somebody cancelled it.",
+        "It was cancelled.",
     ),
     "failed before it was cancelled": (
         told(job(FAILED, cancelled="1795648009.5"), over(1, DIVIDED)),
@@ -592,19 +592,19 @@ ENDS: dict[str, tuple[JobStatus, str, str, str]] = {
         ),
         "failed",
         "runner",
-        "Its runner did not come to its end (exit status 1): OSError: [Errno 28] No space",
+        "Its runner failed (exit status 1): OSError: [Errno 28] No space",
     ),
     "the runner crashed silently": (
         told(job(FAILED), over(139)),
         "failed",
         "runner",
-        "Its runner did not come to its end (exit status 139): it said nothing",
+        "Its runner failed (exit status 139): it printed nothing",
     ),
     "killed without a word": (
         told(job(FAILED), over(137)),
         "failed",
         "killed",
-        "Its container was killed from outside, and left no word why. "
+        "Its container was killed from outside, and nothing says why. "
         "Submit it again, with --memory if it needs much.",
     ),
     "the deadline of its pod": (
@@ -633,14 +633,14 @@ ENDS: dict[str, tuple[JobStatus, str, str, str]] = {
         ),
         "failed",
         "killed",
-        "Node node-1 ended it: it wrote more to its disk than the cluster allows "
+        "Node node-1 evicted it: it wrote more to its disk than the cluster allows "
         '(Usage of EmptyDir volume "work" exceeds the limit "1Mi").',
     ),
     "refused by its node": (
         told(job(FAILED), pod(phase="Failed", says=("OutOfcpu", REJECTED))),
         "failed",
         "lost",
-        "Node node-1 refused its pod: Node didn't have enough resource: cpu, requested: 64000, used: 1450, "
+        "Node node-1 rejected its pod: Node didn't have enough resource: cpu, requested: 64000, used: 1450, "
         "capacity: 2000. Submit it again.",
     ),
     "its node was started anew": (
@@ -688,13 +688,13 @@ ENDS: dict[str, tuple[JobStatus, str, str, str]] = {
         ),
         "failed",
         "lost",
-        f"It was ended because node node-1 was cleared. {SEVERAL}",
+        f"It was ended because node node-1 was drained. {SEVERAL}",
     ),
     "one pod of several is gone, and its end ended the other": (
         told(job(FAILED, nodes=2), over(143, KILLED, index=0, leaving=True)),
         "failed",
         "lost",
-        "A pod of it is gone without a word: it was deleted, or its node was lost. Submit it again.",
+        "A pod of it disappeared: it was deleted, or its node was lost. Submit it again.",
     ),
     "one node ran out of memory": (
         told(
@@ -751,7 +751,7 @@ ENDS: dict[str, tuple[JobStatus, str, str, str]] = {
         told(job(COMPLETE), over(0)),
         "succeeded",
         "",
-        "Its container ended well but left no exit record, so what it returned is not known.",
+        "Its container exited with status 0 but left no exit record, so what it returned is not known.",
     ),
     "done at the second try": (
         told(job(COMPLETE), over(137, KILLED, EVICTED), over(0, SUCCEEDED, created="2026-11-25T23:07:40Z")),
@@ -781,7 +781,7 @@ ENDS: dict[str, tuple[JobStatus, str, str, str]] = {
         told(jobset(suspend=True, cancelled="1795648009.5")),
         "cancelled",
         "cancelled",
-        "Somebody cancelled it.",
+        "It was cancelled.",
     ),
 }
 
@@ -802,18 +802,18 @@ def test_how_a_job_ended_is_told(case: str) -> None:
             "default-scheduler: preempting to accommodate a higher priority pod",
             "a job with a higher priority needed node node-1",
         ),
-        ("EvictionByEvictionAPI", "Eviction API: evicting", "node node-1 was cleared"),
+        ("EvictionByEvictionAPI", "Eviction API: evicting", "node node-1 was drained"),
         (
             "DeletionByTaintManager",
             "Taint manager: deleting due to NoExecute taint",
-            "node node-1 was lost or closed",
+            "node node-1 was lost or tainted",
         ),
         ("DeletionByPodGC", "PodGC: node no longer exists", "node node-1 was lost"),
-        ("TerminationByKubelet", LOW, "node node-1 ran short of memory"),
+        ("TerminationByKubelet", LOW, "node node-1 ran low on memory"),
         (
             "TerminationByKubelet",
             "The node was low on resource: ephemeral-storage. ",
-            "node node-1 ran short of disk",
+            "node node-1 ran low on disk",
         ),
         (
             "TerminationByKubelet",
@@ -823,7 +823,7 @@ def test_how_a_job_ended_is_told(case: str) -> None:
         (
             "TerminationByKubelet",
             "Pod was preempted by Kubelet to accommodate a critical pod.",
-            "node node-1 needed its room",
+            "node node-1 needed its resources",
         ),
         ("SomethingNew", "", "the cluster took node node-1 away"),
     ],

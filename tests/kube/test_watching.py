@@ -125,7 +125,7 @@ def test_an_answer_that_is_none_is_an_error_and_no_endless_wait(cluster, body):
 
     def ask():
         with (
-            pytest.raises(Unreachable, match="no Kubernetes API server"),
+            pytest.raises(Unreachable, match="not a Kubernetes API server"),
             Cache(cluster.api, JOBS, "", trim=copy.copy).open(),
         ):
             pass

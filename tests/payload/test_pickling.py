@@ -368,7 +368,7 @@ def test_bytecode_of_another_python_is_refused_in_words(packed, monkeypatch):
     monkeypatch.setattr(sys, "version_info", (3, 99, 0))
     back, errors = load(pack, ["f", "n"], main={})
     assert back == {"n": 5}
-    assert errors["f"].startswith("holds bytecode of Python 3.")
+    assert errors["f"].startswith("contains bytecode of Python 3.")
     assert errors["f"].endswith("this is Python 3.99")
 
 

@@ -54,8 +54,8 @@ def test_a_large_variable_travels_only_when_named(tmp_path, monkeypatch):
     with pytest.raises(CaptureError) as caught:
         Cell("print(small)\nprint(len(big))", namespace).pack(tmp_path)
     assert str(caught.value) == (
-        "big, read in line 2, has 1.1 MB: more than the 1.0 MB that are sent unasked. "
-        "Name it to send it: --in big,small."
+        "big, read in line 2, is 1.1 MB, more than the 1.0 MB that are sent without being named. "
+        "To send it, name it: --in big,small."
     )
     packed = Cell("print(small)\nprint(len(big))", namespace).pack(tmp_path, send=("big", "small"))
     assert packed.variables["big"][1] > 1_000_000
@@ -67,7 +67,7 @@ def test_a_large_variable_that_a_definition_reads_is_asked_for_beside_those_name
     with pytest.raises(CaptureError) as caught:
         notebook.pack("small, f()", send=("small",))
     assert str(caught.value).startswith("big, read in f, has 1.1 MB")
-    assert caught.value.hint == "Name it to send it: --in small,big."
+    assert caught.value.hint == "To send it, name it: --in small,big."
 
 
 def test_a_view_of_a_large_tensor_says_how_to_send_its_part_alone(tmp_path, monkeypatch):

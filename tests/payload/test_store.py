@@ -124,7 +124,7 @@ def test_a_full_disk_leaves_nothing_and_says_so(tmp_path):
                 [sys.executable, "-c", code, place / "objects", count], capture_output=True, text=True
             )
             message, left = done.stdout.splitlines()
-            assert message.startswith("The disk has no room for a payload of 1")
+            assert message.startswith("The disk has no space for a payload of 1")
             assert "sovlab clean" in message
             assert left == "[]"
     finally:

@@ -34,7 +34,7 @@ class Bucket:
     def __init__(self, url: str, endpoint: str | None) -> None:
         found = re.fullmatch(r"s3://([^/]+)/?(.*?)/?", url)
         if found is None:
-            raise SettingsError(f"The store {url!r} is no S3 address.", "Write s3://BUCKET/PREFIX.")
+            raise SettingsError(f"The store {url!r} is not a valid S3 URL.", "Write s3://BUCKET/PREFIX.")
         try:
             import minio
             from minio.credentials import providers

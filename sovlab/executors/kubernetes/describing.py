@@ -9,7 +9,7 @@ from sovlab.kube.objects.redacting import shown
 from sovlab.kube.transport.api import Api
 from sovlab.kube.transport.errors import Forbidden, NotFound
 
-_LATER = "given by the API server"
+_LATER = "assigned by the API server"
 
 
 def planned(submission: Submission, *, check: bool) -> Manifests:
@@ -35,6 +35,8 @@ def existing(api: Api, namespace: str, kind: WorkloadKind, workload: Object) -> 
         except NotFound:
             continue
         except Forbidden:
-            note = f"Its {plural} are not shown: it takes the right to get {plural} in namespace {namespace}."
+            note = (
+                f"Its {plural} are not shown: that needs the right to get {plural} in namespace {namespace}."
+            )
             notes += [note] if note not in notes else []
     return Manifests(objects=[shown(obj) for obj in found], notes=notes)

@@ -135,13 +135,13 @@ class KubernetesExecutor:
         if self._buried(job_id) is not None:
             raise UsageError(
                 f"Job {job_id} was cancelled in its queue, and what it would have run is no longer kept.",
-                "Submit its code anew.",
+                "Submit its code again.",
             )
         _, obj = self._found(job_id)
         record = self._record(obj, [])
         if record.spec is None:
             raise UsageError(
-                f"The record of job {job_id} is damaged, so it cannot run again.", "Submit its code anew."
+                f"The record of job {job_id} is damaged, so it cannot run again.", "Submit its code again."
             )
         return self._transfers.request(job_id, record.spec)
 

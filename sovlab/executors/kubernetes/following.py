@@ -281,7 +281,7 @@ def _prints(item: _Item) -> _Reader | None:
 
 
 def _deleted(last: JobStatus | None) -> JobStatus:
-    told = "It was deleted in the cluster."
+    told = "It was deleted from the cluster."
     base = last if last is not None else JobStatus(state=JobState.UNKNOWN)
     return base if base.state.ended else replace(base, state=JobState.UNKNOWN, message=told)
 

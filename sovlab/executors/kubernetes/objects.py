@@ -194,7 +194,7 @@ def record(obj: Object, pods: list[Object], target: str, *, why: str = "") -> Jo
         damaged = JobStatus(
             state=JobState.UNKNOWN,
             reason=Reason.UNREADABLE,
-            message=f"Its {kind} in the cluster cannot be understood ({why}).",
+            message=f"Its {kind} in the cluster cannot be read ({why}).",
             submitted=status.seconds(obj["metadata"].get("creationTimestamp")),
         )
         return JobRecord(id=job_id, target=target, spec=None, status=damaged)

@@ -130,7 +130,7 @@ class Submission:
             there = self._api.get(f"{self._kind.path}/{self._job_id}")
             if (there["metadata"].get("annotations") or {}).get(labels.NONCE) != self._nonce:
                 raise ExecutorError(
-                    f"Something else in namespace {self._profile.namespace} is called {self._job_id}.",
+                    f"Namespace {self._profile.namespace} has another object named {self._job_id}.",
                     "Submit it again: it gets another id.",
                 ) from None
             return there, True  # an earlier try of this submit; what it made goes if this one fails too

@@ -53,7 +53,7 @@ def read(target: Target) -> KubernetesSection:
         raise SettingsError(
             f"{subject} names no cluster."
             if section.context is None
-            else f"{subject} names a context and says in_cluster.",
+            else f"{subject} sets both context and in_cluster.",
             'Set context = "…" to one of the kubeconfig, or in_cluster = true.',
         )
     if section.store and not (section.claim or section.bucket):

@@ -97,7 +97,9 @@ class Transfers:
             if payload is None and not self._kept.payload(job_id).exists():
                 payload = self._api.get(f"{base}-payload")["data"]["payload.pack"]
         except (NotFound, KeyError, ValueError) as error:
-            raise UsageError(f"What job {job_id} ran is no longer kept.", "Submit its code anew.") from error
+            raise UsageError(
+                f"The code of job {job_id} is no longer kept.", "Submit its code again."
+            ) from error
         path = self._kept.payload(job_id)
         if payload is not None:
             path = self._kept.put_bytes(job_id, base64.b64decode(payload))

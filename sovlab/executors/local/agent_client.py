@@ -34,7 +34,8 @@ def socket_path(state: Path) -> Path:
     place.mkdir(mode=0o700, exist_ok=True)
     if place.stat().st_uid != os.getuid() or place.stat().st_mode & 0o077:
         raise ExecutorError(
-            f"{place} is not this user's alone.", "Remove it, or set SOVLAB_STATE_DIR to a shorter path."
+            f"The directory {place} is open to other users.",
+            "Remove it, or set SOVLAB_STATE_DIR to a shorter path.",
         )
     return place / f"{name}.sock"
 
@@ -121,4 +122,4 @@ class AgentClient:
             )
         except OSError:
             return ""
-        return f" It said: {lines[-1][:300]}" if lines else ""
+        return f" Its log ends with: {lines[-1][:300]}" if lines else ""

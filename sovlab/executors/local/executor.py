@@ -164,7 +164,7 @@ class LocalExecutor:
         """See `Executor.manifests`; jobs here are processes."""
         if check:
             raise SpecError(
-                f"Target {self.target} is this machine: there is no server to ask.", "Write --dry-run."
+                f"Target {self.target} is this machine: there is no server to ask.", "Use --dry-run."
             )
         return Manifests()
 
@@ -172,8 +172,8 @@ class LocalExecutor:
         """See `Executor.manifests_of`."""
         self._store.job(job_id)
         raise UsageError(
-            f"Job {job_id} is a process of this machine, and has no manifests.",
-            "Jobs on a cluster have: name their target with --target.",
+            f"Job {job_id} is a process of this machine and has no manifests.",
+            "Jobs on a cluster have them: name their target with --target.",
         )
 
     def record(self, job_id: str) -> JobRecord:
@@ -187,7 +187,7 @@ class LocalExecutor:
             return job.accepted().spec, job / "payload.pack"
         except (OSError, DamagedRecord) as error:
             raise UsageError(
-                f"The record of job {job_id} is damaged, so it cannot run again.", "Submit its code anew."
+                f"The record of job {job_id} is damaged, so it cannot run again.", "Submit its code again."
             ) from error
 
     def records(self) -> list[JobRecord]:

@@ -107,12 +107,14 @@ def startable(
 def too_large(demand: Demand, budget: Budget) -> str:
     """Why a job could never start here; empty if it could."""
     if demand.cores > budget.cores + 1e-9:
-        return f"{demand.cores:g} cores, and there are {budget.cores:g}"
+        return f"{demand.cores:g} cores, but there are only {budget.cores:g}"
     if demand.memory > budget.memory:
-        return f"{demand.memory / 2**30:.1f} GiB of memory, and there are {budget.memory / 2**30:.1f} GiB"
+        return (
+            f"{demand.memory / 2**30:.1f} GiB of memory, but there are only {budget.memory / 2**30:.1f} GiB"
+        )
     there = len(budget.devices.get(demand.backend, ()))
     if demand.devices > there:
-        return f"{demand.devices} devices of backend {demand.backend}, and there are {there}"
+        return f"{demand.devices} devices of backend {demand.backend}, but there are only {there}"
     return ""
 
 

@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 _USUAL = 64 << 10
 
-LOST = "It ended without a word: its processes were killed, or the machine was restarted. Submit it again."
+LOST = "It ended without a record: its processes were killed, or the machine was restarted. Submit it again."
 
 
 class Accepted(msgspec.Struct, frozen=True):

@@ -49,7 +49,7 @@ def examine(configured: ConfiguredTarget) -> list[Finding]:
     title = f"{allowed} allowed for a user"
     if allowed >= _ENOUGH:
         return [ok("inotify instances", title)]
-    advice = "Ask for sysctl fs.inotify.max_user_instances=128; until then logs come a little later."
+    advice = "Ask for sysctl fs.inotify.max_user_instances=128; until then logs are a little late."
     return [degraded("inotify instances", title, advice)]
 
 

@@ -27,17 +27,17 @@ def unschedulable(message: str) -> str:
     text = " ".join(message.split())
     claim = re.search(r'persistentvolumeclaim "([^"]+)" (not found|is being deleted)', text)
     if claim and claim[2] == "not found":
-        return f"the namespace has no volume claim {claim[1]}, which is the target's store"
+        return f"the target's store, volume claim {claim[1]}, does not exist in the namespace"
     if claim:
-        return f"the volume claim {claim[1]}, which is the target's store, is being deleted"
+        return f"the target's store, volume claim {claim[1]}, is being deleted"
     if "unbound immediate PersistentVolumeClaims" in text:
-        return "the volume claim that is the target's store is not bound to a volume yet"
+        return "the volume claim of the target's store is not bound to a volume yet"
     found = _NODES.match(text)
     if not found:
         return text.rstrip(".") or "no node has room for it"
     total, told = int(found[1]), re.split(r"\.(?:\s|$)", found[2])[0].partition(" preemption:")[0]
     if total == 0:
-        return "the cluster has no node that takes pods now"
+        return "the cluster has no node that accepts pods now"
     said: list[str] = []
     for part in re.split(r",\s+(?=\d+ )", told):
         match = _PART.match(part.strip())
@@ -66,12 +66,14 @@ def _reason(why: str, *, one: bool) -> str:
     if taint:
         name = taint[1] or ""
         if name.startswith("node.kubernetes.io/"):
-            return f"{'is' if one else 'are'} not in order ({name.partition('/')[2]})"
-        return f"{'takes' if one else 'take'} no such pods" + (f" ({name})" if name else "")
+            return f"{'is' if one else 'are'} not healthy ({name.partition('/')[2]})"
+        return f"{'has' if one else 'have'} a taint that the job does not tolerate" + (
+            f" ({name})" if name else ""
+        )
     if "unschedulable" in why:
-        return f"{'is' if one else 'are'} closed for new pods"
+        return f"{'is' if one else 'are'} cordoned"
     if "Too many pods" in why:
-        return f"{'has' if one else 'have'} no place for more pods"
+        return f"{'has' if one else 'have'} reached {'its' if one else 'their'} limit of pods"
     return why.removeprefix("node(s) ")
 
 
@@ -86,7 +88,7 @@ def not_created(message: str) -> str:
         what = [n for part in must[2].split(";") for n in part.partition(" for:")[0].strip().split(",")]
         flags = [f"--{name}" for name in ("cpu", "memory") if any(name in w for w in what)]
         cure = f": give {' and '.join(flags)}" if flags else ""
-        return f"quota {must[1]} of the namespace wants every pod to state {' and '.join(what)}{cure}"
+        return f"quota {must[1]} of the namespace requires every pod to specify {' and '.join(what)}{cure}"
     policy = _POLICY.search(text)
     if policy:
         level = policy[1].partition(":")[0]
@@ -95,8 +97,8 @@ def not_created(message: str) -> str:
     if account:
         return f"the namespace has no service account {account[1]}: correct service_account in the target"
     if re.match(r"(maximum|minimum) \S+ usage per |\S+ max limit to request ratio", text):
-        return f"a limit of the namespace forbids it: {text[:_LONGEST]}"
-    return f"the cluster refuses its pod: {text[:_LONGEST]}".rstrip(".")
+        return f"a LimitRange of the namespace forbids it: {text[:_LONGEST]}"
+    return f"the cluster rejects its pod: {text[:_LONGEST]}".rstrip(".")
 
 
 def _amounts(text: str) -> dict[str, str]:
@@ -112,11 +114,11 @@ def _quota(name: str, asked: Mapping[str, str], used: Mapping[str, str], limits:
             return 0.0
 
     parts = [
-        f"{what} {n} asked, {used.get(what, '?')} of {limits.get(what, '?')} in use"
+        f"{what} {n} requested, {used.get(what, '?')} of {limits.get(what, '?')} in use"
         for what, n in asked.items()
     ]
     if any(size(n) > size(limits.get(what, "")) for what, n in asked.items() if what in limits):
-        return f"it asks for more than quota {name} of the namespace ever gives ({'; '.join(parts)})"
+        return f"it asks for more than quota {name} of the namespace can ever give ({'; '.join(parts)})"
     return f"quota {name} of the namespace has too little left ({'; '.join(parts)})"
 
 
@@ -129,18 +131,18 @@ _IMAGE = (
     "RegistryUnavailable",
 )
 _PULLING = (
-    (r"no match for platform", "it is not built for the node's kind of processor"),
+    (r"no match for platform", "it is not built for the node's CPU architecture"),
     (
         r"pull access denied|repository does not exist",
-        "there is no such image, or the cluster may not read it",
+        "there is no such image, or the cluster may not pull it",
     ),
     (
         r"unauthorized|denied|authentication|authorization|\b40[13]\b",
-        "the registry does not let the cluster in",
+        "the registry denies access",
     ),
     (r"no such host|timeout|timed out|connection refused|dial tcp|eof$", "the registry does not answer"),
     (r"x509|certificate", "the node does not trust the registry's certificate"),
-    (r"toomanyrequests|too many requests", "the registry allows no more pulls now"),
+    (r"toomanyrequests|too many requests", "the registry's rate limit is reached"),
     (r"no space left", "the node's disk is full"),
     (r"not found|manifest unknown|does not exist", "there is no such image"),
 )
@@ -150,11 +152,11 @@ def container_waits(state: Mapping[str, Any], image: str) -> str:
     """What the kubelet says of a container that has not started; empty if it is only on its way."""
     reason, message = str(state.get("reason") or ""), " ".join(str(state.get("message") or "").split())
     if reason == "InvalidImageName":
-        return f"the target's image {image} is no valid name: {message.rpartition(': ')[2][:160]}"
+        return f"the target's image {image} is not a valid image name: {message.rpartition(': ')[2][:160]}"
     if reason in _IMAGE:
         whys = (why for pattern, why in _PULLING if re.search(pattern, message, re.IGNORECASE))
         why = next(whys, message.rpartition(": ")[2][:160] or reason)
-        cure = "; check the target's pull_secrets" if "let the cluster in" in why or "may not" in why else ""
+        cure = "; check the target's pull_secrets" if "denies access" in why or "may not" in why else ""
         return f"the target's image {image} cannot be pulled: {why}{cure}"
     if reason in ("CreateContainerConfigError", "CreateContainerError", "RunContainerError"):
         if "run as root" in message:
@@ -163,7 +165,7 @@ def container_waits(state: Mapping[str, Any], image: str) -> str:
             return f"the image {image} has no numeric USER: build it with one, or set user in the target"
         if "runAsUser breaks non-root" in message:
             return "the target's user is 0, and root is not allowed: set another"
-        return f"its container cannot be made: {_POD.sub('', message)[:_LONGEST]}".rstrip(".")
+        return f"its container cannot be created: {_POD.sub('', message)[:_LONGEST]}".rstrip(".")
     return ""
 
 
@@ -171,7 +173,7 @@ def start_error(message: str, image: str) -> str:
     """What a container runtime says of a command that it could not start."""
     text = " ".join(message.split())
     if "exec format error" in text:
-        return f"The image {image} is built for another kind of processor than the node's."
+        return f"The image {image} is built for another CPU architecture than the node's."
     missing = re.search(
         r'exec: "([^"]+)": (?:executable file not found|stat .*no such file|permission denied)', text
     )
@@ -180,7 +182,7 @@ def start_error(message: str, image: str) -> str:
         cure = "choose an image with Python 3.9 or newer, or set python in the target"
         return f"The image {image} has no program {missing[1]}: {cure}."
     told = text.removesuffix(": unknown").rpartition("unable to start container process: ")[2]
-    told = told[:_LONGEST].strip(" .") or "the runtime does not say why"
+    told = told[:_LONGEST].strip(" .") or "the container runtime gives no reason"
     return f"Its container could not be started: {told}."
 
 
@@ -198,26 +200,26 @@ def evicted(message: str) -> str:
     text = " ".join(message.split()).rstrip(".")
     volume = re.search(r'EmptyDir volume "([^"]+)" exceeds the limit "([^"]+)"', text)
     if volume and volume[1] == "shm":
-        return f"it put more than {volume[2]} into /dev/shm, which is its --memory"
+        return f"it wrote more than {volume[2]} to /dev/shm, which its --memory limits"
     if volume or "ephemeral" in text:
         return f"it wrote more to its disk than the cluster allows ({text})"
     low = re.search(r"low on resource: ([\w-]+)", text)
     if low:
-        return f"the node ran short of {_SHORT.get(low[1], low[1])}"
-    return text or "the cluster needed its room"
+        return f"the node ran low on {_SHORT.get(low[1], low[1])}"
+    return text or "the cluster needed its resources"
 
 
-_SHORT = {"memory": "memory", "ephemeral-storage": "disk", "inodes": "disk", "pids": "process numbers"}
+_SHORT = {"memory": "memory", "ephemeral-storage": "disk", "inodes": "disk", "pids": "process IDs"}
 
 
 def terminated_by_kubelet(message: str, node: str) -> str:
     """Why a kubelet took a pod's place away."""
     low = re.search(r"low on resource: ([\w-]+)", message)
     if low:
-        return f"{node} ran short of {_SHORT.get(low[1], low[1])}"
+        return f"{node} ran low on {_SHORT.get(low[1], low[1])}"
     if "shutdown" in message:
         return f"{node} was shut down"
-    return f"{node} needed its room"
+    return f"{node} needed its resources"
 
 
 def last_line(log: str) -> str:

@@ -51,9 +51,9 @@ def sentence(queue: str, workload: Object | None, ahead: int | None) -> str:
     told = ""
     if evicted.get("status") == "True":
         told = {
-            "Preempted": "a job with a higher priority took its place",
+            "Preempted": "a job with a higher priority preempted it",
             "PodsReadyTimeout": "its pods did not all start in time",
-            "NodeFailures": "a node of it failed",
+            "NodeFailures": "one of its nodes failed",
             "Deactivated": "it was deactivated by an administrator",
         }.get(str(evicted.get("reason")), str(evicted.get("message") or ""))
         return f"requeued, because {told}; {where}" if told else f"requeued; {where}"
@@ -132,7 +132,7 @@ def check(api: Api, namespace: str, queue: str, priority: str) -> None:
         what = f"priority {priority!r} (PriorityClass)"
         seen = _check(api, "/apis/scheduling.k8s.io/v1/priorityclasses", priority, what)
         if not seen and not _takes(api, namespace, priority):
-            raise SpecError(f"There is no {what}.", "The cluster's administrators know which there are.")
+            raise SpecError(f"There is no {what}.", "Ask the cluster's administrators which there are.")
 
 
 def queues(api: Api, namespace: str) -> list[str]:
@@ -149,7 +149,7 @@ def _check(api: Api, path: str, name: str, what: str) -> bool:
         there: Sequence[str] = ()
         with contextlib.suppress(ApiError):
             there = [item["metadata"]["name"] for item in api.get(path).get("items") or ()]
-        hint = f"There is {', '.join(sorted(there))}." if there else "There is none at all."
+        hint = f"There are: {', '.join(sorted(there))}." if there else "There are none."
         raise SpecError(f"There is no {what}.", hint) from None
     except Forbidden:
         return False

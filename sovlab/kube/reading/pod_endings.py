@@ -138,14 +138,14 @@ def by_cluster(last: Ended, *, several: bool = False) -> tuple[Reason, str] | No
     if told == "DeadlineExceeded":
         return Reason.TIMEOUT, "It ran longer than the cluster allows: its pod reached its deadline."
     if told == "Evicted":
-        return Reason.KILLED, f"Node {node(pod)} ended it: {explaining.evicted(said)}."
+        return Reason.KILLED, f"Node {node(pod)} evicted it: {explaining.evicted(said)}."
     if kind in ("StartError", "ContainerCannotRun"):
         return Reason.RUNNER, explaining.start_error(str(last.state.get("message") or ""), image(pod))
     if kind == "ContainerStatusUnknown":
         return Reason.LOST, f"Node {node(pod)} lost its container, perhaps in a restart. Submit it again."
     if told and not last.state:
         why = " ".join(said.removeprefix("Pod was rejected: ").split()).rstrip(".") or told
-        return Reason.LOST, f"Node {node(pod)} refused its pod: {why}. Submit it again."
+        return Reason.LOST, f"Node {node(pod)} rejected its pod: {why}. Submit it again."
     return None
 
 
@@ -167,15 +167,15 @@ def without_word(last: Ended | None, failed: Object, *, several: bool) -> tuple[
         code = last.state.get("exitCode")
         if code == 137:
             cure = "Submit it again, with --memory if it needs much"
-            return Reason.KILLED, f"Its container was killed from outside, and left no word why. {cure}."
-        said = explaining.last_line(str(last.state.get("message") or "")) or "it said nothing"
-        return Reason.RUNNER, f"Its runner did not come to its end (exit status {code}): {said}"
+            return Reason.KILLED, f"Its container was killed from outside, and nothing says why. {cure}."
+        said = explaining.last_line(str(last.state.get("message") or "")) or "it printed nothing"
+        return Reason.RUNNER, f"Its runner failed (exit status {code}): {said}"
     if failed.get("reason") == "DeadlineExceeded":
         return Reason.TIMEOUT, "It ran longer than the cluster allows: its Job reached its deadline."
     pod = "A pod of it" if several else "Its pod"
     return (
         Reason.LOST,
-        f"{pod} is gone without a word: it was deleted, or its node was lost. Submit it again.",
+        f"{pod} disappeared: it was deleted, or its node was lost. Submit it again.",
     )
 
 
@@ -190,8 +190,8 @@ def taken_away(told: Object, where: str, *, several: bool) -> str:
     this = f"node {where}" if where else "one of its nodes" if several else "its node"
     why = {
         "PreemptionByScheduler": f"a job with a higher priority needed {this}",
-        "EvictionByEvictionAPI": f"{this} was cleared",
-        "DeletionByTaintManager": f"{this} was lost or closed",
+        "EvictionByEvictionAPI": f"{this} was drained",
+        "DeletionByTaintManager": f"{this} was lost or tainted",
         "DeletionByPodGC": f"{this} was lost",
         "TerminationByKubelet": explaining.terminated_by_kubelet(str(told.get("message") or ""), this),
     }.get(str(told.get("reason") or ""), f"the cluster took {this} away")

@@ -43,9 +43,9 @@ __all__ = [
 
 _STALE = 60.0
 """Seconds after which a submit that has not come to its end never will."""
-_CANCELLED = "Somebody cancelled it."
+_CANCELLED = "It was cancelled."
 _POD_GONE = "Its pod was deleted: results that were neither fetched nor put into a store are gone with it."
-_NO_RECORD = "Its container ended well but left no exit record, so what it returned is not known."
+_NO_RECORD = "Its container exited with status 0 but left no exit record, so what it returned is not known."
 
 
 def status(job: Object, pods: Sequence[Object], *, now: float, why: str = "") -> JobStatus:
@@ -234,7 +234,7 @@ def _waiting_or_running(
         text = why if why.startswith("requeued") else again + text
         return replace(base, state=JobState.QUEUED, reason=Reason.WAITING, message=text)
     if suspended:
-        text = "suspended in the cluster by somebody" + (f": {why}" if why else "")
+        text = "suspended in the cluster" + (f": {why}" if why else "")
         return replace(base, state=JobState.SUSPENDED, message=text)
     waiting = [pod for pod in current if is_active(pod) and running_since(pod) is None]
     problem, place = next(((p, node(pod)) for pod in waiting if (p := pod_problem(pod))), (why, ""))

@@ -37,19 +37,19 @@ def several_nodes(
     if "v1alpha2" not in groups.get(JOBSET, ()):
         if chosen:
             advice = 'Set workload = "job", or have JobSet installed.'
-            yield missing(what, "the target wants JobSet, which is not installed", advice, named=True)
+            yield missing(what, "the target asks for JobSet, which is not installed", advice, named=True)
         return
     denied = rights.denied(JOBSETS)
     if not denied:
-        advice = "" if chosen else 'workload = "jobset" has it run jobs on several nodes.'
-        yield ok(what, "JobSet is installed, and you may use it", advice, sets={"workload": "jobset"})
+        advice = "" if chosen else 'Set workload = "jobset" to run jobs on several nodes with it.'
+        yield ok(what, "JobSet is installed and you may use it", advice, sets={"workload": "jobset"})
         return
-    right = f"It takes the right to {', '.join(denied)} {JOBSETS.title} {rights.where(JOBSETS)}."
-    found = f"JobSet is installed, and you may not {', '.join(denied)} jobsets"
+    right = f"This needs the right to {', '.join(denied)} {JOBSETS.title} {rights.where(JOBSETS)}."
+    found = f"JobSet is installed, but you may not {', '.join(denied)} jobsets"
     if chosen:
         yield missing(what, found, f'{right} Or set workload = "job".')
     else:
-        yield ok(what, f"{found}; a plain Job does it", right)
+        yield ok(what, f"{found}; a plain Job is used instead", right)
 
 
 def queue(
@@ -58,12 +58,14 @@ def queue(
     """Whether Kueue lets jobs go, by which queue, and with which priority."""
     if KUEUE not in groups:
         if profile.queue:
-            found = f"the target names queue {profile.queue}, and Kueue is not installed"
+            found = f"the target names queue {profile.queue}, but Kueue is not installed"
             yield missing("queue", found, "Leave the queue out.", named=True)
             return
     elif kueue.VERSION not in groups[KUEUE]:
-        found = f"Kueue speaks {', '.join(groups[KUEUE])}, and sovlab {kueue.VERSION}"
-        yield degraded("queue", found, "Queues work; where a job is in its queue needs Kueue 0.14 or newer.")
+        found = f"Kueue serves {', '.join(groups[KUEUE])}, but sovlab needs {kueue.VERSION}"
+        yield degraded(
+            "queue", found, "Queues work; the position of a job in its queue needs Kueue 0.14 or newer."
+        )
         return
     try:
         kueue.check(api, profile.namespace, profile.queue, profile.priority)
@@ -71,7 +73,7 @@ def queue(
         yield missing("queue", phrase(error), error.hint, named=True)
         return
     if KUEUE in groups and profile.queue:
-        yield ok("queue", f"jobs go to queue {profile.queue}")
+        yield ok("queue", f"jobs are submitted to queue {profile.queue}")
         seen = rights.finding(WORKLOADS)
         if seen is not None:
             yield seen
@@ -85,23 +87,23 @@ def _queues(api: Api, namespace: str) -> Finding:
     try:
         found = kueue.queues(api, namespace)
     except (Forbidden, NotFound):
-        advice = "Ask for the name of yours, if jobs must go through one, and give it with --queue."
-        return ok("queue", "Kueue is installed, and does not show you its queues", advice)
+        advice = "If jobs must go through a queue, ask for its name and give it with --queue."
+        return ok("queue", "Kueue is installed, but you may not list its queues", advice)
     if not found:
-        return ok("queue", "Kueue is installed, and has no queue in the namespace")
+        return ok("queue", "Kueue is installed, but there is no queue in the namespace")
     if len(found) == 1:
-        return ok("queue", f"there is one: {found[0]}", f"Jobs go past it without --queue {found[0]}.")
-    return ok("queue", f"there are {', '.join(found)}", "Jobs go past them without --queue NAME.")
+        return ok("queue", f"there is one: {found[0]}", f"Jobs bypass it unless --queue {found[0]} is given.")
+    return ok("queue", f"there are {', '.join(found)}", "Jobs bypass them unless --queue NAME is given.")
 
 
 def user(groups: Mapping[str, Sequence[str]], profile: ClusterProfile) -> Iterator[Finding]:
     """As whom pods run: OpenShift chooses that itself, elsewhere the target does."""
     if OPENSHIFT in groups:
         if profile.user is None and profile.fs_group is None:
-            yield ok("user", "OpenShift gives pods a UID of the namespace's")
+            yield ok("user", "OpenShift assigns pods a UID of the namespace's range")
         else:
-            advice = "Leave user and fs_group out of the target."
-            yield degraded("user", "the target sets one, and OpenShift wants to choose it", advice)
+            advice = "Remove user and fs_group from the target."
+            yield degraded("user", "the target sets a user, but OpenShift assigns it", advice)
         return
     sets: dict[str, int] = {}
     if profile.user is None:
@@ -112,7 +114,10 @@ def user(groups: Mapping[str, Sequence[str]], profile: ClusterProfile) -> Iterat
         found = f"pods run as UID {profile.user}"
         advice = f"fs_group = {profile.user} lets them write to the store." if sets else ""
     else:
-        found, advice = "images that run as root need one in the target", f"user = {_USER} is one."
+        found, advice = (
+            "images that run as root need a user in the target",
+            f"Set user = {_USER}, for example.",
+        )
     yield ok("user", found, advice, sets=sets)
 
 
@@ -125,12 +130,12 @@ def runtime_classes(api: Api, profile: ClusterProfile) -> Iterator[Finding]:
     names = [str(item["metadata"]["name"]) for item in found]
     for backend, name in profile.runtime_class.items():
         if name and name not in names:
-            hint = f"Runtime classes: {', '.join(sorted(names))}." if names else "There is none."
+            hint = f"Runtime classes: {', '.join(sorted(names))}." if names else "The cluster has none."
             what = f"there is no RuntimeClass {name}, which the target names for {backend}"
             yield missing("runtime class", what, hint, named=True)
     if "nvidia" in names and "cuda" not in profile.runtime_class:
         sets = {"runtime_class": {"cuda": "nvidia"}}
-        advice = 'runtime_class.cuda = "nvidia" uses it.'
+        advice = 'Set runtime_class.cuda = "nvidia" to use it.'
         yield ok("runtime class", "there is one for NVIDIA GPUs", advice, sets=sets)
 
 
@@ -141,18 +146,20 @@ def trainer(
     chosen = profile.workload == "trainjob"
     if not chosen:
         if TRAINER in groups:
-            advice = 'workload = "trainjob" has it run jobs on several nodes; without, they run as well.'
+            advice = 'Set workload = "trainjob" to run jobs on several nodes with it; they also run without.'
             yield ok("trainer", "Kubeflow Trainer is installed", advice)
         return
     what = "several nodes"
     if TRAINER not in groups:
         advice = 'Set workload = "job", or have Kubeflow Trainer installed.'
-        yield missing(what, "the target wants TrainJobs, and Trainer is not installed", advice, named=True)
+        yield missing(
+            what, "the target asks for TrainJobs, but Kubeflow Trainer is not installed", advice, named=True
+        )
         return
     denied = rights.denied(TRAINJOBS)
     if denied:
-        right = f"It takes the right to {', '.join(denied)} {TRAINJOBS.title} {rights.where(TRAINJOBS)}."
-        found = f"Kubeflow Trainer is installed, and you may not {', '.join(denied)} trainjobs"
+        right = f"This needs the right to {', '.join(denied)} {TRAINJOBS.title} {rights.where(TRAINJOBS)}."
+        found = f"Kubeflow Trainer is installed, but you may not {', '.join(denied)} trainjobs"
         yield missing(what, found, f'{right} Or set workload = "job".')
         return
     yield _runtime(api, profile)
@@ -174,5 +181,5 @@ def _runtime(api: Api, profile: ClusterProfile) -> Finding:
         advice = f'{hint}Set training_runtime = "NAME", or "TrainingRuntime/NAME" for one of the namespace.'
         return missing(what, f"there is no {shown}", advice, named=True)
     except ApiError:
-        return degraded(what, f"TrainJobs with {shown}", "Whether it exists is not shown to you.")
+        return degraded(what, f"TrainJobs with {shown}", "You may not see whether that runtime exists.")
     return ok(what, f"TrainJobs with {shown}")

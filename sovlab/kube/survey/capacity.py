@@ -154,7 +154,7 @@ class Counting:
             else f"No node has {resource}"
         )
         if closed:
-            told += f", {closed} of them closed for new pods"
+            told += f", {closed} of them cordoned or not ready"
         return Capacity(
             detection=Detection(backend=backend.name, devices=devices, why=f"{told}."),
             total=total,
@@ -179,7 +179,7 @@ class Counting:
                 if not token:
                     return used, ""
         except Forbidden:
-            return None, "nodes of the cluster; what is free needs the right to list pods everywhere"
+            return None, "nodes of the cluster; what is free needs the right to list pods in all namespaces"
 
     def _by_quota(self, backends: Mapping[str, Backend]) -> list[Capacity]:
         path = f"/api/v1/namespaces/{self._profile.namespace}/resourcequotas"
@@ -191,12 +191,14 @@ class Counting:
         for backend in backends.values():
             resource = resource_of(backend, self._profile, [])
             hard, used, name = _quota(quotas, resource)
-            source = f"quota {name} of the namespace" if name else "not known: needs the right to list nodes"
+            source = (
+                f"quota {name} of the namespace" if name else "not known: this needs the right to list nodes"
+            )
             devices = tuple(Device(index=i) for i in range(int(hard or 0))) if backend.is_accelerator else ()
             why = (
                 f"Quota {name} allows {hard:g} of {resource}."
                 if name
-                else "The cluster does not let you list its nodes, so what it has is not known."
+                else "You may not list the nodes of the cluster, so its hardware is not known."
             )
             capacities.append(
                 Capacity(
@@ -222,9 +224,9 @@ def largest(api: Api, spec: JobSpec, backend: Backend, profile: ClusterProfile) 
         if amount > most:
             if resource == "memory":
                 asks, has = (f"{size / 2**30:.1f} GiB" for size in (amount, most))
-                return f"{asks} of memory on each node, and the largest has {has}"
+                return f"{asks} of memory on each node, but the largest has only {has}"
             what = "cores" if resource == "cpu" else resource
-            return f"{amount:g} {what} on each node, and the most that one has is {most:g}"
+            return f"{amount:g} {what} on each node, but the largest has only {most:g}"
     return ""
 
 

@@ -40,7 +40,9 @@ def try_objects(api: Api, objects: Iterable[tuple[str, Object]]) -> list[str]:
         except Invalid as error:
             if _CANNOT_SAY not in error.message:
                 raise
-            unchecked.append(f"The {obj['kind']} was not checked: a webhook of the cluster takes no trials.")
+            unchecked.append(
+                f"The {obj['kind']} was not checked: a webhook of the cluster does not support dry runs."
+            )
     if workload is not None:
         unchecked += _try_pod(api, workload)
     return unchecked
@@ -49,24 +51,24 @@ def try_objects(api: Api, objects: Iterable[tuple[str, Object]]) -> list[str]:
 def _try_pod(api: Api, workload: Object) -> list[str]:
     namespace = workload["metadata"]["namespace"]
     if workload["kind"] == "TrainJob":
-        return ["Its pods were not checked: Kubeflow Trainer makes them, from its training runtime."]
+        return ["Its pods were not checked: Kubeflow Trainer creates them from its training runtime."]
     try:
         api.create(f"/api/v1/namespaces/{namespace}/pods", pod_of(workload), dry_run=True)
     except (Forbidden, Invalid) as error:
         if _MAY_NOT in error.message:
-            right = f"that takes the right to create pods in namespace {namespace}"
-            return [f"Whether the cluster would let its pods run was not checked: {right}."]
+            right = f"that needs the right to create pods in namespace {namespace}"
+            return [f"Whether the cluster would admit its pods was not checked: {right}."]
         if _CANNOT_SAY in error.message:
-            return ["Its pods were not checked: a webhook of the cluster takes no trials."]
+            return ["Its pods were not checked: a webhook of the cluster does not support dry runs."]
         why = explaining.not_created(error.message.partition(": ")[2].rstrip("."))
         raise type(error)(
-            f"The cluster would refuse its pods: {why}.",
+            f"The cluster would reject its pods: {why}.",
             error.hint if "exceeded quota" in error.message else "",
             status=error.status,
             reason=error.reason,
         ) from error
     except ApiError as error:
-        return [f"Whether the cluster would let its pods run was not checked: {error.message}"]
+        return [f"Whether the cluster would admit its pods was not checked: {error.message}"]
     return []
 
 

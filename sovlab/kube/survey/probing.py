@@ -61,12 +61,12 @@ def _server(api: Api) -> Iterator[Finding]:
     try:
         version = str(api.get("/version").get("gitVersion") or "of an unknown version")
     except Forbidden:
-        yield ok("server", f"{api.server}, which does not tell you its version")
+        yield ok("server", f"{api.server}, whose version you may not see")
         return
     numbers = re.match(r"v?(\d+)\.(\d+)", version)
     found = f"Kubernetes {version} at {api.server}"
     if numbers and (int(numbers[1]), int(numbers[2])) < _OLDEST:
-        yield degraded("server", found, f"sovlab is made for {_OLDEST[0]}.{_OLDEST[1]} and newer.")
+        yield degraded("server", found, f"sovlab supports Kubernetes {_OLDEST[0]}.{_OLDEST[1]} and newer.")
     else:
         yield ok("server", found)
 
@@ -79,7 +79,7 @@ def _identity(api: Api) -> Iterator[Finding]:
         return  # an older server, or one that keeps it to itself: nothing depends on it
     name = str(((told.get("status") or {}).get("userInfo") or {}).get("username") or "")
     if name == "system:anonymous":
-        yield missing("you", "the cluster takes you for nobody", "Log in the way your site does.")
+        yield missing("you", "the cluster treats you as anonymous", "Log in the way your site does.")
     elif name:
         yield ok("you", name)
 
@@ -99,7 +99,7 @@ def _namespace(api: Api, rights: Rights, name: str) -> Iterator[Finding]:
             yield missing("namespace", what, advice, named=True)
         return
     if there["metadata"].get("deletionTimestamp"):
-        advice = "Give another with --namespace."
+        advice = "Choose another with --namespace."
         yield missing("namespace", f"namespace {name} is being deleted", advice, named=True)
         return
     level = (there["metadata"].get("labels") or {}).get("pod-security.kubernetes.io/enforce")
@@ -119,7 +119,7 @@ def _rights(rights: Rights, needed: Sequence[Right]) -> Iterator[Finding]:
     found = [rights.finding(right) for right in needed]
     if None in found:
         advice = "The checks below show what they can; ask for the role edit in the namespace if one fails."
-        yield degraded("rights", "the cluster does not say what you may do", advice)
+        yield degraded("rights", "the cluster does not answer access reviews", advice)
     yield from (finding for finding in found if finding is not None)
 
 
@@ -134,26 +134,26 @@ def _store(api: Api, profile: ClusterProfile) -> Iterator[Finding]:
             names = sorted(str(item["metadata"]["name"]) for item in api.get(path).get("items") or ())
         except ApiError:
             names = []
-        hint = f"Claims: {', '.join(names)}." if names else "Make one, or leave --store out."
+        hint = f"Claims: {', '.join(names)}." if names else "Create one, or leave out --store."
         found = f"there is no PersistentVolumeClaim {profile.claim} in namespace {profile.namespace}"
         yield missing("store", found, hint, named=True)
         return
     except Forbidden:
-        advice = f"It takes the right to get persistentvolumeclaims in namespace {profile.namespace}."
-        yield degraded("store", f"whether there is a claim {profile.claim} is not shown to you", advice)
+        advice = f"This needs the right to get persistentvolumeclaims in namespace {profile.namespace}."
+        yield degraded("store", f"you may not see whether claim {profile.claim} exists", advice)
         return
     state = claim.get("status") or {}
     modes = state.get("accessModes") or (claim.get("spec") or {}).get("accessModes") or []
     what = f"claim {profile.claim}, {', '.join(modes) or 'without an access mode'}"
     if claim["metadata"].get("deletionTimestamp") or state.get("phase") == "Lost":
         how = "lost" if state.get("phase") == "Lost" else "being deleted"
-        found, advice = f"claim {profile.claim} is {how}", "Give another with --store."
+        found, advice = f"claim {profile.claim} is {how}", "Choose another with --store."
         yield missing("store", found, advice, named=True)
     elif not {"ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"} & set(modes):
         advice = "A store needs ReadWriteMany."
-        yield missing("store", f"{what}, to which nothing can be written", advice, named=True)
+        yield missing("store", f"{what}, which is read-only", advice, named=True)
     elif "ReadWriteMany" not in modes:
-        advice = "All pods that use it must be on one node; ReadWriteMany lets jobs have several."
+        advice = "All pods that use it must be on one node; ReadWriteMany allows jobs on several nodes."
         yield degraded("store", what, advice)
     else:
         yield ok("store", what)
@@ -165,8 +165,12 @@ def _hardware(api: Api, profile: ClusterProfile, backends: Mapping[str, Backend]
     found = ", ".join(filter(None, map(_amount, capacities))) or "not known"
     if nodes is None:
         by_quota = any(capacity.total is not None for capacity in capacities)
-        found = f"{found}, by the quota of the namespace" if by_quota else "what the cluster has is not known"
-        advice = "The rights to list nodes and, in all namespaces, pods show what there is and what is free."
+        found = (
+            f"{found}, by the quota of the namespace"
+            if by_quota
+            else "the hardware of the cluster is not known"
+        )
+        advice = "The rights to list nodes, and pods in all namespaces, show what there is and what is free."
         yield degraded("hardware", found, advice)
         return
     if any(capacity.total and capacity.free is None for capacity in capacities):
@@ -180,11 +184,11 @@ def _hardware(api: Api, profile: ClusterProfile, backends: Mapping[str, Backend]
     if not slices or "cuda" in profile.resources:
         return
     if len(slices) == 1 and not whole:
-        advice = f'resources.cuda = "{slices[0]}" asks for it.'
-        yield ok("MIG", f"GPUs are slices, {slices[0]}", advice, sets={"resources": {"cuda": slices[0]}})
+        advice = f'Set resources.cuda = "{slices[0]}" to ask for one.'
+        yield ok("MIG", f"GPUs are MIG slices: {slices[0]}", advice, sets={"resources": {"cuda": slices[0]}})
     else:
         kinds = ", ".join([*(["nvidia.com/gpu"] if whole else []), *slices])
-        advice = 'Choose one: resources.cuda = "…" under the target.'
+        advice = 'Choose one: resources.cuda = "…" in the target.'
         yield (ok if whole else degraded)("MIG", f"GPUs are of several kinds: {kinds}", advice)
 
 
@@ -207,8 +211,8 @@ def _amount(capacity: Capacity) -> str:
 def _image(profile: ClusterProfile, backends: Mapping[str, Backend]) -> Iterator[Finding]:
     named = {**({"all others": profile.image} if profile.image else {}), **profile.images}
     if not named:
-        advice = 'Give one with --image, or set image = "…" under the target; it needs Python 3.9 or newer.'
-        yield missing("image", "none is set, and jobs need one to run in", advice)
+        advice = 'Give one with --image, or set image = "…" in the target; it needs Python 3.9 or newer.'
+        yield missing("image", "none is set, and jobs need one", advice)
         return
     without = [name for name in backends if not profile.image_for(name)]
     told = ", ".join(f"{image} for {name}" if len(named) > 1 else image for name, image in named.items())

@@ -55,7 +55,7 @@ NEEDED = (
         resource="jobs",
         group="batch",
         verbs=("create", "patch"),
-        loss="no job can be submitted and let go",
+        loss="no job can be submitted and started",
         required=True,
     ),
     Right(
@@ -77,7 +77,7 @@ NEEDED = (
         what="see states",
         resource="pods",
         verbs=("list", "watch"),
-        loss="what a job does cannot be seen",
+        loss="the states of jobs cannot be seen",
         required=True,
     ),
     Right(
@@ -87,24 +87,24 @@ NEEDED = (
         loss="there is no log and no progress, and results over 3 kB are lost",
     ),
     Right(
-        what="reach into jobs",
+        what="run commands in jobs",
         resource="pods/exec",
         # A WebSocket is a GET, and servers from 1.35 on want the right to create as well.
         verbs=("create", "get"),
-        loss="without a store no payload over 1 MB and no results over 3 kB travel, and Cancel loses the log",
+        loss="without a store payloads over 1 MB and results over 3 kB do not travel; Cancel loses the log",
     ),
     Right(
         what="delete",
         resource="jobs",
         group="batch",
         verbs=("delete",),
-        loss="ended jobs, and what a submit that failed had made, stay until the cluster deletes them",
+        loss="ended jobs, and what a failed submit created, stay until the cluster deletes them",
     ),
     Right(
         what="run again",
         resource="secrets",
         verbs=("get",),
-        loss="Rerun and sovlab manifests do not find what a job was sent",
+        loss="Rerun and sovlab manifests cannot read what a job was sent",
     ),
     Right(
         what="several nodes",
@@ -112,21 +112,21 @@ NEEDED = (
         verbs=("create",),
         loss="a job has one node at most, unless JobSet runs it",
     ),
-    Right(what="say why jobs wait", resource="events", verbs=("list",), loss="why a job waits is not told"),
+    Right(what="say why jobs wait", resource="events", verbs=("list",), loss="why a job waits is not shown"),
 )
 JOBSETS = Right(
     what="JobSet",
     resource="jobsets",
     group=JOBSET,
     verbs=("create", "get", "list", "watch", "patch", "delete"),
-    loss="several nodes are run by a plain Job",
+    loss="jobs on several nodes run as plain Jobs",
 )
 TRAINJOBS = Right(
     what="TrainJob",
     resource="trainjobs",
     group=TRAINER,
     verbs=("create", "get", "list", "watch", "patch", "delete"),
-    loss="several nodes are run by a plain Job",
+    loss="jobs on several nodes run as plain Jobs",
 )
 QUEUES = Right(
     what="see queues",
@@ -140,7 +140,7 @@ WORKLOADS = Right(
     resource="workloads",
     group=KUEUE,
     verbs=("list",),
-    loss="place and reason in the queue are not told",
+    loss="position and reason in the queue are not shown",
 )
 STORE = Right(
     what="read the store",
@@ -189,7 +189,7 @@ class Rights:
         if not denied:
             return ok(right.what, f"may {', '.join(right.verbs)} {right.title}")
         what = f"{', '.join(denied)} {right.title} {self.where(right)}"
-        advice = f"Without it {right.loss}. It takes the right to {what}."
+        advice = f"Without it {right.loss}. It needs the right to {what}."
         found = f"may not {', '.join(denied)} {right.title}"
         return missing(right.what, found, advice) if right.required else degraded(right.what, found, advice)
 

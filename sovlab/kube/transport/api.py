@@ -248,7 +248,7 @@ class Stream:
             # The last two are what the library raises when it is closed while it reads.
             if self._closed.is_set():
                 return
-            raise errors.Unreachable(f"The connection broke off while sovlab {self._doing}.") from error
+            raise errors.Unreachable(f"The connection was lost while sovlab {self._doing}.") from error
 
     def lines(self) -> Iterator[bytes]:
         """What comes, line by line without the newline. A line that is cut off is not given."""
@@ -284,7 +284,7 @@ def parsed(data: bytes, kind: type[T]) -> T:
         return msgspec.json.decode(data, type=kind)
     except msgspec.DecodeError as error:
         raise errors.Unreachable(
-            "What answered is no Kubernetes API server.", "Check its address."
+            "What answers is not a Kubernetes API server.", "Check the address in the kubeconfig."
         ) from error
 
 

@@ -122,7 +122,7 @@ class Connection:
         cause = _innermost(error)
         if isinstance(cause, ssl.SSLError):
             return Unreachable(
-                f"The API server {self.server} could not prove who it is: {_certificate(cause)}.",
+                f"The certificate of API server {self.server} could not be verified: {_certificate(cause)}.",
                 "Set certificate-authority in the kubeconfig to your site's CA.",
             )
         return Unreachable(
@@ -148,7 +148,9 @@ def contexts(kubeconfig: Path | None = None) -> list[str]:
         return sorted(str(context["name"]) for context in _contexts(file))
     except config.ConfigException as error:
         what = f"The kubeconfig {file}" if file is not None else "The kubeconfig"
-        raise CredentialsError(f"{what} cannot be read: {error}.", "Repair it, or give another.") from None
+        raise CredentialsError(
+            f"{what} cannot be read: {error}.", "Repair it, or name another one."
+        ) from None
 
 
 _LOADING = threading.Lock()
@@ -198,7 +200,7 @@ def _contexts(file: str | None) -> list[Any]:
     except ConfigException:
         raise
     except Exception as error:  # whatever is in that file
-        raise ConfigException(f"it is none ({type(error).__name__})") from None
+        raise ConfigException(f"it is not a kubeconfig ({type(error).__name__})") from None
     return [node.value for node in merged.safe_get("contexts") or ()] if merged is not None else []
 
 
@@ -207,7 +209,7 @@ def _context(login: Login, file: str | None) -> Any:
     found = next((c for c in known if c["name"] == login.context), None)
     if found is None:
         names = ", ".join(sorted(c["name"] for c in known)) or "none"
-        raise CredentialsError(f"The kubeconfig has no context {login.context!r}.", f"There are: {names}.")
+        raise CredentialsError(f"The kubeconfig has no context {login.context!r}.", f"Contexts: {names}.")
     return found
 
 
@@ -243,7 +245,8 @@ def _configured(login: Login) -> tuple[Any, str]:
         raise _unusable(login, error) from None
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise CredentialsError(
-            f"The credentials of {login.title} cannot be read: {type(error).__name__}: {error}."
+            f"The credentials of {login.title} cannot be read: {type(error).__name__}: {error}.",
+            "Check the user of that context in the kubeconfig.",
         ) from None
     _check_plugin(login, file, settings)
     return settings, found["context"].get("namespace") or "default"
@@ -266,7 +269,7 @@ def _check_plugin(login: Login, file: str | None, settings: Any) -> None:
     try:
         cluster = merged["clusters"].get_with_name(context["cluster"])["cluster"]
         ExecProvider(plugin, str(Path(plugin.path or ".").resolve().parent), cluster).run()
-        why = "it gave neither a token nor a certificate"
+        why = "it returned neither a token nor a certificate"
     except Exception as error:
         why = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
     raise CredentialsError(

@@ -106,7 +106,10 @@ def _kind(status: int, reason: str, said: str) -> tuple[type[ApiError], str]:
         if "exceeded quota" in said:
             return Forbidden, "Ask for less, wait for other jobs to end, or ask for more quota."
         if "violates PodSecurity" in said or "denied" in said or "admission" in said:
-            return Forbidden, "A policy of the cluster forbids it; its administrators know which."
+            return (
+                Forbidden,
+                "An admission policy of the cluster forbids it; ask its administrators which one.",
+            )
         return (
             Forbidden,
             "Ask the cluster's administrators for that right; `sovlab doctor` lists what is needed.",
@@ -120,5 +123,5 @@ def _kind(status: int, reason: str, said: str) -> tuple[type[ApiError], str]:
     if status in (400, 422):
         return Invalid, ""
     if status == 429 or status >= 500:
-        return Overloaded, "Try again in a while."
+        return Overloaded, "Try again later."
     return ApiError, ""

@@ -164,4 +164,4 @@ class ExecChannel:
 
     def _broken(self, error: Exception | None) -> Unreachable:
         why = f" ({error})" if error is not None and str(error) else ""
-        return Unreachable(f"The connection broke off while sovlab tried to {self._doing}{why}.")
+        return Unreachable(f"The connection was lost while sovlab tried to {self._doing}{why}.")

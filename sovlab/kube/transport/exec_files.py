@@ -110,7 +110,7 @@ class Container:
                     size = int(line)
                 file.write(data)
         if size < 0 or partial.stat().st_size != size:
-            raise Unreachable(f"{source} of pod {self._pod} did not arrive whole.")
+            raise Unreachable(f"The transfer of {source} from pod {self._pod} was incomplete.")
 
     def run(self, *words: str) -> str:
         """Run a command of the runner; what it prints."""

@@ -192,7 +192,10 @@ class Cache:
                     continue
                 except msgspec.DecodeError:
                     self._fail(
-                        Unreachable("What answered is no Kubernetes API server.", "Check its address.")
+                        Unreachable(
+                            "What answers is not a Kubernetes API server.",
+                            "Check the address in the kubeconfig.",
+                        )
                     )
                 except ClusterError as error:
                     self._fail(error)

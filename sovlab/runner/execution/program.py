@@ -116,7 +116,7 @@ class Program:
         there, here = (".".join(map(str, version)) for version in (made, sys.version_info[:2]))
         one = len(tied) == 1
         raise PayloadError(
-            f"{', '.join(tied)} {'exists' if one else 'exist'} only as bytecode of Python {there}, and the "
+            f"{', '.join(tied)} {'exists' if one else 'exist'} only as bytecode of Python {there}, but the "
             f"job runs Python {here}: define {'it' if one else 'them'} with def in a cell of the notebook, "
             f"or choose an environment with Python {there}."
         )
@@ -146,7 +146,9 @@ class Program:
     def _unpack_one(self, root: str, relative: str, segment: str) -> None:
         parts = relative.split("/")
         if any(part in ("", ".", "..") or "\0" in part for part in parts):
-            raise PayloadError(f"The payload holds a file with the path {relative!r}, which leads elsewhere.")
+            raise PayloadError(
+                f"The payload contains a file with the path {relative!r}, outside of its own directory."
+            )
         path = os.path.join(root, *parts)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "wb") as file:

@@ -50,7 +50,7 @@ class Outputs:
             kept.append(
                 _note(
                     f"[{self._left_out} more outputs were left out: a job returns at most "
-                    f"{MAX_COUNT}, and {MAX_TOTAL >> 20} MiB, of them]"
+                    f"{MAX_COUNT} outputs, of {MAX_TOTAL >> 20} MiB in all]"
                 )
             )
         return kept

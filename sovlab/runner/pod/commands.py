@@ -31,7 +31,7 @@ def receive(work: str, size: int, start: int) -> int:
         while left > 0:
             piece = os.read(0, min(left, _PIECE))
             if not piece:
-                sys.stderr.write(f"the payload ended {left} bytes too early\n")
+                sys.stderr.write(f"the payload is {left} bytes short\n")
                 return 1
             file.write(piece)
             left -= len(piece)

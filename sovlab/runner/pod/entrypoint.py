@@ -123,13 +123,16 @@ class Pod:
                 why = "cancelled" if order.cancelled else "killed"
                 return _record(why, "It was asked to end before its payload had arrived.")
             if time.monotonic() > end:
-                return _record("payload", "Its payload did not arrive: whoever submitted it went away.")
+                return _record(
+                    "payload",
+                    "Its payload did not arrive in time: the client that sends it is gone. Submit it again.",
+                )
         kept = self._kept_payload()
         if kept is not None:
             try:
                 layout.copy(order.payload, kept)
             except OSError as error:  # then it is sent again the next time
-                self._outlet.feed(f"The payload cannot be kept in the store: {error}\n".encode())
+                self._outlet.feed(f"The payload could not be written to the store: {error}\n".encode())
         return None
 
     def _fetch_payload(self) -> None:
@@ -226,7 +229,9 @@ class Pod:
                 record: Dict[str, Any] = json.load(file)
                 return record
         except (OSError, ValueError):
-            return _record("lost", "Its supervisor was killed, perhaps for want of memory in its container.")
+            return _record(
+                "lost", "Its supervisor was killed, perhaps because its container ran out of memory."
+            )
 
     def _leave(self, record: Dict[str, Any]) -> None:
         """Leave record and results where the client finds them."""
@@ -244,7 +249,7 @@ class Pod:
             with open(self._message, "wb") as file:
                 file.write(text)
         except OSError as error:
-            self._outlet.feed(f"The termination message cannot be written: {error}\n".encode())
+            self._outlet.feed(f"The termination message could not be written: {error}\n".encode())
         self._outlet.end()
 
     def _keep(self, path: str) -> str:
@@ -260,7 +265,7 @@ class Pod:
                 upload(order.results_url, path)
                 return "store"
         except OSError as error:
-            self._outlet.feed(f"The results cannot be put into the store: {error}\n".encode())
+            self._outlet.feed(f"The results could not be written to the store: {error}\n".encode())
         return self._hold(path)
 
     def _hold(self, path: str) -> str:

@@ -110,13 +110,13 @@ def _return(order: Order, program: Any, failure: Optional[BaseException], report
             error=failure,
         )
     except MemoryError:
-        report.update(
-            reason="out_of_memory", exit_code=137, message="There was not enough memory to write the results."
-        )
+        advice = "ask for more with --memory, or return less"
+        message = f"There was not enough memory to write the results: {advice}."
+        report.update(reason="out_of_memory", exit_code=137, message=message)
         return
     except OSError as error:
         if report["reason"] == "succeeded":
-            message = f"The code ran to its end, but its results cannot be written: {error}."
+            message = f"The code finished, but its results could not be written: {error}."
             report.update(reason="runner", exit_code=70, message=message)
             sys.stderr.write(f"{message}\n")
         return
@@ -146,9 +146,9 @@ def _explain(error: BaseException, report: Dict[str, Any], rank: Optional[int], 
     report["message"] = f"{type(error).__name__}: {message_of(error)}".split("\n")[0][:500]
     if _is_out_of_memory(error):
         report.update(reason="out_of_memory", exit_code=137)
-        report["message"] = f"The code asked for more memory than there is: {report['message']}"
+        report["message"] = f"The code asked for more memory than is available: {report['message']}"
     elif isinstance(error, KeyboardInterrupt):
-        report.update(reason="killed", exit_code=130, signal="SIGINT", message="SIGINT ended it.")
+        report.update(reason="killed", exit_code=130, signal="SIGINT", message="It was ended by SIGINT.")
     try:
         sys.stderr.write(told.text)
     except OSError:

@@ -64,7 +64,7 @@ class Ranks(Work):
     def start(self) -> List[int]:  # noqa: D102 - as Work's
         if importlib.util.find_spec("torch") is None:
             raise CannotStart(
-                f"A job of {self._order.ranks} ranks needs torchrun, and {sys.executable} has no torch: "
+                f"A job of {self._order.ranks} ranks needs torchrun, but {sys.executable} has no torch: "
                 "install it there, or leave out --nodes and --procs."
             )
         self._place = tempfile.mkdtemp(prefix="ranks-", dir=self._order.scratch)
@@ -145,7 +145,7 @@ class Ranks(Work):
             return Outcome(self._reports[self._ranks[0]], 0, None)
         noise = b"".join(self._noise.values()).decode(errors="replace").strip()
         sys.stderr.write(f"{noise}\n" if noise else "")
-        last = noise.splitlines()[-1] if noise else "it said nothing"
+        last = noise.splitlines()[-1] if noise else "it printed nothing"
         return Outcome(
             {
                 "reason": "runner",

@@ -65,18 +65,18 @@ def describe(order: Order, ending: Ending, outcome: Outcome, left: Left) -> Dict
     if ending.over is not None and order.memory is not None:
         record["reason"] = "out_of_memory"
         record["message"] = (
-            f"It used {_size(ending.over)} of memory, and --memory allows {_limit(order.memory)}."
+            f"It used {_size(ending.over)} of memory, but --memory allows only {_limit(order.memory)}."
         )
     elif ending.why == "timeout" and asked:
         record["reason"] = "timeout"
         record["message"] = f"It ran longer than its --timeout of {order.timeout:g} s."
     elif ending.why == "cancelled" and asked:
         record["reason"] = "cancelled"
-        record["message"] = "Somebody cancelled it."
+        record["message"] = "It was cancelled."
     elif ending.why is not None and asked:
         record["reason"] = "killed"
         record["signal"] = ending.why
-        record["message"] = f"{ending.why} from outside ended it."
+        record["message"] = f"It was ended from outside by {ending.why}."
     elif report is None:
         _explain_silence(record, killed_by, left.oom_kills)
         if record["reason"] == "out_of_memory" and order.contained and order.memory is not None:
@@ -85,7 +85,7 @@ def describe(order: Order, ending: Ending, outcome: Outcome, left: Left) -> Dict
             record["message"] = f"Rank {rank}: {record['message']}"
     elif report.get("terminated"):
         # The signal went to the user's process itself.
-        record.update(reason="killed", signal="SIGTERM", message="SIGTERM from outside ended it.")
+        record.update(reason="killed", signal="SIGTERM", message="It was ended from outside by SIGTERM.")
     if record["reason"] in ("timeout", "cancelled", "killed") and record["error"]:
         record["error"] = None if record["error"]["type"] == "SystemExit" else record["error"]
     return record
@@ -102,12 +102,12 @@ def _explain_silence(record: Dict[str, Any], killed_by: int, oom_kills: Optional
         record["reason"] = "killed"
         record["signal"] = name
         record["message"] = (
-            f"It crashed in compiled code ({name})." if crashed else f"{name} from outside ended it."
+            f"It crashed in compiled code ({name})." if crashed else f"It was ended from outside by {name}."
         )
     else:
         record["reason"] = "user_error"
         record["message"] = (
-            f"Its process left with status {record['exit_code']} before the code had come to its end "
+            f"Its process exited with status {record['exit_code']} before the code finished "
             "(os._exit, or a library that calls it)."
         )
 

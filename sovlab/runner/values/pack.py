@@ -152,7 +152,7 @@ class Pack:
             or bytes(self._view[: len(MAGIC)]) != MAGIC
             or start + length + _FOOTER != size
         ):
-            raise PackError(f"{self.path} is no pack, or was cut off")
+            raise PackError(f"{self.path} is not a pack, or was truncated")
         try:
             index = json.loads(bytes(self._view[start : start + length]))
             self.meta: Dict[str, Any] = index["meta"]

@@ -255,7 +255,7 @@ def _pickler_class() -> Any:
                     return getattr, (sys, name)
             if isinstance(value, (io.BytesIO, io.StringIO)):
                 return NotImplemented
-            raise TypeError("an open file stays in the process that opened it")
+            raise TypeError("an open file cannot leave the process that opened it")
 
     return Pickler
 

@@ -175,7 +175,7 @@ class Loader:
             return tensors.RELOCATED[key]
         if module == "cloudpickle.cloudpickle" and name in _BYTECODE and self._python != sys.version_info[:2]:
             made, here = (".".join(map(str, v)) for v in (self._python, sys.version_info[:2]))
-            why = f"holds bytecode of Python {made}, and this is Python {here}"
+            why = f"contains bytecode of Python {made}, but this is Python {here}"
             if name == "_builtin_type":
                 return lambda kind: self._gone(key, why) if kind == "CodeType" else find(module, name)(kind)
             return self._gone(key, why)
