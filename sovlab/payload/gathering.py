@@ -114,13 +114,15 @@ class Gathered:
         found = {*self._policy.modules, *self.definitions.submodules}
         found.update(module for module, _ in self.definitions.imports.values())
         for definition in self.definitions.gathered.values():
-            found |= modules.imports_in(definition.found.node)
+            found |= modules.imports_in(definition.statement.node)
         return found
 
     def labels(self) -> dict[str, str]:
         """What the cells of the definitions are called, by the SHA-256 of their source."""
         numbers = _execution_counts(self._namespace)
-        return {d.found.key: _label(d.found.file, numbers) for d in self.definitions.gathered.values()}
+        return {
+            d.statement.key: _label(d.statement.file, numbers) for d in self.definitions.gathered.values()
+        }
 
     def dump(self, writer: PackWriter) -> list[Sent]:
         """Pickle the variables, the same way each time it is called.

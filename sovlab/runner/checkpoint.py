@@ -19,7 +19,7 @@ class Checkpoint:
     """Decorates the function that saves the job's state: ``fn(directory)``.
 
     It is called once, when the job is asked to end because it was cancelled, its time is over or the
-    machine is wanted, and has the grace time of the job to finish. Then the job ends by `SystemExit`,
+    machine is needed, and has the grace time of the job to finish. Then the job ends by `SystemExit`,
     so that ``finally`` blocks run. Of several functions the one decorated last is called. With several
     ranks only the first is asked, while the others still run and so finish what is collective: the
     function must not wait for the other ranks.

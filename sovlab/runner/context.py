@@ -13,8 +13,8 @@ class Context:
     """The job that this process runs the user's code of.
 
     Args:
-        order: what it was told.
-        rank: which of the job's processes this is; None in a job of one.
+        order: the request, as the runner has read it.
+        rank: which of the job's processes this is, from 0; None in a job of one.
         saving: called when the checkpoint hook begins.
     """
 

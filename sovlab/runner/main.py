@@ -1,10 +1,14 @@
-"""The runner's command line: ``run``, ``rank``, ``nursery`` (a forkserver), ``pod`` and its commands."""
+"""The command line of the runner: ``run``, ``rank``, the forkserver, and in pods ``pod`` and its commands."""
 
 from __future__ import annotations
 
 import os
 import sys
 from typing import List, Optional
+
+_FORKSERVER = "nursery"
+"""The verb of the forkserver, which only agents say; those of older versions know no other."""
+_POD_COMMANDS = ("receive", "received", "send", "taken", "cancel", "idle", "forget")
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -27,30 +31,22 @@ def main(arguments: Optional[List[str]] = None) -> int:
         status = supervise(order)
         # All is written, and nobody need wait for this interpreter to be taken down.
         os._exit(status)
-    if arguments[:1] == ["nursery"]:
+    if arguments[:1] == [_FORKSERVER]:
         from sovlab.runner.process.forkserver import main as serve_forks
 
         return serve_forks(arguments[1:])
     if arguments[:1] == ["pod"] and len(arguments) in (4, 5):
-        from sovlab.runner.pod.entrypoint import main as pod
+        from sovlab.runner.pod.entrypoint import main as run_pod
 
-        status = pod(arguments[1:])
+        status = run_pod(arguments[1:])
         os._exit(status)
-    if len(arguments) >= 2 and arguments[0] in (
-        "receive",
-        "received",
-        "send",
-        "taken",
-        "cancel",
-        "idle",
-        "forget",
-    ):
-        from sovlab.runner.pod.commands import main as hatch
+    if len(arguments) >= 2 and arguments[0] in _POD_COMMANDS:
+        from sovlab.runner.pod.commands import main as run_command
 
-        return hatch(arguments[0], arguments[1:])
+        return run_command(arguments[0], arguments[1:])
     sys.stderr.write(
-        "usage: run ORDER | rank ORDER | nursery --socket-fd N [--preload MODULE,...]\n"
-        "     | pod GIVEN WORK TERMINATION [STORE]\n"
+        "usage: run ORDER | rank ORDER\n"
+        "     | pod INPUT WORK TERMINATION [STORE]\n"
         "     | receive WORK SIZE START | received WORK | send FILE START | taken WORK | cancel WORK\n"
         "     | idle SECONDS | forget STORE JOB...\n"
     )

@@ -1,4 +1,4 @@
-"""`sovlab.progress`: how far a job is, told to whoever watches it."""
+"""`sovlab.progress`: how far a job is, reported to whoever watches it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _unsent = False
 
 
 def progress(step: float, total: Optional[float] = None, **metrics: Any) -> None:
-    """Tell how far the job is. Costs microseconds; outside of a job it does nothing.
+    """Report how far the job is. Costs microseconds; outside of a job it does nothing.
 
     At most 20 reports a second are sent, and always the last. Of several ranks only the first reports.
 
@@ -59,8 +59,8 @@ def flush() -> None:
             job.say({"t": "progress", **last})
             return
         except ValueError:
-            kept = list(last["metrics"].items())
-            last = {**last, "metrics": dict(kept[: len(kept) // 2])}
+            metrics = list(last["metrics"].items())
+            last = {**last, "metrics": dict(metrics[: len(metrics) // 2])}
 
 
 def _plain(value: Any) -> Any:

@@ -38,7 +38,7 @@ class Container:
         self._read = 0
         self._line = b""
         self.kept: list[tuple[float, bytes]] = []
-        self.outlet = LogWriter(self._file, NONCE)
+        self.writer = LogWriter(self._file, NONCE)
         self.fed = b""
 
     def time(self) -> float:
@@ -49,7 +49,7 @@ class Container:
 
     def feed(self, data: bytes) -> None:
         self.fed += data
-        self.outlet.feed(data)
+        self.writer.feed(data)
         self.take()
 
     def write(self, data: bytes) -> None:
@@ -59,10 +59,10 @@ class Container:
 
     def wait(self, seconds: float) -> None:
         end = self.now + seconds
-        due = self.outlet.flush(self.now)
+        due = self.writer.flush(self.now)
         while due is not None and due <= end:
             self.now = due
-            due = self.outlet.flush(due)
+            due = self.writer.flush(due)
             self.take()
         self.now = end
 
@@ -185,7 +185,7 @@ def test_output_comes_byte_for_byte_however_often_reading_breaks(
     with container(longest) as log:
         carry_out(log, plan)
         if proper_end:
-            log.outlet.end()
+            log.writer.end()
         log.end()
         reader = Reader(log)
         for cut, pieces, from_begin in broken:
@@ -211,7 +211,7 @@ def test_output_comes_byte_for_byte_while_it_is_written(
             reader.read(cut, pieces, from_begin=from_begin)
         carry_out(log, later)
         reader.read(1 << 30)
-        log.outlet.end()
+        log.writer.end()
         log.end()
         reader.read()
         assert reader.given == log.fed
@@ -225,7 +225,7 @@ def test_a_reader_goes_on_at_the_place_that_another_reached(
     """A cursor is a count of bytes: the notebook is closed, and opened again."""
     with container() as log:
         carry_out(log, plan)
-        log.outlet.end()
+        log.writer.end()
         log.end()
         first = Reader(log)
         first.read(data.draw(st.integers(0, len(log.since(None)))))
@@ -237,7 +237,7 @@ def test_a_reader_goes_on_at_the_place_that_another_reached(
 def test_the_end_is_known_by_its_mark() -> None:
     with container() as log:
         log.feed(b"one\ntwo")
-        log.outlet.end()
+        log.writer.end()
         log.end()
         places = LogPositions(NONCE, 0, whole=True)
         assert b"".join(p for p, _ in places.feed(log.since(None)) if isinstance(p, bytes)) == b"one\ntwo"
@@ -247,7 +247,7 @@ def test_the_end_is_known_by_its_mark() -> None:
 def test_places_are_those_in_the_output() -> None:
     with container() as log:
         log.feed(b"one\n" + FRAME + b"two\n")
-        log.outlet.end()
+        log.writer.end()
         log.end()
         places = LogPositions(NONCE, 0, whole=True)
         found = list(places.feed(log.since(None)))
@@ -286,7 +286,7 @@ def test_what_the_cluster_dropped_is_counted_and_the_rest_is_given(
 ) -> None:
     with container() as log:
         carry_out(log, plan)
-        log.outlet.end()
+        log.writer.end()
         log.end()
         reader = Reader(log)
         reader.read(data.draw(st.integers(0, len(log.since(None)))))
@@ -305,7 +305,7 @@ def test_a_gap_in_the_middle_of_a_log_is_counted() -> None:
         for text in (b"one\n", b"two\n", b"three\n"):
             log.feed(text)
             log.wait(1.0)
-        log.outlet.end()
+        log.writer.end()
         log.end()
         log.kept = [(when, text) for when, text in log.kept if text != b"two\n"]
         reader = Reader(log)
@@ -365,7 +365,7 @@ def test_what_others_write_into_the_log_costs_no_output() -> None:
         log.feed(b"two\n")
         log.wait(1.0)
         log.feed(b"three\n")
-        log.outlet.end()
+        log.writer.end()
         log.end()
         reader = Reader(log)
         reader.read()
@@ -396,7 +396,7 @@ def test_a_damaged_mark_is_no_mark(frame: dict[str, Any]) -> None:
 def test_frames_of_another_job_are_output() -> None:
     with container() as log:
         log.feed(OTHER)
-        log.outlet.end()
+        log.writer.end()
         log.end()
         reader = Reader(log)
         reader.read()

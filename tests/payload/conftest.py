@@ -56,7 +56,7 @@ elif "source" in pack:
 definitions = Definitions(main)
 with open(order["results"], "wb") as file, PackWriter(file) as writer:
     outputs = {n: main[n] for n in order["outputs"] if n in main}
-    sent = pickling.dump(outputs, writer, policy=pickling.PickleOptions(refer=definitions.refer))
+    sent = pickling.dump(outputs, writer, options=pickling.PickleOptions(refer=definitions.refer))
     meta = definitions.write(writer)
     writer.finish({"format": "sovlab-results", "names": [list(s) for s in sent], **meta})
 """

@@ -28,10 +28,10 @@ from sovlab.runner.values.unpickling import loads
 def packed(tmp_path):
     """Dump values into a pack file."""
 
-    def pack(values, policy=None, meta=None):
+    def pack(values, options=None, meta=None):
         path = tmp_path / f"{len(list(tmp_path.iterdir()))}.pack"
         with open(path, "wb") as file, PackWriter(file) as writer:
-            sent = dump(values, writer, policy=policy or PickleOptions())
+            sent = dump(values, writer, options=options or PickleOptions())
             writer.finish(meta or {})
         return Pack(path), sent
 
@@ -425,7 +425,7 @@ def test_any_values_come_back_whatever_fails_between_them(tmp_path_factory, give
     sent = {n: [v, threading.Lock()] if n in broken else v for n, v in given_values.items()}
     path = tmp_path_factory.mktemp("pack") / "p"
     with open(path, "wb") as file, PackWriter(file) as writer:
-        said = dump(sent, writer, policy=PickleOptions())
+        said = dump(sent, writer, options=PickleOptions())
         writer.finish({})
     assert {s.name for s in said if s.error} == broken & set(sent)
     back, errors = load(Pack(path), list(sent), main={})

@@ -33,7 +33,7 @@ def results(tmp_path):
     def make(values, meta=None, exception=None):
         path = tmp_path / f"{len(list(tmp_path.iterdir()))}.pack"  # a pack is never written over
         with open(path, "wb") as file, PackWriter(file) as writer:
-            sent = dump(values, writer, policy=PickleOptions())
+            sent = dump(values, writer, options=PickleOptions())
             if exception is not None:
                 writer.add("exception", exception)
             names = [list(s) for s in sent]

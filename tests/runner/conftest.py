@@ -67,7 +67,7 @@ class RunningJob:
         variables: Mapping[str, object] | None = None,
         files: Mapping[str, str] | None = None,
         meta: Mapping[str, Any] | None = None,
-        policy: PickleOptions | None = None,
+        options: PickleOptions | None = None,
         **order: Any,
     ) -> None:
         data = textwrap.dedent(source).encode()
@@ -76,7 +76,7 @@ class RunningJob:
         with open(self.directory / "payload.pack", "wb") as file, PackWriter(file) as writer:
             writer.add("source", data)
             if variables:
-                dump(variables, writer, policy=policy or PickleOptions(strict=True))
+                dump(variables, writer, options=options or PickleOptions(strict=True))
             for name, text in (files or {}).items():
                 writer.add(f"file/{name}", text.encode())
             writer.finish(

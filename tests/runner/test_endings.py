@@ -125,7 +125,7 @@ def test_torch_without_memory_is_out_of_memory(job: RunningJob) -> None:
 def test_more_than_the_memory_it_was_given(job: RunningJob) -> None:
     record = job.run("import time\nx = b'1' * 300_000_000\ntime.sleep(60)", memory=200_000_000)
     assert (job.status, record["reason"]) == (137, "out_of_memory")
-    assert "--memory allows 200 MB" in record["message"]
+    assert "--memory allows only 200 MB" in record["message"]
 
 
 @pytest.mark.skipif(not LINUX, reason="shared pages are counted once on Linux")

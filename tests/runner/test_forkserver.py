@@ -154,7 +154,7 @@ def test_torch_is_there_already(job: RunningJob, archive: Path) -> None:
     forkserver.process.wait(10)
 
 
-def test_jobs_go_on_when_the_nursery_ends_and_can_be_found(
+def test_jobs_go_on_when_the_forkserver_ends_and_can_be_found(
     forkserver: Forkserver, job: RunningJob, gone: Callable[[int], None]
 ) -> None:
     job.write("import time\nprint('ready')\ntime.sleep(60)")

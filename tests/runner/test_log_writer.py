@@ -32,14 +32,14 @@ class Clock:
 
 
 class Written:
-    """An outlet, and what it has written."""
+    """A log writer, and what it has written."""
 
     def __init__(self) -> None:
         self.clock = Clock()
         self._file = os.memfd_create("log")
         known, module.time = module.time, self.clock  # type: ignore[assignment]
         self._known = known
-        self.outlet = LogWriter(self._file, NONCE)
+        self.writer = LogWriter(self._file, NONCE)
 
     def close(self) -> None:
         module.time = self._known  # type: ignore[assignment]
@@ -91,12 +91,12 @@ def run(written: Written, plan: list[tuple[float, bytes]]) -> bytes:
     """Feed all of it as the runner does; what was fed."""
     for pause, data in plan:
         end = written.clock.now + pause
-        due = written.outlet.flush(written.clock.now)
+        due = written.writer.flush(written.clock.now)
         while due is not None and due <= end:
             written.clock.now = due
-            due = written.outlet.flush(due)
+            due = written.writer.flush(due)
         written.clock.now = end
-        written.outlet.feed(data)
+        written.writer.feed(data)
     return b"".join(data for _, data in plan)
 
 
@@ -116,7 +116,7 @@ def test_each_mark_says_how_much_output_came_before_it_and_when(plan: list[tuple
     written = Written()
     try:
         run(written, plan)
-        written.outlet.end()
+        written.writer.end()
         count = 0
         for piece in written.pieces:
             if isinstance(piece, dict) and piece in written.marks:
@@ -147,26 +147,26 @@ def test_each_second_with_output_begins_with_a_mark(made: Callable[[], Written])
     written = made()
     for at in (1000.2, 1000.7, 1001.1, 1001.9, 1005.0):
         written.clock.now = at
-        written.outlet.feed(b"line\n")
+        written.writer.feed(b"line\n")
     assert [m["s"] for m in written.marks] == [1000, 1001, 1005]
     assert [m["o"] for m in written.marks] == [0, 10, 20]
 
 
 def test_an_unfinished_line_is_pushed_on_soon(made: Callable[[], Written]) -> None:
     written = made()
-    written.outlet.feed(b"10 %\r")
-    due = written.outlet.flush(written.clock.now)
+    written.writer.feed(b"10 %\r")
+    due = written.writer.flush(written.clock.now)
     assert due == pytest.approx(1000.0 + QUIET)
     assert not written.log.endswith(b"\n")
-    assert written.outlet.flush(due) is None
+    assert written.writer.flush(due) is None
     assert written.log.endswith(b"\n")
     assert written.marks[-1]["o"] == 5
 
 
 def test_a_finished_line_needs_no_push(made: Callable[[], Written]) -> None:
     written = made()
-    written.outlet.feed(b"10 %\rdone\n")
-    assert written.outlet.flush(written.clock.now) is None
+    written.writer.feed(b"10 %\rdone\n")
+    assert written.writer.flush(written.clock.now) is None
     assert len(written.marks) == 1
 
 
@@ -174,36 +174,36 @@ def test_a_frame_is_not_broken_by_a_mark(made: Callable[[], Written]) -> None:
     written = made()
     for byte in FRAME:
         written.clock.now += 0.15  # seconds go by between the first and the last
-        written.outlet.feed(bytes([byte]))
-        written.outlet.flush(written.clock.now)
+        written.writer.feed(bytes([byte]))
+        written.writer.flush(written.clock.now)
     assert written.pieces == [written.marks[0], {"t": "progress", "step": 1}]
 
 
 def test_what_only_looks_like_a_frame_is_pushed_on_in_the_end(made: Callable[[], Written]) -> None:
     written = made()
-    written.outlet.feed(b"\x1e never a frame")
-    due = written.outlet.flush(written.clock.now)
+    written.writer.feed(b"\x1e never a frame")
+    due = written.writer.flush(written.clock.now)
     assert due is not None
     assert due > written.clock.now + QUIET
-    written.outlet.flush(due)
+    written.writer.flush(due)
     assert written.output == b"\x1e never a frame"
     assert written.marks[-1]["o"] == 15
 
 
 def test_what_is_too_long_for_a_frame_holds_back_no_marks(made: Callable[[], Written]) -> None:
     written = made()
-    written.outlet.feed(b"\x1e")
+    written.writer.feed(b"\x1e")
     for _ in range(30):
         written.clock.now += 0.19  # always before it would be pushed on
-        written.outlet.feed(b"x" * (MAX_WRITE // 8))
+        written.writer.feed(b"x" * (MAX_WRITE // 8))
     assert len({m["s"] for m in written.marks}) >= 4
 
 
 def test_frames_of_the_runner_are_a_part_of_the_output(made: Callable[[], Written]) -> None:
     written = made()
-    written.outlet.say({"t": "held", "size": 5})
-    written.outlet.feed(b"text\n")
-    written.outlet.end()
+    written.writer.say({"t": "held", "size": 5})
+    written.writer.feed(b"text\n")
+    written.writer.end()
     held, text = encode(NONCE, {"t": "held", "size": 5}), b"text\n"
     assert written.output == held + text
     assert written.marks[-1] == {"t": "end", "o": len(held + text), "s": 1000}

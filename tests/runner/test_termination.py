@@ -152,7 +152,7 @@ def test_results_that_compress_well_fit_though_they_are_large() -> None:
 
 
 def test_people_read_the_first_line() -> None:
-    told = record("killed", "SIGTERM from\n  outside\tended it.")
+    told = record("killed", "It was ended\n  from outside\tby SIGTERM.")
     assert encode(told)[0].splitlines()[0] == b"killed: It was ended from outside by SIGTERM."
     assert encode(record())[0].splitlines()[0] == b"succeeded"
 

@@ -26,7 +26,7 @@ class Program:
     """The user's code, in a ``__main__`` of its own.
 
     Args:
-        order: what to run.
+        order: names the payload and the directory to unpack it to.
         quiet: keep no rich output, as in all ranks but the first.
 
     Raises:
@@ -45,16 +45,16 @@ class Program:
         self.main = types.ModuleType("__main__")
         self.namespace: Dict[str, Any] = self.main.__dict__
         self.received: Dict[str, Any] = {}
-        """What stood in the namespace before the user's code ran."""
+        """The namespace before the user's code ran."""
         self.returned: Optional[Any] = None
         """What the function of a ``call`` returned."""
-        display.outputs.keeping = not quiet
+        display.outputs.enabled = not quiet
 
     def prepare(self) -> None:
-        """Unpack the local modules, and put into ``__main__`` what the code reads.
+        """Unpack the local modules, and bind in ``__main__`` what the code reads.
 
         Raises:
-            PayloadError: something that was sent cannot be had here.
+            PayloadError: something that was sent cannot be loaded here.
             BaseException: what the user's own definitions raise.
         """
         self._files = self._unpack()
@@ -82,7 +82,7 @@ class Program:
         self.received = dict(self.namespace)
 
     def run(self) -> None:
-        """Run it to its end. Raises what the user's code raises."""
+        """Run the code. Raises what it raises."""
         if self._order.kind == "call":
             function, args, kwargs = self._call  # type: ignore[misc]
             self.returned = _awaited(function(*args, **kwargs))
@@ -109,39 +109,39 @@ class Program:
         )
 
     def _check_bytecode(self) -> None:
-        made = tuple(self._meta.get("python", sys.version_info[:2]))
-        tied = self._meta.get("bytecode", ())
-        if made == sys.version_info[:2] or not tied:
+        packed = tuple(self._meta.get("python", sys.version_info[:2]))
+        functions = self._meta.get("bytecode", ())
+        if packed == sys.version_info[:2] or not functions:
             return
-        there, here = (".".join(map(str, version)) for version in (made, sys.version_info[:2]))
-        one = len(tied) == 1
+        theirs, ours = (".".join(map(str, version)) for version in (packed, sys.version_info[:2]))
+        verb, them = ("exists", "it") if len(functions) == 1 else ("exist", "them")
         raise PayloadError(
-            f"{', '.join(tied)} {'exists' if one else 'exist'} only as bytecode of Python {there}, but the "
-            f"job runs Python {here}: define {'it' if one else 'them'} with def in a cell of the notebook, "
-            f"or choose an environment with Python {there}."
+            f"{', '.join(functions)} {verb} only as bytecode of Python {theirs}, but the job runs Python "
+            f"{ours}: define {them} with def in a cell of the notebook, or choose an environment with "
+            f"Python {theirs}."
         )
 
     def _unpack(self) -> str:
-        """The directory of local modules; made once, whichever rank comes first."""
-        place = os.path.join(self._order.scratch, "files")
+        """The directory of local modules; made once, by whichever rank is first."""
+        directory = os.path.join(self._order.scratch, "files")
         names = [name for name in self._pack.names() if name.startswith("file/")]
         script = self._meta["entry"].get("script") if self._order.kind == "script" else None
-        if (not names and script is None) or os.path.isdir(place):
-            return place
-        fresh = f"{place}.{os.getpid()}"
+        if (not names and script is None) or os.path.isdir(directory):
+            return directory
+        temporary = f"{directory}.{os.getpid()}"
         for name in names:
-            self._unpack_one(fresh, name[len("file/") :], name)
+            self._unpack_one(temporary, name[len("file/") :], name)
         if script is not None and f"file/{script}" not in names:
-            self._unpack_one(fresh, script, "source")
+            self._unpack_one(temporary, script, "source")
         try:
-            os.rename(fresh, place)
+            os.rename(temporary, directory)
         except OSError:
             import shutil
 
-            shutil.rmtree(fresh, ignore_errors=True)
-            if not os.path.isdir(place):
+            shutil.rmtree(temporary, ignore_errors=True)
+            if not os.path.isdir(directory):
                 raise
-        return place
+        return directory
 
     def _unpack_one(self, root: str, relative: str, segment: str) -> None:
         parts = relative.split("/")
@@ -190,8 +190,8 @@ def compile_cell(source: str, file: str, future: Sequence[str] = ()) -> types.Co
     """The code of a cell, which shows its last expression unless that ends in a semicolon.
 
     Args:
-        source: of the cell.
-        file: its name in tracebacks.
+        source: the cell, magics removed.
+        file: the cell's name in tracebacks, e.g. ``Cell In[7]``.
         future: features of ``__future__`` that earlier cells of the notebook have switched on.
     """
     tree = ast.parse(source, file)

@@ -23,16 +23,16 @@ def write(
     outputs: List[Dict[str, Any]],
     error: Optional[BaseException] = None,
 ) -> Tuple[int, List[Sent]]:
-    """Write the pack whole, or leave nothing; its size and what was written for each name.
+    """Write the pack, whole or not at all; its size in bytes, and what was written for each name.
 
     Args:
-        order: of the job.
-        namespace: the job's ``__main__``.
+        order: says where the pack goes.
+        namespace: that of the job's ``__main__``.
         values: to return, by name.
-        received: what the notebook sent: it is there already and need not go back with a function.
-        unreturned: names that the code bound besides.
-        outputs: MIME bundles.
-        error: the exception that ended the code.
+        received: what the notebook sent: the notebook has it, so it need not go back with a function.
+        unreturned: names that the code bound and nobody asked for.
+        outputs: MIME bundles ``{"data": …, "metadata": …}``.
+        error: the exception that ended the code; None if it came to its end.
 
     Raises:
         OSError: it cannot be written.
@@ -62,13 +62,13 @@ def write(
 
 def merge(failed: str, first: str) -> None:
     """Put the exception that one rank left in ``failed`` beside the outputs that the first rank left."""
-    theirs = Pack(failed)
+    source = Pack(failed)
     outputs = Pack(first).meta["outputs"] if os.path.exists(first) else []
     temporary = f"{os.path.splitext(first)[0]}.tmp"
     with open(temporary, "wb") as file, PackWriter(file, hashing=False) as writer:
-        for name in theirs.names():
-            writer.add(name, theirs.segment(name))
-        writer.finish({**theirs.meta, "outputs": outputs})
+        for name in source.names():
+            writer.add(name, source.segment(name))
+        writer.finish({**source.meta, "outputs": outputs})
     os.rename(temporary, first)
 
 
@@ -87,9 +87,9 @@ def _write_values(
 
     needed: List[str] = []
     definitions = Definitions(namespace, lambda name, reader: needed.append(name))
-    policy = PickleOptions(definitions.refer)
-    pickled = _pickled(error, policy, namespace) if isinstance(error, Exception) else None
-    dumper = Dumper(writer, policy)
+    options = PickleOptions(definitions.refer)
+    pickled = _pickled(error, options, namespace) if isinstance(error, Exception) else None
+    dumper = Dumper(writer, options)
     sent = [dumper.add(name, value) for name, value in values.items()]
     for name, state in definitions.states().items():
         dumper.add(name, state)
@@ -112,13 +112,13 @@ def _write_values(
 _MISSING = object()
 
 
-def _pickled(error: Exception, policy: Any, namespace: Mapping[str, Any]) -> Optional[bytes]:
+def _pickled(error: Exception, options: Any, namespace: Mapping[str, Any]) -> Optional[bytes]:
     """The exception, without what it refers to; None if it cannot be sent."""
     from sovlab.runner.values.pickling import dumps
     from sovlab.runner.values.unpickling import loads
 
     try:
-        pickled = dumps(error, policy)
+        pickled = dumps(error, options)
         # Many exceptions can be pickled but not loaded, because their arguments are not those of __init__.
         loads(pickled, main=dict(namespace))
     except Exception:

@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 Bundle = Dict[str, Any]
 
 MAX_BUNDLE = 10 << 20
-"""Bytes of one representation; a longer one is left out and a note says so."""
+"""Bytes of one representation; a longer one is left out, and a note takes its place."""
 MAX_TOTAL = 50 << 20
 MAX_COUNT = 1000
 _MAX_PLAIN = 100_000
@@ -37,43 +37,43 @@ class Outputs:
     """What has been displayed, in order."""
 
     def __init__(self) -> None:
-        self._kept: List[Tuple[Optional[str], Bundle, int]] = []
+        self._outputs: List[Tuple[Optional[str], Bundle, int]] = []
         self._clear = False
         self._left_out = 0
-        self.keeping = True
-        """False in ranks other than the first."""
+        self.enabled = True
+        """Whether anything is kept: False in ranks other than the first."""
 
     def bundles(self) -> List[Bundle]:
         """All of them, each ``{"data": {mime: text or base64}, "metadata": {}}``."""
-        kept = [bundle for _, bundle, _ in self._kept]
+        bundles = [bundle for _, bundle, _ in self._outputs]
         if self._left_out:
-            kept.append(
+            bundles.append(
                 _note(
                     f"[{self._left_out} more outputs were left out: a job returns at most "
                     f"{MAX_COUNT} outputs, of {MAX_TOTAL >> 20} MiB in all]"
                 )
             )
-        return kept
+        return bundles
 
     def add(self, data: Bundle, metadata: Optional[Bundle] = None, display_id: Optional[str] = None) -> None:
-        """Keep one."""
-        if not self.keeping:
+        """Append one, cut to `MAX_BUNDLE`; what is over `MAX_COUNT` or `MAX_TOTAL` is only counted."""
+        if not self.enabled:
             return
         if self._clear:
             self._clear = False
-            self._kept.clear()
+            self._outputs.clear()
         bundle, size = _bounded(data, metadata or {})
-        if len(self._kept) >= MAX_COUNT or sum(s for _, _, s in self._kept) + size > MAX_TOTAL:
+        if len(self._outputs) >= MAX_COUNT or sum(s for _, _, s in self._outputs) + size > MAX_TOTAL:
             self._left_out += 1
             return
-        self._kept.append((display_id, bundle, size))
+        self._outputs.append((display_id, bundle, size))
 
     def update(self, data: Bundle, metadata: Optional[Bundle], display_id: str) -> None:
         """Replace what was displayed under ``display_id``."""
         bundle, size = _bounded(data, metadata or {})
-        self._kept = [
-            (known, bundle, size) if known == display_id else (known, old, old_size)
-            for known, old, old_size in self._kept
+        self._outputs = [
+            (identifier, bundle, size) if identifier == display_id else (identifier, old, old_size)
+            for identifier, old, old_size in self._outputs
         ]
 
     def clear(self, wait: bool = False) -> None:
@@ -81,14 +81,14 @@ class Outputs:
         if wait:
             self._clear = True
         else:
-            self._kept.clear()
+            self._outputs.clear()
 
 
 outputs = Outputs()
 
 
 def _bounded(data: Bundle, metadata: Bundle) -> Tuple[Bundle, int]:
-    kept: Bundle = {}
+    bounded: Bundle = {}
     size = 0
     for mime, value in data.items():
         if isinstance(value, (bytes, bytearray, memoryview)):
@@ -96,13 +96,13 @@ def _bounded(data: Bundle, metadata: Bundle) -> Tuple[Bundle, int]:
         length = len(value) if isinstance(value, str) else len(repr(value))
         if length > MAX_BUNDLE:
             note = f"[{mime} of {length} bytes was left out: at most {MAX_BUNDLE} are returned]"
-            kept["text/plain"] = f"{kept.get('text/plain', '')}\n{note}".strip()
+            bounded["text/plain"] = f"{bounded.get('text/plain', '')}\n{note}".strip()
             continue
-        if mime == "text/plain" and "text/plain" in kept:
-            value = f"{value}\n{kept['text/plain']}"
-        kept[mime] = value
+        if mime == "text/plain" and "text/plain" in bounded:
+            value = f"{value}\n{bounded['text/plain']}"
+        bounded[mime] = value
         size += length
-    return {"data": kept, "metadata": metadata}, size
+    return {"data": bounded, "metadata": metadata}, size
 
 
 def _note(text: str) -> Bundle:
@@ -147,21 +147,21 @@ def display(
         outputs.clear(wait=True)
     if display_id is True:
         display_id = f"{len(outputs.bundles())}-{id(values):x}"
-    known = display_id or (transient or {}).get("display_id")
+    identifier = display_id or (transient or {}).get("display_id")
     for value in values:
         if raw:
-            data, described = dict(value), dict[str, Any]()
+            data, own = dict(value), dict[str, Any]()
         else:
             special = getattr(type(value), "_ipython_display_", None)
             if special is not None and _call(value, "_ipython_display_") is not _FAILED:
                 continue
-            data, described = represent(value)
-        data = {k: v for k, v in data.items() if _wanted(k, include, exclude)}
-        publish(data, {**described, **(metadata or {})}, transient={"display_id": known}, update=update)
+            data, own = represent(value)
+        data = {k: v for k, v in data.items() if _is_included(k, include, exclude)}
+        publish(data, {**own, **(metadata or {})}, transient={"display_id": identifier}, update=update)
     return DisplayHandle(display_id) if display_id else None
 
 
-def _wanted(mime: str, include: Any, exclude: Any) -> bool:
+def _is_included(mime: str, include: Any, exclude: Any) -> bool:
     return (not include or mime in include) and not (exclude and mime in exclude)
 
 
@@ -203,18 +203,18 @@ def represent(value: Any) -> Tuple[Bundle, Bundle]:
     metadata: Bundle = {}
     bundle = _call(value, "_repr_mimebundle_", include=None, exclude=None)
     if bundle is not None and bundle is not _FAILED:
-        described = bundle[1] if isinstance(bundle, tuple) else {}
+        own = bundle[1] if isinstance(bundle, tuple) else {}
         data.update(bundle[0] if isinstance(bundle, tuple) else bundle)
-        metadata.update(described or {})
+        metadata.update(own or {})
     for method, mime in _REPRESENTATIONS.items():
         if mime in data:
             continue
-        found = _call(value, method)
-        if found is None or found is _FAILED:
+        representation = _call(value, method)
+        if representation is None or representation is _FAILED:
             continue
-        if isinstance(found, tuple):
-            found, metadata[mime] = found
-        data[mime] = found
+        if isinstance(representation, tuple):
+            representation, metadata[mime] = representation
+        data[mime] = representation
     figure = sys.modules.get("matplotlib.figure")
     if figure is not None and isinstance(value, figure.Figure) and "image/png" not in data:
         from sovlab.runner.output import figures

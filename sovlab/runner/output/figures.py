@@ -12,7 +12,7 @@ _shown: weakref.WeakSet[Any] = weakref.WeakSet()
 
 
 def is_shown(figure: Any) -> bool:
-    """Whether a figure has been made a picture of already."""
+    """Whether a figure has been displayed already."""
     return figure in _shown
 
 

@@ -19,11 +19,11 @@ class _Unbuffered(io.FileIO):
             return done
 
 
-def close_others(*kept: int) -> None:
-    """Close all descriptors but the standard ones and those ``kept``."""
-    where = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"
-    for descriptor in map(int, os.listdir(where)):
-        if descriptor > 2 and descriptor not in kept:
+def close_others(*keep: int) -> None:
+    """Close all descriptors but the standard ones and those to ``keep``."""
+    directory = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"
+    for descriptor in map(int, os.listdir(directory)):
+        if descriptor > 2 and descriptor not in keep:
             try:
                 os.close(descriptor)
             except OSError:

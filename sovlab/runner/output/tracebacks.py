@@ -105,10 +105,12 @@ def _headline(error: BaseException) -> List[str]:
         return [f"{type(error).__name__}: {error.msg}", *_notes(error)]
     try:
         # Only the traceback knows the names that it suggests.
-        told = traceback.TracebackException(type(error), error, error.__traceback__, limit=0, compact=True)
+        formatter = traceback.TracebackException(
+            type(error), error, error.__traceback__, limit=0, compact=True
+        )
         if _is_group(error):
             return [f"{_name(type(error))}: {error}", *_notes(error)]
-        return "".join(told.format_exception_only()).rstrip("\n").split("\n")
+        return "".join(formatter.format_exception_only()).rstrip("\n").split("\n")
     except Exception:
         return [f"{_name(type(error))}: {message_of(error)}", *_notes(error)]
 
@@ -140,11 +142,11 @@ def _syntax(error: SyntaxError) -> List[str]:
 
 
 def _context(file: str, line: int) -> List[str]:
-    known = linecache.getlines(file)
-    if not 0 < line <= len(known):
+    source = linecache.getlines(file)
+    if not 0 < line <= len(source):
         return []
-    first, last = max(line - _CONTEXT, 1), min(line + _CONTEXT, len(known))
-    shown = {n: known[n - 1].rstrip() for n in range(first, last + 1)}
+    first, last = max(line - _CONTEXT, 1), min(line + _CONTEXT, len(source))
+    shown = {n: source[n - 1].rstrip() for n in range(first, last + 1)}
     while last > line and not shown[last]:
         last -= 1
     while first < line and not shown[first]:
@@ -156,7 +158,7 @@ def _context(file: str, line: int) -> List[str]:
 
 
 def _frames(error: BaseException) -> List[Dict[str, Any]]:
-    found: List[Dict[str, Any]] = []
+    frames: List[Dict[str, Any]] = []
     trace = error.__traceback__
     while trace is not None:
         code, line = trace.tb_frame.f_code, trace.tb_lineno
@@ -166,11 +168,11 @@ def _frames(error: BaseException) -> List[Dict[str, Any]]:
         if _is_ours(module, file):
             continue
         function = getattr(code, "co_qualname", code.co_name)
-        same = found and found[-1]["file"] == file and found[-1]["line"] == line
-        if same and found[-1]["function"] == function:
-            found[-1]["times"] += 1
+        same = frames and frames[-1]["file"] == file and frames[-1]["line"] == line
+        if same and frames[-1]["function"] == function:
+            frames[-1]["times"] += 1
             continue
-        found.append(
+        frames.append(
             {
                 "label": label(file),
                 "line": line,
@@ -181,10 +183,10 @@ def _frames(error: BaseException) -> List[Dict[str, Any]]:
             }
         )
     # What runs a coroutine of the cell stands above it.
-    users = [n for n, frame in enumerate(found) if frame["label"].startswith("Cell ")]
-    if users and all(_is_asyncio(frame["file"]) for frame in found[: users[0]]):
-        found = found[users[0] :]
-    return found
+    users = [n for n, frame in enumerate(frames) if frame["label"].startswith("Cell ")]
+    if users and all(_is_asyncio(frame["file"]) for frame in frames[: users[0]]):
+        frames = frames[users[0] :]
+    return frames
 
 
 def _is_ours(module: Any, file: str) -> bool:

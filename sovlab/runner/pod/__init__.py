@@ -1,1 +1,1 @@
-"""What is different in a pod: its first process, its log, its last words, and the commands run beside it."""
+"""What is different in a pod: the first process, the log, the termination message, the commands beside it."""

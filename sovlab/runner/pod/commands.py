@@ -1,7 +1,8 @@
 """What the client does in a running container: bring the payload, take the results, ask it to end.
 
-Each is a command of its own, started by ``exec`` beside the job: ``receive``, ``send``, ``taken`` and
-``cancel``. They speak to the first process by files in the work directory and SIGUSR1.
+Each is an exec command of its own: ``receive`` and ``received``, ``send`` and ``taken``, ``cancel``. They
+speak to the first process by files in the work directory and SIGUSR1. ``idle`` and ``forget`` are for a pod
+that only mounts a store.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from sovlab.runner.protocol import layout
 
 _PIECE = 1 << 20
 _UNUSED = 30 * 86400.0
-"""Seconds after which a payload in a store goes if no job has used it."""
+"""Seconds after which a payload in a store is deleted if no job has used it."""
 
 
 def receive(work: str, size: int, start: int) -> int:
@@ -27,14 +28,14 @@ def receive(work: str, size: int, start: int) -> int:
     with open(partial, mode) as file:
         file.seek(start)
         file.truncate()
-        left = size - start
-        while left > 0:
-            piece = os.read(0, min(left, _PIECE))
+        remaining = size - start
+        while remaining > 0:
+            piece = os.read(0, min(remaining, _PIECE))
             if not piece:
-                sys.stderr.write(f"the payload is {left} bytes short\n")
+                sys.stderr.write(f"the payload is {remaining} bytes short\n")
                 return 1
             file.write(piece)
-            left -= len(piece)
+            remaining -= len(piece)
     os.rename(partial, os.path.join(work, layout.PAYLOAD))
     layout.wake(work)
     return 0
@@ -43,8 +44,8 @@ def receive(work: str, size: int, start: int) -> int:
 def received(work: str) -> int:
     """Print how many bytes of the payload are there; -1 when it is complete."""
     whole, partial = (os.path.join(work, name) for name in (layout.PAYLOAD, f"{layout.PAYLOAD}.part"))
-    there = -1 if os.path.exists(whole) else os.path.getsize(partial) if os.path.exists(partial) else 0
-    sys.stdout.write(f"{there}\n")
+    count = -1 if os.path.exists(whole) else os.path.getsize(partial) if os.path.exists(partial) else 0
+    sys.stdout.write(f"{count}\n")
     return 0
 
 
@@ -78,24 +79,24 @@ def cancel(work: str) -> int:
     try:
         os.kill(layout.pid(work), signal.SIGTERM)
     except FileNotFoundError:
-        pass  # it has not come so far, and will see the file
+        pass  # it has not started yet, and will see the file
     return 0
 
 
 def idle(seconds: float) -> int:
-    """Be there, so that the other commands can be run, until SIGTERM."""
+    """Keep the container running for exec commands, until SIGTERM."""
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     time.sleep(seconds)
     return 0
 
 
 def forget(store: str, jobs: List[str]) -> int:
-    """Delete what the store keeps of jobs, and payloads that no job has used for long."""
+    """Delete results and checkpoints of jobs in the store, and payloads that no job has used for long."""
     for job_id in jobs:
-        results = layout.kept_results(store, job_id)
+        results = layout.results_in_store(store, job_id)
         if os.path.exists(results):
             os.unlink(results)
-        shutil.rmtree(layout.kept_checkpoint(store, job_id), ignore_errors=True)
+        shutil.rmtree(layout.checkpoint_in_store(store, job_id), ignore_errors=True)
     objects = os.path.join(store, layout.OBJECTS)
     for name in os.listdir(objects) if os.path.isdir(objects) else ():
         path = os.path.join(objects, name)

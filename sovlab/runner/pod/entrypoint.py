@@ -2,7 +2,7 @@
 
 It gets the payload, passes on what the job prints (`LogWriter`), and when the job has ended it leaves the
 exit record in the termination message and the results where the client finds them: in that message, in
-the target's store, or here until somebody has fetched them.
+the target's store, or in this pod until somebody has fetched them.
 
 The client talks to it by commands in the same container (`sovlab.runner.pod.commands`), which leave files in
 the work directory and then send SIGUSR1.
@@ -35,35 +35,35 @@ class Pod:
     """One container of a job.
 
     Args:
-        given: directory with the order and, if it is small, the payload; it may be read-only.
+        inputs: directory with the order and, if it is small, the payload; it may be read-only.
         work: directory of this pod alone.
-        message: file for the termination message.
-        store: where the target's volume is mounted; None if it has none.
+        message: path of the termination message.
+        store: where the target's store is mounted; None if it has no volume.
     """
 
-    def __init__(self, given: str, work: str, message: str, store: Optional[str]) -> None:
+    def __init__(self, inputs: str, work: str, message: str, store: Optional[str]) -> None:
         self._work = work
-        self._message = message
+        self._termination_path = message
         self._store = store
         self._terminating = 0.0
         self._quiet_since = 0.0
         self._restarts = bool(os.environ.pop("SOVLAB_RESTARTS", None))
-        self._order = order = Order.read(os.path.join(given, "order.json"))
+        self._order = order = Order.read(os.path.join(inputs, "order.json"))
         order.node_rank = int(os.environ.get("JOB_COMPLETION_INDEX") or 0)
         order.rendezvous = os.environ.pop("SOVLAB_RENDEZVOUS", None) or order.rendezvous
         order.exit = self._at("exit.json")
         order.results = self._at(layout.RESULTS)
         order.cancel = self._at(layout.CANCEL)
         order.checkpoint = self._checkpoint()
-        order.payload = os.path.join(given, layout.PAYLOAD)
+        order.payload = os.path.join(inputs, layout.PAYLOAD)
         if not os.path.exists(order.payload):
             order.payload = self._at(layout.PAYLOAD)
         here = os.getcwd()
         order.workdir = here if os.access(here, os.W_OK) else work
-        _settle(work)
+        _complete_environment(work)
         # What users write is in one stream: a runtime that reads two mixes them as it likes.
         os.dup2(1, 2)
-        self._outlet = LogWriter(1, order.nonce)
+        self._log = LogWriter(1, order.nonce)
         self._waking, woken = os.pipe()
         for end in (self._waking, woken):
             os.set_blocking(end, False)
@@ -71,34 +71,36 @@ class Pod:
             signal.signal(number, lambda *_: None)
         signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
         # The directory is that of the pod: where containers are started anew, an earlier one has been here.
-        self._again = os.path.exists(self._at(layout.PID))
+        self._restarted = os.path.exists(self._at(layout.PID))
         with open(self._at(layout.PID), "w") as file:
             file.write(str(os.getpid()))
 
     def run(self) -> int:
-        """Do all of it; the status to exit with."""
+        """From the payload to the termination message; the status to exit with."""
         from sovlab.runner.process.verdict import exit_status
 
-        record = self._earlier() or self._await_payload() or self._supervise()
-        self._leave(record)
+        record = self._record_of_previous() or self._await_payload() or self._supervise()
+        self._publish(record)
         return 0 if self._restarts else exit_status(record)
 
-    def _earlier(self) -> Optional[Dict[str, Any]]:
+    def _record_of_previous(self) -> Optional[Dict[str, Any]]:
         """How an earlier container of this pod ended: what it ran does not run twice."""
-        if not self._again:
+        if not self._restarted:
             return None
         if os.path.exists(self._order.exit):
             return self._record()
         return _record("killed", "Its container was killed from outside. Submit it again.")
 
-    # --- before
+    # --- before it runs
 
     def _checkpoint(self) -> str:
-        """The directory for checkpoints; in a store it holds those of earlier tries."""
+        """The directory for checkpoints; in a store it begins with those of the job to resume."""
         order, store = self._order, self._store
         if store is None:
             return self._at("checkpoint")
-        own, earlier = (layout.kept_checkpoint(store, name) for name in (order.job_id, order.resume or "-"))
+        own, earlier = (
+            layout.checkpoint_in_store(store, name) for name in (order.job_id, order.resume or "-")
+        )
         if order.node_rank == 0 and not os.path.exists(own) and os.path.isdir(earlier):
             import shutil
 
@@ -114,8 +116,8 @@ class Pod:
         self._fetch_payload()
         if os.path.exists(order.payload):
             return None
-        self._outlet.say({"t": "waiting", "for": "payload"})
-        self._outlet.mark()
+        self._log.say({"t": "waiting", "for": "payload"})
+        self._log.mark()
         end = time.monotonic() + (order.arrival or _PATIENT)
         while not os.path.exists(order.payload):
             self._sleep(_LOOK)
@@ -127,21 +129,21 @@ class Pod:
                     "payload",
                     "Its payload did not arrive in time: the client that sends it is gone. Submit it again.",
                 )
-        kept = self._kept_payload()
-        if kept is not None:
+        stored = self._stored_payload()
+        if stored is not None:
             try:
-                layout.copy(order.payload, kept)
+                layout.copy(order.payload, stored)
             except OSError as error:  # then it is sent again the next time
-                self._outlet.feed(f"The payload could not be written to the store: {error}\n".encode())
+                self._log.feed(f"The payload could not be written to the store: {error}\n".encode())
         return None
 
     def _fetch_payload(self) -> None:
         order = self._order
-        kept = self._kept_payload()
-        if kept is not None and os.path.exists(kept):
-            order.payload = kept
+        stored = self._stored_payload()
+        if stored is not None and os.path.exists(stored):
+            order.payload = stored
             try:
-                os.utime(kept)  # it is in use
+                os.utime(stored)  # it is in use
             except OSError:
                 pass  # it was put there by somebody else
         elif order.payload_url and not os.path.exists(order.payload):
@@ -149,10 +151,10 @@ class Pod:
 
             download(order.payload_url, order.payload)
 
-    def _kept_payload(self) -> Optional[str]:
+    def _stored_payload(self) -> Optional[str]:
         if self._store is None or not self._order.digest:
             return None
-        return layout.kept_payload(self._store, self._order.digest)
+        return layout.payload_in_store(self._store, self._order.digest)
 
     # --- while it runs
 
@@ -163,11 +165,11 @@ class Pod:
             _become_supervisor(self._order, reading, writing)
         os.close(writing)
         os.set_blocking(reading, False)
-        passed = False
+        forwarded = False
         while True:
             ended = self._turn(reading)
-            if self._terminating and not passed:
-                passed = True
+            if self._terminating and not forwarded:
+                forwarded = True
                 _send(pid, signal.SIGTERM)
             if ended or (_reap(pid) and not self._pending(reading)):
                 break
@@ -179,7 +181,7 @@ class Pod:
         poll = select.poll()
         poll.register(reading, select.POLLIN)
         poll.register(self._waking, select.POLLIN)
-        due = self._outlet.flush(time.monotonic())
+        due = self._log.flush(time.monotonic())
         pause = 1000.0 if due is None else max(due - time.monotonic(), 0) * 1000 + 1
         ended = False
         for descriptor, _ in poll.poll(pause):
@@ -190,7 +192,7 @@ class Pod:
                     time.sleep(_GATHER)
                 data = _read(reading)
                 if data:
-                    self._outlet.feed(data)
+                    self._log.feed(data)
                 self._quiet_since = 0.0 if len(data or b"") == _MOST else time.monotonic()
                 ended = data == b""
         return ended
@@ -205,7 +207,7 @@ class Pod:
             data = _read(reading)
             if not data:
                 return
-            self._outlet.feed(data)
+            self._log.feed(data)
 
     def _signalled(self) -> None:
         for number in os.read(self._waking, 4096):
@@ -233,8 +235,8 @@ class Pod:
                 "lost", "Its supervisor was killed, perhaps because its container ran out of memory."
             )
 
-    def _leave(self, record: Dict[str, Any]) -> None:
-        """Leave record and results where the client finds them."""
+    def _publish(self, record: Dict[str, Any]) -> None:
+        """Put record and results where the client finds them."""
         path = self._order.results
         results = None
         first = self._order.node_rank == 0 or record["reason"] != "succeeded"
@@ -243,21 +245,21 @@ class Pod:
                 results = file.read(16 * termination.LIMIT + 1)
         text, inside = termination.encode(record, results)
         if results is not None and not inside:
-            record["kept"] = self._keep(path)
+            record["kept"] = self._save_results(path)
             text, _ = termination.encode(record)
         try:
-            with open(self._message, "wb") as file:
+            with open(self._termination_path, "wb") as file:
                 file.write(text)
         except OSError as error:
-            self._outlet.feed(f"The termination message could not be written: {error}\n".encode())
-        self._outlet.end()
+            self._log.feed(f"The termination message could not be written: {error}\n".encode())
+        self._log.end()
 
-    def _keep(self, path: str) -> str:
-        """Put the results where they outlive this pod, or hold them; how that went."""
+    def _save_results(self, path: str) -> str:
+        """Put the results where they outlive this pod, or hold them; the word for it in the record."""
         order = self._order
         try:
             if self._store is not None:
-                layout.copy(path, layout.kept_results(self._store, order.job_id))
+                layout.copy(path, layout.results_in_store(self._store, order.job_id))
                 return "store"
             if order.results_url:
                 from sovlab.runner.pod.presigned import upload
@@ -265,30 +267,30 @@ class Pod:
                 upload(order.results_url, path)
                 return "store"
         except OSError as error:
-            self._outlet.feed(f"The results could not be written to the store: {error}\n".encode())
+            self._log.feed(f"The results could not be written to the store: {error}\n".encode())
         return self._hold(path)
 
     def _hold(self, path: str) -> str:
         until = time.time() + self._order.hold
         size = os.path.getsize(path)
-        self._outlet.say({"t": "held", "size": size, "until": until})
-        self._outlet.mark()
+        self._log.say({"t": "held", "size": size, "until": until})
+        self._log.mark()
         taken = self._at(layout.TAKEN)
         while not os.path.exists(taken):
-            left = until - time.time()
-            if left <= 0:
+            remaining = until - time.time()
+            if remaining <= 0:
                 return "expired"
             if self._terminating and time.monotonic() - self._terminating > max(self._order.grace - 2, 0):
                 return "interrupted"
-            self._sleep(min(left, _LOOK))
+            self._sleep(min(remaining, _LOOK))
         return "taken"
 
     def _at(self, name: str) -> str:
         return os.path.join(self._work, name)
 
 
-def _settle(work: str) -> None:
-    """Give the user's code what an arbitrary UID lacks: a name, a home and places for caches."""
+def _complete_environment(work: str) -> None:
+    """Give the user's code what an arbitrary UID lacks: a name, a home and directories for caches."""
     home = os.environ.get("HOME") or "/"
     if not os.access(home, os.W_OK) or home == "/":
         os.environ["HOME"] = home = work
@@ -324,12 +326,12 @@ def _reap(pid: int) -> bool:
     """Collect ended children, as the first process of a container must; True if ``pid`` is gone."""
     while True:
         try:
-            found, _ = os.waitpid(-1, os.WNOHANG)
+            ended, _ = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
             return True
-        if found == 0:
+        if ended == 0:
             return False
-        if found == pid:
+        if ended == pid:
             return True
 
 
@@ -363,10 +365,10 @@ def _record(reason: str, text: str) -> Dict[str, Any]:
 
 
 def main(arguments: List[str]) -> int:
-    """``pod GIVEN WORK TERMINATION [STORE]``."""
-    given, work, message = arguments[:3]
+    """``pod INPUT WORK TERMINATION [STORE]``; the status to exit with."""
+    inputs, work, message = arguments[:3]
     try:
-        pod = Pod(given, work, message, arguments[3] if len(arguments) > 3 else None)
+        pod = Pod(inputs, work, message, arguments[3] if len(arguments) > 3 else None)
     except OrderError as error:
         sys.stderr.write(f"{error}\n")
         return 70

@@ -1,4 +1,4 @@
-r"""The log of a pod: what a job prints, on a way that knows only whole lines and may break anywhere.
+r"""The log of a pod: what a job prints, over a channel that knows only whole lines and may break anywhere.
 
 Container runtimes keep what comes after the last newline until the next one, and a reader that lost its
 connection can ask for the log only from a second on. So this writer adds marks, which are frames: one
@@ -19,15 +19,15 @@ from sovlab.runner.protocol import frames
 QUIET = 0.01
 """Seconds after which an unfinished line is pushed on."""
 _STUCK = 0.2
-"""Seconds after which what looks like the begin of a frame, and is not continued, is not one."""
+"""Seconds after which what looks like the beginning of a frame, and is not continued, is not one."""
 
 
 class LogWriter:
-    """Writes to the container's stdout.
+    """Writes output and marks.
 
     Args:
-        descriptor: where to write.
-        nonce: of the job.
+        descriptor: the container's stdout.
+        nonce: marks the frames of the job.
     """
 
     def __init__(self, descriptor: int, nonce: str) -> None:
@@ -36,7 +36,7 @@ class LogWriter:
         self._written = 0
         self._second = 0
         self._begun = 0
-        """Bytes since what looks like the begin of a frame, 0 if nothing does."""
+        """Bytes since what looks like the beginning of a frame, 0 if nothing does."""
         self._returned = False
         """Whether the last byte is a carriage return."""
         self._due: Optional[float] = None
@@ -74,7 +74,7 @@ class LogWriter:
         self._due = time.monotonic() + pause if data[-1:] != b"\n" else None
 
     def flush(self, now: float) -> Optional[float]:
-        """Push an unfinished line on if it is time; when to come again, None if nothing waits."""
+        """Push an unfinished line on if it is time; when to call again, None if nothing waits."""
         if self._due is not None and now >= self._due:
             self.mark()
         return self._due

@@ -1,4 +1,4 @@
-"""To and from a store by presigned URLs: no credential of the store is in the pod."""
+"""Transfers to and from a store by presigned URLs: no credential of the store is in the pod."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def download(url: str, target: str) -> None:
         partial = f"{target}.part"
         with urlopen(url, timeout=_TIMEOUT) as answer, open(partial, "wb") as file:  # noqa: S310 - from our order
             shutil.copyfileobj(answer, file, 1 << 20)
-            told = answer.headers.get("Content-Length")
-            if told is not None and int(told) != file.tell():
-                raise OSError(f"{file.tell()} of {told} bytes arrived")
+            length = answer.headers.get("Content-Length")
+            if length is not None and int(length) != file.tell():
+                raise OSError(f"{file.tell()} of {length} bytes arrived")
         os.rename(partial, target)
 
     _patiently(get)

@@ -25,8 +25,8 @@ def run(
     """Run the user's code in this process, and write its results.
 
     Args:
-        order: what to run.
-        rank: which of several processes this is.
+        order: names the payload, and where the results go.
+        rank: which of the job's processes this is, from 0; None in a job of one.
         saving: called when the checkpoint hook begins.
 
     Returns:
@@ -137,8 +137,8 @@ def _explain(error: BaseException, report: Dict[str, Any], rank: Optional[int], 
     _name_withheld(error, withheld)
     from sovlab.runner.output.tracebacks import Report, message_of
 
-    told = Report(error)
-    report["error"] = told.as_dict(rank)
+    traceback_report = Report(error)
+    report["error"] = traceback_report.as_dict(rank)
     if isinstance(error, SystemExit):
         return
     report["exit_code"] = 1
@@ -150,7 +150,7 @@ def _explain(error: BaseException, report: Dict[str, Any], rank: Optional[int], 
     elif isinstance(error, KeyboardInterrupt):
         report.update(reason="killed", exit_code=130, signal="SIGINT", message="It was ended by SIGINT.")
     try:
-        sys.stderr.write(told.text)
+        sys.stderr.write(traceback_report.text)
     except OSError:
         pass  # the log's disk is full; the exit record has room of its own
 
@@ -163,8 +163,8 @@ def _explain_exit(error: SystemExit, report: Dict[str, Any]) -> None:
         sys.stderr.write(f"{code}\n")
     report["reason"] = "user_error"
     report["exit_code"] = code & 0xFF if isinstance(code, int) else 1
-    told = f"status {code}" if isinstance(code, int) else repr(str(code))[:300]
-    report["message"] = f"The code called sys.exit with {told}."
+    argument = f"status {code}" if isinstance(code, int) else repr(str(code))[:300]
+    report["message"] = f"The code called sys.exit with {argument}."
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
@@ -177,9 +177,9 @@ def _is_out_of_memory(error: BaseException) -> bool:
 def _name_withheld(error: BaseException, withheld: Any) -> None:
     if not isinstance(error, NameError) or not error.args:
         return
-    found = re.match(r"(?:global )?name '(\w+)' is not defined", str(error.args[0]))
-    if found is not None and found[1] in withheld:
-        name = found[1]
+    match = re.match(r"(?:global )?name '(\w+)' is not defined", str(error.args[0]))
+    if match is not None and match[1] in withheld:
+        name = match[1]
         error.args = (
             f"name '{name}' is not defined in the job: it looks like a secret and was withheld. "
             f"To send it, name it: --in {name}",
@@ -187,7 +187,7 @@ def _name_withheld(error: BaseException, withheld: Any) -> None:
 
 
 def exit_status(report: Dict[str, Any]) -> int:
-    """What the process should exit with."""
+    """The exit status that says how the code ended; 143 after SIGTERM."""
     return 128 + signal.SIGTERM if report.get("terminated") else int(report["exit_code"])
 
 
@@ -203,12 +203,12 @@ def become(parent: int) -> None:
 
 
 def main(order: Order, parent: int, writing: int) -> NoReturn:
-    """All of the child: run, report, and leave.
+    """Be the child: run the code, write the report, and exit.
 
     Args:
-        order: what to run.
+        order: the job's.
         parent: pid of the supervisor.
-        writing: pipe for the report.
+        writing: descriptor of the pipe that takes the report.
     """
     become(parent)
     streams.close_others(writing)

@@ -43,7 +43,7 @@ class Forkserver:
     """Waits for requests and forks. It has one thread, or a fork would copy locks that others hold.
 
     Args:
-        descriptor: of the socket.
+        descriptor: its end of the socket pair.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -146,9 +146,9 @@ def start_forked(order_path: str, log_path: str, environ: Mapping[str, str]) -> 
     descriptors, signals, environment, the state of random generators.
 
     Args:
-        order_path: of the order.
+        order_path: the job's ``order.json``.
         log_path: where standard output and error go, appended to.
-        environ: the whole environment of the job.
+        environ: the environment of the job; nothing of this process's is kept.
     """
     os.setsid()
     signal.set_wakeup_fd(-1)
@@ -194,10 +194,10 @@ def _refresh(environ: Mapping[str, str]) -> None:
 
 
 def main(arguments: List[str]) -> int:
-    """``nursery --socket-fd N [--preload torch,numpy]``; the status to exit with."""
+    """``--socket-fd N [--preload torch,numpy]``; the status to exit with."""
     import argparse
 
-    parser = argparse.ArgumentParser(prog="nursery", description="Fork jobs from a process that is warm.")
+    parser = argparse.ArgumentParser(prog="forkserver", description="Fork jobs from a warm process.")
     parser.add_argument("--socket-fd", type=int, required=True)
     parser.add_argument("--preload", default="", help="modules to import, joined by commas")
     options = parser.parse_args(arguments)

@@ -8,7 +8,7 @@ from typing import Dict, Optional, Tuple
 from sovlab.runner.protocol import frames
 
 _PATIENCE = 0.05
-"""Seconds that the begin of a line waits for its end, so that lines of ranks seldom mix."""
+"""Seconds that the beginning of a line waits for its end, so that lines of ranks seldom mix."""
 _LONGEST = 64 << 10
 
 
@@ -18,18 +18,18 @@ class Merger:
     The rank changes at line ends (``\r`` is one, so bars are redrawn), unless a line stays unfinished.
 
     Args:
-        nonce: of the job.
+        nonce: marks the frames of the job.
     """
 
     def __init__(self, nonce: str) -> None:
         self._nonce = nonce
         self._last: Optional[int] = None
-        self._begun: Dict[int, Tuple[bytes, float]] = {}
+        self._unfinished: Dict[int, Tuple[bytes, float]] = {}
 
     def feed(self, rank: int, data: bytes, now: float) -> None:
         """Take what a rank printed at ``now``, on the monotonic clock."""
-        begun, since = self._begun.pop(rank, (b"", now))
-        data = begun + data
+        unfinished, since = self._unfinished.pop(rank, (b"", now))
+        data = unfinished + data
         end = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
         if len(data) - end > _LONGEST:
             end = len(data)
@@ -37,15 +37,15 @@ class Merger:
             self._write(rank, data[:end])
             since = now
         if end < len(data):
-            self._begun[rank] = (data[end:], since)
+            self._unfinished[rank] = (data[end:], since)
 
     def flush(self, now: float) -> Optional[float]:
-        """Write what has waited long enough; when to come again, None if nothing waits."""
-        for rank, (begun, since) in list(self._begun.items()):
+        """Write what has waited long enough; when to call again, None if nothing waits."""
+        for rank, (unfinished, since) in list(self._unfinished.items()):
             if now >= since + _PATIENCE:
-                del self._begun[rank]
-                self._write(rank, begun)
-        waiting = [since for _, since in self._begun.values()]
+                del self._unfinished[rank]
+                self._write(rank, unfinished)
+        waiting = [since for _, since in self._unfinished.values()]
         return min(waiting) + _PATIENCE if waiting else None
 
     def _write(self, rank: int, data: bytes) -> None:

@@ -12,51 +12,51 @@ from sovlab.runner.protocol.exit_record import short
 from sovlab.runner.protocol.order import Order
 from sovlab.runner.system import processes
 
-PLACE = "SOVLAB_RANKS"
-"""Environment variable with the directory in which ranks and supervisor meet."""
+DIRECTORY = "SOVLAB_RANKS"
+"""Environment variable with the directory of the pipes and files between ranks and supervisor."""
 PYTHONPATH = "SOVLAB_PYTHONPATH"
 """Environment variable that keeps the user's ``PYTHONPATH`` from the supervisor to the rank."""
 MAX_EVENT = 4000
 """Bytes of an event: writes to a pipe up to 4096 are whole on Linux, and macOS holds back no more."""
 
 
-def output_path(place: str, rank: int) -> str:
+def output_path(directory: str, rank: int) -> str:
     """The pipe that a rank prints into."""
-    return os.path.join(place, f"output-{rank}")
+    return os.path.join(directory, f"output-{rank}")
 
 
-def events_path(place: str) -> str:
+def events_path(directory: str) -> str:
     """The pipe in which all ranks say that they start, save and end."""
-    return os.path.join(place, "events")
+    return os.path.join(directory, "events")
 
 
-def report_path(place: str, rank: int) -> str:
+def report_path(directory: str, rank: int) -> str:
     """Where a rank leaves its report."""
-    return os.path.join(place, f"report-{rank}.json")
+    return os.path.join(directory, f"report-{rank}.json")
 
 
-def results_path(place: str, rank: int) -> str:
+def results_path(directory: str, rank: int) -> str:
     """Where a rank other than the first leaves the exception that ended it."""
-    return os.path.join(place, f"results-{rank}.pack")
+    return os.path.join(directory, f"results-{rank}.pack")
 
 
 def run(order: Order) -> NoReturn:
-    """Run the user's code as the rank that the environment says. Ends by `SystemExit`."""
-    place, rank = os.environ.pop(PLACE), int(os.environ["RANK"])
+    """Run the user's code as the rank that ``RANK`` gives. Ends by `SystemExit`."""
+    directory, rank = os.environ.pop(DIRECTORY), int(os.environ["RANK"])
     processes.die_with(os.getppid())
     path = os.environ.pop(PYTHONPATH, None)
     os.environ.pop("PYTHONPATH", None)
     if path is not None:
         os.environ["PYTHONPATH"] = path
-    output = os.open(output_path(place, rank), os.O_WRONLY)
+    output = os.open(output_path(directory, rank), os.O_WRONLY)
     for descriptor in (1, 2):
         os.dup2(output, descriptor)
     os.close(output)
-    events = os.open(events_path(place), os.O_WRONLY | os.O_CLOEXEC)
+    events = os.open(events_path(directory), os.O_WRONLY | os.O_CLOEXEC)
     tell(events, {"rank": rank, "pid": os.getpid(), "state": "started"})
     os.chdir(order.workdir)
     if rank:
-        order.results = results_path(place, rank)
+        order.results = results_path(directory, rank)
 
     def saving() -> None:
         tell(events, {"rank": rank, "state": "saving"})
@@ -64,7 +64,7 @@ def run(order: Order) -> NoReturn:
     report = child.run(order, rank, saving)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
-        with open(report_path(place, rank), "w") as file:
+        with open(report_path(directory, rank), "w") as file:
             json.dump(report, file, default=str)
     except OSError:
         pass  # on a full disk the short form must do

@@ -1,8 +1,8 @@
 """Several ranks: torchrun starts them, this reads what they print and finds out which one failed.
 
 Each rank prints into a named pipe of its own, from which the supervisor writes to the log, a frame
-before each change of rank. All say in one more pipe when they start and end. torchrun itself has a
-third, which is shown only if nothing else explains a failure.
+before each change of rank. One more pipe carries an event of each rank at its start and end. torchrun has
+a third, whose output is shown only if nothing else explains a failure.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from sovlab.runner.protocol.order import Order
 from sovlab.runner.system import processes
 
 _READ = 1 << 16
-_NOISE = 64 << 10
+_LAUNCHER_OUTPUT = 64 << 10
 _LOOK = 0.5
-"""Seconds between two looks for ranks that died without a word."""
+"""Seconds between two looks for ranks that died without a report."""
 _AFTER_FAILURE = 5.0
 """Seconds that the other ranks get to end after one has failed, unless the first is saving."""
 _ROOT_CAUSE = re.compile(
@@ -41,7 +41,7 @@ class Ranks(Work):
     """The launchers of this order's ranks: those of all nodes, or of one if there is a rendezvous.
 
     Args:
-        order: what to run.
+        order: says how many nodes and processes there are, and which node this is.
     """
 
     def __init__(self, order: Order) -> None:
@@ -51,12 +51,12 @@ class Ranks(Work):
         self._ranks = [node * order.procs + local for node in self._nodes for local in range(order.procs)]
         self._pids: Dict[int, int] = {}
         self._reports: Dict[int, Dict[str, Any]] = {}
-        self._gone: Dict[int, float] = {}
+        self._ended_at: Dict[int, float] = {}
         self._failed: List[int] = []
         self._launchers: Dict[int, int] = {}
-        self._noise: Dict[int, bytes] = {}
-        self._told = b""
-        self._asked = False
+        self._launcher_output: Dict[int, bytes] = {}
+        self._partial_event = b""
+        self._asked_to_end = False
         self._kill_at: Optional[float] = None
         self._look_at = 0.0
         self._merger = Merger(order.nonce)
@@ -67,28 +67,30 @@ class Ranks(Work):
                 f"A job of {self._order.ranks} ranks needs torchrun, but {sys.executable} has no torch: "
                 "install it there, or leave out --nodes and --procs."
             )
-        self._place = tempfile.mkdtemp(prefix="ranks-", dir=self._order.scratch)
-        self._order.write(os.path.join(self._place, "order.json"))
-        self._outputs = {_fifo(rank.output_path(self._place, r)): r for r in self._ranks}
-        self._events = _fifo(rank.events_path(self._place))
+        self._directory = tempfile.mkdtemp(prefix="ranks-", dir=self._order.scratch)
+        self._order.write(os.path.join(self._directory, "order.json"))
+        self._outputs = {_fifo(rank.output_path(self._directory, r)): r for r in self._ranks}
+        self._events = _fifo(rank.events_path(self._directory))
         environment = self._environment()
         port = _free_port() if self._order.rendezvous is None and self._order.nodes > 1 else 0
         for node in self._nodes:
             reading, writing = os.pipe()
             os.set_blocking(reading, False)
-            self._noise[reading] = b""
+            self._launcher_output[reading] = b""
             parent = os.getpid()
             pid = os.fork()
             if pid == 0:
-                _launch(self._command(node, port), environment, self._place, writing, parent)
+                _launch(self._command(node, port), environment, self._directory, writing, parent)
             os.close(writing)
             self._launchers[pid] = node
         return list(self._launchers)
 
     def watched(self) -> List[Watchable]:  # noqa: D102 - as Work's
-        found = [Watchable(fd, partial(self._read_output, fd, r)) for fd, r in self._outputs.items()]
-        found += [Watchable(fd, partial(self._read_noise, fd)) for fd in self._noise if fd >= 0]
-        return [*found, Watchable(self._events, self._read_events)]
+        watchables = [Watchable(fd, partial(self._read_output, fd, r)) for fd, r in self._outputs.items()]
+        watchables += [
+            Watchable(fd, partial(self._read_launcher, fd)) for fd in self._launcher_output if fd >= 0
+        ]
+        return [*watchables, Watchable(self._events, self._read_events)]
 
     def tick(self, now: float) -> Optional[float]:  # noqa: D102 - as Work's
         if now >= self._look_at:
@@ -102,8 +104,8 @@ class Ranks(Work):
         return min(due)
 
     def ask(self, number: int) -> None:  # noqa: D102 - as Work's
-        self._asked = True
-        if 0 in self._pids and 0 not in self._gone:
+        self._asked_to_end = True
+        if 0 in self._pids and 0 not in self._ended_at:
             # Only the first: it comes to its checkpoint hook because the others still answer it. When
             # it is gone, torchrun ends them.
             processes.kill([self._pids[0]], number)
@@ -125,10 +127,10 @@ class Ranks(Work):
         try:
             return self._outcome()
         finally:
-            shutil.rmtree(self._place, ignore_errors=True)
+            shutil.rmtree(self._directory, ignore_errors=True)
 
     def _outcome(self) -> Outcome:
-        if self._asked:
+        if self._asked_to_end:
             first = self._reports.get(0) or next(iter(self._reports.values()), None)
             if first is None or not first.get("terminated"):
                 first = next((r for r in self._reports.values() if r.get("terminated")), first)
@@ -143,9 +145,9 @@ class Ranks(Work):
             return Outcome(self._reports[self._failed[0]], 0, self._failed[0])
         if all(r in self._reports for r in self._ranks):
             return Outcome(self._reports[self._ranks[0]], 0, None)
-        noise = b"".join(self._noise.values()).decode(errors="replace").strip()
-        sys.stderr.write(f"{noise}\n" if noise else "")
-        last = noise.splitlines()[-1] if noise else "it printed nothing"
+        output = b"".join(self._launcher_output.values()).decode(errors="replace").strip()
+        sys.stderr.write(f"{output}\n" if output else "")
+        last = output.splitlines()[-1] if output else "it printed nothing"
         return Outcome(
             {
                 "reason": "runner",
@@ -156,7 +158,7 @@ class Ranks(Work):
         )
 
     def _merge(self, failed: int) -> None:
-        path = rank.results_path(self._place, failed)
+        path = rank.results_path(self._directory, failed)
         if failed and os.path.exists(path):
             from sovlab.runner.execution.results import merge
 
@@ -167,7 +169,7 @@ class Ranks(Work):
 
     def _environment(self) -> Dict[str, str]:
         environment = dict(os.environ)
-        environment[rank.PLACE] = self._place
+        environment[rank.DIRECTORY] = self._directory
         environment.setdefault("OMP_NUM_THREADS", str(max((os.cpu_count() or 1) // len(self._ranks), 1)))
         if self._order.rendezvous is None:
             # All on this machine, and nothing of it is to be seen from outside.
@@ -184,18 +186,18 @@ class Ranks(Work):
         order = self._order
         if order.rendezvous is not None:
             host, _, outside = order.rendezvous.rpartition(":")
-            meeting = ["--rdzv-backend=static", f"--master-addr={host}", f"--master-port={outside}"]
+            rendezvous = ["--rdzv-backend=static", f"--master-addr={host}", f"--master-port={outside}"]
         elif order.nodes > 1:
-            meeting = ["--rdzv-backend=static", "--master-addr=127.0.0.1", f"--master-port={port}"]
+            rendezvous = ["--rdzv-backend=static", "--master-addr=127.0.0.1", f"--master-port={port}"]
         else:
-            meeting = ["--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0", "--local-addr=127.0.0.1"]
+            rendezvous = ["--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0", "--local-addr=127.0.0.1"]
         archive = _archive()
         program = [archive] if archive is not None else ["--module", "sovlab.runner"]
         return [
             *(sys.executable, "-m", "torch.distributed.run"),
             *(f"--nnodes={order.nodes}", f"--node-rank={node}", f"--nproc-per-node={order.procs}"),
-            *(*meeting, f"--rdzv-id={order.job_id}", "--max-restarts=0", "--monitor-interval=0.1"),
-            *(*program, "rank", os.path.join(self._place, "order.json")),
+            *(*rendezvous, f"--rdzv-id={order.job_id}", "--max-restarts=0", "--monitor-interval=0.1"),
+            *(*program, "rank", os.path.join(self._directory, "order.json")),
         ]
 
     def _read_output(self, descriptor: int, number: int) -> bool:
@@ -204,22 +206,22 @@ class Ranks(Work):
             self._merger.feed(number, data, time.monotonic())
         return bool(data)
 
-    def _read_noise(self, descriptor: int) -> bool:
+    def _read_launcher(self, descriptor: int) -> bool:
         data = _read(descriptor)
         if data is None:
             return False
         if not data:
-            self._noise[-1 - descriptor] = self._noise.pop(descriptor)
+            self._launcher_output[-1 - descriptor] = self._launcher_output.pop(descriptor)
             os.close(descriptor)
             return False
-        self._noise[descriptor] = (self._noise[descriptor] + data)[-_NOISE:]
+        self._launcher_output[descriptor] = (self._launcher_output[descriptor] + data)[-_LAUNCHER_OUTPUT:]
         return True
 
     def _read_events(self) -> bool:
         data = _read(self._events)
         if not data:
             return False
-        *lines, self._told = (self._told + data).split(b"\n")
+        *lines, self._partial_event = (self._partial_event + data).split(b"\n")
         for line in lines:
             self._take(json.loads(line))
         return True
@@ -232,7 +234,7 @@ class Ranks(Work):
             self._kill_at = max(self._kill_at, time.monotonic() + self._order.grace)
         elif event["state"] == "ended":
             self._reports[number] = self._full_report(number, event["report"])
-            self._gone[number] = time.monotonic()
+            self._ended_at[number] = time.monotonic()
             report = self._reports[number]
             if report["reason"] != "succeeded" and not report.get("terminated"):
                 self._failed.append(number)
@@ -240,7 +242,7 @@ class Ranks(Work):
 
     def _full_report(self, number: int, brief: Dict[str, Any]) -> Dict[str, Any]:
         try:
-            with open(rank.report_path(self._place, number)) as file:
+            with open(rank.report_path(self._directory, number)) as file:
                 report: Dict[str, Any] = json.load(file)
                 return report
         except (OSError, ValueError):
@@ -248,24 +250,24 @@ class Ranks(Work):
 
     def _end_others(self) -> None:
         """After a failure: SIGTERM to those that still run, and an end to waiting for them."""
-        processes.kill((pid for r, pid in self._pids.items() if r not in self._gone), signal.SIGTERM)
+        processes.kill((pid for r, pid in self._pids.items() if r not in self._ended_at), signal.SIGTERM)
         if self._kill_at is None:
             self._kill_at = time.monotonic() + min(_AFTER_FAILURE, self._order.grace)
 
     def _look_for_dead(self, now: float) -> None:
         for number, pid in self._pids.items():
-            found = processes.process(pid) if number not in self._gone else None
-            if number not in self._gone and (found is None or found.zombie):
+            process = processes.process(pid) if number not in self._ended_at else None
+            if number not in self._ended_at and (process is None or process.zombie):
                 self._read_events()
-                if number not in self._gone:
-                    self._gone[number] = now
+                if number not in self._ended_at:
+                    self._ended_at[number] = now
                     self._end_others()
 
     def _root_cause(self) -> Any:
-        for noise in self._noise.values():
-            found = _ROOT_CAUSE.search(noise)
-            if found is not None:
-                return int(found[1]), int(found[2])
+        for output in self._launcher_output.values():
+            match = _ROOT_CAUSE.search(output)
+            if match is not None:
+                return int(match[1]), int(match[2])
         return None, 0
 
     def _drain(self) -> None:
@@ -275,8 +277,8 @@ class Ranks(Work):
                 continue
         while self._read_events():
             continue
-        for descriptor in [fd for fd in self._noise if fd >= 0]:
-            while self._read_noise(descriptor):
+        for descriptor in [fd for fd in self._launcher_output if fd >= 0]:
+            while self._read_launcher(descriptor):
                 continue
         self._merger.flush(float("inf"))
 
@@ -301,7 +303,7 @@ def _wait_status(code: int) -> int:
 
 
 def _launch(
-    command: List[str], environment: Dict[str, str], place: str, output: int, parent: int
+    command: List[str], environment: Dict[str, str], directory: str, output: int, parent: int
 ) -> NoReturn:
     """In the forked child: become torchrun."""
     try:
@@ -310,7 +312,7 @@ def _launch(
         for source, target in ((null, 0), (output, 1), (output, 2)):
             os.dup2(source, target)
         # Not where the user's files are: a random.py there would be imported by torchrun.
-        os.chdir(place)
+        os.chdir(directory)
         os.execve(command[0], command, environment)  # noqa: S606 - no shell
     finally:
         os._exit(70)

@@ -34,7 +34,7 @@ class Supervisor:
     """Runs one job from its start to its exit record.
 
     Args:
-        order: what to run.
+        order: the job's, as it was read.
     """
 
     def __init__(self, order: Order) -> None:
@@ -48,7 +48,7 @@ class Supervisor:
         self._usage = [0.0, 0]
 
     def run(self) -> int:
-        """Do all of it; the status to exit with."""
+        """Run the job and write its exit record; the status to exit with."""
         order = self._order
         if os.getpid() != 1 and os.getsid(0) != os.getpid():
             os.setsid()
@@ -58,8 +58,9 @@ class Supervisor:
             left, outcome = self._supervise()
         except (CannotStart, OSError, RuntimeError, ImportError) as error:
             self._kill_tree(0.0)
-            known = isinstance(error, CannotStart)
-            message = str(error) if known else f"The runner failed: {type(error).__name__}: {error}"
+            message = f"The runner failed: {type(error).__name__}: {error}"
+            if isinstance(error, CannotStart):
+                message = str(error)
             left, outcome = Left(), Outcome({"reason": "runner", "message": message, "exit_code": 70}, 0)
         record = describe(order, self._ending, outcome, left)
         record.update(
@@ -76,7 +77,7 @@ class Supervisor:
 
     def _supervise(self) -> Tuple[Left, Outcome]:
         order = self._order
-        self._introduce()
+        self._write_run_file()
         os.environ.update(environment(order))
         os.chdir(order.workdir)
         work = self._work()
@@ -110,14 +111,14 @@ class Supervisor:
             return Ranks(self._order)
         return Child(self._order)
 
-    def _introduce(self) -> None:
+    def _write_run_file(self) -> None:
         if self._order.run is None:
             return
-        me = processes.process(os.getpid())
+        process = processes.process(os.getpid())
         about = {
             "version": 1,
             "pid": os.getpid(),
-            "start": me.start if me is not None else "",
+            "start": process.start if process is not None else "",
             "boot": processes.boot(),
             "sid": os.getsid(0),
             "started": self._started,
@@ -198,7 +199,7 @@ class Supervisor:
     def _kill_tree(self, polite: float) -> List[int]:
         """End what the job left running; the pids that were still there."""
         begun = time.monotonic()
-        asked: Dict[int, bool] = {}
+        signalled: Dict[int, bool] = {}
         while True:
             while True:
                 try:
@@ -206,20 +207,20 @@ class Supervisor:
                         break
                 except ChildProcessError:
                     if self._orphans_come:
-                        return list(asked)
+                        return list(signalled)
                     break
-            left = [p.pid for p in self._left() if not p.zombie]
+            remaining = [p.pid for p in self._remaining() if not p.zombie]
             now = time.monotonic()
-            if not left or now - begun > _STUBBORN:
-                return list(asked)
+            if not remaining or now - begun > _STUBBORN:
+                return list(signalled)
             if now - begun >= polite or self._ending.over:
-                processes.kill(left, signal.SIGKILL)
+                processes.kill(remaining, signal.SIGKILL)
             else:
-                processes.kill((pid for pid in left if pid not in asked), signal.SIGTERM)
-            asked.update(dict.fromkeys(left, True))
+                processes.kill((pid for pid in remaining if pid not in signalled), signal.SIGTERM)
+            signalled.update(dict.fromkeys(remaining, True))
             time.sleep(0.005)
 
-    def _left(self) -> List[processes.Process]:
+    def _remaining(self) -> List[processes.Process]:
         if self._orphans_come:
             return processes.descendants(os.getpid())
         session = None if os.getpid() == 1 else os.getsid(0)

@@ -1,4 +1,4 @@
-"""How a job ended: told from what the user's process reported, how it exited, and what was asked of it."""
+"""How a job ended: judged by the report of the user's process, its exit status, and what was asked of it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from sovlab.runner.system import memory, processes
 
 
 class Left(NamedTuple):
-    """What was found after the user's process had ended.
+    """What the user's process left behind when it ended.
 
     Attributes:
-        oom_kills: where the kernel killed for want of memory while the job ran; None if nowhere.
+        oom_kills: where the kernel killed for lack of memory while the job ran; None if nowhere.
         processes: pids that it left running.
     """
 
@@ -24,28 +24,28 @@ class Left(NamedTuple):
 
 
 class Ending:
-    """What is known, while a job runs, of why it may end."""
+    """What may end a job, collected while it runs: the request to end, memory over its limit, OOM kills."""
 
     def __init__(self, timeout: Optional[float]) -> None:
         self.why: Optional[str] = None
         """What the job was asked to end for: ``timeout``, ``cancelled`` or a signal's name."""
         self.over: Optional[int] = None
-        """Bytes that were in use when there were too many."""
+        """Bytes that were in use when they were more than ``--memory`` allows; None if they never were."""
         self._kills = memory.Kills()
 
     def sample(self, limit: int) -> None:
-        """See how much memory the job uses."""
+        """Measure the job's memory, and note if it is over ``limit`` bytes."""
         used = memory.used((p.pid for p in processes.descendants(os.getpid())), limit)
         if used > limit:
             self.over = used
 
     def memory_evidence(self) -> Optional[str]:
-        """Where the kernel has killed for want of memory since the start."""
+        """Where the kernel has killed for lack of memory since the start; None if nowhere."""
         return self._kills.since()
 
 
 def describe(order: Order, ending: Ending, outcome: Outcome, left: Left) -> Dict[str, Any]:
-    """The exit record, but for its times."""
+    """The exit record, without its times and usage."""
     report, status, rank = outcome
     killed_by = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
     record: Dict[str, Any] = {
@@ -117,7 +117,7 @@ _STATUS = {"succeeded": 0, "timeout": 124, "cancelled": 130, "killed": 137, "out
 
 
 def exit_status(record: Dict[str, Any]) -> int:
-    """What the supervisor exits with."""
+    """The supervisor's exit status: 0, that of the code, 124, 130, 137, or 70 for the runner's own."""
     if record["reason"] == "user_error":
         return int(record["exit_code"] or 1)
     return _STATUS.get(record["reason"], 70)

@@ -29,7 +29,7 @@ class Outcome(NamedTuple):
     """How the user's code ended.
 
     Attributes:
-        report: what its process said at its end; None if it ended without a word.
+        report: of its process, as `sovlab.runner.process.child.run` returns it; None if it left none.
         status: how that process ended, as `os.wait` gives it.
         rank: which of the ranks this is about; None if there is only one.
     """
@@ -40,13 +40,13 @@ class Outcome(NamedTuple):
 
 
 class Work:
-    """The interface."""
+    """What the supervisor asks of either."""
 
     def start(self) -> List[int]:
-        """Start it; the pids whose end is the end of the job. Signals are blocked meanwhile.
+        """Start the processes; the pids whose end is the end of the job. Signals are blocked meanwhile.
 
         Raises:
-            CannotStart: it cannot.
+            CannotStart: the job cannot be started here.
         """
         raise NotImplementedError
 
@@ -67,7 +67,7 @@ class Work:
         raise NotImplementedError
 
     def outcome(self) -> Outcome:
-        """After the end of all pids."""
+        """How it ended; called once all pids have."""
         raise NotImplementedError
 
 
@@ -75,7 +75,7 @@ class Child(Work):
     """The user's code in a child forked from here: Python is there already.
 
     Args:
-        order: what to run.
+        order: the job's.
     """
 
     def __init__(self, order: Order) -> None:
@@ -118,7 +118,7 @@ class Child(Work):
             return Outcome(None, self._status)
 
     def _read(self) -> None:
-        # To the end of what there is: whoever else holds the pipe open is not waited for.
+        # Only what there is now: whoever else holds the pipe open is not waited for.
         while self._reading >= 0:
             try:
                 data = os.read(self._reading, 1 << 16)

@@ -13,13 +13,13 @@ _TEXT = 8 << 10
 
 
 class ExitRecord:
-    """Takes the room for the record when the job starts, and fills it when the job ends.
+    """Reserves space for the record when the job starts, and fills it when the job ends.
 
     Args:
-        path: where the record will be; until then the room is held by a file beside it.
+        path: where the record will be; until then a file beside it, ``PATH.reserve``, holds the space.
 
     Raises:
-        OSError: there is no room.
+        OSError: the disk has no space.
     """
 
     def __init__(self, path: str) -> None:
@@ -34,7 +34,7 @@ class ExitRecord:
             os.close(descriptor)
 
     def commit(self, record: Dict[str, Any]) -> None:
-        """Write ``record`` and give it its name, at once and whole."""
+        """Write ``record``, shortened if the disk is full, and rename it to its path in one step."""
         record = {"version": VERSION, **record}
         for candidate in _shorter(record):
             data = json.dumps(candidate, default=str).encode()
@@ -60,14 +60,19 @@ def _shorter(record: Dict[str, Any]) -> Iterator[Dict[str, Any]]:
     error = record.get("error")
     if error:
         text = str(error.get("traceback", ""))
-        kept = text if len(text) <= 2 * _TEXT else f"{text[:_TEXT]}\n…\n{text[-_TEXT:]}"
-        error = {**error, "message": str(error.get("message", ""))[:_TEXT], "traceback": kept, "frames": []}
+        shortened = text if len(text) <= 2 * _TEXT else f"{text[:_TEXT]}\n…\n{text[-_TEXT:]}"
+        error = {
+            **error,
+            "message": str(error.get("message", ""))[:_TEXT],
+            "traceback": shortened,
+            "frames": [],
+        }
     yield {**record, "error": error}
     yield {**record, "error": error, "results": None, "progress": None, "imported": []}
 
 
 def short(record: Dict[str, Any], limit: int) -> bytes:
-    """``record`` in at most ``limit`` bytes, for places that hold no more; the least missed goes first."""
+    """``record`` as JSON of at most ``limit`` bytes; what is missed least is left out first."""
     record = dict(record)
     for left_out in ("", "imported", "progress", "results", "error"):
         if left_out and record.get(left_out):

@@ -28,26 +28,26 @@ class FrameReader:
     """Splits a log into output and frames, wherever it is cut into chunks.
 
     Args:
-        nonce: of the job whose log it is.
+        nonce: marks the frames of the job; those of other jobs are output.
     """
 
     def __init__(self, nonce: str) -> None:
         self._prefix = b"\x1esovlab:%b " % nonce.encode()
-        self._kept = b""
-        self._given = 0
+        self._pending = b""
+        self._consumed = 0
         self.ends: List[int] = []
-        """For each piece that the last `feed` gave: how many bytes of the log end with it."""
+        """For each piece of the last `feed`: how many bytes of the log end with it."""
 
     @property
     def pending(self) -> int:
-        """Bytes fed but not given yet, because they may be the begin of a frame."""
-        return len(self._kept)
+        """Bytes fed but not returned yet, because they may begin a frame."""
+        return len(self._pending)
 
     def feed(self, data: bytes) -> List[Union[bytes, Dict[str, Any]]]:
         """What ``data`` adds: output as bytes, never empty, and frames as dicts, in order."""
-        data = self._kept + data
-        self._kept = b""
-        found: List[Union[bytes, Dict[str, Any]]] = []
+        data = self._pending + data
+        self._pending = b""
+        pieces: List[Union[bytes, Dict[str, Any]]] = []
         ends: List[int] = []
         prefix = self._prefix
         start = at = 0
@@ -70,23 +70,23 @@ class FrameReader:
                 at += 1
                 continue
             if start < at:
-                found.append(data[start:at])
-                ends.append(self._given + at)
-            found.append(message)
+                pieces.append(data[start:at])
+                ends.append(self._consumed + at)
+            pieces.append(message)
             start = at = end + 1
-            ends.append(self._given + at)
+            ends.append(self._consumed + at)
         if start < at:
-            found.append(data[start:at])
-            ends.append(self._given + at)
-        self._kept = data[at:]
-        self._given += at
+            pieces.append(data[start:at])
+            ends.append(self._consumed + at)
+        self._pending = data[at:]
+        self._consumed += at
         self.ends = ends
-        return found
+        return pieces
 
     def flush(self) -> List[Union[bytes, Dict[str, Any]]]:
-        """At the end of the log: what looked like the begin of a frame is output."""
-        kept, self._kept = self._kept, b""
-        return [kept] if kept else []
+        """At the end of the log: what looked like the beginning of a frame is output."""
+        rest, self._pending = self._pending, b""
+        return [rest] if rest else []
 
 
 def _parse(text: bytes) -> Union[Dict[str, Any], None]:

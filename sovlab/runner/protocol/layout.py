@@ -1,4 +1,8 @@
-"""The files by which a pod's first process and the client's commands beside it know of each other."""
+"""Names of files in a pod and in a store.
+
+In a pod's work directory they are how its first process and the commands that the client runs beside it
+(`sovlab.runner.pod.commands`) talk to each other.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import shutil
 import signal
 
 PID = "pid"
-"""The number of the first process: it need not be 1."""
+"""Holds the process id of the first process: it need not be 1."""
 PAYLOAD = "payload.pack"
 RESULTS = "results.pack"
 CANCEL = "cancel"
@@ -15,11 +19,11 @@ CANCEL = "cancel"
 TAKEN = "taken"
 """Its presence says that the results need not be held any more."""
 OBJECTS = "objects"
-"""Where a store keeps payloads."""
+"""Folder of a store with the payloads, by digest."""
 
 
 def copy(source: str, target: str) -> None:
-    """Copy a file; ``target`` appears at once and whole."""
+    """Copy a file; ``target`` appears whole, by a rename."""
     os.makedirs(os.path.dirname(target), exist_ok=True)
     temporary = f"{target}.{os.uname().nodename}.{os.getpid()}.tmp"
     try:
@@ -30,23 +34,23 @@ def copy(source: str, target: str) -> None:
             os.unlink(temporary)
 
 
-def kept_payload(store: str, digest: str) -> str:
-    """Where a store keeps a payload."""
+def payload_in_store(store: str, digest: str) -> str:
+    """The path of a payload in a store that is mounted at ``store``."""
     return os.path.join(store, OBJECTS, f"{digest}.pack")
 
 
-def kept_results(store: str, job_id: str) -> str:
-    """Where a store keeps the results of a job."""
+def results_in_store(store: str, job_id: str) -> str:
+    """The path of a job's results pack in a store."""
     return os.path.join(store, "results", f"{job_id}.pack")
 
 
-def kept_checkpoint(store: str, job_id: str) -> str:
-    """Where a store keeps the checkpoint of a job."""
+def checkpoint_in_store(store: str, job_id: str) -> str:
+    """The directory of a job's checkpoints in a store."""
     return os.path.join(store, "checkpoints", job_id)
 
 
 def pid(work: str) -> int:
-    """Of the first process. Raises `OSError` or `ValueError` if there is none."""
+    """The process id of the first process. Raises `OSError` or `ValueError` if there is none yet."""
     with open(os.path.join(work, PID)) as file:
         return int(file.read())
 
@@ -58,7 +62,7 @@ def touch(path: str) -> None:
 
 
 def wake(work: str) -> None:
-    """Let the first process look at its files."""
+    """Have the first process look at its files, by SIGUSR1."""
     try:
         os.kill(pid(work), signal.SIGUSR1)
     except (OSError, ValueError):

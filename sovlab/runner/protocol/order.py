@@ -14,7 +14,7 @@ class OrderError(Exception):
 
 
 class Order:
-    """What the runner is told.
+    """What the runner is to do: the keys of the file.
 
     Args:
         job_id: the durable id.
@@ -139,24 +139,27 @@ class Order:
         return self.cancel is not None and os.path.exists(self.cancel)
 
     def write(self, path: str) -> None:
-        """Write it to ``path``, for the user alone."""
+        """Write it to ``path``, with mode 0600."""
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with open(descriptor, "wb") as file:
             file.write(self.encoded())
 
     def encoded(self) -> bytes:
-        """What `read` reads."""
+        """The content of the file, as `read` takes it."""
         return json.dumps({"version": VERSION, **vars(self)}).encode()
 
     @classmethod
     def read(cls, path: str) -> Order:
-        """Read it. Raises `OrderError`."""
+        """The order in a file. Raises `OrderError`."""
         try:
             with open(path, "rb") as file:
-                told: Dict[str, Any] = json.load(file)
-            if told.pop("version") != VERSION:
-                raise OrderError(f"The order {path} has another version than this runner, {VERSION}.")
-            return cls(**told)
+                fields: Dict[str, Any] = json.load(file)
+            version = fields.pop("version")
+            if version != VERSION:
+                raise OrderError(
+                    f"The order {path} has version {version!r}, but this runner reads {VERSION}."
+                )
+            return cls(**fields)
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise OrderError(f"The order {path} cannot be read: {error}") from error
 

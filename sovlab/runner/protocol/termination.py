@@ -24,14 +24,14 @@ _SIZES = (32_000, 16_000, 8000, 5000, 3000, 2000, 1200, 700, 400)
 
 
 def encode(record: Dict[str, Any], results: Optional[bytes] = None) -> Tuple[bytes, bool]:
-    """A message, and whether the results are in it.
+    """A message of at most `LIMIT` bytes, and whether the results are in it.
 
     Args:
-        record: the exit record.
-        results: the pack; None if there is none.
+        record: the exit record; shortened if need be, what is missed least first.
+        results: the results pack; None if there is none.
     """
-    said = " ".join(str(record.get("message") or "").split())
-    headline = f"{record.get('reason', '')}: {said}" if said else str(record.get("reason", ""))
+    message = " ".join(str(record.get("message") or "").split())
+    headline = f"{record.get('reason', '')}: {message}" if message else str(record.get("reason", ""))
     first = headline.encode("utf-8", "replace")[:_HEADLINE].decode("utf-8", "ignore") + f"\n{_MARK}"
     room = (LIMIT - len(first.encode())) // 4 * 3
     body = b""

@@ -80,7 +80,7 @@ def bound_in(nodes: Iterable[ast.AST], mangled: Callable[[str], str]) -> Tuple[S
 
     Args:
         nodes: the scope's statements; scopes within them are left out.
-        mangled: gives a name as a class body knows it.
+        mangled: maps a name to its mangled form (``_Class__name``) in the class body at hand.
     """
     collector = _Bound(mangled)
     for node in nodes:

@@ -11,7 +11,7 @@ import types
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Set, Tuple
 
 from sovlab.runner.source import locating
-from sovlab.runner.source.locating import Found, Statement
+from sovlab.runner.source.locating import DefiningStatement, Statement
 from sovlab.runner.source.scopes import Names, names_in
 from sovlab.runner.values.pack import PackWriter
 
@@ -23,18 +23,19 @@ class Definition:
     """One definition that travels.
 
     Attributes:
-        name: in ``__main__``.
-        found: its statement.
+        name: what ``__main__`` calls it.
+        statement: where it stands in a cell, and what it made.
         reads: names that it takes from ``__main__``.
+        placeholders: whether its defaults travel as values, with None in their place in the source.
         state: what its source does not say: changed defaults and attributes; empty if nothing.
     """
 
-    def __init__(self, name: str, found: Found) -> None:
+    def __init__(self, name: str, statement: DefiningStatement) -> None:
         self.name = name
-        self.found = found
-        self.state, kept = _state(found)
-        self.placeholders = kept is not found.node
-        self.reads: Names = names_in(kept)
+        self.statement = statement
+        self.state, tree = _state(statement)
+        self.placeholders = tree is not statement.node
+        self.reads: Names = names_in(tree)
 
 
 class Definitions:
@@ -42,7 +43,7 @@ class Definitions:
 
     Args:
         namespace: the notebook's variables, or a job's.
-        variable: told of each variable that is needed: its name, and the name of what reads it.
+        variable: called for each variable that is needed, with its name and the name of what reads it.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Definitions:
         self._namespace = namespace
         self._module = namespace.get("__name__", "__main__")
         self._variable = variable
-        self._known: Dict[str, Optional[Definition]] = {}
+        self._definitions: Dict[str, Optional[Definition]] = {}
         self._references: Dict[int, Tuple[Any, Optional[str]]] = {}
         self.gathered: Dict[str, Definition] = {}
         self.imports: Dict[str, Tuple[str, Optional[str]]] = {}
@@ -93,10 +94,10 @@ class Definitions:
 
     def definition(self, name: str) -> Optional[Definition]:
         """The definition that gave ``name`` its value; None if its source is not known."""
-        if name not in self._known:
-            found = locating.find(name, self._namespace) if self._definable(name) else None
-            self._known[name] = None if found is None else Definition(name, found)
-        return self._known[name]
+        if name not in self._definitions:
+            statement = locating.find(name, self._namespace) if self._definable(name) else None
+            self._definitions[name] = None if statement is None else Definition(name, statement)
+        return self._definitions[name]
 
     def _definable(self, name: str) -> bool:
         value = self._namespace.get(name)
@@ -108,10 +109,10 @@ class Definitions:
         """For `PickleOptions`: the qualified name of a function or class whose source travels, else None."""
         if getattr(value, "__module__", None) != self._module:
             return None
-        known = self._references.get(id(value))
-        if known is None:
-            known = self._references[id(value)] = (value, self._reference(value))
-        name = known[1]
+        entry = self._references.get(id(value))
+        if entry is None:
+            entry = self._references[id(value)] = (value, self._reference(value))
+        name = entry[1]
         if name is not None:
             self.need(name.partition(".")[0], name)
         return name
@@ -125,32 +126,32 @@ class Definitions:
         if definition is None:
             return None
         if not rest:
-            standing = self._namespace[top]
-            wrapped, path = standing, top
+            bound = self._namespace[top]
+            wrapped, path = bound, top
             while wrapped is not value and "__wrapped__" in getattr(wrapped, "__dict__", {}):
                 wrapped, path = wrapped.__dict__["__wrapped__"], f"{path}.__wrapped__"
             if wrapped is value:
                 return path
-            again = standing is definition.found.origin and locating.matches(value, definition.found)
-            return top if again else None
+            rerun = bound is definition.statement.origin and locating.matches(value, definition.statement)
+            return top if rerun else None
         try:
-            reached = functools.reduce(getattr, rest.split("."), self._namespace[top])
+            member = functools.reduce(getattr, rest.split("."), self._namespace[top])
         except AttributeError:
             return None
-        if reached is value or (isinstance(value, types.FunctionType) and locating.same(value, reached)):
+        if member is value or (isinstance(value, types.FunctionType) and locating.same(value, member)):
             return qualified
         return None
 
     def _lambda(self, value: Any) -> Optional[str]:
         if value.__qualname__ != "<lambda>":
             return None
-        for name, standing in self._namespace.items():
-            if standing is value and self.definition(name) is not None:
+        for name, bound in self._namespace.items():
+            if bound is value and self.definition(name) is not None:
                 return name
         return None
 
     def before(self, name: str) -> Tuple[List[str], List[str]]:
-        """What must be there when the source of ``name`` is run: definitions and variables, sorted.
+        """What must be bound when the source of ``name`` is run: definitions and variables, sorted.
 
         What it calls while it is run needs all that it reads in its turn.
         """
@@ -177,29 +178,29 @@ class Definitions:
         }
 
     def write(self, writer: PackWriter) -> Dict[str, Any]:
-        """Write the sources; what belongs into the pack's meta: ``definitions`` and ``imports``."""
-        listed = []
+        """Write the sources as segments; the pack's meta for them: ``definitions`` and ``imports``."""
+        entries = []
         for name in sorted(self.gathered):
             definition = self.gathered[name]
-            found = definition.found
+            statement = definition.statement
             segment = f"def.{name}"
             definitions, variables = self.before(name)
-            writer.add(segment, found.source.encode("utf-8", "surrogatepass"))
-            listed.append(
+            writer.add(segment, statement.source.encode("utf-8", "surrogatepass"))
+            entries.append(
                 {
                     "name": name,
-                    "key": found.key,
-                    "line": found.line,
+                    "key": statement.key,
+                    "line": statement.line,
                     "segment": segment,
                     "defaults": definition.placeholders,
-                    "future": list(found.future),
+                    "future": list(statement.future),
                     "before": definitions,
                     "variables": variables,
                 }
             )
         imports: List[List[Optional[str]]] = [[None, name, None] for name in sorted(self.submodules)]
         imports += [[name, *self.imports[name]] for name in sorted(self.imports)]
-        return {"definitions": listed, "imports": imports}
+        return {"definitions": entries, "imports": imports}
 
 
 def import_of(value: Any) -> Optional[Tuple[str, Optional[str]]]:
@@ -218,9 +219,9 @@ def import_of(value: Any) -> Optional[Tuple[str, Optional[str]]]:
     return (module, name) if getattr(sys.modules.get(module), name, None) is value else None
 
 
-def _state(found: Found) -> Tuple[Dict[str, Any], ast.AST]:
+def _state(statement: DefiningStatement) -> Tuple[Dict[str, Any], ast.AST]:
     """What the source of a definition does not say, and its tree without what is said instead."""
-    node, origin = found.node, found.origin
+    node, origin = statement.node, statement.origin
     if isinstance(origin, type):
         return _changed_attributes(node, origin), node
     if getattr(node, "decorator_list", None):

@@ -1,4 +1,4 @@
-"""Puts what a pack brings into a namespace: imports, definitions, variables.
+"""From a pack into a namespace: imports, definitions, variables.
 
 A definition is run where its first user needs it, after what it needs itself; its lines keep their
 numbers in its cell, and `linecache` knows them.
@@ -34,7 +34,7 @@ class Installer:
         pack: a payload or results.
         main: the namespace, usually that of ``__main__``.
         labels: what cells are called, by the SHA-256 of their source.
-        replace: whether names that ``main`` has are bound anew; if not, only what is missing is added.
+        replace: whether names that ``main`` has are bound again; if not, only what is missing is added.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Installer:
         self._begun: Set[str] = set()
         self._labels = labels
         self.errors: Dict[str, str] = {}
-        """Why a name could not be had here, for each that could not."""
+        """Why names could not be loaded here; each reason continues a sentence that begins with the name."""
 
     def all(self) -> Dict[str, Any]:
         """Bind everything; the values whose names are no identifiers, like ``__call__``, are returned too."""
@@ -60,16 +60,16 @@ class Installer:
         self._main.update(values)
         return values
 
-    def values(self, wanted: Optional[Set[str]]) -> Dict[str, Any]:
-        """Add imports and definitions, and load ``wanted`` variables (None: all)."""
+    def values(self, names: Optional[Set[str]]) -> Dict[str, Any]:
+        """Add imports and definitions, and load the variables ``names`` (None: all)."""
         self._remember_lines()
         self._import()
         needed = set(self._pack.meta.get("needed", ()))
         if not self._replace:
             self._fetch(needed)
-            wanted = wanted if wanted is None else wanted | needed
+            names = names if names is None else names | needed
         values: Dict[str, Any] = {}
-        for name, value, error in Loader(self._pack, main=self._main, wanted=wanted, resolve=self.resolve):
+        for name, value, error in Loader(self._pack, main=self._main, names=names, resolve=self.resolve):
             if error:
                 self.errors[name] = error
             elif name.startswith("def."):
@@ -86,10 +86,10 @@ class Installer:
 
     def _fetch(self, needed: Set[str]) -> None:
         """Bind what a definition reads while it is run: it comes after the values which need that."""
-        missing = [entry for name, entry in self._entries.items() if name not in self._main]
-        early = {v for entry in missing for v in entry["variables"] if v in needed and v not in self._main}
+        undefined = [entry for name, entry in self._entries.items() if name not in self._main]
+        early = {v for entry in undefined for v in entry["variables"] if v in needed and v not in self._main}
         if early:
-            for name, value, error in Loader(self._pack, main=self._main, wanted=early, resolve=_refuse):
+            for name, value, error in Loader(self._pack, main=self._main, names=early, resolve=_refuse):
                 if name in early and not error:
                     self._main[name] = value
 
@@ -102,9 +102,9 @@ class Installer:
                 if member is not None:
                     value = getattr(value, member)
             except ImportError as error:
-                missing = (getattr(error, "name", None) or module).partition(".")[0]
+                library = (getattr(error, "name", None) or module).partition(".")[0]
                 self.errors[alias or module] = (
-                    f"needs the library {missing}, which cannot be imported here: {error}"
+                    f"needs the library {library}, which cannot be imported here: {error}"
                 )
             except AttributeError:
                 self.errors[alias or module] = (
@@ -154,16 +154,16 @@ class Installer:
             value.__defaults__, value.__kwdefaults__ = state["defaults"], state["kwdefaults"]
         if "dict" in state:
             vars(value).update(state["dict"])
-        for member, held in state.get("attributes", {}).items():
-            setattr(value, member, held)
+        for member, content in state.get("attributes", {}).items():
+            setattr(value, member, content)
 
     def _remember_lines(self) -> None:
         """Let tracebacks and `inspect.getsource` find the lines, each at its number in its cell."""
         cells: Dict[str, List[str]] = {}
         for entry in self._entries.values():
             file = file_name(entry["key"], self._labels)
-            known = linecache.cache.get(file)
-            lines = cells.setdefault(file, list(known[2]) if known is not None and len(known) == 4 else [])
+            cached = linecache.cache.get(file)
+            lines = cells.setdefault(file, list(cached[2]) if cached is not None and len(cached) == 4 else [])
             text = bytes(self._pack.segment(entry["segment"])).decode("utf-8", "surrogatepass")
             for number, line in enumerate(text.splitlines(keepends=True), entry["line"] - 1):
                 lines.extend("\n" for _ in range(number + 1 - len(lines)))

@@ -25,16 +25,16 @@ _FUTURE = {
 }  # lower bits mean other things in code
 
 
-class Found(NamedTuple):
-    """A statement that defines a name.
+class DefiningStatement(NamedTuple):
+    """A statement of a cell that defines a function or class.
 
     Attributes:
         file: the cell's or script's file name in `linecache`.
-        cell: the whole source of it.
-        source: of the statement, decorators included.
-        line: its first line.
-        node: its tree.
-        future: features of ``__future__`` it was compiled with.
+        cell: the source of the whole cell or script.
+        source: the statement's own source, decorators included.
+        line: number of its first line in the cell, from 1.
+        node: its syntax tree.
+        future: features of ``__future__`` that it was compiled with.
         origin: the function or class that it made.
     """
 
@@ -52,30 +52,32 @@ class Found(NamedTuple):
         return hashlib.sha256(self.cell.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def find(name: str, namespace: Mapping[str, Any]) -> Optional[Found]:
+def find(name: str, namespace: Mapping[str, Any]) -> Optional[DefiningStatement]:
     """The statement that gave ``name`` the value it has in ``namespace``; None if it is not known."""
     value = namespace[name]
     module = namespace.get("__name__", "__main__")
     for origin in origins(value, name, module):
         if isinstance(origin, types.FunctionType):
-            found = _function(origin, name, bare=origin is value)
+            statement = _function(origin, name, bare=origin is value)
         else:
-            found = _class(origin, name, namespace)
-        if found is not None:
-            return found
+            statement = _class(origin, name, namespace)
+        if statement is not None:
+            return statement
     return None
 
 
-def matches(origin: Any, found: Found) -> bool:
+def matches(origin: Any, statement: DefiningStatement) -> bool:
     """Whether ``origin`` is what the statement makes: true also of a class whose cell has run again."""
-    if origin is found.origin:
+    if origin is statement.origin:
         return True
-    code = _compiled(found.file, found.cell, found.node, _flags(found.future))
+    code = _compiled(statement.file, statement.cell, statement.node, _flags(statement.future))
     if isinstance(origin, types.FunctionType):
         return (
-            code is not None and isinstance(found.origin, types.FunctionType) and _same(origin.__code__, code)
+            code is not None
+            and isinstance(statement.origin, types.FunctionType)
+            and _same(origin.__code__, code)
         )
-    return code is not None and isinstance(found.origin, type) and _class_is(origin, code)
+    return code is not None and isinstance(statement.origin, type) and _class_is(origin, code)
 
 
 def same(one: types.FunctionType, other: Any) -> bool:
@@ -91,7 +93,7 @@ def cells(namespace: Mapping[str, Any]) -> List[str]:
 
 
 def origins(value: Any, name: str, module: str) -> Iterator[Any]:
-    """Functions and classes called ``name`` in what decorators may have made of them."""
+    """Functions and classes called ``name`` within ``value``, around which decorators may have put others."""
     todo: List[Tuple[Any, int]] = [(value, 0)]
     seen = set()
     while todo:
@@ -125,32 +127,32 @@ def _wrapped(value: Any) -> Iterator[Any]:
                 continue  # not bound yet
 
 
-def _function(origin: types.FunctionType, name: str, *, bare: bool) -> Optional[Found]:
+def _function(origin: types.FunctionType, name: str, *, bare: bool) -> Optional[DefiningStatement]:
     code = origin.__code__
     if origin.__closure__ and "__class__" not in code.co_freevars:
         return None
-    for found in _statements(code.co_filename, name):
-        node = found.node
+    for statement in _statements(code.co_filename, name):
+        node = statement.node
         if isinstance(node, ast.ClassDef) or _first_line(node) != code.co_firstlineno:
             continue
         if not bare and not getattr(node, "decorator_list", None):
             continue  # wrapped by a later statement, not by its own
         future = _future(code.co_flags)
-        compiled = _compiled(found.file, found.cell, node, _flags(future))
+        compiled = _compiled(statement.file, statement.cell, node, _flags(future))
         if compiled is not None and _same(code, compiled):
-            return found._replace(future=future, origin=origin)
+            return statement._replace(future=future, origin=origin)
     return None
 
 
-def _class(origin: type, name: str, namespace: Mapping[str, Any]) -> Optional[Found]:
+def _class(origin: type, name: str, namespace: Mapping[str, Any]) -> Optional[DefiningStatement]:
     future = tuple(f for f in _FUTURE.values() if namespace.get(f) is getattr(__future__, f))
     for file in dict.fromkeys([*_files_of(origin), *cells(namespace)]):
-        for found in _statements(file, name):
-            if not isinstance(found.node, ast.ClassDef):
+        for statement in _statements(file, name):
+            if not isinstance(statement.node, ast.ClassDef):
                 continue
-            compiled = _compiled(found.file, found.cell, found.node, _flags(future))
+            compiled = _compiled(statement.file, statement.cell, statement.node, _flags(future))
             if compiled is not None and _class_is(origin, compiled):
-                return found._replace(future=future, origin=origin)
+                return statement._replace(future=future, origin=origin)
     return None
 
 
@@ -161,12 +163,12 @@ def _files_of(origin: type) -> Iterator[str]:
             yield function.__code__.co_filename
 
 
-def _statements(file: str, name: str) -> Iterator[Found]:
+def _statements(file: str, name: str) -> Iterator[DefiningStatement]:
     cell = "".join(linecache.getlines(file))
     if name not in cell:
         return
     for node in reversed(_defining(file, cell).get(name, [])):
-        yield Found(file, cell, _segment(cell, node), _first_line(node), node, (), None)
+        yield DefiningStatement(file, cell, _segment(cell, node), _first_line(node), node, (), None)
 
 
 @functools.lru_cache(maxsize=512)
@@ -175,22 +177,22 @@ def _defining(file: str, cell: str) -> Dict[str, List[Statement]]:
         tree = ast.parse(cell, file)
     except (SyntaxError, ValueError, RecursionError):
         return {}
-    found: Dict[str, List[Statement]] = {}
+    definitions: Dict[str, List[Statement]] = {}
     todo: List[ast.stmt] = list(reversed(tree.body))
     while todo:
         node = todo.pop()
         if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
-            found.setdefault(node.name, []).append(node)
+            definitions.setdefault(node.name, []).append(node)
         elif isinstance(node, ast.Assign):
             target = node.targets[0]
             if len(node.targets) == 1 and isinstance(target, ast.Name) and isinstance(node.value, ast.Lambda):
-                found.setdefault(target.id, []).append(node)
+                definitions.setdefault(target.id, []).append(node)
         for field in ("body", "orelse", "finalbody", "handlers"):
             if not isinstance(node, (*FUNCTIONS, ast.ClassDef)):
                 inner = getattr(node, field, None)
                 if isinstance(inner, list):
                     todo.extend(reversed(inner))
-    return found
+    return definitions
 
 
 def _first_line(node: Statement) -> int:
@@ -237,20 +239,20 @@ def _flags(future: Tuple[str, ...]) -> int:
     return sum(flag for flag, name in _FUTURE.items() if name in future)
 
 
-def _same(live: types.CodeType, made: types.CodeType) -> bool:
-    if live is made:
+def _same(live: types.CodeType, compiled: types.CodeType) -> bool:
+    if live is compiled:
         return True
     if (
-        live.co_code != made.co_code
-        or live.co_names != made.co_names
-        or live.co_varnames != made.co_varnames
-        or live.co_freevars != made.co_freevars
-        or live.co_argcount != made.co_argcount
-        or live.co_kwonlyargcount != made.co_kwonlyargcount
-        or len(live.co_consts) != len(made.co_consts)
+        live.co_code != compiled.co_code
+        or live.co_names != compiled.co_names
+        or live.co_varnames != compiled.co_varnames
+        or live.co_freevars != compiled.co_freevars
+        or live.co_argcount != compiled.co_argcount
+        or live.co_kwonlyargcount != compiled.co_kwonlyargcount
+        or len(live.co_consts) != len(compiled.co_consts)
     ):
         return False
-    for one, other in zip(live.co_consts, made.co_consts):
+    for one, other in zip(live.co_consts, compiled.co_consts):
         if isinstance(one, types.CodeType) and isinstance(other, types.CodeType):
             if not _same(one, other):
                 return False
@@ -272,19 +274,19 @@ def _plain(value: Any) -> Optional[types.FunctionType]:
 
 def _class_is(origin: type, body: types.CodeType) -> bool:
     """Whether the functions in a class are those of its body, none replaced and none added."""
-    made: Dict[str, List[types.CodeType]] = {}
+    compiled: Dict[str, List[types.CodeType]] = {}
     todo = [body]
     while todo:
         for const in todo.pop().co_consts:
             if isinstance(const, types.CodeType):
                 if const.co_name.startswith("<generic"):
                     todo.append(const)
-                made.setdefault(_mangled(origin, const.co_name), []).append(const)
+                compiled.setdefault(_mangled(origin, const.co_name), []).append(const)
     for name, value in list(vars(origin).items()):
         function = _plain(value)
         if function is None:
             continue
-        if name in made:
+        if name in compiled:
             plain = f"{origin.__qualname__}.{function.__code__.co_name}"
             inner = {
                 id(f): f
@@ -292,11 +294,11 @@ def _class_is(origin: type, body: types.CodeType) -> bool:
                 for f in origins(function, q, origin.__module__)
             }
             codes = [f.__code__ for f in inner.values() if isinstance(f, types.FunctionType)]
-            if not any(_same(live, code) for live in codes for code in made[name]):
+            if not any(_same(live, code) for live in codes for code in compiled[name]):
                 return False
         elif name not in body.co_names and _from_cell(function, origin):
             return False
-    methods = {name for name in made if not name.startswith("<") and name in body.co_names}
+    methods = {name for name in compiled if not name.startswith("<") and name in body.co_names}
     return all(name in vars(origin) for name in methods)
 
 

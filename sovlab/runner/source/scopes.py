@@ -41,8 +41,8 @@ def names_in(tree: ast.AST, returned: Iterable[str] = ()) -> Names:
     """The `Names` of a module's tree, or of one statement of it.
 
     Args:
-        tree: of the module or statement.
-        returned: names that are read when it has ended.
+        tree: an `ast.Module`, or one statement.
+        returned: names that are read when it has ended, as those of ``--out`` are.
     """
     analysis = _Analysis()
     body = tree.body if isinstance(tree, ast.Module) else [tree]
@@ -227,7 +227,7 @@ class _Analysis(ast.NodeVisitor):
     def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
         if node.type is not None:
             self.visit(node.type)
-        known = set(self.binds)
+        bound_before = set(self.binds)
         if node.name is not None:
             self._bind(node.name, node.lineno)
         self.block(node.body)
@@ -235,7 +235,7 @@ class _Analysis(ast.NodeVisitor):
             # Python unbinds it at the end of the clause.
             name = self._mangled(node.name)
             self._assigned.discard(name)
-            if name not in known:
+            if name not in bound_before:
                 self.binds.pop(name, None)
 
     def visit_Match(self, node: ast.Match) -> None:  # type: ignore[name-defined,unused-ignore]
@@ -283,7 +283,7 @@ class _Analysis(ast.NodeVisitor):
         target = node.targets[0]
         if len(node.targets) == 1 and isinstance(target, ast.Name) and isinstance(node.value, ast.Lambda):
             self._defaults(node.value.args)
-            self._keep(target.id, self._body_of(node.value))
+            self._note_body(target.id, self._body_of(node.value))
             self._bind(target.id, node.lineno)
             return
         self.visit(node.value)
@@ -320,12 +320,12 @@ class _Analysis(ast.NodeVisitor):
                     self._evaluated(argument.value, argument.lineno)
 
     def _evaluated(self, text: str, line: int) -> None:
-        found = set(_QUERY.findall(text))
+        names = set(_QUERY.findall(text))
         try:
-            found |= set(names_in(ast.parse(text)).reads)
+            names |= set(names_in(ast.parse(text)).reads)
         except (SyntaxError, ValueError):
             pass  # a query of pandas, or what is an error at run time as well
-        for name in sorted(found):
+        for name in sorted(names):
             self._read(name, line)
 
     def _annotation(self, node: Optional[ast.AST]) -> None:
@@ -336,10 +336,10 @@ class _Analysis(ast.NodeVisitor):
             if isinstance(part, ast.Constant) and isinstance(part.value, str):
                 # dataclasses and their like look these up when they want to.
                 try:
-                    found = names_in(ast.parse(part.value, mode="eval").body).reads
+                    names = names_in(ast.parse(part.value, mode="eval").body).reads
                 except (SyntaxError, ValueError):
                     continue
-                for name in sorted(found):
+                for name in sorted(names):
                     self._read(name, part.lineno)
 
     # Scopes.
@@ -351,7 +351,7 @@ class _Analysis(ast.NodeVisitor):
         body, self._later = self._later, outer
         return body
 
-    def _keep(self, name: str, body: Dict[str, int]) -> None:
+    def _note_body(self, name: str, body: Dict[str, int]) -> None:
         if self._later is not None:
             for inner, at in body.items():
                 self._later.setdefault(inner, at)
@@ -383,7 +383,7 @@ class _Analysis(ast.NodeVisitor):
         body = self._body_of(node)
         if typed:
             self._scopes.pop()
-        self._keep(node.name, body)
+        self._note_body(node.name, body)
         if node.decorator_list:
             self._called(body)
         self._bind(node.name, node.lineno)
@@ -419,7 +419,7 @@ class _Analysis(ast.NodeVisitor):
         if typed:
             self._scopes.pop()
         for body in methods:
-            self._keep(node.name, body)
+            self._note_body(node.name, body)
             if node.decorator_list or node.keywords:
                 self._called(body)
         self._bind(node.name, node.lineno)

@@ -1,4 +1,4 @@
-"""How much memory a job's processes use, and whether the kernel killed for want of it."""
+"""How much memory a job's processes use, and whether the kernel killed because it ran out."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ def _resident(pid: int) -> int:
 
 
 def _proportional(pid: int) -> int:
-    wanted = ("Pss_Anon:", "Pss_Shmem:", "SwapPss:")
+    keys = ("Pss_Anon:", "Pss_Shmem:", "SwapPss:")
     try:
         with open(f"/proc/{pid}/smaps_rollup") as file:
             sizes = {line.split()[0]: int(line.split()[1]) for line in file if line.endswith("kB\n")}
     except (OSError, ValueError):
         return _resident(pid)
-    if wanted[0] not in sizes:
+    if keys[0] not in sizes:
         return sizes.get("Pss:", 0) * 1024
-    return sum(sizes.get(key, 0) for key in wanted) * 1024
+    return sum(sizes.get(key, 0) for key in keys) * 1024
 
 
 def _by_ps(pids: Iterable[int]) -> int:
@@ -47,18 +47,18 @@ def _by_ps(pids: Iterable[int]) -> int:
 
 
 class Kills:
-    """Counts processes that the kernel killed for want of memory, from the moment this is made."""
+    """Counts the kernel's out-of-memory kills, from the moment this is made."""
 
     def __init__(self) -> None:
         self._group = _cgroup()
         self._before = self._read()
 
     def since(self) -> Optional[str]:
-        """Where kills were counted since: ``this container`` or ``this machine``; None if none were."""
+        """Where there were kills since: ``this container`` or ``this machine``; None if there were none."""
         now = self._read()
-        for place in ("this container", "this machine"):
-            if now.get(place, 0) > self._before.get(place, 0):
-                return place
+        for scope in ("this container", "this machine"):
+            if now.get(scope, 0) > self._before.get(scope, 0):
+                return scope
         return None
 
     def _read(self) -> Dict[str, int]:

@@ -17,10 +17,10 @@ _CHILD_SUBREAPER = 36
 
 
 class Process(NamedTuple):
-    """One process.
+    """One process, by its ids.
 
     Attributes:
-        start: when it started, in the system's own terms: only to be compared for equality.
+        start: when it started, in the system's own unit: only to be compared for equality.
     """
 
     pid: int
@@ -35,12 +35,12 @@ def processes() -> List[Process]:
     """All processes that can be seen."""
     if not os.path.exists("/proc/self/stat"):
         return _from_ps(["-ax"])
-    found = []
+    visible = []
     for name in os.listdir("/proc"):
         process = _from_proc(name) if name.isdigit() else None
         if process is not None:
-            found.append(process)
-    return found
+            visible.append(process)
+    return visible
 
 
 def process(pid: int) -> Optional[Process]:
@@ -75,15 +75,15 @@ def is_running(pid: int, start: str, booted: str) -> bool:
     """Whether a process that was described by pid, start and boot is still there and has not ended."""
     if booted != boot():
         return False
-    found = process(pid)
-    return found is not None and found.start == start and not found.zombie
+    current = process(pid)
+    return current is not None and current.start == start and not current.zombie
 
 
 def descendants(root: int, among: Optional[Iterable[Process]] = None) -> List[Process]:
     """Processes under ``root``, which is left out; parents before their children."""
     children: Dict[int, List[Process]] = {}
-    for found in processes() if among is None else among:
-        children.setdefault(found.parent, []).append(found)
+    for candidate in processes() if among is None else among:
+        children.setdefault(candidate.parent, []).append(candidate)
     below: List[Process] = []
     todo = [root]
     while todo:
@@ -98,36 +98,36 @@ def of_job(job_id: str, session: Optional[int] = None) -> List[Process]:
     """Processes of a job whose runner is gone: by session, and by ``SOVLAB_JOB_ID`` in their environment.
 
     Args:
-        job_id: the job's durable id.
-        session: the runner's session, if it is known that nobody else has it now.
+        job_id: the value of ``SOVLAB_JOB_ID``.
+        session: the runner's session id, if it is known that nobody else has it now.
     """
-    everything = [p for p in processes() if p.pid != os.getpid() and not p.zombie]
+    running = [p for p in processes() if p.pid != os.getpid() and not p.zombie]
     mark = b"SOVLAB_JOB_ID=" + job_id.encode()
     marked = _marked(mark)
-    roots = [p for p in everything if (session is not None and p.session == session) or marked(p.pid)]
-    found = {p.pid: p for p in roots}
+    roots = [p for p in running if (session is not None and p.session == session) or marked(p.pid)]
+    members = {p.pid: p for p in roots}
     for root in roots:
-        found.update((p.pid, p) for p in descendants(root.pid, everything))
-    found.pop(os.getpid(), None)
-    return list(found.values())
+        members.update((p.pid, p) for p in descendants(root.pid, running))
+    members.pop(os.getpid(), None)
+    return list(members.values())
 
 
 def sweep(job_id: str, session: Optional[int] = None, *, within: float = 5.0) -> List[int]:
     """Kill what is left of a job whose runner is gone; the pids that were killed.
 
     Args:
-        job_id: the job's durable id.
-        session: as of `of_job`.
+        job_id: as for `of_job`.
+        session: as for `of_job`.
         within: seconds after which to give up on processes that do not go away.
     """
     killed: Set[int] = set()
     end = time.monotonic() + within
     while True:
-        left = of_job(job_id, session)
-        if not left or time.monotonic() > end:
+        remaining = of_job(job_id, session)
+        if not remaining or time.monotonic() > end:
             return sorted(killed)
-        kill((p.pid for p in left), signal.SIGKILL)
-        killed.update(p.pid for p in left)
+        kill((p.pid for p in remaining), signal.SIGKILL)
+        killed.update(p.pid for p in remaining)
         time.sleep(0.01)
 
 
@@ -201,15 +201,15 @@ def _from_proc(pid: str) -> Optional[Process]:
 
 
 def _from_ps(which: List[str]) -> List[Process]:
-    found = []
+    listed = []
     for line in answer_of(["ps", *which, "-o", "pid=,ppid=,pgid=,stat=,lstart="]).splitlines():
         pid, parent, group, state, start = line.split(None, 4)
         try:
             session = os.getsid(int(pid))
         except OSError:
             session = -1
-        found.append(Process(int(pid), int(parent), int(group), session, start.strip(), state[0] == "Z"))
-    return found
+        listed.append(Process(int(pid), int(parent), int(group), session, start.strip(), state[0] == "Z"))
+    return listed
 
 
 class _marked:  # noqa: N801 - used as a function

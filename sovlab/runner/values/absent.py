@@ -7,7 +7,7 @@ import types
 from typing import Any, List, Optional, Set
 
 _MOST = 2_000_000
-"""Objects looked at in a value: enough for any model or data frame, and seconds at the most."""
+"""Objects that are searched in a value: enough for any model or data frame, in seconds at the most."""
 
 
 class _AbsentType(type):
@@ -50,8 +50,8 @@ def absent(module: str, name: str, why: str) -> Any:
     """A class in place of ``module.name``.
 
     Args:
-        module: where it should have been.
-        name: of the class or function.
+        module: dotted name of the module that should have it.
+        name: what a pack calls the class or function; may be dotted.
         why: continues a sentence that begins with the name of a variable: ``needs the library x, …``.
     """
     return _AbsentType(name.rpartition(".")[2] or "absent", (Absent,), {"why": why, "__module__": module})

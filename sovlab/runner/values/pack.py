@@ -31,7 +31,7 @@ Buffer = Union[bytes, bytearray, memoryview]
 
 
 class PackError(Exception):
-    """The file is no pack, or is damaged."""
+    """The file is not a pack, or is damaged."""
 
 
 class PackWriter:
@@ -172,8 +172,8 @@ class Pack:
         """The bytes of a segment, writable, not copied. Raises `KeyError`.
 
         Args:
-            name: of the segment.
-            memory: one of `private`, to take the bytes from that; None takes them from the pack's own.
+            name: as in `names`.
+            memory: what `private` returned, to take the bytes from; None takes them from the shared mapping.
         """
         start, size = self._segments[name]
         return (self._view if memory is None else memory)[start : start + size]

@@ -47,7 +47,7 @@ class Sent(NamedTuple):
     """One name, and what was written for it.
 
     Attributes:
-        name: the variable.
+        name: what the variable is called.
         type: qualified class name.
         size: bytes, without what an earlier name already holds.
         detail: shape or length, for people.
@@ -85,7 +85,7 @@ class Postponed(Exception):
 
 
 class PickleOptions:
-    """How functions and classes travel. Also keeps note of what was met on the way.
+    """How functions and classes travel; also collects what was met on the way.
 
     Args:
         refer: given a function or class, the qualified name under which the other side's ``__main__``
@@ -115,13 +115,13 @@ class PickleOptions:
         """Modules whose functions and classes went by reference."""
 
 
-def dump(values: Mapping[str, object], writer: PackWriter, *, policy: PickleOptions) -> List[Sent]:
+def dump(values: Mapping[str, object], writer: PackWriter, *, options: PickleOptions) -> List[Sent]:
     """Write ``values`` and their index; one `Sent` for each, in order.
 
     Raises:
-        Unpicklable: with a strict policy.
+        Unpicklable: with ``strict``.
     """
-    dumper = Dumper(writer, policy)
+    dumper = Dumper(writer, options)
     sent = [dumper.add(name, value) for name, value in values.items()]
     dumper.finish()
     return sent
@@ -130,22 +130,22 @@ def dump(values: Mapping[str, object], writer: PackWriter, *, policy: PickleOpti
 class Dumper:
     """Writes one name after the other; `finish` ends it."""
 
-    def __init__(self, writer: PackWriter, policy: PickleOptions) -> None:
+    def __init__(self, writer: PackWriter, options: PickleOptions) -> None:
         self._writer = writer
-        self._policy = policy
+        self._options = options
         self._buffers: List[pickle.PickleBuffer] = []
         self._index: Dict[str, Any] = {}
         self._stream = writer.stream("variables")
-        self._pickler = _pickler_class()(self._stream, policy, self._keep)
+        self._pickler = _pickler_class()(self._stream, options, self._keep_beside)
 
     def add(self, name: str, value: object) -> Sent:
         """Pickle ``value`` as ``name``; what an earlier name shares with it is not written again.
 
         Raises:
-            Unpicklable: with a strict policy.
-            Postponed: the policy's; nothing has been added, and the name may be added later.
+            Unpicklable: with ``strict``.
+            Postponed: by `PickleOptions.refer`; nothing has been added, and the name may be added later.
         """
-        start, first, noted = self._stream.size, len(self._buffers), len(self._policy.bytecode)
+        start, first, known_bytecode = self._stream.size, len(self._buffers), len(self._options.bytecode)
         # A fresh object before the value: its place in the pickler's memo is where this name began.
         mark: List[Any] = []
         try:
@@ -153,17 +153,17 @@ class Dumper:
         except Exception as error:
             self._undo(mark)
             del self._buffers[first:]
-            del self._policy.bytecode[noted:]
+            del self._options.bytecode[known_bytecode:]
             if isinstance(error, (Postponed, SovlabError)):
                 raise  # a placeholder says itself why it has no value yet
-            failure = _explain(name, value, error, self._policy)
-            if self._policy.strict:
+            failure = _explain(name, value, error, self._options)
+            if self._options.strict:
                 raise failure from error
             return Sent(name, type_name(value), 0, describe(value), str(failure))
         self._index[name] = {
             "span": [start, self._stream.size],
             "buffers": [first, len(self._buffers)],
-            "bytecode": self._policy.bytecode[noted:],
+            "bytecode": self._options.bytecode[known_bytecode:],
         }
         beside = sum(_size(buffer) for buffer in self._buffers[first:])
         return Sent(name, type_name(value), self._stream.size - start + beside, describe(value), "")
@@ -177,7 +177,7 @@ class Dumper:
         index = {"names": self._index, "order": list(self._index), "python": list(sys.version_info[:2])}
         self._writer.add("variables.index", json.dumps(index, sort_keys=True).encode())
 
-    def _keep(self, buffer: pickle.PickleBuffer) -> bool:
+    def _keep_beside(self, buffer: pickle.PickleBuffer) -> bool:
         if _size(buffer) < _IN_BAND:
             return True
         self._buffers.append(buffer)
@@ -189,10 +189,10 @@ class Dumper:
         self._pickler.memo = {key: entry for key, entry in memo.items() if entry[0] < start}
 
 
-def dumps(value: object, policy: PickleOptions) -> bytes:
+def dumps(value: object, options: PickleOptions) -> bytes:
     """One value as one pickle, for `unpickling.loads`. Raises what the pickler raises."""
     file = io.BytesIO()
-    _pickler_class()(file, policy, None).dump(value)
+    _pickler_class()(file, options, None).dump(value)
     return file.getvalue()
 
 
@@ -208,26 +208,29 @@ def _pickler_class() -> Any:
 
     class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         def __init__(
-            self, file: Any, policy: PickleOptions, keep: Optional[Callable[[pickle.PickleBuffer], bool]]
+            self,
+            file: Any,
+            options: PickleOptions,
+            keep_beside: Optional[Callable[[pickle.PickleBuffer], bool]],
         ) -> None:
-            super().__init__(file, protocol=PROTOCOL, buffer_callback=keep)
-            self._policy = policy
+            super().__init__(file, protocol=PROTOCOL, buffer_callback=keep_beside)
+            self._options = options
             self._storages = tensors.StorageReducer()
 
         def reducer_override(self, value: Any) -> Any:
             if isinstance(value, (type, types.FunctionType)):
-                name = self._policy.refer(value)
+                name = self._options.refer(value)
                 if name is not None:
                     return main_attribute, (name,)
                 reduced = super().reducer_override(value)
                 if reduced is NotImplemented:
-                    self._policy.modules.add(value.__module__)
+                    self._options.modules.add(value.__module__)
                 elif reduced[0] is not type and reduced[0] is not cloudpickle._builtin_type:
-                    self._policy.bytecode.append(value.__qualname__)
+                    self._options.bytecode.append(value.__qualname__)
                 return reduced
             if isinstance(value, _CACHED):
                 # functools pickles these by name, whether the other side has the name or not.
-                name = self._policy.refer(value)
+                name = self._options.refer(value)
                 if name is not None:
                     return main_attribute, (name,)
                 if cloudpickle._lookup_module_and_qualname(value) is None:
@@ -235,15 +238,15 @@ def _pickler_class() -> Any:
             if isinstance(value, io.IOBase):
                 return self._reduce_file(value)
             if isinstance(value, types.ModuleType):
-                self._policy.modules.add(value.__name__)
+                self._options.modules.add(value.__name__)
             storage = self._storages.reduce(value)
             return NotImplemented if storage is None else storage
 
         def _dynamic_function_reduce(self, function: Any) -> Any:
             reduced = super()._dynamic_function_reduce(function)
-            if self._policy.main is None or function.__globals__ is not self._policy.main:
+            if self._options.main is None or function.__globals__ is not self._options.main:
                 return reduced
-            self._policy.reads(function)
+            self._options.reads(function)
             make, (code, _, *rest), (state, slots), *setters = reduced
             return (make, (code, _MAIN, *rest), (state, {**slots, "__globals__": {}}), *setters)
 
@@ -277,13 +280,13 @@ class _Main:
 _MAIN = _Main()
 
 
-def _explain(name: str, value: object, error: BaseException, policy: PickleOptions) -> Unpicklable:
+def _explain(name: str, value: object, error: BaseException, options: PickleOptions) -> Unpicklable:
     from sovlab.runner.values.unpicklable import find
 
     def attempt(part: object) -> Optional[BaseException]:
-        sink = PickleOptions(policy.refer, main=policy.main)
+        scratch = PickleOptions(options.refer, main=options.main)
         try:
-            _pickler_class()(_Nowhere(), sink, lambda buffer: False).dump(part)
+            _pickler_class()(_Nowhere(), scratch, lambda buffer: False).dump(part)
         except Exception as failure:
             return None if isinstance(failure, Postponed) else failure
         return None

@@ -34,8 +34,8 @@ class StorageReducer:
             return self._reduce_storage(torch, value)
         if kind is torch.storage.TypedStorage:
             # A new wrapper is made for every tensor, so what is shared is the storage below it.
-            below = value._untyped_storage
-            canonical = self._canonical.setdefault(below._cdata, below)
+            untyped = value._untyped_storage
+            canonical = self._canonical.setdefault(untyped._cdata, untyped)
             return typed_storage, (canonical, value.dtype)
         return None
 
@@ -44,12 +44,12 @@ class StorageReducer:
         device = str(storage.device)
         if device == "meta":
             return meta_storage, (storage.nbytes(),)
-        held = storage if storage.device.type == "cpu" else storage.cpu()
-        size = held.nbytes()
+        on_cpu = storage if storage.device.type == "cpu" else storage.cpu()
+        size = on_cpu.nbytes()
         if size == 0:
             return rebuild_storage, (b"", device)
-        memory = (ctypes.c_char * size).from_address(held.data_ptr())
-        memory.owner = held  # type: ignore[attr-defined,unused-ignore]  # keeps the memory as long as the buffer
+        memory = (ctypes.c_char * size).from_address(on_cpu.data_ptr())
+        memory.owner = on_cpu  # type: ignore[attr-defined,unused-ignore]  # keeps the memory as long as the buffer
         return rebuild_storage, (pickle.PickleBuffer(memory), device)
 
 
@@ -120,7 +120,7 @@ def rebuild_tensor_v3(storage: Any, *arguments: Any) -> Any:
 
     Args:
         storage: untyped.
-        arguments: the rest, as torch pickles them.
+        arguments: those after the storage, as torch pickles them.
     """
     import torch
 

@@ -7,18 +7,18 @@ from typing import Any, Callable, Iterator, Optional, Tuple
 
 _DEPTH = 50
 _BREADTH = 10_000
-"""Parts tried on each level; a culprit behind more than that is named by what holds it."""
+"""Parts tried on each level; one behind more than that is named by what contains it."""
 
 
 def find(
     name: str, value: Any, error: BaseException, attempt: Callable[[object], Optional[BaseException]]
 ) -> Tuple[str, Any, BaseException]:
-    """Where the culprit is as an expression, what it is, and what the pickler said of it.
+    """The innermost part that cannot be pickled: its path as an expression, itself, and the pickler's error.
 
     Args:
-        name: of the variable.
-        value: of the variable, which could not be pickled.
-        error: why not.
+        name: the variable, with which the path begins.
+        value: its value, which could not be pickled.
+        error: what the pickler raised for it.
         attempt: tries to pickle a part, and answers with the error if it cannot be.
     """
     path, part, why = name, value, error

@@ -43,12 +43,12 @@ def load(
 
     Args:
         pack: what `dump` wrote.
-        names: those wanted; a name that was not written is in neither answer.
+        names: which to load; a name that was not written is in neither answer.
         main: the namespace in which classes and functions of ``__main__`` are looked up.
     """
     values: Dict[str, Any] = {}
     errors: Dict[str, str] = {}
-    for name, value, error in Loader(pack, main=main, wanted=set(names)):
+    for name, value, error in Loader(pack, main=main, names=set(names)):
         if name in names:
             if error:
                 errors[name] = error
@@ -63,7 +63,7 @@ def loads(pickled: bytes, *, main: Dict[str, Any], resolve: Optional[Callable[[s
     Args:
         pickled: what `sovlab.runner.values.pickling.dumps` made.
         main: the namespace in which classes and functions of ``__main__`` are looked up.
-        resolve: as of `Loader`.
+        resolve: as for `Loader`.
     """
     return Loader(None, main=main, resolve=resolve).one(pickled)
 
@@ -76,7 +76,7 @@ class Loader:
     Args:
         pack: what `dump` wrote.
         main: the namespace in which classes and functions of ``__main__`` are looked up.
-        wanted: the loading ends with the last of these; None loads all.
+        names: the loading ends with the last of these; None loads all.
         resolve: finds a dotted name of ``__main__``; None looks in ``main``. Raises `LookupError`.
     """
 
@@ -85,7 +85,7 @@ class Loader:
         pack: Optional[Pack],
         *,
         main: Dict[str, Any],
-        wanted: Optional[Set[str]] = None,
+        names: Optional[Set[str]] = None,
         resolve: Optional[Callable[[str], Any]] = None,
     ) -> None:
         self._main = main
@@ -96,12 +96,12 @@ class Loader:
             index = json.loads(bytes(pack.segment("variables.index")))
         self._entries: Dict[str, Any] = index.get("names", {})
         order: List[str] = index.get("order", [])
-        last = max((i for i, n in enumerate(order) if wanted is None or n in wanted), default=-1)
+        last = max((i for i, n in enumerate(order) if names is None or n in names), default=-1)
         self._order = order[: last + 1]
         self._python = tuple(index.get("python", ()))
         self._absent: Dict[Tuple[str, str], Any] = {}
-        self._met: Optional[str] = None
-        self._kept: Dict[int, Any] = {}
+        self._reason: Optional[str] = None
+        self._memo: Dict[int, Any] = {}
 
     def __iter__(self) -> Iterator[Tuple[str, Any, str]]:
         if not self._order:
@@ -117,7 +117,7 @@ class Loader:
         for name in self._order:
             entry = self._entries[name]
             source.seek(entry["span"][0], entry["buffers"][0])
-            self._met = None
+            self._reason = None
             try:
                 _, value = unpickler.load()
             except Exception as error:
@@ -138,7 +138,7 @@ class Loader:
         return value
 
     def _why(self, otherwise: str) -> str:
-        return otherwise if self._met is None else self._met
+        return otherwise if self._reason is None else self._reason
 
     def _unpickler(self, source: Any, buffers: Any) -> Any:
         loader = self
@@ -147,19 +147,19 @@ class Loader:
             def find_class(self, module: str, name: str) -> Any:
                 return loader._find(super().find_class, module, name)
 
-            def persistent_load(self, place: Any) -> Any:
-                return loader._kept[place]
+            def persistent_load(self, index: Any) -> Any:
+                return loader._memo[index]
 
         return Unpickler(source, buffers=buffers)
 
     def _with_memo(self, source: _Source, memo: Dict[int, Any]) -> Any:
         # C's Unpickler loses a memo that is assigned to it; one that a pickle fills is as good.
         unpickler = self._unpickler(source, source)
-        self._kept = memo
-        fill = b"".join(b"J" + place.to_bytes(4, "little") + b"Q\x940" for place in range(len(memo)))
+        self._memo = memo
+        fill = b"".join(b"J" + index.to_bytes(4, "little") + b"Q\x940" for index in range(len(memo)))
         source.play(b"\x80\x05" + fill + b"N.")
         unpickler.load()
-        self._kept = {}
+        self._memo = {}
         return unpickler
 
     def _find(self, find: Callable[[str, str], Any], module: str, name: str) -> Any:
@@ -174,8 +174,8 @@ class Loader:
         if key in tensors.RELOCATED:
             return tensors.RELOCATED[key]
         if module == "cloudpickle.cloudpickle" and name in _BYTECODE and self._python != sys.version_info[:2]:
-            made, here = (".".join(map(str, v)) for v in (self._python, sys.version_info[:2]))
-            why = f"contains bytecode of Python {made}, but this is Python {here}"
+            theirs, ours = (".".join(map(str, v)) for v in (self._python, sys.version_info[:2]))
+            why = f"contains bytecode of Python {theirs}, but this is Python {ours}"
             if name == "_builtin_type":
                 return lambda kind: self._gone(key, why) if kind == "CodeType" else find(module, name)(kind)
             return self._gone(key, why)
@@ -204,7 +204,7 @@ class Loader:
             raise LookupError(name) from None
 
     def _gone(self, key: Tuple[str, str], why: str) -> Any:
-        self._met = self._met or why
+        self._reason = self._reason or why
         if key not in self._absent:
             self._absent[key] = absent(key[0], key[1], why)
         return self._absent[key]
@@ -215,14 +215,14 @@ class Loader:
 
         stream = self._pack.segment("variables")
         start = count = 0
-        for known in self._order[: self._order.index(name) + 1]:
-            first, last = self._entries[known]["span"]
+        for earlier in self._order[: self._order.index(name) + 1]:
+            first, last = self._entries[earlier]["span"]
             start, count = start + count, 0
             for opcode, _, _ in pickletools.genops(bytes(stream[first:last])):
                 count += opcode.name == "MEMOIZE"
         lost = absent("", name, shared_with(name))
         self._absent[("", name)] = lost
-        memo.update({place: lost() for place in range(start, start + count)})
+        memo.update({index: lost() for index in range(start, start + count)})
         return memo
 
 
