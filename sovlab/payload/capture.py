@@ -1,4 +1,4 @@
-"""What a cell's source takes from the notebook: read without running it."""
+"""What a cell's source reads from the notebook, found without running it."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Source:
     """Source that is known to compile.
 
     Attributes:
-        data: as it travels, byte for byte as it was given but for magics that a job does without.
+        data: as it travels: byte for byte the user's, but for magics that a job does without.
         names: what it reads and binds.
         tree: its syntax tree.
-        text: the same as text, for messages.
+        text: ``data`` decoded, for messages.
     """
 
     data: bytes
@@ -50,8 +50,8 @@ def read_cell(source: str, file: str, returned: Sequence[str] = ()) -> Source:
     """Read a cell.
 
     Args:
-        source: as it stands in the notebook.
-        file: what to call it in the `SyntaxError` of one that does not compile.
+        source: the cell, byte for byte.
+        file: its file name in tracebacks, e.g. ``Cell In[7]``.
         returned: names of ``--out``; one that the cell may leave as it is, is read as well.
 
     Raises:
@@ -116,16 +116,16 @@ def undefined(source: Source, namespace: Mapping[str, Any]) -> list[str]:
     """
     if any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in ast.walk(source.tree)):
         return []
-    found = []
+    sentences = []
     for name in sorted(source.names.reads):
-        known = name in namespace or name in source.names.binds or hasattr(builtins, name)
-        if not known and not name.startswith("_") and name not in ("get_ipython", "display"):
+        defined = name in namespace or name in source.names.binds or hasattr(builtins, name)
+        if not defined and not name.startswith("_") and name not in ("get_ipython", "display"):
             hint = did_you_mean(name, namespace)
             where = source.line(name)
-            found.append(
+            sentences.append(
                 f"{name}, read in {where}, is defined neither in the notebook nor in the cell.{hint}"
             )
-    return found
+    return sentences
 
 
 def did_you_mean(name: str, namespace: Mapping[str, Any]) -> str:

@@ -34,7 +34,7 @@ def gather(
     send: Sequence[str] | None,
     explicit: Mapping[str, Any] | None = None,
 ) -> Gathered:
-    """What ``cell`` needs of ``namespace``, and what is given explicitly."""
+    """What ``cell`` needs of ``namespace``, and the values in ``explicit``; see `Gathered`."""
     gathered = Gathered(namespace, cell, send, explicit or {})
     if cell is not None:
         gathered.definitions.chains(cell.names.chains)
@@ -48,9 +48,9 @@ class Gathered:
 
     Args:
         namespace: the notebook's variables.
-        cell: what reads them; None for a call.
-        send: names of ``--in``; None if there was none.
-        explicit: values that travel beside the variables, unasked: the arguments of a call.
+        cell: the cell that reads them; None for a call.
+        send: names of ``--in``; None if the flag was not given.
+        explicit: values that travel beside the variables, whatever their size: the arguments of a call.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Gathered:
         self._explicit = explicit
         self._order: list[str] | None = None
         self._done: list[str] = []
-        self._policy = PickleOptions()
+        self._options = PickleOptions()
         self.definitions = Definitions(namespace, self._variable)
         self.variables: dict[str, str] = {}
         """Variables that travel, with the definition that reads each; empty for the code itself."""
@@ -107,15 +107,15 @@ class Gathered:
     @property
     def bytecode(self) -> list[str]:
         """What only goes as bytecode, known once `dump` has run."""
-        return self._policy.bytecode
+        return self._options.bytecode
 
     def modules(self) -> set[str]:
         """Modules that the job imports for what was gathered, known once `dump` has run."""
-        found = {*self._policy.modules, *self.definitions.submodules}
-        found.update(module for module, _ in self.definitions.imports.values())
+        names = {*self._options.modules, *self.definitions.submodules}
+        names.update(module for module, _ in self.definitions.imports.values())
         for definition in self.definitions.gathered.values():
-            found |= modules.imports_in(definition.statement.node)
-        return found
+            names |= modules.imports_in(definition.statement.node)
+        return names
 
     def labels(self) -> dict[str, str]:
         """What the cells of the definitions are called, by the SHA-256 of their source."""
@@ -131,8 +131,8 @@ class Gathered:
             Postponed: a variable must come before one that is written already; begin anew.
             CaptureError: one cannot travel.
         """
-        self._policy = PickleOptions(self._refer, strict=True, main=self._namespace, reads=self._read_by)
-        dumper = Dumper(writer, self._policy)
+        self._options = PickleOptions(self._refer, strict=True, main=self._namespace, reads=self._read_by)
+        dumper = Dumper(writer, self._options)
         self._done = []
         self.sent = []
         try:
@@ -178,11 +178,11 @@ class Gathered:
             raise self._refusal(name, error) from error.__cause__
         named = name in (self._send or ()) or name in self._explicit
         if sent.size > MAX_UNNAMED and not named:
-            asked = [*(self._send or self._read()), *([name] if self._send else [])]
+            names = [*(self._send or self._read()), *([name] if self._send else [])]
             raise CaptureError(
                 f"{name}, read in {self._where(name)}, is {format_bytes(sent.size)}, more than the "
                 f"{format_bytes(MAX_UNNAMED)} that are sent without being named.",
-                f"To send it, name it: --in {','.join(asked)}.{self._view(name)}",
+                f"To send it, name it: --in {','.join(names)}.{self._view(name)}",
             )
         return sent
 
@@ -211,9 +211,9 @@ class Gathered:
         return ""
 
     def _refer(self, value: Any) -> str | None:
-        known = len(self.definitions.gathered)
+        before = len(self.definitions.gathered)
         name = self.definitions.refer(value)
-        if len(self.definitions.gathered) > known:
+        if len(self.definitions.gathered) > before:
             for gathered in self.definitions.gathered:
                 _, variables = self.definitions.before(gathered)
                 if any(v in self.variables and v not in self._done for v in variables):

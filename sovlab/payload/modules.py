@@ -29,7 +29,7 @@ _LEFT_OUT = frozenset({"__pycache__", "checkpoints", "node_modules", "wandb", "m
 _COMPILED = frozenset({".pyc", ".pyo"})
 _CHECKPOINTS = frozenset({".pt", ".pth", ".ckpt", ".safetensors"})
 _OURS = frozenset({"sovlab", "cloudpickle", "__main__", "__mp_main__"})
-_ABOVE = ("site-packages", "dist-packages")
+_INSTALLED = ("site-packages", "dist-packages")
 
 
 @dataclass
@@ -37,7 +37,7 @@ class LocalFiles:
     """Files of local modules.
 
     Attributes:
-        files: path inside the pack → where it is.
+        files: path inside the pack, with ``/`` → path on this machine.
         messages: what was left out, one sentence each.
     """
 
@@ -62,11 +62,11 @@ def collect(names: Iterable[str], directory: Path) -> LocalFiles:
         names: modules, dotted; whether local or not.
         directory: where the notebook or script is, looked in first.
     """
-    found = LocalFiles()
+    local = LocalFiles()
     search = [str(directory), *(path or os.getcwd() for path in sys.path)]  # noqa: PTH109 - a string is wanted
     todo = sorted(names)
     seen = set(_OURS)
-    data = 0
+    data_size = 0
     while todo:
         top = todo.pop().partition(".")[0]
         if top in seen:
@@ -74,14 +74,14 @@ def collect(names: Iterable[str], directory: Path) -> LocalFiles:
         seen.add(top)
         for root in _roots(top, search):
             if root.is_dir():
-                data = _add_package(found, root, data)
+                data_size = _add_package(local, root, data_size)
             else:
-                found.files[root.name] = root
+                local.files[root.name] = root
         for path in [
-            p for n, p in found.files.items() if n.endswith(".py") and n.split("/")[0] in (top, f"{top}.py")
+            p for n, p in local.files.items() if n.endswith(".py") and n.split("/")[0] in (top, f"{top}.py")
         ]:
             todo.extend(sorted(imports_of(path) - seen))
-    return found
+    return local
 
 
 def _roots(top: str, search: Sequence[str]) -> list[Path]:
@@ -93,8 +93,8 @@ def _roots(top: str, search: Sequence[str]) -> list[Path]:
     if spec is None or spec.origin in ("built-in", "frozen"):
         return []
     if spec.submodule_search_locations is not None:
-        places = [Path(place) for place in spec.submodule_search_locations]
-        return [place for place in places if place.is_dir() and is_local(place)]
+        directories = [Path(directory) for directory in spec.submodule_search_locations]
+        return [directory for directory in directories if directory.is_dir() and is_local(directory)]
     if not spec.origin or not is_local(Path(spec.origin)):
         return []
     return [Path(spec.origin)]
@@ -110,12 +110,12 @@ def _find(top: str, search: Sequence[str]) -> importlib.machinery.ModuleSpec | N
 @functools.lru_cache(maxsize=4096)
 def is_local(path: Path) -> bool:
     """Whether what is at ``path`` belongs to the user and not to an installation."""
-    if any(part in _ABOVE for part in path.parts):
+    if any(part in _INSTALLED for part in path.parts):
         return False
     real = path.resolve()
-    if any(part in _ABOVE for part in real.parts):
+    if any(part in _INSTALLED for part in real.parts):
         return False
-    return not any(real.is_relative_to(place) for place in _standard())
+    return not any(real.is_relative_to(directory) for directory in _standard())
 
 
 @functools.lru_cache(maxsize=1)
@@ -124,7 +124,7 @@ def _standard() -> tuple[Path, ...]:
     return tuple({Path(paths[kind]).resolve() for kind in ("stdlib", "platstdlib")})
 
 
-def _add_package(found: LocalFiles, root: Path, data: int) -> int:
+def _add_package(local: LocalFiles, root: Path, data_size: int) -> int:
     for name, path in sorted(_walk(root, root.name, frozenset())):
         try:
             size = path.stat().st_size
@@ -133,16 +133,16 @@ def _add_package(found: LocalFiles, root: Path, data: int) -> int:
         try:
             name.encode()
         except UnicodeEncodeError:
-            found.messages.append(f"{name!r} was left out: its name is not valid Unicode.")
+            local.messages.append(f"{name!r} was left out: its name is not valid Unicode.")
             continue
         if path.suffix != ".py":
             why = "it is a checkpoint" if path.suffix in _CHECKPOINTS else f"its size is {format_bytes(size)}"
-            if path.suffix in _CHECKPOINTS or size > MAX_FILE or data + size > MAX_DATA:
-                found.messages.append(f"{name} of the local package {root.name} was left out: {why}.")
+            if path.suffix in _CHECKPOINTS or size > MAX_FILE or data_size + size > MAX_DATA:
+                local.messages.append(f"{name} of the local package {root.name} was left out: {why}.")
                 continue
-            data += size
-        found.files[name] = path
-    return data
+            data_size += size
+        local.files[name] = path
+    return data_size
 
 
 def _walk(directory: Path, name: str, above: frozenset[str]) -> Iterator[tuple[str, Path]]:

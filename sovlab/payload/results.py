@@ -22,8 +22,8 @@ class Results:
     from their source; what the notebook has is left as it is.
 
     Args:
-        path: the pack.
-        main: the notebook's namespace.
+        path: of the results pack.
+        main: the notebook's namespace, into which definitions of the job go.
         labels: what cells are called, by the SHA-256 of their source.
 
     Raises:
@@ -43,7 +43,7 @@ class Results:
         self._labels = labels or {}
         self._values: dict[str, Any] = {}
         self.errors: dict[str, str] = {}
-        """Why a name has no value here; continues a sentence that begins with the name."""
+        """Why names have no value here; each reason continues a sentence that begins with the name."""
         for sent in self._sent():
             if sent.error:
                 self.errors[sent.name] = f"could not be sent back by the job: {sent.error}"
@@ -54,7 +54,7 @@ class Results:
 
     @property
     def names(self) -> list[str]:
-        """Names that the job was to return, whether their values can be had here or not."""
+        """Names that the job was to return, whether their values can be loaded here or not."""
         return [sent.name for sent in self._sent()]
 
     @property
@@ -70,10 +70,10 @@ class Results:
                 and asking again after the reason is gone gives it.
         """
         if name not in self.names:
-            there = ", ".join(self.names)
+            returned = ", ".join(self.names)
             raise ResultError(
                 f"The job returned no {name!r}.",
-                f"It returned {there}." if there else "Name what it should return with --out.",
+                f"It returned {returned}." if returned else "Name what it should return with --out.",
             )
         self._load([name])
         if name in self.errors:
@@ -89,19 +89,19 @@ class Results:
         return {name: self._values[name] for name in self.names if name in self._values}
 
     def _load(self, names: list[str]) -> None:
-        missing = {name for name in names if name not in self._values and name not in self._lost}
-        if not missing:
+        requested = {name for name in names if name not in self._values and name not in self._lost}
+        if not requested:
             return
         # All of them together: what two names share stays shared.
-        wanted = {name for name in self.names if name not in self._values and name not in self._lost}
+        unloaded = {name for name in self.names if name not in self._values and name not in self._lost}
         installer = Installer(self._pack, self._main, self._labels, replace=False)
         try:
-            self._values.update(installer.values(wanted))
+            self._values.update(installer.values(unloaded))
         except FileNotFoundError:
             raise ResultError(
                 "The results of this job are no longer kept here.", "Run the job again."
             ) from None
-        self.errors = {**self._lost, **{n: why for n, why in installer.errors.items() if n in wanted}}
+        self.errors = {**self._lost, **{n: why for n, why in installer.errors.items() if n in unloaded}}
 
     def exception(self) -> BaseException | None:
         """The exception that ended the job, rebuilt, if the results hold one that can be loaded here.
@@ -112,12 +112,12 @@ class Results:
             return None
         installer = Installer(self._pack, self._main, self._labels, replace=False)
         try:
-            found = loads(bytes(self._pack.segment("exception")), main=self._main, resolve=installer.resolve)
+            error = loads(bytes(self._pack.segment("exception")), main=self._main, resolve=installer.resolve)
         except Exception:
             return None  # whatever its class's own unpickling raises: the text of the traceback remains
-        if not isinstance(found, BaseException):
+        if not isinstance(error, BaseException):
             return None
         text = str(self._pack.meta.get("traceback", ""))
-        if text and found.__cause__ is None:
-            found.__cause__ = remote_cause(text)
-        return found
+        if text and error.__cause__ is None:
+            error.__cause__ = remote_cause(text)
+        return error

@@ -26,7 +26,7 @@ _STALE = 24 * 3600
 
 
 class _Spool:
-    """Keeps what is written while it is small, and only counts it from then on."""
+    """Collects what is written up to `_SMALL` bytes, and drops it when there is more."""
 
     def __init__(self) -> None:
         self.data: bytearray | None = bytearray()
@@ -45,7 +45,7 @@ def put(directory: Path, build: Callable[[PackWriter], dict[str, Any]]) -> tuple
     """Write the pack that ``build`` makes, unless the store has it: (digest, path, size).
 
     Args:
-        directory: the store; made if need be, for the user alone.
+        directory: the store; created if needed, with mode 0700.
         build: adds the segments and returns the meta. Called more than once for a large pack, and does
             the same each time; until it has once been through it may raise `Postponed` to begin anew.
 
@@ -105,7 +105,7 @@ def _measured(build: Callable[[PackWriter], dict[str, Any]]) -> tuple[_Spool, in
 
 
 class _Whole:
-    """A raw file whose `write` writes all."""
+    """A raw file whose `write` writes all of the data."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
@@ -126,7 +126,7 @@ def _has(path: Path, size: int) -> bool:
 
 
 def _create(path: Path) -> io.FileIO:
-    """A new file, for the user alone.
+    """A new file with mode 0600.
 
     One that is there already, even an empty one, must not be truncated: ext4 takes that for the replacing of
     a file, and writes all of it to the disk when it is closed, which takes as long as the writing itself.
@@ -137,7 +137,7 @@ def _create(path: Path) -> io.FileIO:
 
 @contextlib.contextmanager
 def _temporary(directory: Path) -> Any:
-    """A name beside the objects; whatever happens, nothing of that name is left."""
+    """A path beside the objects; at the end no file is left there."""
     path = directory / f".{secrets.token_hex(8)}.tmp"
     try:
         yield path
