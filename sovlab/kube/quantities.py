@@ -17,7 +17,7 @@ _UNITS = {
 
 def parse(text: str) -> float:
     """A quantity as a number: cores, bytes or pieces. Raises `ValueError`."""
-    found = _FORM.fullmatch(str(text).strip())
-    if found is None or found[2] not in _UNITS:
+    match = _FORM.fullmatch(str(text).strip())
+    if match is None or match[2] not in _UNITS:
         raise ValueError(f"{text!r} is not a valid quantity")
-    return float(found[1]) * _UNITS[found[2]]
+    return float(match[1]) * _UNITS[match[2]]

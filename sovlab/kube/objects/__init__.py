@@ -1,1 +1,1 @@
-"""Objects that a cluster is asked for, as plain dicts from plain values. Pure: no call, no clock."""
+"""Objects to create in a cluster, as plain dicts from plain values. Pure: no call, no clock."""

@@ -1,8 +1,8 @@
-"""Manifests: from a request and a profile to the objects that a cluster is asked for. Pure.
+"""Manifests: from a request and a profile to the objects to create in a cluster. Pure.
 
 One pod is a Job; several are an Indexed Job with a headless Service, a JobSet, or a TrainJob. The workload
 comes first and suspended; what it needs (a Secret with what was sent, the Service) is owned by it, so that
-deleting the workload deletes all. It is let go when everything is there.
+deleting the workload deletes all. It is resumed when everything is there.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ API_VERSIONS = {
 }
 _KINDS = {"job": "Job", "jobset": "JobSet", "trainjob": "TrainJob"}
 _REPLICATED = "n"
-"""Of a JobSet: short, for the names of its pods."""
+"""Name of a JobSet's replicated job: short, as it is part of the names of pods."""
 SECRET_LIMIT = 1 << 20
 """Bytes that a Secret may hold."""
 
@@ -38,28 +38,28 @@ def workload(
     """The Job, JobSet or TrainJob of a request, suspended.
 
     Args:
-        job_id: its name.
+        job_id: the name of the workload.
         spec: the request.
-        backend: what hardware it runs on.
-        profile: where.
-        annotations: of the workload, see `sovlab.kube.labels`.
+        backend: the hardware that it runs on.
+        profile: the target's cluster.
+        annotations: those of the workload, see `sovlab.kube.labels`.
 
     Raises:
-        SpecError: what the target asks for cannot be had with its kind of workload.
+        SpecError: the target sets something that its kind of workload does not support.
     """
-    made = kind(spec, profile)
+    workload_kind = kind(spec, profile)
     job = _job(job_id, spec, backend, profile)
-    marked = {**_labels(job_id), **_queue(profile)}
+    workload_labels = {**_labels(job_id), **_queue(profile)}
     meta = {
         "name": job_id,
         "namespace": profile.namespace,
-        "labels": marked,
+        "labels": workload_labels,
         "annotations": dict(annotations),
     }
-    head = {"apiVersion": API_VERSIONS[made], "kind": made, "metadata": meta}
-    if made == "Job":
+    head = {"apiVersion": API_VERSIONS[workload_kind], "kind": workload_kind, "metadata": meta}
+    if workload_kind == "Job":
         return {**head, "spec": {"suspend": True, **job}}
-    if made == "TrainJob":
+    if workload_kind == "TrainJob":
         pod = job["template"]["spec"]
         return {**head, "spec": {"suspend": True, **trainjob.spec(spec, profile, pod, _labels(job_id))}}
     template = {"metadata": {"labels": _labels(job_id)}, "spec": job}
@@ -121,14 +121,14 @@ def service(job_id: str, profile: ClusterProfile, owner: Manifest) -> Manifest:
 
 
 def reader(name: str, owner: Manifest, profile: ClusterProfile, backend: str, *, seconds: int) -> Manifest:
-    """A pod that mounts the store for a while, so that the client can read it through commands.
+    """A pod that mounts the store for a while, so that the client can read it by exec commands.
 
     Args:
-        name: of the pod.
-        owner: the workload whose results are read; its Secret brings the runner.
-        profile: where.
-        backend: whose image it has.
-        seconds: after which it ends by itself.
+        name: what the pod is called.
+        owner: the workload whose results are read; its Secret holds the runner.
+        profile: the target's cluster.
+        backend: name of the backend whose image the pod gets.
+        seconds: the pod ends by itself after this time.
     """
     job_id = str(owner["metadata"]["name"])
     meta = _owned(name, job_id, profile, owner)
@@ -199,7 +199,7 @@ def _job(job_id: str, spec: JobSpec, backend: Backend, profile: ClusterProfile) 
     """The spec of the Job, without ``suspend``."""
     disrupted = {"onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
     several = spec.nodes > 1
-    meeting = rendezvous(job_id, spec, profile) if several else ""
+    endpoint = rendezvous(job_id, spec, profile) if several else ""
     # The pod of one node is replaced if its node is wanted or lost; one of several cannot join the others.
     policy = [{"action": "FailJob" if several else "Ignore", **disrupted}]
     shape: Manifest = {"completions": spec.nodes, "parallelism": spec.nodes}
@@ -212,6 +212,6 @@ def _job(job_id: str, spec: JobSpec, backend: Backend, profile: ClusterProfile) 
         "ttlSecondsAfterFinished": int(min(profile.keep, podspec.LONGEST)),
         "template": {
             "metadata": {"labels": _labels(job_id)},
-            "spec": podspec.pod(job_id, spec, backend, profile, rendezvous=meeting),
+            "spec": podspec.pod(job_id, spec, backend, profile, rendezvous=endpoint),
         },
     }

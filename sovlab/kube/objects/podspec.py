@@ -22,7 +22,7 @@ _MARGIN = 15
 _START = 900
 """Seconds that a pod's deadline leaves for pulling an image."""
 LONGEST = (1 << 31) - 1
-"""Seconds that Kubernetes takes for a deadline or a time to live at most."""
+"""Longest deadline or time to live that Kubernetes accepts, in seconds."""
 CONTAINER_SECURITY: Manifest = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
 
 
@@ -32,14 +32,14 @@ def pod(
     """The spec of a job's pods.
 
     Args:
-        job_id: of the job.
+        job_id: also the subdomain of the pods of several nodes.
         spec: the request.
-        backend: what hardware it runs on.
-        profile: where.
+        backend: the hardware that it runs on.
+        profile: the target's cluster.
         rendezvous: ``host:port`` at which the ranks of several nodes meet; empty for one node.
     """
     grace = max(math.ceil(min(spec.grace, LONGEST - _MARGIN)) + _MARGIN, GRACE)
-    found: Manifest = {
+    manifest: Manifest = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
@@ -52,20 +52,20 @@ def pod(
     if spec.timeout is not None:
         # The runner keeps the time itself and says so; this is for a runner that cannot.
         deadline = spec.timeout + grace + profile.hold + _START
-        found["activeDeadlineSeconds"] = math.ceil(min(deadline, LONGEST))
+        manifest["activeDeadlineSeconds"] = math.ceil(min(deadline, LONGEST))
     if spec.nodes > 1:
-        found["subdomain"] = job_id
+        manifest["subdomain"] = job_id
     runtime = profile.runtime_class.get(backend.name, backend.runtime_class)
     if runtime:
-        found["runtimeClassName"] = runtime
+        manifest["runtimeClassName"] = runtime
     if profile.priority and not profile.queue:
-        found["priorityClassName"] = profile.priority
+        manifest["priorityClassName"] = profile.priority
     if profile.node_selector:
-        found["nodeSelector"] = dict(profile.node_selector)
+        manifest["nodeSelector"] = dict(profile.node_selector)
     tolerations = [dict(t) for t in (*backend.tolerations, *profile.tolerations)]
     if tolerations:
-        found["tolerations"] = tolerations
-    return found
+        manifest["tolerations"] = tolerations
+    return manifest
 
 
 def _container(spec: JobSpec, backend: Backend, profile: ClusterProfile, rendezvous: str) -> Manifest:
@@ -109,22 +109,22 @@ def _volumes(job_id: str, spec: JobSpec, profile: ClusterProfile) -> list[Manife
 
 
 def resources(spec: JobSpec, backend: Backend, profile: ClusterProfile) -> Manifest:
-    """Requests and limits of a container. What the job asks for is both; what it does not, only a request."""
-    asked = spec.resources
+    """Requests and limits of a container. What the job asks for is both; the target's default is a request."""
+    requested = spec.resources
     requests = {
-        "cpu": quantity(asked.cpu if asked.cpu is not None else profile.cpu * spec.procs),
-        "memory": str(asked.memory if asked.memory is not None else profile.memory * spec.procs),
+        "cpu": quantity(requested.cpu if requested.cpu is not None else profile.cpu * spec.procs),
+        "memory": str(requested.memory if requested.memory is not None else profile.memory * spec.procs),
     }
     limits = {}
-    if asked.cpu is not None:
+    if requested.cpu is not None:
         limits["cpu"] = requests["cpu"]
-    if asked.memory is not None:
+    if requested.memory is not None:
         limits["memory"] = requests["memory"]
-    if asked.gpus:
+    if requested.gpus:
         device = profile.resources.get(backend.name, backend.resource)
-        limits[device] = requests[device] = str(asked.gpus)
+        limits[device] = requests[device] = str(requested.gpus)
         for name, size in backend.beside.items():
-            limits[name] = requests[name] = str(size * asked.gpus)
+            limits[name] = requests[name] = str(size * requested.gpus)
     return {"requests": requests, **({"limits": limits} if limits else {})}
 
 
@@ -134,23 +134,23 @@ def quantity(cores: float) -> str:
 
 
 def security(profile: ClusterProfile) -> Manifest:
-    """What the restricted level asks of a pod, and what the profile says besides."""
-    found: Manifest = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    """The security context of a pod: what the restricted level requires, and the profile's UID and GID."""
+    context: Manifest = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
     if profile.user is not None:
-        found |= {"runAsUser": profile.user, "runAsGroup": 0}
+        context |= {"runAsUser": profile.user, "runAsGroup": 0}
     if profile.fs_group is not None:
-        found |= {"fsGroup": profile.fs_group, "fsGroupChangePolicy": "OnRootMismatch"}
-    return found
+        context |= {"fsGroup": profile.fs_group, "fsGroupChangePolicy": "OnRootMismatch"}
+    return context
 
 
 def account(profile: ClusterProfile) -> Manifest:
-    """As whom a pod runs in the cluster, and how its image is pulled."""
-    found: Manifest = {}
+    """The service account of a pod, and the Secrets by which its image is pulled."""
+    fields: Manifest = {}
     if profile.service_account:
-        found["serviceAccountName"] = profile.service_account
+        fields["serviceAccountName"] = profile.service_account
     if profile.pull_secrets:
-        found["imagePullSecrets"] = [{"name": name} for name in profile.pull_secrets]
-    return found
+        fields["imagePullSecrets"] = [{"name": name} for name in profile.pull_secrets]
+    return fields
 
 
 def claim(profile: ClusterProfile) -> Manifest:

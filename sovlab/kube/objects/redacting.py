@@ -1,4 +1,4 @@
-"""Objects of a cluster as YAML for people: in order, easy to read, and without what is secret. Pure."""
+"""Objects of a cluster as people may see them: in order, and without what is secret. Pure."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any
 
 
 def shown(obj: Mapping[str, Any]) -> dict[str, Any]:
-    """An object as it may be shown: each value of a Secret is its size, and nobody's bookkeeping is there."""
-    found = {**{key: obj[key] for key in ("apiVersion", "kind") if key in obj}, **obj}
+    """An object as it may be shown: the size of each value of a Secret, and no ``managedFields``."""
+    redacted = {**{key: obj[key] for key in ("apiVersion", "kind") if key in obj}, **obj}
     meta = {key: value for key, value in (obj.get("metadata") or {}).items() if key != "managedFields"}
     if "metadata" in obj:
-        found["metadata"] = meta
+        redacted["metadata"] = meta
     if obj.get("kind") != "Secret":
-        return found
+        return redacted
     for part, size in (("data", _decoded), ("stringData", _encoded)):
         if obj.get(part):
-            found[part] = {name: f"<{size(value)} bytes>" for name, value in obj[part].items()}
+            redacted[part] = {name: f"<{size(value)} bytes>" for name, value in obj[part].items()}
     applied = "kubectl.kubernetes.io/last-applied-configuration"  # holds all of it once more
     if applied in (meta.get("annotations") or {}):
         meta["annotations"] = {k: v for k, v in meta["annotations"].items() if k != applied}
-    return found
+    return redacted
 
 
 def _decoded(value: Any) -> int:

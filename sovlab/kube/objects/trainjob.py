@@ -33,7 +33,7 @@ _PATCHED = (
     "volumes",
     "terminationGracePeriodSeconds",
 )
-"""What of a pod a patch may set; all else is the runtime's."""
+"""Fields of a pod that a patch of the runtime may set."""
 _REFUSED = {
     "runtimeClassName": ("a runtime class", "runtime_class"),
     "priorityClassName": ("a priority class without a queue", "priority"),
@@ -41,18 +41,18 @@ _REFUSED = {
 
 
 def spec(
-    request: JobSpec, profile: ClusterProfile, pod: Mapping[str, Any], marked: Mapping[str, str]
+    request: JobSpec, profile: ClusterProfile, pod: Mapping[str, Any], pod_labels: Mapping[str, str]
 ) -> Manifest:
     """The ``spec`` of a TrainJob, without ``suspend``.
 
     Args:
-        request: what is asked for.
-        profile: where.
+        request: of the job.
+        profile: the target's cluster.
         pod: the spec of its pods, as a Job would have it.
-        marked: the labels of its pods.
+        pod_labels: labels of its pods.
 
     Raises:
-        SpecError: the target wants something of the pods that only the runtime can say.
+        SpecError: the target sets something for pods that only the training runtime can set.
     """
     for key, (what, setting) in _REFUSED.items():
         if key in pod:
@@ -63,7 +63,7 @@ def spec(
     (container,) = pod["containers"]
     env = [*container.get("env", ()), {"name": "SOVLAB_RESTARTS", "value": "1"}]
     patch = {
-        "metadata": {"labels": dict(marked), "annotations": {labels.DEFAULT_CONTAINER: STEP}},
+        "metadata": {"labels": dict(pod_labels), "annotations": {labels.DEFAULT_CONTAINER: STEP}},
         "spec": {
             **{key: pod[key] for key in _PATCHED if key in pod},
             "containers": [
@@ -75,7 +75,7 @@ def spec(
             ],
         },
     }
-    found: Manifest = {
+    manifest: Manifest = {
         "runtimeRef": runtime(profile),
         "trainer": {
             "image": container["image"],
@@ -99,8 +99,8 @@ def spec(
         ],
     }
     if "activeDeadlineSeconds" in pod:
-        found["activeDeadlineSeconds"] = pod["activeDeadlineSeconds"]
-    return found
+        manifest["activeDeadlineSeconds"] = pod["activeDeadlineSeconds"]
+    return manifest
 
 
 def runtime(profile: ClusterProfile) -> dict[str, str]:

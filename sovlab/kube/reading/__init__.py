@@ -1,4 +1,4 @@
-"""What objects of a cluster say, in plain words: states, ends, reasons. Functions of dicts where possible.
+"""What objects of a cluster mean for a job, in plain words: states, endings, reasons. Functions of dicts.
 
 Only `wait_reasons` and `kueue` ask the cluster anything.
 """

@@ -1,7 +1,7 @@
 """Why a job does not run yet, or ended: what schedulers, kubelets and quotas say, in plain words. Pure.
 
-What they say differs between versions of Kubernetes and of container runtimes; what is not understood
-is handed on as it is.
+Their messages differ between versions of Kubernetes and of container runtimes; one that is not recognised
+is passed on as it is.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LONGEST = 300
 
 
 def unschedulable(message: str) -> str:
-    """What the scheduler says of a pod that fits nowhere."""
+    """The scheduler's message for a pod that fits on no node, in plain words."""
     text = " ".join(message.split())
     claim = re.search(r'persistentvolumeclaim "([^"]+)" (not found|is being deleted)', text)
     if claim and claim[2] == "not found":
@@ -32,21 +32,21 @@ def unschedulable(message: str) -> str:
         return f"the target's store, volume claim {claim[1]}, is being deleted"
     if "unbound immediate PersistentVolumeClaims" in text:
         return "the volume claim of the target's store is not bound to a volume yet"
-    found = _NODES.match(text)
-    if not found:
+    nodes = _NODES.match(text)
+    if not nodes:
         return text.rstrip(".") or "no node has room for it"
-    total, told = int(found[1]), re.split(r"\.(?:\s|$)", found[2])[0].partition(" preemption:")[0]
+    total, reasons = int(nodes[1]), re.split(r"\.(?:\s|$)", nodes[2])[0].partition(" preemption:")[0]
     if total == 0:
         return "the cluster has no node that accepts pods now"
-    said: list[str] = []
-    for part in re.split(r",\s+(?=\d+ )", told):
+    parts: list[str] = []
+    for part in re.split(r",\s+(?=\d+ )", reasons):
         match = _PART.match(part.strip())
         if match:
             number, why = int(match[1]), _reason(match[2], one=int(match[1]) == 1)
-            said.append(f"{number} {why}" if said else f"{number} of {_nodes(total)} {why}")
+            parts.append(f"{number} {why}" if parts else f"{number} of {_nodes(total)} {why}")
         elif part.strip():
-            said.append(part.strip())
-    return f"no node has room for it: {', '.join(said)}" if said else "no node has room for it"
+            parts.append(part.strip())
+    return f"no node has room for it: {', '.join(parts)}" if parts else "no node has room for it"
 
 
 def _nodes(number: int) -> str:
@@ -78,7 +78,7 @@ def _reason(why: str, *, one: bool) -> str:
 
 
 def not_created(message: str) -> str:
-    """What the cluster says when it refuses a pod."""
+    """The cluster's message when it rejects a pod, in plain words."""
     text = _REFUSED.sub("", " ".join(message.split())).rstrip(".")
     quota = _QUOTA.search(text)
     if quota:
@@ -102,7 +102,7 @@ def not_created(message: str) -> str:
 
 
 def _amounts(text: str) -> dict[str, str]:
-    """``requests.cpu=2,pods=1``, as quotas are told."""
+    """Amounts by resource, from ``requests.cpu=2,pods=1`` in a message about a quota."""
     return dict(part.partition("=")[::2] for part in text.split(","))
 
 
@@ -149,7 +149,7 @@ _PULLING = (
 
 
 def container_waits(state: Mapping[str, Any], image: str) -> str:
-    """What the kubelet says of a container that has not started; empty if it is only on its way."""
+    """Why the kubelet has not started a container; empty if it is only starting."""
     reason, message = str(state.get("reason") or ""), " ".join(str(state.get("message") or "").split())
     if reason == "InvalidImageName":
         return f"the target's image {image} is not a valid image name: {message.rpartition(': ')[2][:160]}"
@@ -170,28 +170,28 @@ def container_waits(state: Mapping[str, Any], image: str) -> str:
 
 
 def start_error(message: str, image: str) -> str:
-    """What a container runtime says of a command that it could not start."""
+    """The container runtime's message for a command that it could not start, in plain words."""
     text = " ".join(message.split())
     if "exec format error" in text:
         return f"The image {image} is built for another CPU architecture than the node's."
-    missing = re.search(
+    program = re.search(
         r'exec: "([^"]+)": (?:executable file not found|stat .*no such file|permission denied)', text
     )
-    missing = missing or re.search(r"executable file [`'\"]([^`'\"]+)[`'\"] not found", text)
-    if missing:
+    program = program or re.search(r"executable file [`'\"]([^`'\"]+)[`'\"] not found", text)
+    if program:
         cure = "choose an image with Python 3.9 or newer, or set python in the target"
-        return f"The image {image} has no program {missing[1]}: {cure}."
-    told = text.removesuffix(": unknown").rpartition("unable to start container process: ")[2]
-    told = told[:_LONGEST].strip(" .") or "the container runtime gives no reason"
-    return f"Its container could not be started: {told}."
+        return f"The image {image} has no program {program[1]}: {cure}."
+    detail = text.removesuffix(": unknown").rpartition("unable to start container process: ")[2]
+    detail = detail[:_LONGEST].strip(" .") or "the container runtime gives no reason"
+    return f"Its container could not be started: {detail}."
 
 
 def mount_problem(events: Sequence[Mapping[str, Any]]) -> str:
-    """The last word of the kubelet on volumes that it cannot mount; empty if there is none."""
+    """The newest event about a volume that the kubelet cannot mount; empty if there is none."""
     for event in reversed(events):
         if event.get("reason") in ("FailedMount", "FailedAttachVolume"):
-            said = " ".join(str(event.get("message") or "").split())[:240]
-            return f"a volume cannot be mounted: {said}".rstrip(".")
+            text = " ".join(str(event.get("message") or "").split())[:240]
+            return f"a volume cannot be mounted: {text}".rstrip(".")
     return ""
 
 
@@ -213,7 +213,7 @@ _SHORT = {"memory": "memory", "ephemeral-storage": "disk", "inodes": "disk", "pi
 
 
 def terminated_by_kubelet(message: str, node: str) -> str:
-    """Why a kubelet took a pod's place away."""
+    """Why a kubelet terminated a pod."""
     low = re.search(r"low on resource: ([\w-]+)", message)
     if low:
         return f"{node} ran low on {_SHORT.get(low[1], low[1])}"

@@ -1,4 +1,4 @@
-"""Kueue: where a job is in its queue, and why it is not let go."""
+"""Kueue: the position of a job in its queue, and why it is not admitted."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from sovlab.kube.transport.api import Api
 from sovlab.kube.transport.errors import ApiError, Forbidden, NotFound
 
 VERSION = "v1beta2"
-"""Of Kueue's API, since Kueue 0.14."""
+"""Version of Kueue's API, served since Kueue 0.14."""
 _GROUP = f"kueue.x-k8s.io/{VERSION}"
 _VISIBILITY = f"visibility.kueue.x-k8s.io/{VERSION}"
 _AGE = 60.0
-"""Seconds for which a queue that was seen counts as there."""
+"""Seconds for which a queue that was checked is not checked again."""
 
 Object = Mapping[str, Any]
 
 
 def why_waiting(api: Api, namespace: str, job: Object, queue: str) -> str:
-    """Position and reason of a job that a queue has not let go yet."""
+    """Position and reason of a job that its queue has not admitted yet."""
     workload = _workload(api, namespace, str(job["metadata"].get("uid")))
-    place = _position(api, namespace, queue, workload) if workload else None
-    return sentence(queue, workload, place)
+    ahead = _position(api, namespace, queue, workload) if workload else None
+    return sentence(queue, workload, ahead)
 
 
 def sentence(queue: str, workload: Object | None, ahead: int | None) -> str:
@@ -46,20 +46,20 @@ def sentence(queue: str, workload: Object | None, ahead: int | None) -> str:
     )
     if workload is None:
         return where
-    found = {c.get("type"): c for c in (workload.get("status") or {}).get("conditions") or ()}
-    evicted, reserved = found.get("Evicted") or {}, found.get("QuotaReserved") or {}
-    told = ""
+    conditions = {c.get("type"): c for c in (workload.get("status") or {}).get("conditions") or ()}
+    evicted, reserved = conditions.get("Evicted") or {}, conditions.get("QuotaReserved") or {}
+    reason = ""
     if evicted.get("status") == "True":
-        told = {
+        reason = {
             "Preempted": "a job with a higher priority preempted it",
             "PodsReadyTimeout": "its pods did not all start in time",
             "NodeFailures": "one of its nodes failed",
             "Deactivated": "it was deactivated by an administrator",
         }.get(str(evicted.get("reason")), str(evicted.get("message") or ""))
-        return f"requeued, because {told}; {where}" if told else f"requeued; {where}"
+        return f"requeued, because {reason}; {where}" if reason else f"requeued; {where}"
     if reserved.get("status") == "False":
-        told = _plain(str(reserved.get("reason") or ""), str(reserved.get("message") or ""))
-    return f"{where}; {told}" if told else where
+        reason = _plain(str(reserved.get("reason") or ""), str(reserved.get("message") or ""))
+    return f"{where}; {reason}" if reason else where
 
 
 def _plain(reason: str, message: str) -> str:
@@ -81,33 +81,33 @@ def _plain(reason: str, message: str) -> str:
 
 
 class Queues:
-    """Sees that queues and priorities exist; what was there a moment ago is not asked for again.
+    """Checks that queues and priorities exist, each at most once in `_AGE` seconds.
 
     Args:
-        api: of the cluster.
-        namespace: of the queues.
+        api: as the user who submits.
+        namespace: that of the LocalQueues.
     """
 
     def __init__(self, api: Api, namespace: str) -> None:
         self._api = api
         self._namespace = namespace
-        self._seen: dict[tuple[str, str], float] = {}
+        self._checked_at: dict[tuple[str, str], float] = {}
 
     def check(self, queue: str, priority: str) -> None:
-        """See `check`; asks nothing where neither is named."""
-        last = self._seen.get((queue, priority))
+        """As `check`; no request where neither is named."""
+        last = self._checked_at.get((queue, priority))
         if not (queue or priority) or (last is not None and time.monotonic() - last < _AGE):
             return
         check(self._api, self._namespace, queue, priority)
-        self._seen[queue, priority] = time.monotonic()
+        self._checked_at[queue, priority] = time.monotonic()
 
 
 def check(api: Api, namespace: str, queue: str, priority: str) -> None:
-    """See that a queue and a priority exist, before anything is submitted to them.
+    """Check that a queue and a priority exist, before anything is submitted to them.
 
     Args:
-        api: of the cluster.
-        namespace: of the queue.
+        api: as the user who submits.
+        namespace: that of the LocalQueue.
         queue: a LocalQueue; empty for none.
         priority: a WorkloadPriorityClass where there is a queue, else a PriorityClass; empty for none.
 
@@ -118,38 +118,38 @@ def check(api: Api, namespace: str, queue: str, priority: str) -> None:
     if queue:
         what = f"queue {queue!r} in namespace {namespace}"
         try:
-            seen = _check(api, f"{base}/namespaces/{namespace}/localqueues", queue, what)
+            visible = _check(api, f"{base}/namespaces/{namespace}/localqueues", queue, what)
         except SpecError:
             if _installed(api):
                 raise
-            seen = False
-        if not seen and not _installed(api):
+            visible = False
+        if not visible and not _installed(api):
             raise SpecError(f"There is no {what}: Kueue is not installed.", "Leave the queue out.")
     if priority and queue:
         what = f"priority {priority!r} for queues (WorkloadPriorityClass)"
         _check(api, f"{base}/workloadpriorityclasses", priority, what)
     elif priority:
         what = f"priority {priority!r} (PriorityClass)"
-        seen = _check(api, "/apis/scheduling.k8s.io/v1/priorityclasses", priority, what)
-        if not seen and not _takes(api, namespace, priority):
+        visible = _check(api, "/apis/scheduling.k8s.io/v1/priorityclasses", priority, what)
+        if not visible and not _takes(api, namespace, priority):
             raise SpecError(f"There is no {what}.", "Ask the cluster's administrators which there are.")
 
 
 def queues(api: Api, namespace: str) -> list[str]:
-    """The LocalQueues of a namespace. Raises `ApiError`."""
-    found = api.get(f"/apis/{_GROUP}/namespaces/{namespace}/localqueues").get("items") or ()
-    return sorted(str(item["metadata"]["name"]) for item in found)
+    """Names of the LocalQueues of a namespace, sorted. Raises `ApiError`."""
+    items = api.get(f"/apis/{_GROUP}/namespaces/{namespace}/localqueues").get("items") or ()
+    return sorted(str(item["metadata"]["name"]) for item in items)
 
 
 def _check(api: Api, path: str, name: str, what: str) -> bool:
-    """See that an object is there; False if one may not look: one may submit to what one may not see."""
+    """Check that an object exists; False if the user may not see it, which is no reason to refuse."""
     try:
         api.get(f"{path}/{name}")
     except NotFound:
-        there: Sequence[str] = ()
+        names: Sequence[str] = ()
         with contextlib.suppress(ApiError):
-            there = [item["metadata"]["name"] for item in api.get(path).get("items") or ()]
-        hint = f"There are: {', '.join(sorted(there))}." if there else "There are none."
+            names = [item["metadata"]["name"] for item in api.get(path).get("items") or ()]
+        hint = f"There are: {', '.join(sorted(names))}." if names else "There are none."
         raise SpecError(f"There is no {what}.", hint) from None
     except Forbidden:
         return False
@@ -157,12 +157,12 @@ def _check(api: Api, path: str, name: str, what: str) -> bool:
 
 
 def _installed(api: Api) -> bool:
-    """Whether Kueue is there, by what everybody may see."""
+    """Whether Kueue is installed, by the API groups, which everybody may see."""
     return any(g.get("name") == _GROUP.partition("/")[0] for g in api.get("/apis").get("groups") or ())
 
 
 def _takes(api: Api, namespace: str, priority: str) -> bool:
-    """Whether the server would take a pod of a PriorityClass, for those who may not see the classes."""
+    """Whether the server would accept a pod of a PriorityClass, for users who may not see the classes."""
     spec = {"priorityClassName": priority, "containers": [{"name": "none", "image": "none"}]}
     meta = {"name": "sovlab-priority", "namespace": namespace}
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
@@ -175,12 +175,12 @@ def _takes(api: Api, namespace: str, priority: str) -> bool:
 
 def _workload(api: Api, namespace: str, uid: str) -> Object | None:
     path = f"/apis/{_GROUP}/namespaces/{namespace}/workloads"
-    found = api.get(path, labelSelector=f"{labels.JOB_UID}={uid}").get("items") or []
-    return found[0] if found else None
+    items = api.get(path, labelSelector=f"{labels.JOB_UID}={uid}").get("items") or []
+    return items[0] if items else None
 
 
 def _position(api: Api, namespace: str, queue: str, workload: Object) -> int | None:
-    """How many are before it in the LocalQueue; None if the visibility API is not there or not for us."""
+    """How many jobs are before it in the LocalQueue; None without access to the visibility API."""
     path = f"/apis/{_VISIBILITY}/namespaces/{namespace}/localqueues/{queue}/pendingworkloads"
     try:
         pending = api.get(path, limit=1000).get("items") or []
@@ -188,6 +188,6 @@ def _position(api: Api, namespace: str, queue: str, workload: Object) -> int | N
         return None
     for item in pending:
         if item.get("metadata", {}).get("name") == workload["metadata"]["name"]:
-            place = item.get("positionInLocalQueue")
-            return int(place) if isinstance(place, int) else None
+            position = item.get("positionInLocalQueue")
+            return int(position) if isinstance(position, int) else None
     return None

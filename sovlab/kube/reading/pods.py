@@ -1,4 +1,4 @@
-"""What a pod says of itself, as plain functions of its object."""
+"""Facts about a pod, as plain functions of its object."""
 
 from __future__ import annotations
 
@@ -22,64 +22,64 @@ def newest(pods: Sequence[Object]) -> list[Object]:
 
 
 def index(pod: Object) -> int:
-    """Which node of its job a pod is."""
-    marked = pod["metadata"].get("labels") or {}
-    told = str(
-        marked.get(labels.INDEX) or (pod["metadata"].get("annotations") or {}).get(labels.INDEX) or "0"
+    """Number of the job's node that a pod is, from 0."""
+    pod_labels = pod["metadata"].get("labels") or {}
+    number = str(
+        pod_labels.get(labels.INDEX) or (pod["metadata"].get("annotations") or {}).get(labels.INDEX) or "0"
     )
-    return int(told) if told.isdecimal() else 0
+    return int(number) if number.isdecimal() else 0
 
 
 def is_active(pod: Object) -> bool:
-    """Whether the cluster has not said that the pod has ended."""
+    """Whether the pod's phase is not a final one."""
     return (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
 
 
 def is_leaving(pod: Object) -> bool:
-    """Whether somebody has deleted the pod; it may still run for its grace time."""
+    """Whether the pod is being deleted; it may still run for its grace time."""
     return bool(pod["metadata"].get("deletionTimestamp"))
 
 
 def container_name(pod: Object) -> str:
-    """What the job's container in a pod is called."""
-    told = (pod["metadata"].get("annotations") or {}).get(labels.DEFAULT_CONTAINER)
-    return labels.TRAINER if told == labels.TRAINER else labels.CONTAINER
+    """Name of the job's container in a pod."""
+    default = (pod["metadata"].get("annotations") or {}).get(labels.DEFAULT_CONTAINER)
+    return labels.TRAINER if default == labels.TRAINER else labels.CONTAINER
 
 
 def container(pod: Object) -> Object:
     """The status of the job's container in a pod; empty if there is none yet."""
-    found, name = (pod.get("status") or {}).get("containerStatuses") or (), container_name(pod)
-    return next((c for c in found if c.get("name") == name), {})
+    statuses, name = (pod.get("status") or {}).get("containerStatuses") or (), container_name(pod)
+    return next((c for c in statuses if c.get("name") == name), {})
 
 
 def running_since(pod: Object) -> float | None:
-    """When the container of a pod started, if it runs now."""
+    """When the container of a pod started, in seconds since the epoch; None if it does not run."""
     state = (container(pod).get("state") or {}).get("running")
     return seconds(state.get("startedAt")) if state else None
 
 
 def node(pod: Object) -> str:
-    """The machine that a pod is on; empty if it is on none yet."""
+    """Name of the cluster's node that a pod runs on; empty if it is not scheduled yet."""
     return str((pod.get("spec") or {}).get("nodeName") or "")
 
 
 def hosts(pods: Sequence[Object]) -> str:
-    """The machines that pods are on, for people."""
-    found = list(dict.fromkeys(filter(None, map(node, pods))))
-    return ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+    """Names of the cluster's nodes that pods run on, for people: three at most, and how many more."""
+    names = list(dict.fromkeys(filter(None, map(node, pods))))
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def image(pod: Object) -> str:
     """The image of a pod's container, as the target names it."""
-    listed: Sequence[Object] = (pod.get("spec") or {}).get("containers") or ({},)
-    return str(listed[0].get("image") or container(pod).get("image") or "of the target")
+    containers: Sequence[Object] = (pod.get("spec") or {}).get("containers") or ({},)
+    return str(containers[0].get("image") or container(pod).get("image") or "of the target")
 
 
 def condition(obj: Object, *kinds: str) -> Object | None:
     """The first condition of these types that is true."""
-    for found in (obj.get("status") or {}).get("conditions") or ():
-        if found.get("type") in kinds and str(found.get("status")) == "True":
-            return found  # type: ignore[no-any-return]
+    for candidate in (obj.get("status") or {}).get("conditions") or ():
+        if candidate.get("type") in kinds and str(candidate.get("status")) == "True":
+            return candidate  # type: ignore[no-any-return]
     return None
 
 

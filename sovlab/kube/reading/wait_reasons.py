@@ -1,4 +1,4 @@
-"""Why a job waits, asked of the cluster: its events, and its queue where it is in one."""
+"""Why a job waits, as the cluster answers: from its events, and from its queue if it is in one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sovlab.kube.transport.api import Api
 from sovlab.kube.transport.errors import ClusterError
 
 _AGE = 1.5
-"""Seconds for which an answer counts: followers ask at each change of anything."""
+"""Seconds for which an answer is kept: followers ask at each change of anything."""
 
 Object = Mapping[str, Any]
 
@@ -22,21 +22,21 @@ class Reasons:
     """Asks why jobs of a namespace wait.
 
     Args:
-        api: of the cluster.
-        namespace: of the jobs.
+        api: as a user who need not be allowed to see events or queues.
+        namespace: the jobs'.
     """
 
     def __init__(self, api: Api, namespace: str) -> None:
         self._api = api
         self._namespace = namespace
         self._lock = threading.Lock()
-        self._known: dict[str, tuple[float, str]] = {}
+        self._answers: dict[str, tuple[float, str]] = {}
 
     def of(self, job: Object, pods: Sequence[Object]) -> str:
         """Why a job waits; empty if nothing more is known than its objects say."""
         name = str(job["metadata"]["name"])
         with self._lock:
-            when, why = self._known.get(name, (0.0, ""))
+            when, why = self._answers.get(name, (0.0, ""))
         if when and time.monotonic() - when < _AGE:
             return why
         try:
@@ -44,9 +44,9 @@ class Reasons:
         except ClusterError:
             why = ""  # events and queues may be hidden from us; the state itself is known
         with self._lock:
-            if len(self._known) > 1000:
-                self._known.clear()
-            self._known[name] = (time.monotonic(), why)
+            if len(self._answers) > 1000:
+                self._answers.clear()
+            self._answers[name] = (time.monotonic(), why)
         return why
 
     def _ask(self, job: Object, pods: Sequence[Object]) -> str:
@@ -68,5 +68,5 @@ class Reasons:
 
     def _events(self, uid: str) -> list[dict[str, Any]]:
         path = f"/api/v1/namespaces/{self._namespace}/events"
-        found = self._api.get(path, fieldSelector=f"involvedObject.uid={uid}").get("items") or []
-        return sorted(found, key=lambda e: str(e.get("lastTimestamp") or e.get("eventTime") or ""))
+        events = self._api.get(path, fieldSelector=f"involvedObject.uid={uid}").get("items") or []
+        return sorted(events, key=lambda e: str(e.get("lastTimestamp") or e.get("eventTime") or ""))

@@ -1,4 +1,4 @@
-"""What a cluster is like for jobs: hardware, rights, add-ons, and what it would say of an object.
+"""What a cluster is like for jobs: hardware, rights, add-ons, and whether it would accept an object.
 
-Nothing is made: reads, reviews of access and dry runs only.
+Nothing is created: reads, reviews of access and dry runs only.
 """

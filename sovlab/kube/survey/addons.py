@@ -20,10 +20,10 @@ _USER = 1000
 
 
 def groups_of(api: Api) -> Mapping[str, Sequence[str]]:
-    """The API groups of a cluster with their versions; empty where discovery is not open to us."""
+    """Versions by API group; empty where discovery is not allowed."""
     with contextlib.suppress(Forbidden):
-        found = api.get("/apis").get("groups") or ()
-        return {g["name"]: [v.get("version", "") for v in g.get("versions") or ()] for g in found}
+        groups = api.get("/apis").get("groups") or ()
+        return {g["name"]: [v.get("version", "") for v in g.get("versions") or ()] for g in groups}
     return {}
 
 
@@ -31,22 +31,22 @@ def several_nodes(
     groups: Mapping[str, Sequence[str]], rights: Rights, profile: ClusterProfile
 ) -> Iterator[Finding]:
     """Whether JobSet runs jobs on several nodes."""
-    what, chosen = "several nodes", profile.workload == "jobset"
+    what, required = "several nodes", profile.workload == "jobset"
     if profile.workload == "trainjob":
         return  # see `trainer`
     if "v1alpha2" not in groups.get(JOBSET, ()):
-        if chosen:
+        if required:
             advice = 'Set workload = "job", or have JobSet installed.'
             yield missing(what, "the target asks for JobSet, which is not installed", advice, named=True)
         return
     denied = rights.denied(JOBSETS)
     if not denied:
-        advice = "" if chosen else 'Set workload = "jobset" to run jobs on several nodes with it.'
+        advice = "" if required else 'Set workload = "jobset" to run jobs on several nodes with it.'
         yield ok(what, "JobSet is installed and you may use it", advice, sets={"workload": "jobset"})
         return
     right = f"This needs the right to {', '.join(denied)} {JOBSETS.title} {rights.where(JOBSETS)}."
     found = f"JobSet is installed, but you may not {', '.join(denied)} jobsets"
-    if chosen:
+    if required:
         yield missing(what, found, f'{right} Or set workload = "job".')
     else:
         yield ok(what, f"{found}; a plain Job is used instead", right)
@@ -55,7 +55,7 @@ def several_nodes(
 def queue(
     api: Api, groups: Mapping[str, Sequence[str]], rights: Rights, profile: ClusterProfile
 ) -> Iterator[Finding]:
-    """Whether Kueue lets jobs go, by which queue, and with which priority."""
+    """Whether Kueue admits jobs, through which queue, and with which priority."""
     if KUEUE not in groups:
         if profile.queue:
             found = f"the target names queue {profile.queue}, but Kueue is not installed"
@@ -74,9 +74,9 @@ def queue(
         return
     if KUEUE in groups and profile.queue:
         yield ok("queue", f"jobs are submitted to queue {profile.queue}")
-        seen = rights.finding(WORKLOADS)
-        if seen is not None:
-            yield seen
+        right = rights.finding(WORKLOADS)
+        if right is not None:
+            yield right
     elif KUEUE in groups:
         yield _queues(api, profile.namespace)
     if profile.priority:
@@ -85,19 +85,19 @@ def queue(
 
 def _queues(api: Api, namespace: str) -> Finding:
     try:
-        found = kueue.queues(api, namespace)
+        names = kueue.queues(api, namespace)
     except (Forbidden, NotFound):
         advice = "If jobs must go through a queue, ask for its name and give it with --queue."
         return ok("queue", "Kueue is installed, but you may not list its queues", advice)
-    if not found:
+    if not names:
         return ok("queue", "Kueue is installed, but there is no queue in the namespace")
-    if len(found) == 1:
-        return ok("queue", f"there is one: {found[0]}", f"Jobs bypass it unless --queue {found[0]} is given.")
-    return ok("queue", f"there are {', '.join(found)}", "Jobs bypass them unless --queue NAME is given.")
+    if len(names) == 1:
+        return ok("queue", f"there is one: {names[0]}", f"Jobs bypass it unless --queue {names[0]} is given.")
+    return ok("queue", f"there are {', '.join(names)}", "Jobs bypass them unless --queue NAME is given.")
 
 
 def user(groups: Mapping[str, Sequence[str]], profile: ClusterProfile) -> Iterator[Finding]:
-    """As whom pods run: OpenShift chooses that itself, elsewhere the target does."""
+    """Which UID pods run as: OpenShift assigns it, elsewhere the target sets it."""
     if OPENSHIFT in groups:
         if profile.user is None and profile.fs_group is None:
             yield ok("user", "OpenShift assigns pods a UID of the namespace's range")
@@ -124,10 +124,10 @@ def user(groups: Mapping[str, Sequence[str]], profile: ClusterProfile) -> Iterat
 def runtime_classes(api: Api, profile: ClusterProfile) -> Iterator[Finding]:
     """Whether there is a runtime class for NVIDIA GPUs, and whether those that the target names exist."""
     try:
-        found = api.get("/apis/node.k8s.io/v1/runtimeclasses").get("items") or []
+        items = api.get("/apis/node.k8s.io/v1/runtimeclasses").get("items") or []
     except ApiError:
         return
-    names = [str(item["metadata"]["name"]) for item in found]
+    names = [str(item["metadata"]["name"]) for item in items]
     for backend, name in profile.runtime_class.items():
         if name and name not in names:
             hint = f"Runtime classes: {', '.join(sorted(names))}." if names else "The cluster has none."
@@ -143,8 +143,8 @@ def trainer(
     api: Api, groups: Mapping[str, Sequence[str]], rights: Rights, profile: ClusterProfile
 ) -> Iterator[Finding]:
     """Whether Kubeflow's Trainer runs jobs on several nodes; those of targets that do not ask do without."""
-    chosen = profile.workload == "trainjob"
-    if not chosen:
+    required = profile.workload == "trainjob"
+    if not required:
         if TRAINER in groups:
             advice = 'Set workload = "trainjob" to run jobs on several nodes with it; they also run without.'
             yield ok("trainer", "Kubeflow Trainer is installed", advice)
@@ -166,12 +166,12 @@ def trainer(
 
 
 def _runtime(api: Api, profile: ClusterProfile) -> Finding:
-    what, named = "several nodes", trainjob.runtime(profile)
-    shown = f"{named['kind']} {named['name']}"
-    where = f"namespaces/{profile.namespace}/" if named["kind"] == "TrainingRuntime" else ""
-    path = f"/apis/{TRAINER}/v1alpha1/{where}{named['kind'].lower()}s"
+    what, reference = "several nodes", trainjob.runtime(profile)
+    title = f"{reference['kind']} {reference['name']}"
+    where = f"namespaces/{profile.namespace}/" if reference["kind"] == "TrainingRuntime" else ""
+    path = f"/apis/{TRAINER}/v1alpha1/{where}{reference['kind'].lower()}s"
     try:
-        api.get(f"{path}/{named['name']}")
+        api.get(f"{path}/{reference['name']}")
     except NotFound:
         try:
             names = sorted(str(item["metadata"]["name"]) for item in api.get(path).get("items") or ())
@@ -179,7 +179,7 @@ def _runtime(api: Api, profile: ClusterProfile) -> Finding:
             names = []
         hint = f"There are {', '.join(names)}. " if names else ""
         advice = f'{hint}Set training_runtime = "NAME", or "TrainingRuntime/NAME" for one of the namespace.'
-        return missing(what, f"there is no {shown}", advice, named=True)
+        return missing(what, f"there is no {title}", advice, named=True)
     except ApiError:
-        return degraded(what, f"TrainJobs with {shown}", "You may not see whether that runtime exists.")
-    return ok(what, f"TrainJobs with {shown}")
+        return degraded(what, f"TrainJobs with {title}", "You may not see whether that runtime exists.")
+    return ok(what, f"TrainJobs with {title}")

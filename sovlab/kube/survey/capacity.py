@@ -1,7 +1,7 @@
-"""What a cluster has of each backend and what of it is free, as far as one may see.
+"""What a cluster has of each backend and what of it is free, as far as the user may see.
 
-What may be read decides: nodes and all pods give free devices; nodes alone give what there is; a quota of
-the namespace gives what one may have; and with none of these nothing is known, and that is said.
+The rights decide: nodes and all pods give free devices; nodes alone give the total; a quota of the namespace
+gives what its jobs may have; with none of these the numbers are unknown, and the source says why.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sovlab.kube.transport.api import Api
 from sovlab.kube.transport.errors import ApiError, Forbidden
 
 _AGE = 15.0
-"""Seconds for which what was read counts as what is."""
+"""Seconds for which the nodes that were read are not read again."""
 _PAGE = 500
 _ALIVE = "status.phase!=Succeeded,status.phase!=Failed"
 
@@ -58,12 +58,12 @@ class Node(msgspec.Struct, frozen=True):
 
     @property
     def ready(self) -> bool:
-        """Whether it takes new pods, as far as it says."""
-        told = {c.get("type"): c.get("status") for c in self.status.conditions}
-        return not self.spec.unschedulable and told.get("Ready", "True") == "True"
+        """Whether it accepts new pods: neither cordoned nor reported as not ready."""
+        conditions = {c.get("type"): c.get("status") for c in self.status.conditions}
+        return not self.spec.unschedulable and conditions.get("Ready", "True") == "True"
 
     def takes(self, tolerations: Iterable[Mapping[str, Any]], selector: Mapping[str, str]) -> bool:
-        """Whether pods with these tolerations and this selector may go there."""
+        """Whether pods with these tolerations and this node selector may be scheduled on it."""
         if any(self.metadata.labels.get(k) != v for k, v in selector.items()):
             return False
         known = list(tolerations)
@@ -71,7 +71,7 @@ class Node(msgspec.Struct, frozen=True):
         return all(any(_tolerates(t, taint) for t in known) for taint in hard)
 
     def amount(self, resource: str) -> float:
-        """What it has of a resource, in cores, bytes or pieces."""
+        """What is allocatable of a resource, in cores, bytes or pieces."""
         return parse(self.status.allocatable.get(resource, "0"))
 
 
@@ -110,8 +110,8 @@ class Counting:
     """Counts what a cluster has for the jobs of a target.
 
     Args:
-        api: of the cluster.
-        profile: what the target says of it.
+        api: as the user who submits.
+        profile: whose tolerations, node selector and resources count.
     """
 
     def __init__(self, api: Api, profile: ClusterProfile) -> None:
@@ -135,35 +135,37 @@ class Counting:
     ) -> Capacity:
         resource = resource_of(backend, self._profile, nodes)
         tolerations = (*backend.tolerations, *self._profile.tolerations)
-        mine = [
+        usable = [
             n for n in nodes if n.amount(resource) > 0 and n.takes(tolerations, self._profile.node_selector)
         ]
-        total = sum(n.amount(resource) for n in mine)
-        open_ = [n for n in mine if n.ready]
+        total = sum(n.amount(resource) for n in usable)
+        ready = [n for n in usable if n.ready]
         free = None
         if used is not None:
-            left = (n.amount(resource) - used.get(n.metadata.name, {}).get(resource, 0.0) for n in open_)
-            free = sum(max(amount, 0.0) for amount in left)
+            unused = (n.amount(resource) - used.get(n.metadata.name, {}).get(resource, 0.0) for n in ready)
+            free = sum(max(amount, 0.0) for amount in unused)
         devices = (
-            _devices(backend, mine, resource) if backend.is_accelerator else (Device(index=0),) * bool(mine)
+            _devices(backend, usable, resource)
+            if backend.is_accelerator
+            else (Device(index=0),) * bool(usable)
         )
-        closed = len(mine) - len(open_)
-        told = (
-            f"{len(mine)} {'node' if len(mine) == 1 else 'nodes'} with {resource}"
-            if mine
+        unready = len(usable) - len(ready)
+        summary = (
+            f"{len(usable)} {'node' if len(usable) == 1 else 'nodes'} with {resource}"
+            if usable
             else f"No node has {resource}"
         )
-        if closed:
-            told += f", {closed} of them cordoned or not ready"
+        if unready:
+            summary += f", {unready} of them cordoned or not ready"
         return Capacity(
-            detection=Detection(backend=backend.name, devices=devices, why=f"{told}."),
+            detection=Detection(backend=backend.name, devices=devices, why=f"{summary}."),
             total=total,
             free=round(free, 3) if free is not None else None,
             source=f"nodes and pods of the cluster, {time.strftime('%H:%M:%S')}" if used is not None else why,
         )
 
     def _used(self) -> tuple[dict[str, dict[str, float]] | None, str]:
-        """What pods ask for, by node and resource; None, and why, if one may not see them all."""
+        """Requests of all pods, by node and resource; None, and why, if the user may not list them."""
         used: dict[str, dict[str, float]] = {}
         token = ""
         try:
@@ -171,10 +173,10 @@ class Counting:
                 query = {"fieldSelector": _ALIVE, "limit": _PAGE, "continue": token or None}
                 page = msgspec.json.decode(self._api.call("GET", "/api/v1/pods", query), type=_Pods)
                 for pod in page.items:
-                    on = used.setdefault(pod.spec.nodeName, {})
+                    requests = used.setdefault(pod.spec.nodeName, {})
                     for container in pod.spec.containers:
                         for name, amount in container.resources.requests.items():
-                            on[name] = on.get(name, 0.0) + parse(amount)
+                            requests[name] = requests.get(name, 0.0) + parse(amount)
                 token = page.metadata.next
                 if not token:
                     return used, ""
@@ -216,29 +218,29 @@ def largest(api: Api, spec: JobSpec, backend: Backend, profile: ClusterProfile) 
     nodes = nodes_of(api)
     if not nodes:
         return ""
-    asked = {"memory": float(spec.resources.memory or 0), "cpu": spec.resources.cpu or 0.0}
+    requests = {"memory": float(spec.resources.memory or 0), "cpu": spec.resources.cpu or 0.0}
     if spec.resources.gpus:
-        asked[resource_of(backend, profile, nodes)] = float(spec.resources.gpus)
-    for resource, amount in asked.items():
+        requests[resource_of(backend, profile, nodes)] = float(spec.resources.gpus)
+    for resource, amount in requests.items():
         most = max(n.amount(resource) for n in nodes)
         if amount > most:
             if resource == "memory":
-                asks, has = (f"{size / 2**30:.1f} GiB" for size in (amount, most))
-                return f"{asks} of memory on each node, but the largest has only {has}"
+                request, maximum = (f"{size / 2**30:.1f} GiB" for size in (amount, most))
+                return f"{request} of memory on each node, but the largest has only {maximum}"
             what = "cores" if resource == "cpu" else resource
             return f"{amount:g} {what} on each node, but the largest has only {most:g}"
     return ""
 
 
 def resource_of(backend: Backend, profile: ClusterProfile, nodes: Iterable[Node]) -> str:
-    """The resource that a device of a backend is asked for by; ``cpu`` for one without devices."""
+    """The extended resource by which pods request a device of a backend; ``cpu`` for one without devices."""
     if not backend.is_accelerator:
         return "cpu"
-    told = profile.resources.get(backend.name)
-    if told:
-        return told
-    found = [r for r in (backend.resource, *backend.other_resources) if any(n.amount(r) > 0 for n in nodes)]
-    return found[0] if found else backend.resource
+    configured = profile.resources.get(backend.name)
+    if configured:
+        return configured
+    offered = [r for r in (backend.resource, *backend.other_resources) if any(n.amount(r) > 0 for n in nodes)]
+    return offered[0] if offered else backend.resource
 
 
 _SEEN: weakref.WeakKeyDictionary[Api, tuple[float, list[Node] | None]] = weakref.WeakKeyDictionary()
@@ -246,40 +248,41 @@ _LOCK = threading.Lock()
 
 
 def nodes_of(api: Api) -> list[Node] | None:
-    """The nodes of a cluster, as read a moment ago; None if one may not list them."""
+    """The nodes of a cluster, read at most `_AGE` seconds ago; None if the user may not list them."""
     with _LOCK:
         when, nodes = _SEEN.get(api, (0.0, None))
     if time.monotonic() - when < _AGE and when:
         return nodes
-    found: list[Node] | None = []
+    listed: list[Node] | None = []
     token = ""
     try:
         while True:
             data = api.call("GET", "/api/v1/nodes", {"limit": _PAGE, "continue": token or None})
             page = msgspec.json.decode(data, type=_Nodes)
-            assert found is not None
-            found += page.items
+            assert listed is not None
+            listed += page.items
             token = page.metadata.next
             if not token:
                 break
     except Forbidden:
-        found = None
+        listed = None
     with _LOCK:
-        _SEEN[api] = (time.monotonic(), found)
-    return found
+        _SEEN[api] = (time.monotonic(), listed)
+    return listed
 
 
 def _devices(backend: Backend, nodes: list[Node], resource: str) -> tuple[Device, ...]:
-    found: list[Device] = []
+    devices: list[Device] = []
     for node in nodes:
         labels = node.metadata.labels
         model = next((labels[label] for label in backend.node_labels if label in labels), "")
         memory = labels.get("nvidia.com/gpu.memory", "")
         size = int(memory) << 20 if memory.isdigit() else None
-        found += [
-            Device(index=len(found) + i, model=model, memory=size) for i in range(int(node.amount(resource)))
+        devices += [
+            Device(index=len(devices) + i, model=model, memory=size)
+            for i in range(int(node.amount(resource)))
         ]
-    return tuple(found)
+    return tuple(devices)
 
 
 def _quota(quotas: list[dict[str, Any]], resource: str) -> tuple[float | None, float, str]:

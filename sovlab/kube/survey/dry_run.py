@@ -1,4 +1,4 @@
-"""Asking a cluster what it would say of objects, without making them (``dryRun=All``)."""
+"""Having a cluster validate objects without creating them (``dryRun=All``)."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ Object = Mapping[str, Any]
 
 _MAY_NOT = 'cannot create resource "pods"'
 _CANNOT_SAY = "does not support dry run"
-"""What the API server says where one of its webhooks may have side effects."""
+"""Part of the API server's message where a webhook may have side effects."""
 
 
 def try_objects(api: Api, objects: Iterable[tuple[str, Object]]) -> list[str]:
-    """Have the server check objects, and the pods that the first of them would make.
+    """Have the server validate objects, and a pod as the first of them would create it.
 
     A workload is accepted whatever its pods are like: quotas, Pod Security and policies look at the pods.
 
     Args:
-        api: of the cluster.
+        api: as the user who submits.
         objects: each with the path of its collection; the workload first.
 
     Returns:

@@ -1,7 +1,7 @@
-"""A look at a cluster through the eyes of somebody who wants to run jobs there: facts, and what is lacking.
+"""What a cluster offers a user who wants to run jobs there: facts, and what is missing.
 
-Nothing is made: there are reads, reviews of access, and no more. Each fact is a `Finding` with the right or
-the object that would bring what is not there; whoever asks decides what follows from it.
+Nothing is created: there are only reads and access reviews. Each fact is a `Finding` with the right or the
+object that would bring what is missing; the caller decides what follows from it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sovlab.kube.transport.api import Api
 from sovlab.kube.transport.errors import ApiError, Forbidden, NotFound
 
 _OLDEST = (1, 29)
-"""Of Kubernetes, with which jobs are known to run."""
+"""Oldest version of Kubernetes on which jobs are known to run."""
 _MIG = "nvidia.com/mig-"
 _SHOWN = 20
 
@@ -30,31 +30,31 @@ def probe(api: Api, profile: ClusterProfile, backends: Mapping[str, Backend]) ->
     """What a cluster is like for the jobs of a target.
 
     Args:
-        api: of the cluster, as the user who will submit.
-        profile: what the target says of it so far.
-        backends: that jobs may run on, by name.
+        api: as the user who will submit.
+        profile: what the target says of the cluster so far.
+        backends: those on which jobs may run, by name.
 
     Raises:
         Unreachable: the cluster does not answer.
         CredentialsError: it does not accept who we say we are.
     """
     rights = Rights(api, profile.namespace)
-    found = [*_server(api), *_identity(api), *_namespace(api, rights, profile.namespace)]
-    if any(finding.named for finding in found):
-        return found  # without its namespace there is nothing more to see
+    findings = [*_server(api), *_identity(api), *_namespace(api, rights, profile.namespace)]
+    if any(finding.named for finding in findings):
+        return findings  # without its namespace there is nothing more to see
     groups = addons.groups_of(api)
     needed = [*NEEDED, *([STORE] if profile.claim else [])]
     rights.ask(needed)
-    found += _rights(rights, needed)
-    found += addons.several_nodes(groups, rights, profile)
-    found += addons.queue(api, groups, rights, profile)
-    found += addons.trainer(api, groups, rights, profile)
-    found += addons.user(groups, profile)
-    found += _store(api, profile)
-    found += _hardware(api, profile, backends)
-    found += addons.runtime_classes(api, profile)
-    found += _image(profile, backends)
-    return found
+    findings += _rights(rights, needed)
+    findings += addons.several_nodes(groups, rights, profile)
+    findings += addons.queue(api, groups, rights, profile)
+    findings += addons.trainer(api, groups, rights, profile)
+    findings += addons.user(groups, profile)
+    findings += _store(api, profile)
+    findings += _hardware(api, profile, backends)
+    findings += addons.runtime_classes(api, profile)
+    findings += _image(profile, backends)
+    return findings
 
 
 def _server(api: Api) -> Iterator[Finding]:
@@ -74,10 +74,10 @@ def _server(api: Api) -> Iterator[Finding]:
 def _identity(api: Api) -> Iterator[Finding]:
     body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
     try:
-        told = api.create("/apis/authentication.k8s.io/v1/selfsubjectreviews", body)
+        review = api.create("/apis/authentication.k8s.io/v1/selfsubjectreviews", body)
     except ApiError:
         return  # an older server, or one that keeps it to itself: nothing depends on it
-    name = str(((told.get("status") or {}).get("userInfo") or {}).get("username") or "")
+    name = str(((review.get("status") or {}).get("userInfo") or {}).get("username") or "")
     if name == "system:anonymous":
         yield missing("you", "the cluster treats you as anonymous", "Log in the way your site does.")
     elif name:
@@ -86,7 +86,7 @@ def _identity(api: Api) -> Iterator[Finding]:
 
 def _namespace(api: Api, rights: Rights, name: str) -> Iterator[Finding]:
     try:
-        there = api.get(f"/api/v1/namespaces/{name}")
+        obj = api.get(f"/api/v1/namespaces/{name}")
     except NotFound:
         yield missing("namespace", f"there is no namespace {name}", _other_namespaces(api), named=True)
         return
@@ -98,11 +98,11 @@ def _namespace(api: Api, rights: Rights, name: str) -> Iterator[Finding]:
             advice = f"Give yours with --namespace, or ask for the role edit in {name}."
             yield missing("namespace", what, advice, named=True)
         return
-    if there["metadata"].get("deletionTimestamp"):
+    if obj["metadata"].get("deletionTimestamp"):
         advice = "Choose another with --namespace."
         yield missing("namespace", f"namespace {name} is being deleted", advice, named=True)
         return
-    level = (there["metadata"].get("labels") or {}).get("pod-security.kubernetes.io/enforce")
+    level = (obj["metadata"].get("labels") or {}).get("pod-security.kubernetes.io/enforce")
     yield ok("namespace", f"{name}, Pod Security level {level}" if level else name)
 
 
@@ -116,11 +116,11 @@ def _other_namespaces(api: Api) -> str:
 
 
 def _rights(rights: Rights, needed: Sequence[Right]) -> Iterator[Finding]:
-    found = [rights.finding(right) for right in needed]
-    if None in found:
+    findings = [rights.finding(right) for right in needed]
+    if None in findings:
         advice = "The checks below show what they can; ask for the role edit in the namespace if one fails."
         yield degraded("rights", "the cluster does not answer access reviews", advice)
-    yield from (finding for finding in found if finding is not None)
+    yield from (finding for finding in findings if finding is not None)
 
 
 def _store(api: Api, profile: ClusterProfile) -> Iterator[Finding]:
@@ -178,9 +178,9 @@ def _hardware(api: Api, profile: ClusterProfile, backends: Mapping[str, Backend]
         yield degraded("hardware", found, advice)
     else:
         yield ok("hardware", found)
-    capacityed = {r for n in nodes for r in n.status.allocatable if n.amount(r) > 0}
-    slices = sorted(r for r in capacityed if r.startswith(_MIG))
-    whole = "nvidia.com/gpu" in capacityed
+    allocatable = {r for n in nodes for r in n.status.allocatable if n.amount(r) > 0}
+    slices = sorted(r for r in allocatable if r.startswith(_MIG))
+    whole = "nvidia.com/gpu" in allocatable
     if not slices or "cuda" in profile.resources:
         return
     if len(slices) == 1 and not whole:
@@ -199,25 +199,25 @@ def _amount(capacity: Capacity) -> str:
     devices = capacity.detection.devices
     models = sorted({d.model for d in devices if d.model})
     memory = max((d.memory for d in devices if d.memory), default=None)
-    told = ", ".join([*models, *([format_bytes(memory)] if memory else [])])
+    details = ", ".join([*models, *([format_bytes(memory)] if memory else [])])
     free = (
         f"{capacity.free:g} of {capacity.total:g} free"
         if capacity.free is not None
         else f"{capacity.total:g}"
     )
-    return f"{capacity.detection.backend} {free}" + (f" ({told})" if told else "")
+    return f"{capacity.detection.backend} {free}" + (f" ({details})" if details else "")
 
 
 def _image(profile: ClusterProfile, backends: Mapping[str, Backend]) -> Iterator[Finding]:
-    named = {**({"all others": profile.image} if profile.image else {}), **profile.images}
-    if not named:
+    images = {**({"all others": profile.image} if profile.image else {}), **profile.images}
+    if not images:
         advice = 'Give one with --image, or set image = "…" in the target; it needs Python 3.9 or newer.'
         yield missing("image", "none is set, and jobs need one", advice)
         return
     without = [name for name in backends if not profile.image_for(name)]
-    told = ", ".join(f"{image} for {name}" if len(named) > 1 else image for name, image in named.items())
+    summary = ", ".join(f"{image} for {name}" if len(images) > 1 else image for name, image in images.items())
     if without:
         advice = f"Jobs cannot run on {', '.join(without)}: set images.{without[0]}, or image for all."
-        yield degraded("image", told, advice)
+        yield degraded("image", summary, advice)
     else:
-        yield ok("image", told)
+        yield ok("image", summary)

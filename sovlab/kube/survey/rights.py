@@ -1,7 +1,7 @@
 """What sovlab needs to be allowed to do in a cluster, and what is lost without it; asked by access reviews.
 
-The table holds what sovlab does and nothing else: asking for a right that nothing uses would be asking for
-too much. The ``edit`` role of a namespace has all that is required.
+The table holds what sovlab does and nothing else: a right that nothing uses would be one too many. The
+``edit`` role of a namespace has all that is required.
 """
 
 from __future__ import annotations
@@ -151,38 +151,40 @@ STORE = Right(
 
 
 class Rights:
-    """What one may do in a namespace, each question asked once.
+    """What the user may do in a namespace, each question asked once.
 
     Args:
-        api: of the cluster.
-        namespace: that jobs go to.
+        api: as that user.
+        namespace: where jobs run.
     """
 
     def __init__(self, api: Api, namespace: str) -> None:
         self._api = api
         self._namespace = namespace
-        self._known: dict[tuple[str, Right], bool | None] = {}
+        self._answers: dict[tuple[str, Right], bool | None] = {}
 
     def ask(self, rights: Iterable[Right]) -> None:
         """Ask for many at once, over several connections."""
-        asked = [(v, r) for r in rights for v in r.verbs if (v, r) not in self._known]
+        questions = [(v, r) for r in rights for v in r.verbs if (v, r) not in self._answers]
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="sovlab-rights") as pool:
-            self._known.update(zip(asked, pool.map(lambda each: self._review(*each), asked), strict=True))
+            self._answers.update(
+                zip(questions, pool.map(lambda each: self._review(*each), questions), strict=True)
+            )
 
     def denied(self, right: Right) -> Sequence[str] | None:
-        """The verbs that one may not; None where the cluster does not answer such questions."""
+        """The verbs that are denied; None where the cluster answers no access reviews."""
         self.ask([right])
-        answers = [self._known[verb, right] for verb in right.verbs]
+        answers = [self._answers[verb, right] for verb in right.verbs]
         if None in answers:
             return None
         return [verb for verb, answer in zip(right.verbs, answers, strict=True) if not answer]
 
     def has(self, right: Right) -> bool:
-        """Whether one may, as far as the cluster says; where it does not, a try must show."""
+        """Whether all verbs are allowed; True, too, where the cluster answers no access reviews."""
         return not self.denied(right)
 
     def finding(self, right: Right) -> Finding | None:
-        """What to say of a right; None where the cluster does not answer such questions."""
+        """What to say of a right; None where the cluster answers no access reviews."""
         denied = self.denied(right)
         if denied is None:
             return None
@@ -199,7 +201,7 @@ class Rights:
 
     def _review(self, verb: str, right: Right) -> bool | None:
         resource, _, sub = right.resource.partition("/")
-        asked = {
+        attributes = {
             "verb": verb,
             "group": right.group,
             "resource": resource,
@@ -209,7 +211,7 @@ class Rights:
         body = {
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": asked},
+            "spec": {"resourceAttributes": attributes},
         }
         try:
             return bool((self._api.create(_REVIEWS, body).get("status") or {}).get("allowed"))

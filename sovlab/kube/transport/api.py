@@ -1,8 +1,8 @@
-"""`Api`: one cluster's API as one user, dicts in and out. The only module that imports the Kubernetes client.
+"""`Api`: one cluster's API as one user, dicts in and out.
 
-The client gives what is hard to get right (kubeconfig, credentials, proxies, certificates) and its pool
-of connections. Its typed models are not used: they cost seconds and hundreds of megabytes on long lists,
-and its newest version refuses answers of servers that leave a field out.
+The Kubernetes client (see `connection`) gives what is hard to get right, kubeconfig, credentials, proxies,
+certificates, and its pool of connections. Its typed models are not used: they cost seconds and hundreds of
+megabytes on long lists, and its newest version refuses responses that leave a field out.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sovlab.kube.transport.exec import ExecChannel
 T = TypeVar("T")
 
 CONNECT, READ = 10.0, 30.0
-"""Seconds: no call waits longer for a connection, or for an answer to go on."""
+"""Longest wait of a call, in seconds: for a connection, and for the next part of an answer."""
 PATIENCE = 30.0
 """Seconds for which a call is tried again while the server is overloaded or cannot be reached."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
@@ -42,12 +42,12 @@ class Api:
 
     Each call is retried with jitter while the server is overloaded (429, 5xx) or cannot be reached, as
     long as a ``Retry-After`` says if there is one. So after an error a *create* may have happened all the
-    same: callers choose names themselves and take `AlreadyExists` for an answer. After a 401 credentials
-    are read anew, once.
+    same: callers choose names themselves and treat `AlreadyExists` as success. After a 401 credentials
+    are read again, once.
 
     Args:
-        login: where the cluster and the credentials are.
-        patience: seconds for which a call is tried again.
+        login: context and kubeconfig, or the pod's service account.
+        patience: seconds for which a call is retried.
 
     Raises:
         CredentialsError: the kubeconfig or its credentials cannot be used.
@@ -87,9 +87,9 @@ class Api:
         return _parsed(self.call("PATCH", path, query, body=body, content=_PATCHES[kind]))
 
     def delete(self, path: str, *, propagation: str = "Background", grace: int | None = None) -> None:
-        """Delete an object and what it owns; for a pod, ``grace`` is seconds instead of its own.
+        """Delete an object and what it owns; ``grace``, in seconds, replaces a pod's own.
 
-        One that is gone already is no error.
+        It is no error if the object does not exist.
         """
         body: dict[str, Any] = {
             "kind": "DeleteOptions",
@@ -111,21 +111,23 @@ class Api:
         content: str = "application/json",
         read_timeout: float = READ,
     ) -> bytes:
-        """One call with its retries; the body of the answer.
+        """One call with its retries; the body of the response.
 
         Raises:
-            ApiError: the server's answer; `Unreachable`: there was none; `CredentialsError`.
+            ApiError: the server answered with an error.
+            Unreachable: it did not answer.
+            CredentialsError: it does not accept the credentials.
         """
         answer = self._try(method, path, query or {}, body, content, read_timeout, stream=False)
         return bytes(answer.data)
 
     @contextlib.contextmanager
     def stream(self, path: str, query: Mapping[str, Any], *, read_timeout: float) -> Iterator[Stream]:
-        """A long answer, read as it comes: a watch, or a log that is followed.
+        """A response read as it arrives: a watch, or a log that is followed.
 
         Args:
             path: from the server's root.
-            query: parameters.
+            query: parameters; None is left out.
             read_timeout: seconds of silence after which the connection counts as broken.
         """
         answer = self._try("GET", path, query, None, "", read_timeout, stream=True)
@@ -138,7 +140,7 @@ class Api:
     def exec(self, namespace: str, pod: str, container: str, command: list[str]) -> ExecChannel:
         """Run a command in a running container, connected to its stdin, stdout and stderr.
 
-        Use what is returned as a context manager.
+        Use the channel as a context manager.
         """
         query = [("container", container), *(("command", word) for word in command)]
         query += [(stream, "true") for stream in ("stdin", "stdout", "stderr")]
@@ -165,8 +167,8 @@ class Api:
         stream: bool,
     ) -> Any:
         doing = f"{_VERBS[method]} {path}"
-        given = {k: _text(v) for k, v in query.items() if v is not None}
-        target = f"{path}?{urlencode(given)}" if given else path
+        parameters = {k: _text(v) for k, v in query.items() if v is not None}
+        target = f"{path}?{urlencode(parameters)}" if parameters else path
         data = msgspec.json.encode(body) if body is not None else None
         end = time.monotonic() + self._patience
         pause, renewed = _FIRST_PAUSE, False
@@ -197,13 +199,13 @@ class Api:
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     @staticmethod
-    def _pause(pause: float, told: str | None, end: float) -> float | None:
-        """Seconds to wait before the next try; None if there is no time left for one."""
+    def _pause(pause: float, retry_after: str | None, end: float) -> float | None:
+        """Seconds to wait before the next try; None if the patience is over."""
         try:
-            asked = float(told) if told else 0.0
+            seconds = float(retry_after) if retry_after else 0.0
         except ValueError:
-            asked = 0.0  # the form with a date; API servers do not send it
-        wait = asked + pause * JITTER.uniform(0.5, 1.5)  # so that clients do not return together
+            seconds = 0.0  # the form with a date; API servers do not send it
+        wait = seconds + pause * JITTER.uniform(0.5, 1.5)  # so that clients do not return together
         return wait if time.monotonic() + wait < end else None
 
     def _connected(self) -> Connection:
@@ -219,11 +221,11 @@ class Api:
 
 
 class Stream:
-    """An answer that is read as it comes; `close` from another thread ends the reading.
+    """A response that is read as it arrives; `close` from another thread ends the reading.
 
     Args:
-        answer: of the HTTP library.
-        doing: what is read, for messages.
+        answer: the HTTP library's response.
+        doing: what is done, for messages: ``read /api/v1/nodes``.
     """
 
     def __init__(self, answer: Any, doing: str) -> None:
@@ -232,7 +234,7 @@ class Stream:
         self._closed = threading.Event()
 
     def chunks(self) -> Iterator[bytes]:
-        """What comes, piece by piece, until the server ends it or `close` is called.
+        """The body, piece by piece, until the server ends it or `close` is called.
 
         Raises:
             Unreachable: the connection broke, or was silent for too long.
@@ -251,14 +253,14 @@ class Stream:
             raise errors.Unreachable(f"The connection was lost while sovlab {self._doing}.") from error
 
     def lines(self) -> Iterator[bytes]:
-        """What comes, line by line without the newline. A line that is cut off is not given."""
-        kept = b""
+        """The body, line by line without the newline; an incomplete last line is left out."""
+        rest = b""
         for chunk in self.chunks():
-            *whole, kept = (kept + chunk).split(b"\n")
+            *whole, rest = (rest + chunk).split(b"\n")
             yield from whole
 
     def close(self) -> None:
-        """End it, from any thread."""
+        """Close the connection, from any thread."""
         if not self._closed.is_set():
             self._closed.set()
             with contextlib.suppress(Exception):
@@ -279,7 +281,7 @@ def _refusal(answer: Any, doing: str) -> errors.ApiError:
 
 
 def parsed(data: bytes, kind: type[T]) -> T:
-    """An answer as ``kind``, which `msgspec` knows. Raises `Unreachable` if it is none."""
+    """A response decoded as ``kind``, a type of `msgspec`'s. Raises `Unreachable` if it does not fit."""
     try:
         return msgspec.json.decode(data, type=kind)
     except msgspec.DecodeError as error:

@@ -19,8 +19,8 @@ class Login:
     """Where a cluster is and who we are there.
 
     Attributes:
-        context: of the kubeconfig. None means that we run in a pod and use its service account.
-        kubeconfig: its file; None is what ``KUBECONFIG`` says, else ``~/.kube/config``.
+        context: name of the context; None uses the service account of the pod that this runs in.
+        kubeconfig: path of the file; None is what ``KUBECONFIG`` says, else ``~/.kube/config``.
     """
 
     context: str | None
@@ -28,12 +28,12 @@ class Login:
 
     @property
     def title(self) -> str:
-        """For messages."""
+        """How messages call it."""
         return f"context {self.context!r}" if self.context is not None else "the pod's service account"
 
 
 class Connection:
-    """A pool of connections, and the identity that they have.
+    """A pool of connections with one identity.
 
     Raises:
         CredentialsError: there is no such context, or it gives no identity.
@@ -56,7 +56,7 @@ class Connection:
     def request(
         self, method: str, target: str, body: bytes | None, content: str, *, timeout: Any, stream: bool
     ) -> Any:
-        """One request; the HTTP library's answer. Raises `Unreachable` if there is none."""
+        """One request; the HTTP library's response. Raises `Unreachable` if there is none."""
         import urllib3
 
         headers = {"Accept": "application/json", "User-Agent": "sovlab", **self._authorization()}
@@ -108,15 +108,15 @@ class Connection:
             raise self._unreachable(error) from error
 
     def refused(self) -> CredentialsError:
-        """The error for a server that does not accept who we say we are."""
+        """The error for a server that answers 401."""
         return CredentialsError(
             f"The API server {self.server} does not accept the credentials of {self._login.title}.",
             "Log in again the way your site does, then repeat this.",
         )
 
     def _authorization(self) -> dict[str, str]:
-        found = self._configuration.auth_settings().get("BearerToken")
-        return {"authorization": found["value"]} if found and found.get("value") else {}
+        token = self._configuration.auth_settings().get("BearerToken")
+        return {"authorization": token["value"]} if token and token.get("value") else {}
 
     def _unreachable(self, error: Exception) -> Unreachable:
         cause = _innermost(error)
@@ -135,10 +135,10 @@ def contexts(kubeconfig: Path | None = None) -> list[str]:
     """Names of the contexts of a kubeconfig, sorted; none where there is no kubeconfig.
 
     Args:
-        kubeconfig: its file; None is what ``KUBECONFIG`` says, else ``~/.kube/config``.
+        kubeconfig: path of the file; None is what ``KUBECONFIG`` says, else ``~/.kube/config``.
 
     Raises:
-        CredentialsError: it cannot be read.
+        CredentialsError: the file cannot be read.
     """
     _load_library()
     from kubernetes import config
@@ -205,12 +205,12 @@ def _contexts(file: str | None) -> list[Any]:
 
 
 def _context(login: Login, file: str | None) -> Any:
-    known = _contexts(file)
-    found = next((c for c in known if c["name"] == login.context), None)
-    if found is None:
-        names = ", ".join(sorted(c["name"] for c in known)) or "none"
+    listed = _contexts(file)
+    context = next((c for c in listed if c["name"] == login.context), None)
+    if context is None:
+        names = ", ".join(sorted(c["name"] for c in listed)) or "none"
         raise CredentialsError(f"The kubeconfig has no context {login.context!r}.", f"Contexts: {names}.")
-    return found
+    return context
 
 
 def _unusable(login: Login, error: Exception) -> CredentialsError:
@@ -231,10 +231,10 @@ def _configured(login: Login) -> tuple[Any, str]:
     try:
         if login.context is None:
             config.load_incluster_config(client_configuration=settings)
-            place = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-            return settings, place.read_text().strip() if place.exists() else "default"
+            path = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+            return settings, path.read_text().strip() if path.exists() else "default"
         file = str(login.kubeconfig) if login.kubeconfig is not None else None
-        found = _context(login, file)
+        context = _context(login, file)
         config.load_kube_config(
             config_file=file,
             context=login.context,
@@ -249,7 +249,7 @@ def _configured(login: Login) -> tuple[Any, str]:
             "Check the user of that context in the kubeconfig.",
         ) from None
     _check_plugin(login, file, settings)
-    return settings, found["context"].get("namespace") or "default"
+    return settings, context["context"].get("namespace") or "default"
 
 
 def _check_plugin(login: Login, file: str | None, settings: Any) -> None:
@@ -286,31 +286,31 @@ def _proxy(settings: Any) -> dict[str, Any]:
         return {}
     parts = urlsplit(proxy)
     kind = parts.scheme if parts.scheme.startswith("socks") else "http"
-    told: dict[str, Any] = {
+    options: dict[str, Any] = {
         "http_proxy_host": parts.hostname,
         "http_proxy_port": parts.port,
         "proxy_type": kind,
     }
     if parts.username:
-        told["http_proxy_auth"] = (parts.username, parts.password or "")
+        options["http_proxy_auth"] = (parts.username, parts.password or "")
     skipped = getattr(settings, "no_proxy", None)
     if skipped:
-        told["http_no_proxy"] = [part.strip() for part in skipped.split(",")]
-    return told
+        options["http_no_proxy"] = [part.strip() for part in skipped.split(",")]
+    return options
 
 
 def _status_of(error: Any) -> dict[str, Any]:
     import msgspec
 
     try:
-        found = msgspec.json.decode(error.resp_body or b"")
+        status = msgspec.json.decode(error.resp_body or b"")
     except (msgspec.DecodeError, AttributeError, TypeError):
         return {"message": ""}
-    return found if isinstance(found, dict) else {}
+    return status if isinstance(status, dict) else {}
 
 
 def _innermost(error: BaseException) -> BaseException:
-    """What the HTTP library's wrapping was about."""
+    """The cause within what the HTTP library has wrapped around it."""
     seen = {id(error)}
     while True:
         inner = getattr(error, "reason", None) or error.__cause__ or error.__context__

@@ -1,4 +1,4 @@
-"""What a cluster answers when it does not do as asked: one tree under `ExecutorError`.
+"""The errors of a cluster: one tree under `ExecutorError`.
 
 ::
 
@@ -15,7 +15,7 @@
             ├── Invalid        400, 422: it does not accept the object
             └── Overloaded     429 or 5xx that did not go away
 
-Nothing of the HTTP library or the Kubernetes client leaves this floor, and no message holds a token,
+Nothing of the HTTP library or the Kubernetes client leaves this room, and no message holds a token,
 a certificate or the content of a kubeconfig.
 """
 
@@ -28,7 +28,7 @@ from sovlab.errors import ExecutorError
 
 
 class ClusterError(ExecutorError):
-    """The cluster of a target does not do as asked."""
+    """The cluster of a target does not answer, or refuses."""
 
 
 class Unreachable(ClusterError):
@@ -44,7 +44,7 @@ class ApiError(ClusterError):
 
     Args:
         status: HTTP status.
-        reason: machine word of the answer's ``Status``, e.g. ``AlreadyExists``.
+        reason: of the response's ``Status``, e.g. ``AlreadyExists``.
     """
 
     def __init__(self, message: str, hint: str = "", *, status: int = 0, reason: str = "") -> None:
@@ -87,25 +87,25 @@ def from_answer(status: int, body: Mapping[str, Any], *, doing: str) -> ApiError
     Args:
         status: HTTP status.
         body: the answer's ``Status`` object; empty if it had none.
-        doing: what was asked, e.g. ``create jobs in namespace research``.
+        doing: what was tried, e.g. ``create in /api/v1/namespaces/ml/pods``.
     """
-    said = str(body.get("message") or "").strip()
+    detail = str(body.get("message") or "").strip()
     reason = str(body.get("reason") or "")
-    kind, hint = _kind(status, reason, said)
+    kind, hint = _kind(status, reason, detail)
     message = f"The cluster refused to {doing}" if status in (400, 403, 409, 422) else f"Could not {doing}"
     return kind(
-        f"{message}: {said or f'HTTP status {status}'}.".replace("..", "."),
+        f"{message}: {detail or f'HTTP status {status}'}.".replace("..", "."),
         hint,
         status=status,
         reason=reason,
     )
 
 
-def _kind(status: int, reason: str, said: str) -> tuple[type[ApiError], str]:
+def _kind(status: int, reason: str, detail: str) -> tuple[type[ApiError], str]:
     if status == 403:
-        if "exceeded quota" in said:
+        if "exceeded quota" in detail:
             return Forbidden, "Ask for less, wait for other jobs to end, or ask for more quota."
-        if "violates PodSecurity" in said or "denied" in said or "admission" in said:
+        if "violates PodSecurity" in detail or "denied" in detail or "admission" in detail:
             return (
                 Forbidden,
                 "An admission policy of the cluster forbids it; ask its administrators which one.",

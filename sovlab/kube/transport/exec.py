@@ -27,7 +27,7 @@ class CommandFailed(ClusterError):
 
     Args:
         exit_code: its exit status; None if it never ran.
-        stderr: the end of what it said.
+        stderr: the end of its stderr.
     """
 
     def __init__(self, message: str, *, exit_code: int | None = None, stderr: str = "") -> None:
@@ -43,8 +43,8 @@ class _Message:
     that sending takes, so the key is of zeros, which RFC 6455 allows, and nothing is computed.
 
     Args:
-        stream: of the command.
-        data: for it.
+        stream: number of the stream, e.g. `STDIN`.
+        data: what is sent to it.
     """
 
     get_mask_key = None
@@ -70,7 +70,7 @@ class ExecChannel:
 
     Args:
         socket: a WebSocket that speaks ``v5.channel.k8s.io`` or ``v4.channel.k8s.io``.
-        doing: for messages.
+        doing: what the command is for, in messages: ``run a command in pod x``.
     """
 
     def __init__(self, socket: Any, doing: str) -> None:
@@ -86,8 +86,8 @@ class ExecChannel:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def send(self, data: memoryview | bytes, told: Callable[[int], None] | None = None) -> None:
-        """Send ``data`` to the command's stdin; ``told`` is called with the bytes sent so far."""
+    def send(self, data: memoryview | bytes, on_sent: Callable[[int], None] | None = None) -> None:
+        """Send ``data`` to the command's stdin; ``on_sent`` is called with the bytes sent so far."""
         import websocket
 
         view = memoryview(data)
@@ -95,21 +95,21 @@ class ExecChannel:
             for start in range(0, len(view), _PIECE):
                 piece = view[start : start + _PIECE]
                 self._socket.send_frame(_Message(STDIN, piece))
-                if told is not None:
-                    told(start + len(piece))
+                if on_sent is not None:
+                    on_sent(start + len(piece))
         except (websocket.WebSocketException, OSError) as error:
             raise self._broken(error) from error
 
     def close_stdin(self) -> None:
-        """Tell the command that there is no more; False if the server's protocol cannot say so."""
+        """Close the command's stdin, where the server's protocol (v5) can."""
         if self._socket.getsubprotocol() == "v5.channel.k8s.io":
             self._socket.send_frame(_Message(CLOSE, bytes([STDIN])))
 
     def output(self) -> Iterator[bytes]:
-        """What the command writes to stdout, until it has exited.
+        """The command's stdout, until it has exited.
 
         Raises:
-            CommandFailed: its exit status is not 0; the message ends with what it wrote to stderr.
+            CommandFailed: its exit status is not 0; the message ends with the last line of its stderr.
             Unreachable: the connection broke before that.
         """
         import websocket
@@ -133,7 +133,7 @@ class ExecChannel:
                 return
 
     def finish(self) -> bytes:
-        """Wait for the command's end; what it wrote to stdout, which must be little."""
+        """Wait for the command's end; all of its stdout, which must be small."""
         return b"".join(self.output())
 
     def close(self) -> None:
@@ -154,12 +154,12 @@ class ExecChannel:
             return
         causes = (status.get("details") or {}).get("causes") or []
         code = next((c.get("message") for c in causes if c.get("reason") == "ExitCode"), None)
-        said = self._stderr.decode(errors="replace").strip()
-        why = said.splitlines()[-1] if said else status.get("message") or "it failed"
+        stderr = self._stderr.decode(errors="replace").strip()
+        why = stderr.splitlines()[-1] if stderr else status.get("message") or "it failed"
         raise CommandFailed(
             f"Could not {self._doing}: {why}.".replace("..", "."),
             exit_code=int(code) if code is not None and str(code).isdigit() else None,
-            stderr=said,
+            stderr=stderr,
         )
 
     def _broken(self, error: Exception | None) -> Unreachable:

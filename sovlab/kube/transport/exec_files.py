@@ -1,6 +1,6 @@
 """Files between here and a running container, through ``exec``: the way for a target without a store.
 
-Both directions go on where they stopped after a break, and a file appears at its place only when it is
+Both directions resume where they stopped after a break, and a file appears at its path only when it is
 whole and its size is right. The container needs nothing but its Python and the runner.
 """
 
@@ -26,11 +26,11 @@ class Container:
     """The running container of one pod of a job.
 
     Args:
-        api: of the cluster.
-        namespace: of the pod.
-        pod: its name.
+        api: as a user who may exec into the pod.
+        namespace: the pod's.
+        pod: the pod's name.
         python: the interpreter in its image.
-        name: of the container.
+        name: the container's name.
     """
 
     def __init__(self, api: Api, namespace: str, pod: str, python: str, name: str = labels.CONTAINER) -> None:
@@ -44,15 +44,15 @@ class Container:
         """Send the payload.
 
         Raises:
-            ClusterError: it could not be sent, after several tries.
+            ClusterError: it could not be sent, after `_TRIES` tries.
         """
         size = payload.stat().st_size
         for attempt in range(_TRIES):
             try:
-                there = int(self.run("received", WORK).strip() or 0)
-                if there < 0:
+                received = int(self.run("received", WORK).strip() or 0)
+                if received < 0:
                     return
-                self._send(payload, size, min(there, size))
+                self._send(payload, size, min(received, size))
             except (Unreachable, CommandFailed):
                 if attempt == _TRIES - 1:
                     raise
@@ -64,7 +64,7 @@ class Container:
         """Receive a file; it appears at ``target`` once it is whole.
 
         Raises:
-            ClusterError: it could not be received, after several tries.
+            ClusterError: it could not be received, after `_TRIES` tries.
         """
         partial = target.with_name(f".{target.name}.{os.getpid()}.part")
         try:
@@ -82,11 +82,11 @@ class Container:
             partial.unlink(missing_ok=True)
 
     def say_taken(self) -> None:
-        """Tell the runner that the results are here."""
+        """Tell the runner that the results have been fetched."""
         self.run("taken", WORK)
 
     def cancel(self) -> None:
-        """Ask the job to end, as somebody who cancels it."""
+        """Cancel the job: SIGTERM, and a file that says why."""
         self.run("cancel", WORK)
 
     def _send(self, payload: Path, size: int, start: int) -> None:
@@ -113,7 +113,7 @@ class Container:
             raise Unreachable(f"The transfer of {source} from pod {self._pod} was incomplete.")
 
     def run(self, *words: str) -> str:
-        """Run a command of the runner; what it prints."""
+        """Run a command of the runner; its stdout."""
         with self._exec(self._command(*words)) as channel:
             return channel.finish().decode()
 

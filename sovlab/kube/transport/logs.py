@@ -1,8 +1,8 @@
 r"""Reading the log of a pod: it waits for the pod, survives breaks and rotation, loses and doubles nothing.
 
 The runner marks in the log how many bytes of the job's output came before (`sovlab.runner.pod.log_writer`). A
-place in the output is such a count, so after a break the reader asks for the log from the second of the
-last mark on, and leaves out what it has given already. Output of a container without a runner has no
+position in the output is such a count, so after a break the reader asks for the log from the second of the
+last mark on, and leaves out what it has yielded already. Output of a container without a runner has no
 marks; then all is read again and as many bytes are left out.
 """
 
@@ -32,8 +32,8 @@ class LogPositions:
 
     Args:
         nonce: marks the frames of the job.
-        position: bytes of the output that were given before.
-        whole: whether the log begins at its begin, as far as one asked for it.
+        position: bytes of the output that were yielded before.
+        whole: whether the log was asked for from its beginning.
     """
 
     def __init__(self, nonce: str, position: int, *, whole: bool) -> None:
@@ -41,30 +41,30 @@ class LogPositions:
         self._raw = 0
         self._whole = whole
         self._at: int | None = None
-        self._unplaced: list[tuple[Piece, int]] = []
+        self._unpositioned: list[tuple[Piece, int]] = []
         self._waiting = 0
         self.position = position
         self.marked: int | None = None
-        """The second of the last mark."""
+        """Time of the last mark, in whole seconds since the epoch."""
         self.complete = False
-        """Whether the runner has said that this is all."""
+        """Whether the runner has marked the end of the output."""
         self.missing = 0
         """Bytes that the cluster no longer keeps, since this was last set to 0."""
 
     def feed(self, data: bytes) -> Iterator[tuple[Piece, int]]:
-        """Pieces not given before, each with the place after it."""
+        """Pieces not yielded before, each with the position after it."""
         pieces = self._reader.feed(data)
         for piece, end in zip(pieces, self._reader.ends, strict=True):
             size, self._raw = end - self._raw, end
             yield from self._take(piece, size)
 
     def finish(self) -> Iterator[tuple[Piece, int]]:
-        """At the end of the log: what had no place, and what only looked like the begin of a frame."""
+        """At the end of the log: pieces without a position so far, and what only looked like a frame."""
         yield from self._begin()
         for piece in self._reader.flush():
             if self._at is not None:
-                yield from self._give(piece, len(piece))
-        self._unplaced = []
+                yield from self._yield_new(piece, len(piece))
+        self._unpositioned = []
 
     def _take(self, piece: Piece, size: int) -> Iterator[tuple[Piece, int]]:
         frame = decoding.frame(piece) if isinstance(piece, dict) else None
@@ -73,43 +73,43 @@ class LogPositions:
             self.marked = frame.second
             self.complete = frame.last
         elif self._at is None:
-            self._unplaced.append((piece, size))
+            self._unpositioned.append((piece, size))
             self._waiting += size
             if self._waiting > _BEFORE_MARK:
                 yield from self._begin()
         else:
-            yield from self._give(piece, size)
+            yield from self._yield_new(piece, size)
 
     def _begin(self) -> Iterator[tuple[Piece, int]]:
-        """Take it that nobody marks this log, where it begins at its begin."""
+        """Count from 0 where the log has no marks and was asked for from its beginning."""
         if self._at is None and self._whole and self.marked is None:
-            yield from self._place(0)
+            yield from self._set_start(0)
 
-    def _place(self, start: int) -> Iterator[tuple[Piece, int]]:
+    def _set_start(self, start: int) -> Iterator[tuple[Piece, int]]:
         self._at = start
-        unplaced, self._unplaced = self._unplaced, []
-        for piece, size in unplaced:
-            yield from self._give(piece, size)
+        unpositioned, self._unpositioned = self._unpositioned, []
+        for piece, size in unpositioned:
+            yield from self._yield_new(piece, size)
 
-    def _mark(self, place: int) -> Iterator[tuple[Piece, int]]:
+    def _mark(self, position: int) -> Iterator[tuple[Piece, int]]:
         if self._at is None:
-            start = place - self._waiting
+            start = position - self._waiting
             self._skip(start)
-            yield from self._place(start)
-        elif self._at > place:
+            yield from self._set_start(start)
+        elif self._at > position:
             # Somebody else has written into the log, and that was given as if it were output.
-            self.position = place if self.position == self._at else self.position
-            self._at = place
+            self.position = position if self.position == self._at else self.position
+            self._at = position
         else:
-            self._skip(place)
-            self._at = place
+            self._skip(position)
+            self._at = position
 
-    def _skip(self, place: int) -> None:
-        if place > self.position:
-            self.missing += place - self.position
-            self.position = place
+    def _skip(self, position: int) -> None:
+        if position > self.position:
+            self.missing += position - self.position
+            self.position = position
 
-    def _give(self, piece: Piece, size: int) -> Iterator[tuple[Piece, int]]:
+    def _yield_new(self, piece: Piece, size: int) -> Iterator[tuple[Piece, int]]:
         assert self._at is not None
         start, self._at = self._at, self._at + size
         if self._at <= self.position:
@@ -123,15 +123,15 @@ class LogPositions:
 
 
 class PodLog:
-    """The log of one pod's container, from a place on.
+    """The log of one pod's container, from a position on.
 
     Args:
-        api: of the cluster.
-        namespace: of the pod.
-        pod: its name.
+        api: as a user who may read logs.
+        namespace: the pod's.
+        pod: the pod's name.
         nonce: marks the frames of the job.
         position: bytes of the job's output that were read before.
-        container: what it is called.
+        container: the container's name.
     """
 
     def __init__(
@@ -153,7 +153,7 @@ class PodLog:
         self.position = position
 
     def pieces(self, *, follow: bool, over: Callable[[], bool]) -> Iterator[tuple[Piece, int]]:
-        """Output and frames, each with the place after it.
+        """Output and frames, each with the position after it.
 
         Args:
             follow: wait for more until the container has ended.
@@ -181,14 +181,14 @@ class PodLog:
                 pause = min(pause * 2, _LONGEST_PAUSE)
 
     def stop(self) -> None:
-        """End the reading, from another thread."""
+        """End `pieces`, from another thread."""
         self._stopped.set()
         stream = self._stream
         if stream is not None:
             stream.close()
 
     def _read(self, *, follow: bool) -> Any:
-        places = LogPositions(self._nonce, self.position, whole=self._since is None)
+        positions = LogPositions(self._nonce, self.position, whole=self._since is None)
         query: dict[str, Any] = {"container": self._container, "follow": follow or None}
         if self._since is not None:
             # One second earlier: in that second's part of the log there is a mark that we have seen.
@@ -200,21 +200,23 @@ class PodLog:
                 return True
             try:
                 for chunk in stream.chunks():
-                    yield from self._pass(places, places.feed(chunk))
-                if not follow or places.complete:
-                    yield from self._pass(places, places.finish())
+                    yield from self._pass(positions, positions.feed(chunk))
+                if not follow or positions.complete:
+                    yield from self._pass(positions, positions.finish())
             finally:
                 self._stream = None
-        return places.complete
+        return positions.complete
 
-    def _pass(self, places: LogPositions, pieces: Iterator[tuple[Piece, int]]) -> Iterator[tuple[Piece, int]]:
-        for piece, place in pieces:
-            if places.missing:
-                note = f"\n[sovlab: the cluster no longer keeps {places.missing} bytes of this log]\n"
-                places.missing = 0
-                yield note.encode(), place
-            self.position = place
-            yield piece, place
-        if places.marked is not None:
-            self._since = places.marked
-        self.position = places.position
+    def _pass(
+        self, positions: LogPositions, pieces: Iterator[tuple[Piece, int]]
+    ) -> Iterator[tuple[Piece, int]]:
+        for piece, position in pieces:
+            if positions.missing:
+                note = f"\n[sovlab: the cluster no longer keeps {positions.missing} bytes of this log]\n"
+                positions.missing = 0
+                yield note.encode(), position
+            self.position = position
+            yield piece, position
+        if positions.marked is not None:
+            self._since = positions.marked
+        self.position = positions.position

@@ -1,4 +1,4 @@
-"""`Cache`: what one kind of object is like now, kept up to date by one watch for the whole process."""
+"""`Cache`: the objects of one collection, kept up to date by one watch for the whole process."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ class _Page(msgspec.Struct):
 class Cache:
     """The objects of one collection, by name.
 
-    A thread lists the collection and then watches it, from where it left off after each break and from a
-    new list where the server no longer knows that place (410). It starts when somebody asks and ends a
-    while after the last one has gone.
+    A thread lists the collection and then watches it, from the last resource version after each break and
+    from a new list where the server no longer keeps that version (410). It starts with the first `open` and
+    ends ``linger`` seconds after the last one.
 
     Args:
-        api: of the cluster.
-        path: of the collection, e.g. ``/apis/batch/v1/namespaces/ml/jobs``.
+        api: as a user who may list and watch the collection.
+        path: the collection's, e.g. ``/apis/batch/v1/namespaces/ml/jobs``.
         selector: label selector.
-        shape: what is read of an object, as a `TypedDict`; the rest of it, mostly the greater part, costs
-            neither time nor memory.
-        trim: makes what is kept from an object as it was read; None drops the object.
-        group: what an object that is kept belongs to, see `of`.
-        linger: seconds that it goes on without anybody asking.
+        shape: the fields that are decoded, as a `TypedDict`; the rest of an object, mostly the greater part,
+            costs neither time nor memory.
+        trim: from a decoded object to what the cache holds; None drops the object.
+        group: key of the group that an object belongs to, see `of`.
+        linger: seconds that the watch goes on without a user.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Cache:
         self._changed = threading.Condition()
         self._revision = 0
         self._users = 0
-        self._left_at = 0.0
+        self._unused_since = 0.0
         self._thread: threading.Thread | None = None
         self._stream: Any = None
         self._failure: ClusterError | None = None
@@ -89,7 +89,7 @@ class Cache:
 
     @contextlib.contextmanager
     def open(self) -> Iterator[Cache]:
-        """Keep it up to date while the context lasts.
+        """Keep the cache up to date while the context lasts.
 
         Raises:
             ClusterError: the first list fails.
@@ -112,11 +112,11 @@ class Cache:
         finally:
             with self._changed:
                 self._users -= 1
-                self._left_at = time.monotonic()
+                self._unused_since = time.monotonic()
 
     @property
     def failure(self) -> ClusterError | None:
-        """Why it is not up to date now; None if it is."""
+        """Why the cache is not up to date; None if it is."""
         return self._failure
 
     @property
@@ -145,16 +145,16 @@ class Cache:
             return {name: list(objects.values()) for name, objects in self._groups.items()}
 
     def put(self, obj: Object) -> None:
-        """Take an object that a call has answered, if it is newer than what is known."""
+        """Add an object from the response of a call, if it is newer than the cached one."""
         with self._changed:
             self._apply("MODIFIED", obj)
-            self._tell()
+            self._notify()
 
     def drop(self, name: str) -> None:
-        """Take out an object that was deleted by a call."""
+        """Remove an object that a call has deleted."""
         with self._changed:
             if self._forget(name):
-                self._tell()
+                self._notify()
 
     def wait(self, revision: int, timeout: float | None = None) -> int:
         """Wait until something has changed since ``revision``; the revision now."""
@@ -169,7 +169,7 @@ class Cache:
             self._listeners.append(listener)
 
     def ignore(self, listener: Callable[[], None]) -> None:
-        """Take back `listen`."""
+        """Undo `listen`."""
         with self._changed:
             self._listeners.remove(listener)
 
@@ -178,7 +178,7 @@ class Cache:
     def _run(self) -> None:
         pause = _FIRST_PAUSE
         try:
-            while self._wanted():
+            while self._is_used():
                 try:
                     if not self._version:
                         self._list()
@@ -209,40 +209,40 @@ class Cache:
                 self._version = ""
                 self._changed.notify_all()
 
-    def _wanted(self) -> bool:
-        return self._users > 0 or time.monotonic() - self._left_at < self._linger
+    def _is_used(self) -> bool:
+        return self._users > 0 or time.monotonic() - self._unused_since < self._linger
 
     def _fail(self, error: ClusterError) -> None:
         with self._changed:
             self._failure = error
-            self._tell()
+            self._notify()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         self._revision += 1
         self._changed.notify_all()
         for listener in self._listeners:
             listener()
 
     def _list(self) -> None:
-        found: dict[str, Object] = {}
+        objects: dict[str, Object] = {}
         page = self._page("")
         while True:
             # The server makes the next page while this one is read here.
             following = _begin(self._page, page.metadata.next) if page.metadata.next else None
             for item in self._items.decode(page.items) or ():
-                kept = self._trim(item)
-                if kept is not None:
-                    found[item["metadata"]["name"]] = kept
+                trimmed = self._trim(item)
+                if trimmed is not None:
+                    objects[item["metadata"]["name"]] = trimmed
             if following is None:
                 break
             page = following()
         with self._changed:
             self._objects, self._groups = {}, {}
-            for name, obj in found.items():
+            for name, obj in objects.items():
                 self._keep(name, obj)
             self._version = page.metadata.version
             self._listed, self._failure = True, None
-            self._tell()
+            self._notify()
 
     def _page(self, token: str) -> _Page:
         query = {"labelSelector": self._selector, "limit": PAGE, "continue": token or None}
@@ -260,38 +260,38 @@ class Cache:
             with self._changed:
                 if self._failure is not None:
                     self._failure = None
-                    self._tell()
+                    self._notify()
             for line in stream.lines():
                 self._take(line)
-                if not self._wanted():
+                if not self._is_used():
                     return
 
     def _take(self, line: bytes) -> None:
         event = msgspec.json.decode(line, type=_Event)
         if event.type == "ERROR":
-            told: Object = msgspec.json.decode(event.object)
-            code = told.get("code")
+            status: Object = msgspec.json.decode(event.object)
+            code = status.get("code")
             if code == 410:
                 raise Gone("The watch is too old to go on.", status=410)
-            raise ApiError(f"The watch ended: {told.get('message')}.", status=int(code or 0))
+            raise ApiError(f"The watch ended: {status.get('message')}.", status=int(code or 0))
         obj = self._item.decode(event.object)
         with self._changed:
             self._version = obj["metadata"]["resourceVersion"]
             if event.type != "BOOKMARK":
                 self._apply(event.type, obj)
-                self._tell()
+                self._notify()
 
     def _apply(self, kind: str, obj: Object) -> None:
         name = obj["metadata"]["name"]
         if kind == "DELETED":
             self._forget(name)
             return
-        kept = self._trim(obj)
-        known = self._objects.get(name)
-        if kept is None:
+        trimmed = self._trim(obj)
+        cached = self._objects.get(name)
+        if trimmed is None:
             self._forget(name)
-        elif known is None or not _older(kept, known):
-            self._keep(name, kept)
+        elif cached is None or not _older(trimmed, cached):
+            self._keep(name, trimmed)
 
     def _keep(self, name: str, obj: Object) -> None:
         self._forget(name)
@@ -299,10 +299,10 @@ class Cache:
         self._groups.setdefault(self._group(obj), {})[name] = obj
 
     def _forget(self, name: str) -> bool:
-        known = self._objects.pop(name, None)
-        if known is None:
+        cached = self._objects.pop(name, None)
+        if cached is None:
             return False
-        group = self._group(known)
+        group = self._group(cached)
         objects = self._groups[group]
         del objects[name]
         if not objects:
@@ -321,10 +321,10 @@ def _begin(work: Callable[[str], _Page], argument: str) -> Callable[[], _Page]:
             outcome.put(error)
 
     def wait() -> _Page:
-        found = outcome.get()
-        if isinstance(found, BaseException):
-            raise found
-        return found
+        result = outcome.get()
+        if isinstance(result, BaseException):
+            raise result
+        return result
 
     threading.Thread(target=run, name="sovlab-list", daemon=True).start()
     return wait
