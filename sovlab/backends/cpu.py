@@ -22,9 +22,9 @@ def cores() -> int:
 
 def look(machine: Machine) -> Detection:
     """One device: the processor, with the machine's memory."""
-    here, all_cores = cores(), os.cpu_count() or 1
-    count = f"{here} core{'s' if here != 1 else ''}"
-    why = f"{count} of {all_cores}, by this process's affinity." if here < all_cores else f"{count}."
+    usable, all_cores = cores(), os.cpu_count() or 1
+    count = f"{usable} core{'s' if usable != 1 else ''}"
+    why = f"{count} of {all_cores}, by this process's affinity." if usable < all_cores else f"{count}."
     device = Device(index=0, model=_model(machine), memory=_memory(machine))
     return Detection(backend=BACKEND.name, devices=(device,), why=why)
 
@@ -34,13 +34,13 @@ def _model(machine: Machine) -> str:
         import subprocess
 
         try:
-            asked = subprocess.run(
+            answer = subprocess.run(
                 ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"],
                 capture_output=True,
                 text=True,
                 timeout=5,
             )
-            return asked.stdout.strip() or platform.machine()
+            return answer.stdout.strip() or platform.machine()
         except (OSError, subprocess.TimeoutExpired):
             return platform.machine()
     for line in text(machine.at("/proc/cpuinfo")).splitlines():

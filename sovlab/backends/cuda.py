@@ -29,14 +29,14 @@ def look(machine: Machine) -> Detection:
     ids: dict[int, str] = {}
     refused = ""
     try:
-        found = nvml.gpus(machine.nvml) if machine.nvml else []
+        gpus = nvml.gpus(machine.nvml) if machine.nvml else []
         source = "the NVIDIA management library"
     except nvml.NvmlError as error:
-        found, refused = [], str(error)
+        gpus, refused = [], str(error)
     if not machine.nvml or refused:
         source = "/proc/driver/nvidia/gpus"
         devices, ids = _by_proc(machine)
-    for gpu in found:
+    for gpu in gpus:
         ids[gpu.index] = gpu.uuid
         if gpu.mig == 0:
             remarks.append(f"GPU {gpu.index} is in MIG mode and has no instance")
@@ -57,9 +57,9 @@ def _by_proc(machine: Machine) -> tuple[list[Device], dict[int, str]]:
     devices, ids = [], {}
     for index, folder in enumerate(machine.listing("/proc/driver/nvidia/gpus", r"[0-9a-fA-F:.]+")):
         pairs = (line.partition(":") for line in text(folder / "information").splitlines())
-        told = {key.strip(): value.strip() for key, _, value in pairs}
-        devices.append(Device(index=index, model=told.get("Model", "")))
-        ids[index] = told.get("GPU UUID", "")
+        information = {key.strip(): value.strip() for key, _, value in pairs}
+        devices.append(Device(index=index, model=information.get("Model", "")))
+        ids[index] = information.get("GPU UUID", "")
     return devices, ids
 
 

@@ -25,7 +25,7 @@ _CLASSES = (("/sys/class/accel", "/dev/accel", r"accel\d+"), ("/sys/class/habana
 
 
 def look(machine: Machine) -> Detection:
-    """Accelerators by module id, which is how jobs are given them; the driver tells no memory in sysfs."""
+    """Accelerators by module id, by which jobs get them; sysfs does not tell their memory."""
     devices: list[Device] = []
     out_of_order: list[str] = []
     closed = 0

@@ -1,4 +1,4 @@
-"""`Machine`: where detection looks, so that the same code reads this machine or a tree of files."""
+"""`Machine`: what detection reads, so that the same code reads this machine or a tree of files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Machine:
     """What a provider may look at.
 
     Attributes:
-        root: what ``/sys``, ``/proc``, ``/dev`` and ``/usr`` lie in.
+        root: the directory with ``sys``, ``proc``, ``dev`` and ``usr``.
         environ: variables that hide devices from this process.
         nvml: NVIDIA's management library as the dynamic linker finds it; empty to do without.
     """
@@ -26,7 +26,7 @@ class Machine:
     nvml: str = "libnvidia-ml.so.1"
 
     def at(self, path: str) -> Path:
-        """The place of the absolute ``path`` in this machine."""
+        """The absolute ``path`` under `root`."""
         return self.root / path.lstrip("/")
 
     def listing(self, folder: str, pattern: str) -> list[Path]:
@@ -71,16 +71,16 @@ def left_visible(
     shortened, and stops at the first entry that fits no device.
 
     Args:
-        devices: all there are.
+        devices: all of the machine's.
         variable: e.g. ``CUDA_VISIBLE_DEVICES``; when it is not set, nothing is hidden.
-        machine: whose environment has it.
-        ids: a device's unique id, by index.
+        machine: the machine whose environment may set it.
+        ids: unique id of each device, by index.
     """
     value = machine.environ.get(variable)
     if value is None:
         return tuple(devices), ""
     by_index = {device.index: device for device in devices}
-    kept: dict[int, Device] = {}
+    visible: dict[int, Device] = {}
     for entry in value.split(","):
         entry = entry.strip()
         if re.fullmatch(r"\d+", entry):
@@ -89,10 +89,11 @@ def left_visible(
             index = next((i for i, name in (ids or {}).items() if entry and name.startswith(entry)), None)
         if index is None or index not in by_index:
             break
-        kept[index] = by_index[index]
-    if len(kept) == len(devices):
+        visible[index] = by_index[index]
+    if len(visible) == len(devices):
         return tuple(devices), ""
-    return tuple(kept[i] for i in sorted(kept)), f"{variable}={value} leaves {len(kept)} of {len(devices)}"
+    remark = f"{variable}={value} leaves {len(visible)} of {len(devices)}"
+    return tuple(visible[index] for index in sorted(visible)), remark
 
 
 def _numbers(entry: Path) -> tuple[list[int], str]:

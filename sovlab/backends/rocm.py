@@ -34,17 +34,19 @@ def look(machine: Machine) -> Detection:
     devices: list[Device] = []
     ids: dict[int, str] = {}
     for node in machine.listing(_NODES, r"\d+"):
-        told = _properties(node / "properties")
+        properties = _properties(node / "properties")
         # A processor's node has no compute units; a GPU kept from this container cannot be read.
-        if told.get("simd_count", "0") == "0":
+        if properties.get("simd_count", "0") == "0":
             continue
-        render = f"renderD{told.get('drm_render_minor', '')}"
+        render = f"renderD{properties.get('drm_render_minor', '')}"
         if not machine.at(f"/dev/dri/{render}").exists():
             continue
         index = len(devices)
-        ids[index] = f"GPU-{int(told.get('unique_id', '0')):x}"
+        ids[index] = f"GPU-{int(properties.get('unique_id', '0')):x}"
         devices.append(
-            Device(index=index, model=_model(machine, render, told), memory=_memory(machine, node, render))
+            Device(
+                index=index, model=_model(machine, render, properties), memory=_memory(machine, node, render)
+            )
         )
     if not devices:
         return _none("The AMD compute driver is loaded and shows no GPU to this process.")
@@ -54,8 +56,8 @@ def look(machine: Machine) -> Detection:
         )
     # ROCR hides devices from HIP, which then numbers what is left anew.
     rocr, first = left_visible(devices, "ROCR_VISIBLE_DEVICES", machine, ids)
-    kept = [replace(device, index=index) for index, device in enumerate(rocr)]
-    visible, second = left_visible(kept, BACKEND.visible_devices, machine)
+    renumbered = [replace(device, index=index) for index, device in enumerate(rocr)]
+    visible, second = left_visible(renumbered, BACKEND.visible_devices, machine)
     remarks = [f"Seen in {_NODES}", *(note for note in (first, second) if note)]
     return Detection(backend=BACKEND.name, devices=visible, why="; ".join(remarks) + ".")
 
@@ -69,7 +71,7 @@ def _properties(path: Path) -> dict[str, str]:
     return {pair[0]: pair[1].strip() for pair in lines if len(pair) == 2}
 
 
-def _model(machine: Machine, render: str, told: dict[str, str]) -> str:
+def _model(machine: Machine, render: str, properties: dict[str, str]) -> str:
     card = machine.at(f"/sys/class/drm/{render}/device")
     name = text(card / "product_name")
     if name:
@@ -81,7 +83,7 @@ def _model(machine: Machine, render: str, told: dict[str, str]) -> str:
                 fields = [field.strip() for field in line.split(",", 2)]
                 if len(fields) == 3 and fields[:2] == [f"{device:X}", f"{revision:02X}"]:
                     return fields[2]
-    version = int(told.get("gfx_target_version", "0"))
+    version = int(properties.get("gfx_target_version", "0"))
     # 90402 is gfx942: major in hundreds of hundreds, minor and stepping one hexadecimal digit each.
     return f"gfx{version // 10000}{version // 100 % 100:x}{version % 100:x}" if version else ""
 

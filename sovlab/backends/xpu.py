@@ -76,7 +76,7 @@ def _openable(machine: Machine, card: Path) -> bool:
 
 
 def _tiles(card: Path) -> list[int | None]:
-    # xe: device/tile<n>; it tells each tile's memory, some kilobytes more than what jobs can use.
+    # xe: device/tile<n>, with each tile's memory, some kilobytes more than what jobs can use.
     tiles = sorted((card / "device").glob("tile[0-9]*"))
     if tiles:
         return [number(tile / "physical_vram_size_bytes") for tile in tiles]
@@ -95,9 +95,9 @@ def _model(machine: Machine, card: Path) -> str:
 
 def _pci_name(machine: Machine, device: int) -> str:
     """The device's name in the PCI database, where the system has one."""
-    for place in ("/usr/share/misc/pci.ids", "/usr/share/hwdata/pci.ids"):
-        _, found, intel = text(machine.at(place)).partition(f"\n{_INTEL:04x}  ")
-        if found:
+    for path in ("/usr/share/misc/pci.ids", "/usr/share/hwdata/pci.ids"):
+        _, separator, intel = text(machine.at(path)).partition(f"\n{_INTEL:04x}  ")
+        if separator:
             for line in intel.splitlines()[1:]:
                 if line and not line.startswith(("\t", "#")):
                     break  # the next vendor

@@ -1,4 +1,4 @@
-"""The card of a job: one MIME bundle, pure, from what is known now.
+"""The card of a job as one MIME bundle, computed from the record, the log's end and a clock.
 
 ``application/vnd.sovlab.job.v1+json`` is for programs and richer renderers, by the schema beside this
 module (``card.schema.json``); ``text/html`` is what notebooks show, also saved and untrusted ones;
@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sovlab.card import words as words
-from sovlab.card.html import Said, render_html
+from sovlab.card.html import CardText, render_html
 from sovlab.card.outputs import printable
 from sovlab.card.terminal import Line, TerminalTail
 from sovlab.core.job import JobRecord, JobState, Progress
@@ -42,7 +42,7 @@ def render(
     Args:
         record: the job as it stands.
         tail: the end of its log, frames removed.
-        history: reports of progress, the last ones, in order; for the time left.
+        history: the last reports of progress, in order; for the time left.
         now: seconds since the epoch; the clock of a running job stops here.
         outputs: what it displayed, as MIME bundles ``{"data": …, "metadata": …}``.
         notes: sentences for the user, e.g. about a name that was withheld.
@@ -58,7 +58,7 @@ def render(
         lines = [line for line in lines if not _OURS.match(line.text)]
     left = words.time_left(history, now) if running else None
     quiet = words.silence(history, now) if running else None
-    said = Said(
+    text = CardText(
         headline=words.headline(status, now),
         # The table has it, with more.
         place="" if facts and facts[0].label == "Hardware" else words.place(record),
@@ -73,9 +73,9 @@ def render(
         seen=words.seen(status, now),
     )
     return {
-        MIME: _data(record, said, now, left, len(outputs)),
-        "text/html": render_html(record, said, outputs),
-        "text/plain": _plain(record, said),
+        MIME: _data(record, text, now, left, len(outputs)),
+        "text/html": render_html(record, text, outputs),
+        "text/plain": _plain(record, text),
     }
 
 
@@ -109,36 +109,36 @@ def _without(lines: list[Line], traceback: Sequence[str], rank: int | None) -> l
     texts = [lines[i].text.rstrip("…") for i in printed]
     same = [bool(text) and full.rstrip().startswith(text) for text, full in zip(texts, end, strict=True)]
     start, first = printed[0], lines[printed[0]]
-    kept = lines[:start]
+    remaining = lines[:start]
     if not same[0] and first.text.endswith(end[0]):
         same[0] = True  # behind something that did not end its line
-        kept.append(first.without(len(end[0])))
+        remaining.append(first.without(len(end[0])))
     if not all(same):
         return lines
-    kept += [line for line in lines[start + 1 :] if line.rank not in (rank, None)]
-    while kept and not kept[-1].text.strip():
-        kept.pop()
-    return kept
+    remaining += [line for line in lines[start + 1 :] if line.rank not in (rank, None)]
+    while remaining and not remaining[-1].text.strip():
+        remaining.pop()
+    return remaining
 
 
-def _plain(record: JobRecord, said: Said) -> str:
-    first = f"{record.name}: {said.headline}" + (f" · {said.place}" if said.place else "")
+def _plain(record: JobRecord, text: CardText) -> str:
+    first = f"{record.name}: {text.headline}" + (f" · {text.place}" if text.place else "")
     parts = [first]
-    if said.progress is not None and not record.status.state.ended:
-        parts.append(words.progress_words(said.progress) + (f" · {said.left}" if said.left else ""))
-    if said.message:
-        parts.append(said.message)
-    parts += [line.text if line.rank is None else f"[{line.rank}] {line.text}" for line in said.lines]
-    parts += said.traceback
-    parts += [f"{f.label}: {f.text}" + (f" {f.hint}" if f.hint else "") for f in said.facts]
-    parts += said.notes
+    if text.progress is not None and not record.status.state.ended:
+        parts.append(words.progress_words(text.progress) + (f" · {text.left}" if text.left else ""))
+    if text.message:
+        parts.append(text.message)
+    parts += [line.text if line.rank is None else f"[{line.rank}] {line.text}" for line in text.lines]
+    parts += text.traceback
+    parts += [f"{f.label}: {f.text}" + (f" {f.hint}" if f.hint else "") for f in text.facts]
+    parts += text.notes
     parts += [f"{what}: {code}" for what, code in words.commands(record)]
-    if said.seen:
-        parts.append(f"{said.seen} · {': '.join(words.look_again(record))}")
+    if text.seen:
+        parts.append(f"{text.seen} · {': '.join(words.look_again(record))}")
     return "\n".join(printable(part) for part in parts)
 
 
-def _data(record: JobRecord, said: Said, now: float, left: float | None, outputs: int) -> dict[str, Any]:
+def _data(record: JobRecord, text: CardText, now: float, left: float | None, outputs: int) -> dict[str, Any]:
     status, spec = record.status, record.spec
     error = status.error or {}
     return {
@@ -150,7 +150,7 @@ def _data(record: JobRecord, said: Said, now: float, left: float | None, outputs
         "origin": printable(spec.origin) if spec else "",
         "state": str(status.state),
         "reason": str(status.reason),
-        "headline": printable(said.headline),
+        "headline": printable(text.headline),
         "message": printable(status.message),
         "backend": spec.backend if spec else None,
         "backend_why": spec.backend_why if spec else "",
@@ -162,15 +162,15 @@ def _data(record: JobRecord, said: Said, now: float, left: float | None, outputs
         "started": status.started,
         "ended": status.ended,
         "ahead": status.ahead,
-        "progress": _progress(said.progress, left),
+        "progress": _progress(text.progress, left),
         "log": {
-            "lines": [{"rank": line.rank, "text": printable(line.text)} for line in said.lines],
-            "total": said.total,
+            "lines": [{"rank": line.rank, "text": printable(line.text)} for line in text.lines],
+            "total": text.total,
         },
         "error": {
             "type": printable(str(error.get("type") or "")),
             "message": printable(str(error.get("message") or "")),
-            "traceback": "\n".join(said.traceback),
+            "traceback": "\n".join(text.traceback),
             "rank": error.get("rank"),
         }
         if error
@@ -187,7 +187,7 @@ def _data(record: JobRecord, said: Said, now: float, left: float | None, outputs
         ],
         "unreturned": list(status.unreturned),
         "outputs": outputs,
-        "notes": [printable(note) for note in said.notes],
+        "notes": [printable(note) for note in text.notes],
         "exit_code": status.exit_code,
         "signal": status.signal,
         "max_rss": status.max_rss,

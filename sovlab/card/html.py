@@ -63,16 +63,16 @@ _PRE = (
 _SMALL = f"color:{_INK3};font-size:11px"
 _CODE = f"border:0;background:none;padding:0;font-family:{_MONO}"
 _WHOLE = "white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere"
-"""Text of which nothing may be cut off."""
+"""Style of text of which nothing may be cut off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """All that a card says, found once for all its forms.
+class CardText:
+    """The text of a card, the same in all its forms.
 
     Attributes:
         headline: the state in one line.
-        place: hardware, target and host.
+        place: hardware, target and host, in one line; empty where the table says it.
         message: one more sentence, or empty.
         progress: the last report.
         left: the time left, or how long nothing was reported.
@@ -81,7 +81,7 @@ class Said:
         total: how many lines the log has.
         traceback: the user's, line by line.
         notes: sentences for the user.
-        seen: when this was so, if it may have changed since.
+        seen: the time that the card is of, if it may have changed since.
     """
 
     headline: str
@@ -97,70 +97,70 @@ class Said:
     seen: str
 
 
-def render_html(record: JobRecord, said: Said, outputs: Sequence[Mapping[str, Any]]) -> str:
-    """The card; all text is escaped here."""
+def render_html(record: JobRecord, text: CardText, outputs: Sequence[Mapping[str, Any]]) -> str:
+    """The card as one ``<div>``; all text is escaped here."""
     frame = (
         f"border:1px solid {_LINE};border-radius:4px;margin:4px 0;max-width:760px;overflow:hidden;"
         f"background:{_PAPER};color:{_INK};font-family:{_SANS};font-size:13px;line-height:1.45"
     )
     parts = [
-        _head(record, said),
-        _progress(record, said),
-        _log(record, said),
-        _traceback(said.traceback, record),
+        _head(record, text),
+        _progress(record, text),
+        _log(record, text),
+        _traceback(text.traceback, record),
         *(_output(bundle) for bundle in outputs),
-        _facts(said.facts),
-        *(f'<div style="{_BLOCK};color:{_WARN}">{escaped(note)}</div>' for note in said.notes),
-        _commands(record, said),
+        _facts(text.facts),
+        *(f'<div style="{_BLOCK};color:{_WARN}">{escaped(note)}</div>' for note in text.notes),
+        _commands(record, text),
     ]
     return f'<div style="{frame}">{"".join(parts)}</div>'
 
 
-def _head(record: JobRecord, said: Said) -> str:
+def _head(record: JobRecord, text: CardText) -> str:
     mark, colour = _MARKS[record.status.state]
     bad = record.status.state is JobState.FAILED
-    place = f' <span style="color:{_INK2}">· {escaped(said.place)}</span>' if said.place else ""
+    place = f' <span style="color:{_INK2}">· {escaped(text.place)}</span>' if text.place else ""
     message = (
-        f'<div style="color:{_INK2};margin-top:4px">{escaped(said.message)}</div>' if said.message else ""
+        f'<div style="color:{_INK2};margin-top:4px">{escaped(text.message)}</div>' if text.message else ""
     )
     return (
         f'<div style="padding:8px 12px"><span style="color:{colour}">{mark}</span> '
         f'<strong style="font-weight:600">{escaped(record.name)}</strong> '
-        f'<span style="color:{_BAD if bad else _INK}">{escaped(said.headline)}</span>{place}{message}</div>'
+        f'<span style="color:{_BAD if bad else _INK}">{escaped(text.headline)}</span>{place}{message}</div>'
     )
 
 
-def _progress(record: JobRecord, said: Said) -> str:
-    if said.progress is None or record.status.state.ended:
+def _progress(record: JobRecord, text: CardText) -> str:
+    if text.progress is None or record.status.state.ended:
         return ""  # then the table has it
-    fraction = said.progress.fraction
-    told = escaped(words.progress_words(said.progress) + (f" · {said.left}" if said.left else ""))
+    fraction = text.progress.fraction
+    shown = escaped(words.progress_words(text.progress) + (f" · {text.left}" if text.left else ""))
     if fraction is None:
-        return f'<div style="padding:0 12px 8px;color:{_INK2}">{told}</div>'
+        return f'<div style="padding:0 12px 8px;color:{_INK2}">{shown}</div>'
     percent = f"{fraction:.0%}"
     bar = (
         f'<progress value="{fraction:.4f}" max="1" title="{percent}" style="display:block;width:100%;'
         f'height:6px;margin:0;accent-color:{_RUN}">{percent}</progress>'
     )
     return (
-        f'<div style="padding:0 12px 8px;color:{_INK2}">{bar}<div style="margin-top:4px">{told}</div></div>'
+        f'<div style="padding:0 12px 8px;color:{_INK2}">{bar}<div style="margin-top:4px">{shown}</div></div>'
     )
 
 
-def _log(record: JobRecord, said: Said) -> str:
-    if not said.lines:
+def _log(record: JobRecord, text: CardText) -> str:
+    if not text.lines:
         return ""
-    ranks = [str(line.rank) for line in said.lines if line.rank is not None]
+    ranks = [str(line.rank) for line in text.lines if line.rank is not None]
     width = max(map(len, ranks), default=0)
     rows = []
-    for line in said.lines:
+    for line in text.lines:
         label = f"{'' if line.rank is None else line.rank:>{width}} " if ranks else ""
         shown = f'<span style="color:{_INK3}">{label}</span>' if label else ""
         rows.append(shown + "".join(_run(*run) for run in line.runs) + ("…" if line.cut else ""))
     note = ""
-    if said.total > len(said.lines) and not said.traceback:
+    if text.total > len(text.lines) and not text.traceback:
         note = (
-            f'<div><small style="{_SMALL}">last {len(said.lines)} of {said.total:,} lines'
+            f'<div><small style="{_SMALL}">last {len(text.lines)} of {text.total:,} lines'
             f" · all: {_command(f'%sovlogs {record.id}')}</small></div>"
         )
     joined = "\n".join(rows)
@@ -226,21 +226,21 @@ def _facts(facts: Sequence[words.Fact]) -> str:
     for fact in facts:
         code = f"{_CODE};font-size:12px;color:{_INK};display:inline-block;{_WHOLE}"
         hint = f' <code style="{code}">{escaped(fact.hint)}</code>' if fact.hint else ""
-        told = f"color:{_BAD if fact.bad else _INK};overflow-wrap:anywhere"
+        value_style = f"color:{_BAD if fact.bad else _INK};overflow-wrap:anywhere"
         rows.append(
             f'<div style="display:flex"><b style="{label}">{escaped(fact.label)}</b> '
-            f'<span style="{told}">{escaped(fact.text)}{hint}</span></div>'
+            f'<span style="{value_style}">{escaped(fact.text)}{hint}</span></div>'
         )
     return f'<div style="{_BLOCK}">{"".join(rows)}</div>'
 
 
-def _commands(record: JobRecord, said: Said) -> str:
+def _commands(record: JobRecord, text: CardText) -> str:
     lines = [" · ".join(f"{escaped(what)}: {_command(code)}" for what, code in words.commands(record))]
-    if said.seen:
+    if text.seen:
         what, code = words.look_again(record)
-        lines.append(f"{escaped(said.seen)} · {escaped(what)}: {_command(code)}")
-    told = "<br>".join(line for line in lines if line)
-    return f'<div style="{_BLOCK}"><small style="{_SMALL}">{told}</small></div>' if told else ""
+        lines.append(f"{escaped(text.seen)} · {escaped(what)}: {_command(code)}")
+    shown = "<br>".join(line for line in lines if line)
+    return f'<div style="{_BLOCK}"><small style="{_SMALL}">{shown}</small></div>' if shown else ""
 
 
 def _command(code: str) -> str:

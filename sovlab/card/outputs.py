@@ -62,9 +62,9 @@ def _picture(mime: str, text: str, size: Mapping[str, Any]) -> str:
         text = base64.b64encode(text.encode("utf-8", "replace")).decode()
     code = re.sub(r"[^A-Za-z0-9+/=]", "", text)
     sides = [(side, size[side]) for side in ("width", "height") if isinstance(size.get(side), (int, float))]
-    given = "".join(f' {side}="{value:.0f}"' for side, value in sides)
+    attributes = "".join(f' {side}="{value:.0f}"' for side, value in sides)
     source = f"data:{mime};base64,{code}"
-    return f'<img alt="Displayed by the job" src="{source}"{given} style="display:block;max-width:100%">'
+    return f'<img alt="Displayed by the job" src="{source}"{attributes} style="display:block;max-width:100%">'
 
 
 def _joined(content: Any) -> str:

@@ -48,8 +48,8 @@ class _Cleaner(HTMLParser):
         if self.silenced or tag in _SILENCED:
             self.silenced.append(tag)
         elif tag in _TAGS:
-            kept = "".join(f' {name}="{escape(value)}"' for name, value in _attributes(tag, attrs))
-            self.clean.append(f"<{tag}{kept}>")
+            attributes = "".join(f' {name}="{escape(value)}"' for name, value in _attributes(tag, attrs))
+            self.clean.append(f"<{tag}{attributes}>")
             if tag not in _VOID:
                 self.open.append(tag)
 
@@ -76,27 +76,27 @@ class _Cleaner(HTMLParser):
 
 
 def _attributes(tag: str, attrs: list[tuple[str, str | None]]) -> list[tuple[str, str]]:
-    kept = []
-    for name, given in attrs:
-        value = given or ""
+    allowed = []
+    for name, raw in attrs:
+        value = raw or ""
         if name == "style":
             value = _style(value)
             if value:
-                kept.append((name, value))
+                allowed.append((name, value))
         elif name in _ATTRIBUTES or ((tag, name) == ("img", "src") and _PICTURE.fullmatch(value)):
-            kept.append((name, value))
+            allowed.append((name, value))
         elif (tag, name) == ("a", "href") and _LINK.match(value):
-            kept += [(name, value), ("rel", "noopener noreferrer")]
-    return kept
+            allowed += [(name, value), ("rel", "noopener noreferrer")]
+    return allowed
 
 
 def _style(text: str) -> str:
-    kept = []
+    allowed = []
     for declaration in text.split(";"):
         name, _, value = (part.strip() for part in declaration.partition(":"))
         if name.lower() in _STYLES and _STYLE_VALUE.fullmatch(value):
-            kept.append(f"{name}:{value}")
-    return ";".join(kept)
+            allowed.append(f"{name}:{value}")
+    return ";".join(allowed)
 
 
 def sanitize(html: str) -> tuple[str, bool]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from sovlab.card.ansi import PLAIN, Style, restyle
 
 _ABOVE = 40
-"""Lines kept above those shown: where cursor movements reach, and a traceback is cut off from the end."""
+"""Lines kept above those shown: cursor movements reach there, and a traceback is cut off from the end."""
 _BUFFER = 1 << 18
 """Bytes that are collected before they are worked on; most of a fast log never is."""
 _UNFINISHED = 4096
@@ -50,21 +50,21 @@ class Line:
 
     @property
     def text(self) -> str:
-        """Without colours."""
+        """The characters, without colours."""
         return "".join(piece for piece, _ in self.runs) + ("…" if self.cut else "")
 
     def without(self, count: int) -> Line:
         """The same without its last ``count`` characters."""
-        kept, left = [], len(self.text) - count
+        runs, remaining = [], len(self.text) - count
         for text, style in self.runs:
-            if left > 0:
-                kept.append((text[:left], style))
-            left -= len(text)
-        return Line(tuple(kept), self.rank)
+            if remaining > 0:
+                runs.append((text[:remaining], style))
+            remaining -= len(text)
+        return Line(tuple(runs), self.rank)
 
     @property
     def ansi(self) -> str:
-        """With colours as SGR sequences, each line for itself."""
+        """The characters with colours as SGR sequences, reset at the end."""
         pieces = "".join(f"{s.sgr}{t}\x1b[0m" if s != PLAIN else t for t, s in self.runs)
         return pieces + ("…" if self.cut else "")
 
@@ -73,8 +73,8 @@ class TerminalTail:
     """Takes a log in chunks and keeps its last lines.
 
     Args:
-        lines: how many to show.
-        width: characters of a line that are kept.
+        lines: number of lines to show.
+        width: characters after which a line is cut.
     """
 
     def __init__(self, lines: int = 12, width: int = 200) -> None:
@@ -112,15 +112,15 @@ class TerminalTail:
         self._flush()
         if list(self._screens) == [None]:
             return [row.line(None) for row in self._screens[None].filled()]
-        found: list[tuple[int, _Row, int | None]] = []
+        rows: list[tuple[int, _Row, int | None]] = []
         for rank, screen in self._screens.items():
             latest = 0
             for row in screen.filled():
                 # The lines of one rank stay in its order, also where it redraws an upper one.
                 latest = max(latest, row.written)
-                found.append((latest, row, rank))
-        found.sort(key=lambda entry: entry[0])
-        return [row.line(rank) for _, row, rank in found[-self._height :]]
+                rows.append((latest, row, rank))
+        rows.sort(key=lambda entry: entry[0])
+        return [row.line(rank) for _, row, rank in rows[-self._height :]]
 
     def _flush(self) -> None:
         if self._buffer:

@@ -1,4 +1,4 @@
-"""What a card says, in words: one place for its HTML, its plain text and its data."""
+"""The words of a card, the same in its HTML, its plain text and its data."""
 
 from __future__ import annotations
 
@@ -68,11 +68,11 @@ def headline(status: JobStatus, now: float) -> str:
 
 
 def sentence(status: JobStatus) -> str:
-    """What there is to say beyond the headline, as one sentence; often nothing."""
+    """What the headline does not say, as one sentence; often empty."""
     message = status.message.strip()
     # A reason to wait is the headline, and the user's own error stands in the traceback.
-    told = message.startswith("waiting") or (status.error and status.error.get("traceback"))
-    if told or status.state is JobState.CANCELLED:
+    shown_elsewhere = message.startswith("waiting") or (status.error and status.error.get("traceback"))
+    if shown_elsewhere or status.state is JobState.CANCELLED:
         return ""
     return message[:1].upper() + message[1:]
 
@@ -130,45 +130,45 @@ def time_left_words(seconds: float) -> str:
 
 
 def facts(record: JobRecord) -> list[Fact]:
-    """What is worth keeping of an ended job."""
+    """The table on the card of an ended job."""
     status, spec = record.status, record.spec
-    found = []
+    rows = []
     where = hardware_words(spec) if spec else ""
     where += f" on {status.host}" if status.host and where else status.host
     where += f", Python {status.python}" if status.python else ""
     if where and status.started is not None:
-        found.append(Fact("Hardware", where))
+        rows.append(Fact("Hardware", where))
     if status.progress is not None:
-        found.append(Fact("Reached", progress_words(status.progress)))
+        rows.append(Fact("Reached", progress_words(status.progress)))
     if status.max_rss:
         seconds = status.cpu_seconds or 0.0
         cpu = f", {format_duration(seconds)} of CPU time" if seconds >= 0.1 else ""
-        found.append(Fact("Memory", f"{format_bytes(status.max_rss)} at its peak{cpu}"))
+        rows.append(Fact("Memory", f"{format_bytes(status.max_rss)} at its peak{cpu}"))
     if status.exit_code and status.reason is Reason.USER_ERROR and not status.error:
-        found.append(Fact("Exit status", str(status.exit_code)))
+        rows.append(Fact("Exit status", str(status.exit_code)))
     if status.signal:
-        found.append(Fact("Signal", status.signal))
-    good = [returned_words(name) for name in status.returned if not name.error]
-    if good:
-        found.append(Fact("Returned", ", ".join(good)))
+        rows.append(Fact("Signal", status.signal))
+    returned = [returned_words(name) for name in status.returned if not name.error]
+    if returned:
+        rows.append(Fact("Returned", ", ".join(returned)))
     for name in (each for each in status.returned if each.error):
-        told = name.error if name.error.startswith(f"{name.name} ") else f"{name.name}: {name.error}"
-        found.append(Fact("Not returned", told, bad=True))
+        text = name.error if name.error.startswith(f"{name.name} ") else f"{name.name}: {name.error}"
+        rows.append(Fact("Not returned", text, bad=True))
     if status.unreturned and status.state is JobState.SUCCEEDED:
-        asked = [name.name for name in status.returned if not name.error] + list(status.unreturned)
+        outputs = [name.name for name in status.returned if not name.error] + list(status.unreturned)
         them = "it" if len(status.unreturned) == 1 else "them"
-        told = f"{', '.join(status.unreturned)}; to get {them}, run the cell with"
-        found.append(Fact("Left behind", told, f"--out {','.join(asked)}"))
-    return found
+        text = f"{', '.join(status.unreturned)}; to get {them}, run the cell with"
+        rows.append(Fact("Left behind", text, f"--out {','.join(outputs)}"))
+    return rows
 
 
 def returned_words(name: ReturnedName) -> str:
     """A returned name with its type, size and detail: ``model (Net, 1.2 MB)``."""
     kind = name.type.rpartition(".")[2]
     size = format_bytes(name.size) if name.size else ""
-    told = ", ".join(part for part in (kind, name.detail, size) if part)
+    details = ", ".join(part for part in (kind, name.detail, size) if part)
     shown = "return value" if name.name == "return" else name.name
-    return f"{shown} ({told})" if told else shown
+    return f"{shown} ({details})" if details else shown
 
 
 def commands(record: JobRecord) -> list[tuple[str, str]]:
@@ -192,7 +192,7 @@ def seen(status: JobStatus, now: float) -> str:
 
 
 def look_again(record: JobRecord) -> tuple[str, str]:
-    """How to see such a job anew: (what for, what to type)."""
+    """How to see the job as it is now: (what for, what to type)."""
     return "look again", f'sovlab.job("{record.id}")'
 
 

@@ -1,4 +1,4 @@
-"""What ``sovlab target`` does: places to run jobs, listed, shown, added, chosen and removed."""
+"""What ``sovlab target`` does: list, show, add, choose and remove targets."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def show_one(parsed: argparse.Namespace) -> int:
 
 
 def add(parsed: argparse.Namespace) -> int:
-    """``sovlab target add``: 0 if jobs can run there, 1 if something is still missing for that."""
+    """``sovlab target add``: 0 if jobs can run on it, 1 if something is still missing for that."""
     from sovlab.options import target
 
     path, found = default().add_target(

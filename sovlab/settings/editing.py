@@ -1,7 +1,7 @@
-"""Changing the user's settings file: what is meant, and nothing else of it.
+"""Changing the user's settings file in one place, and nothing else of it.
 
-Comments and order stay. What would be written is parsed again and compared with what is meant before it
-replaces the file.
+Comments and order stay. The new text is parsed and compared with the intended document before it replaces
+the file.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ def use_target(name: str) -> Path:
     path = config_file()
     before = read(path)
     content = toml.with_top_key(before, "target", name)
-    wanted = {**parse(before, path), "target": name}
-    _write(path, content, wanted, f"Put target = {toml.literal(name)} at its top.")
+    intended = {**parse(before, path), "target": name}
+    _write(path, content, intended, f"Put target = {toml.literal(name)} at its top.")
     return path
 
 
 def check_new(name: str, *, force: bool = False) -> None:
-    """See that a target may be added to the user's settings file.
+    """Check that a target may be added to the user's settings file.
 
     Args:
-        name: of the target.
-        force: one that is there may be written anew.
+        name: the part after ``targets.``.
+        force: an existing target may be replaced.
 
     Raises:
         SettingsError: it may not; the message says where it is defined.
@@ -47,17 +47,17 @@ def check_new(name: str, *, force: bool = False) -> None:
     check_target_name(name, "Command line")
     if name == "local":
         raise SettingsError("Target 'local' is this machine and always exists.", "Choose another name.")
-    there = load().targets.get(name)
-    if there is None:
+    existing = load().targets.get(name)
+    if existing is None:
         return
-    if not there.source.startswith(str(config_file())):
+    if not existing.source.startswith(str(config_file())):
         raise SettingsError(
-            f"Target {name!r} is defined in {there.source}, which your own settings cannot change.",
+            f"Target {name!r} is defined in {existing.source}, which your own settings cannot change.",
             "Change it there, or choose another name.",
         )
     if not force:
         raise SettingsError(
-            f"Target {name!r} is already defined ({there.source}).",
+            f"Target {name!r} is already defined ({existing.source}).",
             "Choose another name, or replace it with --force.",
         )
 
@@ -66,10 +66,10 @@ def add_target(name: str, executor: str, values: Mapping[str, Any], *, force: bo
     """Define a target in the user's settings file; the file that was written.
 
     Args:
-        name: of the target.
-        executor: what runs its jobs.
-        values: what it says to that, the keys of ``[targets.NAME.EXECUTOR]``; its executor has checked them.
-        force: write anew what there is under that name; what ``values`` does not name is dropped.
+        name: the part after ``targets.``.
+        executor: name of the executor that runs its jobs.
+        values: the keys of ``[targets.NAME.EXECUTOR]``, which the executor has checked.
+        force: replace a target of that name; keys that ``values`` does not have are dropped.
 
     Raises:
         SettingsError: the target is there already, or the file cannot be changed safely.
@@ -82,42 +82,42 @@ def add_target(name: str, executor: str, values: Mapping[str, Any], *, force: bo
     # Tables within [targets.NAME] go with what stood there; its section is kept, with its comments.
     content = toml.with_table(before, ("targets", name), {"executor": executor}, keep=section)
     content = toml.with_table(content, section, values)
-    wanted = {
+    intended = {
         **document,
         "targets": {**document.get("targets", {}), name: {"executor": executor, executor: dict(values)}},
     }
-    _write(path, content, wanted, f"Write [targets.{name}.{executor}] into it by hand.")
+    _write(path, content, intended, f"Write [targets.{name}.{executor}] into it by hand.")
     return path
 
 
 def remove_target(name: str) -> Path:
-    """Take a target out of the user's settings file; if it was the current one, that is ``local`` then.
+    """Take a target out of the user's settings file; if it was the current one, ``local`` becomes that.
 
     Raises:
         SettingsError: there is no such target in that file, or it cannot be changed safely.
     """
     if name == "local":
         raise SettingsError("Target 'local' is this machine and cannot be removed.")
-    there = load().target_named(name)
+    target = load().target_named(name)
     path = config_file()
     before = read(path)
     document = parse(before, path)
     targets = dict(document.get("targets") or {})
     if name not in targets:
-        raise SettingsError(f"Target {name!r} is defined in {there.source}.", "Remove it there.")
+        raise SettingsError(f"Target {name!r} is defined in {target.source}.", "Remove it there.")
     del targets[name]
-    wanted = {**document, "targets": targets}
+    intended = {**document, "targets": targets}
     content = toml.without_table(before, ("targets", name))
     if document.get("target") == name:
-        wanted["target"] = "local"
+        intended["target"] = "local"
         content = toml.with_top_key(content, "target", "local")
-    _write(path, content, wanted, f"Take [targets.{name}] out of it by hand.")
+    _write(path, content, intended, f"Take [targets.{name}] out of it by hand.")
     return path
 
 
-def _write(path: Path, content: str, wanted: Mapping[str, Any], advice: str) -> None:
+def _write(path: Path, content: str, intended: Mapping[str, Any], advice: str) -> None:
     try:
-        understood = _plain(tomllib.loads(content)) == _plain(wanted)
+        understood = _plain(tomllib.loads(content)) == _plain(intended)
     except tomllib.TOMLDecodeError:
         understood = False
     if not understood:
@@ -126,7 +126,7 @@ def _write(path: Path, content: str, wanted: Mapping[str, Any], advice: str) -> 
 
 
 def _plain(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Without an empty table of targets, which says nothing."""
+    """The document without an empty table of targets, which means the same."""
     return {key: value for key, value in document.items() if key != "targets" or value}
 
 

@@ -1,7 +1,7 @@
-"""TOML text, changed in one place: comments, order and all that is not meant stay as they are.
+"""TOML text, changed in one place: comments, order and everything else stay as they are.
 
-No parser that writes is needed: a line is taken for a statement when Python's own parser takes it for one.
-Whoever calls parses the result and compares it with what was meant, so that text which is written in an
+No parser that writes is needed: lines are a statement when Python's own parser accepts them as one. The
+caller parses the result and compares it with the intended document, so that text which is written in an
 unusual way is refused rather than damaged.
 """
 
@@ -24,9 +24,9 @@ class _Item:
 
     Attributes:
         kind: ``header``, ``statement`` or ``other``.
-        table: the table that it is in, or opens.
-        text: as it is written, with its newline.
-        content: of a statement: what it sets.
+        table: parts of the name of the table that it is in, or opens.
+        text: its lines, with their newlines.
+        content: what a statement sets; empty for others.
     """
 
     kind: str
@@ -61,14 +61,14 @@ def with_table(
 ) -> str:
     """The text with a table that holds just ``values``.
 
-    A table that is there stays where it is, with its comments, and the lines that need no change; one that
-    is not comes last.
+    An existing table stays where it is, with its comments and the lines that need no change; a new one comes
+    last.
 
     Args:
-        content: the text.
-        table: the parts of its name.
-        values: what it is to hold; tables within it are written as values of it.
-        keep: the parts of the name of a table within it that is left as it is, with those within that.
+        content: TOML.
+        table: parts of the table's name.
+        values: its new content; tables within it are written as inline values.
+        keep: parts of the name of a table within it that is left as it is, with those within that.
     """
     path, kept_path = tuple(table), tuple(keep)
     items = [
@@ -82,45 +82,45 @@ def with_table(
         gap = "" if not before else "\n" if before.endswith("\n") else "\n\n"
         return f"{before}{gap}[{'.'.join(map(_key, path))}]\n" + "".join(_lines(values))
     done: set[str] = set()
-    kept: list[_Item] = []
+    result: list[_Item] = []
     last = 0
     for item in items:
         if item.table == path and item.kind == "statement":
-            new = _changed(item, values, done)
-            if new is None:
+            changed = _changed(item, values, done)
+            if changed is None:
                 continue
-            item = new
-        kept.append(item)
+            item = changed
+        result.append(item)
         if item.table == path and item.kind != "other":
-            last = len(kept)
+            last = len(result)
             if not item.text.endswith("\n"):
-                kept[-1] = replace(item, text=item.text + "\n")
+                result[-1] = replace(item, text=item.text + "\n")
     rest = {key: value for key, value in values.items() if key not in done}
-    return "".join([*(i.text for i in kept[:last]), *_lines(rest), *(i.text for i in kept[last:])])
+    return "".join([*(i.text for i in result[:last]), *_lines(rest), *(i.text for i in result[last:])])
 
 
 def without_table(content: str, table: Sequence[str]) -> str:
     """The text without a table and those within it. Comments above its header stay."""
     path = tuple(table)
     items = list(_items(content))
-    mine = [item.table == path or _is_inside(item.table, path) for item in items]
+    inside = [item.table == path or _is_inside(item.table, path) for item in items]
     # What follows the last statement of a table belongs to what comes next.
     for number in range(len(items) - 1, -1, -1):
-        following = number + 1 < len(items) and mine[number + 1] and items[number + 1].kind != "header"
-        if items[number].kind == "other" and mine[number] and not following:
-            mine[number] = False
-    kept = ""
-    for item, gone in zip(items, mine, strict=True):
-        if gone:
+        following = number + 1 < len(items) and inside[number + 1] and items[number + 1].kind != "header"
+        if items[number].kind == "other" and inside[number] and not following:
+            inside[number] = False
+    result = ""
+    for item, removed in zip(items, inside, strict=True):
+        if removed:
             continue
-        if item.text.strip() == "" and (kept == "" or kept.endswith("\n\n")):
+        if item.text.strip() == "" and (result == "" or result.endswith("\n\n")):
             continue
-        kept += item.text
-    return kept.rstrip("\n") + "\n" if kept.strip() else ""
+        result += item.text
+    return result.rstrip("\n") + "\n" if result.strip() else ""
 
 
 def _changed(item: _Item, values: Mapping[str, Any], done: set[str]) -> _Item | None:
-    """A statement as it must be now; None if it must not be."""
+    """A statement with its new value; None if its key is to go."""
     (key,) = item.content
     if key not in values or key in done:
         return None
@@ -154,15 +154,15 @@ def _items(content: str) -> Iterator[_Item]:
             table = _header(line)
             yield _Item("header", table, line, {})
         else:
-            size, found = _statement(lines[number:])
-            kind, text = "statement" if len(found) == 1 else "other", "".join(lines[number : number + size])
-            yield _Item(kind, table, text, found)
+            size, values = _statement(lines[number:])
+            kind, text = "statement" if len(values) == 1 else "other", "".join(lines[number : number + size])
+            yield _Item(kind, table, text, values)
             number += size - 1
         number += 1
 
 
 def _statement(lines: Sequence[str]) -> tuple[int, Mapping[str, Any]]:
-    """How many lines the first statement has, and what it sets; nothing if it is none."""
+    """How many lines the first statement has, and what it sets; empty if it is not valid TOML."""
     for size in range(1, len(lines) + 1):
         try:
             return size, tomllib.loads("".join(lines[:size]))
@@ -173,14 +173,14 @@ def _statement(lines: Sequence[str]) -> tuple[int, Mapping[str, Any]]:
 
 def _header(line: str) -> tuple[str, ...]:
     try:
-        found: Any = tomllib.loads(line)
+        document: Any = tomllib.loads(line)
     except tomllib.TOMLDecodeError:
         return ("",)
     path = []
-    while isinstance(found, dict) and found:
-        (name,) = found
+    while isinstance(document, dict) and document:
+        (name,) = document
         path.append(name)
-        found = found[name]
+        document = document[name]
     return tuple(path)
 
 

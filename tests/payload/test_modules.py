@@ -56,7 +56,7 @@ def test_a_package_travels_as_a_tree_without_what_nobody_needs(tmp_path):
     ]
     assert sorted(found.messages) == [
         "mypkg/best.pt of the local package mypkg was left out: it is a checkpoint.",
-        "mypkg/huge.bin of the local package mypkg was left out: it has 5.0 MB.",
+        "mypkg/huge.bin of the local package mypkg was left out: its size is 5.0 MB.",
     ]
 
 
@@ -148,7 +148,7 @@ def test_names_with_spaces_unicode_and_bytes(tmp_path):
     found = modules.collect({"pkg_u"}, tmp_path)
     assert sorted(found.files) == ["pkg_u/__init__.py", "pkg_u/ä ö.json"]
     assert len(found.messages) == 1
-    assert "not Unicode" in found.messages[0]
+    assert "not valid Unicode" in found.messages[0]
 
 
 def test_a_cell_runs_in_the_job_with_a_package_beside_the_notebook(notebook):

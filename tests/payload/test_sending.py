@@ -66,14 +66,14 @@ def test_a_large_variable_that_a_definition_reads_is_asked_for_beside_those_name
     notebook.run("big, small = bytearray(1_100_000), 1\ndef f():\n    return big")
     with pytest.raises(CaptureError) as caught:
         notebook.pack("small, f()", send=("small",))
-    assert str(caught.value).startswith("big, read in f, has 1.1 MB")
+    assert str(caught.value).startswith("big, read in f, is 1.1 MB")
     assert caught.value.hint == "To send it, name it: --in small,big."
 
 
 def test_a_view_of_a_large_tensor_says_how_to_send_its_part_alone(tmp_path, monkeypatch):
     torch = pytest.importorskip("torch")
     monkeypatch.setattr(gathering, "MAX_UNNAMED", 1_000_000)
-    with pytest.raises(CaptureError, match=r"view of a larger tensor: row\.clone\(\) has 4\.0 kB"):
+    with pytest.raises(CaptureError, match=r"view of a larger tensor: row\.clone\(\) is 4\.0 kB"):
         Cell("row", {"row": torch.zeros(1000, 1000)[0]}).pack(tmp_path)
 
 

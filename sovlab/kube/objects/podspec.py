@@ -109,7 +109,7 @@ def _volumes(job_id: str, spec: JobSpec, profile: ClusterProfile) -> list[Manife
 
 
 def resources(spec: JobSpec, backend: Backend, profile: ClusterProfile) -> Manifest:
-    """Requests and limits of a container. What the job asks for is both; the target's default is a request."""
+    """Requests and limits of a container: both for what the job asks for, a request for what it does not."""
     requested = spec.resources
     requests = {
         "cpu": quantity(requested.cpu if requested.cpu is not None else profile.cpu * spec.procs),
