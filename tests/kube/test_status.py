@@ -447,6 +447,19 @@ ENDING: dict[str, JobStatus] = {
         job({**DEADLINE, "type": "FailureTarget"}, cancelled="1795648009.5"), running(leaving=True)
     ),
     "another node failed": told(job(nodes=2), over(1, DIVIDED, index=1), running(index=0)),
+    "a node failed, and the news of none has come": told(
+        job(TARGET, nodes=2), running(index=0), running(index=1)
+    ),
+    "a node failed for want of the other, of which the news has not come": told(
+        job(TARGET, nodes=2),
+        over(1, record("user_error", "RuntimeError: Connection closed by peer"), index=0),
+        running(index=1, leaving=True),
+    ),
+    "cancelled, and one of its nodes has ended": told(
+        jobset(suspend=True, cancelled="1795648009.0"),
+        over(130, CANCELLED, index=0),
+        running(index=1, leaving=True),
+    ),
     "the Job knows it is done, its pod is not known to be": told(job(COMPLETE), running()),
     "the container has ended, and left no record": told(job(), over(137, phase="Running")),
     "its pod was deleted, and the Job has not said what comes": told(job(), over(137, KILLED, leaving=True)),
@@ -777,6 +790,25 @@ ENDS: dict[str, tuple[JobStatus, str, str, str]] = {
         "",
         "",
     ),
+    "cancelled when one of its nodes had not started yet": (
+        told(jobset(suspend=True, cancelled="1795648009.5"), over(130, CANCELLED, index=0)),
+        "cancelled",
+        "cancelled",
+        "Somebody cancelled it.",
+    ),
+    "cancelled when one of its nodes was done and the other had not started": (
+        told(jobset(suspend=True, cancelled="1795648009.5"), over(0, SUCCEEDED, index=0)),
+        "cancelled",
+        "cancelled",
+        "Somebody cancelled it.",
+    ),
+    "one of several nodes was killed without a word, and the other is gone": (
+        told(job(FAILED, nodes=2), over(137, index=0)),
+        "failed",
+        "killed",
+        "Node 0: Its container was killed from outside, and left no word why. "
+        "Submit it again, with --memory if it needs much.",
+    ),
     "a JobSet that was cancelled": (
         told(jobset(suspend=True, cancelled="1795648009.5")),
         "cancelled",
@@ -878,6 +910,23 @@ def failed(text: str, ended: float, kind: str = "RuntimeError") -> str:
 
 
 GLOO = "[../third_party/gloo/gloo/transport/tcp/pair.cc:534] Connection closed by peer [10.244.0.7]:29011"
+ABORTED = record("killed", signal="SIGABRT", ended=8.0)
+RESTARTED = record("killed", "Its container was killed from outside. Submit it again.", ended=9.0)
+"""As the container leaves it that was started in place of the one that was killed."""
+TORCHRUN = "torchrun could not run the ranks: torch.distributed.DistNetworkError: "
+NO_RANKS = record(
+    "runner",
+    f"{TORCHRUN}Failed to recv, got 0 bytes. Connection was likely closed. Did the remote server shutdown or "
+    "crash?",
+    exit_code=70,
+    ended=8.0,
+)
+NO_PORT = record(
+    "runner",
+    f"{TORCHRUN}The server socket has failed to listen on any local network address. port: 29011, EADDRINUSE",
+    exit_code=70,
+    ended=7.0,
+)
 
 
 @pytest.mark.parametrize(
@@ -896,6 +945,10 @@ GLOO = "[../third_party/gloo/gloo/transport/tcp/pair.cc:534] Connection closed b
         ("gone, and its peer noticed", "", failed(GLOO, 8.0)),
         ("time, on both", record("timeout", "", ended=8.0), record("timeout", "", ended=9.0)),
         ("memory", record("out_of_memory", "", ended=9.0), failed(GLOO, 8.0)),
+        ("a crash, and its peer noticed", record("killed", signal="SIGSEGV", ended=9.0), failed(GLOO, 8.0)),
+        ("a crash, and its peer gave up", record("killed", signal="SIGSEGV", ended=9.0), ABORTED),
+        ("killed before its peer's ranks had started", RESTARTED, NO_RANKS),
+        ("no port, and its peer waited for it", NO_PORT, NO_RANKS),
     ],
 )
 def test_the_node_that_failed_by_itself_explains_the_end(case: str, cause: str, victim: str) -> None:

@@ -6,6 +6,8 @@ import pytest
 
 from sovlab.core.job import JobState, Reason
 from sovlab.errors import SpecError
+from sovlab.kube.reading import status
+from sovlab.kube.reading.pods import is_leaving
 from sovlab.payload.results import Results
 from tests.executors.conftest import Harness
 from tests.kube.conftest import fake_cluster
@@ -60,6 +62,20 @@ def test_a_job_that_is_cancelled_ends(harness):
     harness.until_printed(job_id, b"began")
     harness.executor.cancel(job_id)
     assert harness.executor.wait(job_id, 60).status.state is JobState.CANCELLED
+    assert b"began" in harness.log(job_id)
+    harness.executor.delete(job_id)
+
+
+def test_a_job_that_is_cancelled_before_all_its_nodes_are_said_to_run_keeps_its_log(cluster, harness):
+    """The cluster may say so seconds after they have begun, and have printed."""
+    cluster.fake.kubelets.silent = lambda pod: status.index(pod) == 1 and not is_leaving(pod)
+    try:
+        job_id = harness.submit("import time\nprint('began', flush=True)\ntime.sleep(60)", nodes=2)
+        harness.until_printed(job_id, b"began")
+        harness.executor.cancel(job_id)
+        assert harness.executor.wait(job_id, 60).status.state is JobState.CANCELLED
+    finally:
+        cluster.fake.kubelets.silent = lambda pod: False
     assert b"began" in harness.log(job_id)
     harness.executor.delete(job_id)
 

@@ -30,8 +30,7 @@ from sovlab.errors import (
 from sovlab.executors.kubernetes import describing
 from sovlab.executors.kubernetes import objects as ours
 from sovlab.executors.kubernetes.bucket import Bucket
-from sovlab.executors.kubernetes.cancelling import cancel as cancel_job
-from sovlab.executors.kubernetes.cancelling import is_queued
+from sovlab.executors.kubernetes.cancelling import Cancelling, is_queued
 from sovlab.executors.kubernetes.following import Following
 from sovlab.executors.kubernetes.listing import Records
 from sovlab.executors.kubernetes.local_state import LocalState
@@ -41,6 +40,7 @@ from sovlab.executors.kubernetes.transfer_agent import AgentConfiguration, ensur
 from sovlab.executors.kubernetes.transfers import Transfers
 from sovlab.executors.kubernetes.volume import Volume
 from sovlab.kube import labels
+from sovlab.kube.objects.podspec import GRACE
 from sovlab.kube.objects.profile import ClusterProfile
 from sovlab.kube.reading import status
 from sovlab.kube.reading.kueue import Queues
@@ -216,7 +216,9 @@ class KubernetesExecutor:
         if record.status.state.ended:
             return
         if not is_queued(obj):
-            cancel_job(self._api, self._profile, kind, obj, pods)
+            grace = record.spec.grace if record.spec is not None else GRACE
+            cancelling = Cancelling(self._api, self._profile, kind, obj, grace)
+            cancelling.carry_out(pods, lambda: self._objects.pods(job_id))
             return
         message = "It was cancelled before it started."
         status_ = replace(

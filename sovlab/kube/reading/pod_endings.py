@@ -19,8 +19,8 @@ from sovlab.runner.protocol import termination
 OUTSIDE = ("killed", "lost")
 """Reasons in exit records that say no more than that the end came from outside."""
 _LOST_PEER = re.compile(
-    r"connection (was |is )?(closed|reset|refused|aborted)|closed by peer|broken pipe|socket timeout"
-    r"|timed out waiting|remote process exited|heartbeat",
+    r"connection (was |is )?(likely )?(closed|reset|refused|aborted)|closed by peer|broken pipe"
+    r"|socket timeout|timed out waiting|remote process exited|heartbeat",
     re.IGNORECASE,
 )
 _PEER_ERRORS = ("DistBackendError", "DistNetworkError", "DistStoreError")
@@ -96,24 +96,36 @@ def decisive(found: Sequence[Ended]) -> Ended | None:
     return min(bad, key=lambda e: (_passive(e), _time_of(e), e.index))
 
 
+def follows_another(found: Ended) -> bool:
+    """Whether a pod ended because another of its job did, which tells more of why the job ended."""
+    return _passive(found) >= _LOST
+
+
 def _passive(found: Ended) -> int:
     """How likely it is that a pod ended because others did; 0 if it did not."""
     if by_cluster(found) is not None:
         return 0
     if not found.is_by_itself:
-        return 4 if is_leaving(found.pod) or found.reason == "killed" else 1
+        # A cluster ends the others of a job with SIGTERM, a communication library with SIGABRT.
+        signal = found.record.signal if found.record is not None else ""
+        asked = found.reason == "killed" and signal in ("SIGTERM", "SIGABRT")
+        return _ASKED if is_leaving(found.pod) or asked else 1
     if found.reason == "cancelled":
         return 2
-    return 3 if found.reason == "user_error" and _lost_its_peer(found.record) else 0
+    return _LOST if found.reason in ("user_error", "runner") and _lost_its_peer(found.record) else 0
+
+
+_LOST, _ASKED = 3, 4
+"""How passive those are that lost another rank, and those that were asked to end."""
 
 
 def _lost_its_peer(record: ExitRecord | None) -> bool:
-    """Whether code failed for want of another rank, as far as its exception tells."""
+    """Whether code, or torchrun, failed for want of another rank, as far as its exception tells."""
     if record is None:
         return False
     error = record.error or {}
-    texts = (str(error.get("message", "")), record.message)
-    return error.get("type") in _PEER_ERRORS or any(_LOST_PEER.search(text) for text in texts)
+    texts = [str(error.get("type", "")), str(error.get("message", "")), record.message]
+    return any(name in text for name in _PEER_ERRORS for text in texts) or any(map(_LOST_PEER.search, texts))
 
 
 def _time_of(found: Ended) -> float:

@@ -10,7 +10,7 @@ from sovlab.core.job import JobState, JobStatus, Reason
 from sovlab.core.untrusted import moment
 from sovlab.kube import labels
 from sovlab.kube.reading import explaining
-from sovlab.kube.reading.pod_endings import Ended, by_cluster, decisive, ended, without_word
+from sovlab.kube.reading.pod_endings import Ended, by_cluster, decisive, ended, follows_another, without_word
 from sovlab.kube.reading.pods import (
     Object,
     condition,
@@ -66,8 +66,8 @@ def status(job: Object, pods: Sequence[Object], *, now: float, why: str = "") ->
     failed = failed or condition(job, "FailureTarget")
     if _all_said(job, found) or ((failed or complete) and not _may_say_more(job, current, found, failed)):
         return _ended(job, base, found, failed, complete)
-    if labels.CANCELLED in told and not current:
-        return _cancelled(job, base, None)
+    if labels.CANCELLED in told and (not current or _is_starved(job, current)):
+        return _ended(job, base, found, None, None) if found else _cancelled(job, base, None)
     return _waiting_or_running(job, base, current, found, now, why)
 
 
@@ -87,6 +87,11 @@ def _annotations(job: Object) -> Object:
 
 def _is_suspended(job: Object) -> bool:
     return bool((job.get("spec") or {}).get("suspend"))
+
+
+def _is_starved(job: Object, current: Sequence[Object]) -> bool:
+    """Whether a job gets no more pods, and those that it had have ended."""
+    return _is_suspended(job) and not any(map(is_active, current))
 
 
 def _all_said(job: Object, found: Sequence[Ended]) -> bool:
@@ -112,9 +117,14 @@ def _may_say_more(
     when = moment(_annotations(job).get(labels.CANCELLED))
     if when is not None:  # what had not started by then has nothing to say
         late = [pod for pod in late if (since := running_since(pod)) is not None and since < int(when)]
-    # Of several nodes, the one that failed may be gone already; the others are told to end.
-    alone = nodes(job) == 1 or failed.get("reason") == "DeadlineExceeded"
-    return bool(late) and not found and alone
+    # Of several nodes, one that only followed another may be known to have ended before that other one.
+    # But the other may also be gone already, while the rest is told to end.
+    last = decisive(found)
+    if last is None:
+        all_there = len(current) == nodes(job) or failed.get("reason") == "DeadlineExceeded"
+    else:
+        all_there = len(current) == nodes(job) and follows_another(last)
+    return bool(late) and all_there
 
 
 def _ended(
@@ -126,10 +136,10 @@ def _ended(
         last = next((e for e in found if e.index == 0 and e.state.get("exitCode") == 0), None)
     elif cancelled:
         last = next((e for e in found if e.reason == "cancelled"), last)
-    elif last is not None and len(found) < nodes(job) and not last.is_by_itself and not by_cluster(last):
+    elif last is not None and len(found) < nodes(job) and not last.is_by_itself and follows_another(last):
         last = None  # this one was ended because of another, of which nothing is left
-    if last is not None and failed and last.reason == "succeeded" and len(found) < nodes(job):
-        last = None
+    if last is not None and len(found) < nodes(job) and (failed or cancelled) and last.reason == "succeeded":
+        last = None  # of nodes that are gone nobody knows
     base = replace(base, ended=seconds((failed or complete or {}).get("lastTransitionTime")))
     if last is not None and last.damage and not by_cluster(last):
         return _unreadable(base, last)
