@@ -166,7 +166,7 @@ LIVES: dict[str, list[tuple[str, str, str]]] = {
     "cancelled": [
         ("running", "", ""),
         ("running", "", "ending"),
-        ("cancelled", "cancelled", "Somebody cancelled it."),  # as the runner of the recording said it
+        ("cancelled", "cancelled", "It was cancelled."),  # as the runner of the recording said it
     ],
     "cancelled-waiting": [
         ("queued", "waiting", "waiting: no node has room for it: 1 of 1 node has too little CPU free"),
@@ -794,13 +794,13 @@ ENDS: dict[str, tuple[JobStatus, str, str, str]] = {
         told(jobset(suspend=True, cancelled="1795648009.5"), over(130, CANCELLED, index=0)),
         "cancelled",
         "cancelled",
-        "Somebody cancelled it.",
+        "It was cancelled.",
     ),
     "cancelled when one of its nodes was done and the other had not started": (
         told(jobset(suspend=True, cancelled="1795648009.5"), over(0, SUCCEEDED, index=0)),
         "cancelled",
         "cancelled",
-        "Somebody cancelled it.",
+        "It was cancelled.",
     ),
     "one of several nodes was killed without a word, and the other is gone": (
         told(job(FAILED, nodes=2), over(137, index=0)),
