@@ -166,7 +166,7 @@ LIVES: dict[str, list[tuple[str, str, str]]] = {
     "cancelled": [
         ("running", "", ""),
         ("running", "", "ending"),
-        ("cancelled", "cancelled", "It was cancelled."),  # as the runner of the recording said it
+        ("cancelled", "cancelled", "Somebody cancelled it."),  # as the runner of the recording said it
     ],
     "cancelled-waiting": [
         ("queued", "waiting", "waiting: no node has room for it: 1 of 1 node has too little CPU free"),
@@ -806,7 +806,7 @@ ENDS: dict[str, tuple[JobStatus, str, str, str]] = {
         told(job(FAILED, nodes=2), over(137, index=0)),
         "failed",
         "killed",
-        "Node 0: Its container was killed from outside, and left no word why. "
+        "Node 0: Its container was killed from outside, and nothing says why. "
         "Submit it again, with --memory if it needs much.",
     ),
     "a JobSet that was cancelled": (
