@@ -1,8 +1,8 @@
 """Memory of the processes that attend to 20 running jobs on a cluster.
 
 20 cells are submitted that print a line each second. The client follows the log of each, as 20 cards do; the
-courier was sent out by the submits. Resident memory, once all 20 have printed for a while; where the system
-says so, the proportional share too. Beside: that process before its first submit.
+transfer agent was started by the submits. Resident memory, once all 20 have printed for a while; where the
+system says so, the proportional share too. Beside: that process before its first submit.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def run(surroundings: Surroundings) -> list[Report]:
         for process in surroundings.ours(state):
             with contextlib.suppress(psutil.Error):
                 if "sovlab.executors.kubernetes" in process.cmdline():
-                    rows.append(_row(f"courier of {count} jobs", process))
+                    rows.append(_row(f"transfer agent of {count} jobs", process))
         sovlab.call("leave")
         surroundings.stop_agent(state, keep=sovlab.pid)
     return [Report(f"Memory with {count} running jobs, on {cluster.name}", rows, notes=[cluster.told])]

@@ -128,7 +128,7 @@ def test_results_that_a_pod_holds_are_fetched(executor: KubernetesExecutor, subm
 def test_a_payload_that_is_kept_here_is_brought(executor: KubernetesExecutor, submit: Submit) -> None:
     job = submit("streamed", go=True)
     (kept,) = (DATA / "clusters" / "cluster").glob("streamed-??????")
-    shutil.copytree(kept, executor.kept.root / job.id)
+    shutil.copytree(kept, executor.local_state.root / job.id)
     assert executor.wait(job.id, 60).status.state is JobState.SUCCEEDED
     assert Results(executor.results(job.id), main={}).values() == WHOLE
 
@@ -279,7 +279,7 @@ def test_a_job_that_the_older_sovlab_cancelled_in_its_queue_is_still_listed(
     cluster: Cluster, executor: KubernetesExecutor
 ) -> None:
     (kept,) = (DATA / "clusters" / "cluster").glob("buried-??????")
-    shutil.copytree(kept, executor.kept.root / kept.name)
+    shutil.copytree(kept, executor.local_state.root / kept.name)
     record = executor.record(kept.name)
     status = record.status
     assert record in executor.records()

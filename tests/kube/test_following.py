@@ -9,7 +9,7 @@ from sovlab.payload.results import Results
 
 def test_that_results_are_being_fetched_is_told(harness, monkeypatch):
     transfers, asked = harness.executor._transfers, []
-    fetch = transfers.told
+    fetch = transfers.on_frame
     monkeypatch.setattr(transfers, "told", lambda *given: asked.append(given))
     job_id = harness.submit("big = bytes(200_000)", outputs=("big",))
     said = []

@@ -55,7 +55,7 @@ def test_a_volume_keeps_results_and_payloads(cluster, claim, state):
     elsewhere = cluster.executor(state / "elsewhere", store=f"pvc:{claim}")
     assert Results(elsewhere.results(job_id), main={}).value("back") == DATA[::-1]
     again = harness.submit("back = data[::-1]", namespace={"data": DATA}, outputs=("back",))
-    harness.executor.kept.payload(again).unlink()  # it is in the store already
+    harness.executor.local_state.payload(again).unlink()  # it is in the store already
     assert harness.executor.wait(again, 120).status.state is JobState.SUCCEEDED
     elsewhere.delete(job_id)
     until(lambda: not any(cluster.left(job_id).values()))

@@ -1,4 +1,4 @@
-"""``python -m sovlab.executors.kubernetes``: the courier, started by submits."""
+"""``python -m sovlab.executors.kubernetes``: the transfer agent, started by submits."""
 
 import sys
 

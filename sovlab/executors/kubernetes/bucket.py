@@ -32,8 +32,8 @@ class Bucket:
     """
 
     def __init__(self, url: str, endpoint: str | None) -> None:
-        found = re.fullmatch(r"s3://([^/]+)/?(.*?)/?", url)
-        if found is None:
+        match = re.fullmatch(r"s3://([^/]+)/?(.*?)/?", url)
+        if match is None:
             raise SettingsError(f"The store {url!r} is not a valid S3 URL.", "Write s3://BUCKET/PREFIX.")
         try:
             import minio
@@ -42,16 +42,16 @@ class Bucket:
             raise SettingsError(
                 f"The store {url} needs the S3 library.", "Install it: pip install 'sovlab[s3]'."
             ) from None
-        self._bucket, prefix = found[1], found[2]
+        self._bucket, prefix = match[1], match[2]
         self._prefix = f"{prefix}/" if prefix else ""
         self.title = url
-        known = [
+        sources = [
             providers.EnvAWSProvider(),
             providers.AWSConfigProvider(),
             providers.EnvMinioProvider(),
             providers.MinioClientConfigProvider(),
         ]
-        provider = providers.ChainedProvider(known)
+        provider = providers.ChainedProvider(sources)
         try:
             provider.retrieve()
         except ValueError:
@@ -59,8 +59,8 @@ class Bucket:
                 f"There are no credentials for the store {url}.",
                 "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile in ~/.aws/credentials.",
             ) from None
-        told = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-        server = urlsplit(endpoint or told or _AWS)
+        configured = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+        server = urlsplit(endpoint or configured or _AWS)
         self._client = minio.Minio(
             server.netloc,
             credentials=provider,
@@ -70,26 +70,26 @@ class Bucket:
         )
 
     def put_payload(self, digest: str, payload: Path) -> str:
-        """Put a payload there, if it is not; a URL to get it from."""
+        """Upload a payload, unless the bucket has it; a presigned URL to get it from."""
         key = f"{self._prefix}objects/{digest}.pack"
-        with self._asking():
+        with self._translating_errors():
             if not self._has(key):
                 self._client.fput_object(self._bucket, key, str(payload))
             return self._client.presigned_get_object(self._bucket, key, expires=_URL_LIFE)
 
     def results_url(self, job_id: str) -> str:
-        """A URL to put the results of a job to."""
-        with self._asking():
+        """A presigned URL to put the results of a job to."""
+        with self._translating_errors():
             return self._client.presigned_put_object(self._bucket, self._results(job_id), expires=_URL_LIFE)
 
     def fetch(self, job_id: str, target: Path) -> None:
-        """Copy the results of a job here; the file appears at once and whole."""
-        with self._asking():
+        """Download the results of a job; the file appears whole, by a rename."""
+        with self._translating_errors():
             self._client.fget_object(self._bucket, self._results(job_id), str(target))
 
     def forget(self, job_id: str) -> None:
         """Delete the results of a job."""
-        with self._asking():
+        with self._translating_errors():
             self._client.remove_object(self._bucket, self._results(job_id))
 
     def _results(self, job_id: str) -> str:
@@ -107,7 +107,7 @@ class Bucket:
         return True
 
     @contextlib.contextmanager
-    def _asking(self) -> Iterator[None]:
+    def _translating_errors(self) -> Iterator[None]:
         import urllib3
         from minio.error import MinioException, S3Error
 

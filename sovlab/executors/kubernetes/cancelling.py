@@ -23,9 +23,9 @@ _MARGIN = 10.0
 
 
 def is_queued(obj: Object) -> bool:
-    """Whether a queue holds a job: it has nothing to end, and only its going makes the queue forget it."""
-    marked = obj["metadata"].get("labels") or {}
-    return bool((obj.get("spec") or {}).get("suspend")) and labels.QUEUE in marked
+    """Whether a queue holds a job: nothing of it runs, and only deleting it takes it out of the queue."""
+    workload_labels = obj["metadata"].get("labels") or {}
+    return bool((obj.get("spec") or {}).get("suspend")) and labels.QUEUE in workload_labels
 
 
 class Cancelling:

@@ -22,16 +22,16 @@ def existing(api: Api, namespace: str, kind: WorkloadKind, workload: Object) -> 
     """What there is of a job: its workload, its Secrets, and its Service if it has one.
 
     Args:
-        api: of the cluster.
-        namespace: of the job.
-        kind: of its workload.
-        workload: as the cluster has it.
+        api: as the user who asks.
+        namespace: the job's.
+        kind: the workload's.
+        workload: the object as the cluster has it.
     """
     job_id = workload["metadata"]["name"]
-    found, notes = [{"kind": kind.name, **workload}], []
+    objects, notes = [{"kind": kind.name, **workload}], []
     for plural, name in (("secrets", f"{job_id}-payload"), ("secrets", job_id), ("services", job_id)):
         try:
-            found.append(api.get(f"/api/v1/namespaces/{namespace}/{plural}/{name}"))
+            objects.append(api.get(f"/api/v1/namespaces/{namespace}/{plural}/{name}"))
         except NotFound:
             continue
         except Forbidden:
@@ -39,4 +39,4 @@ def existing(api: Api, namespace: str, kind: WorkloadKind, workload: Object) -> 
                 f"Its {plural} are not shown: that needs the right to get {plural} in namespace {namespace}."
             )
             notes += [note] if note not in notes else []
-    return Manifests(objects=[shown(obj) for obj in found], notes=notes)
+    return Manifests(objects=[shown(obj) for obj in objects], notes=notes)

@@ -73,20 +73,20 @@ class KubernetesExecutor:
         self._api = Api(login)
         self._records = Records(target)
         self._objects = Objects(self._api, profile.namespace, self._records.prepare)
-        self.kept = LocalState(state / "clusters" / target)
+        self.local_state = LocalState(state / "clusters" / target)
         self._bucket = Bucket(profile.bucket, profile.s3_endpoint) if profile.bucket else None
         self._volume = Volume(self._api, profile) if profile.claim else None
-        self._transfers = Transfers(self._api, profile, self.kept)
+        self._transfers = Transfers(self._api, profile, self.local_state)
         self._reasons = Reasons(self._api, profile.namespace)
         self._queues = Queues(self._api, profile.namespace)
 
     def submit(self, job_id: str, spec: JobSpec, payload: Path, environ: Mapping[str, str]) -> None:
         """See `Executor.submit`; the submitter's environment stays here."""
         submission = self._submission(job_id, spec, payload)
-        submission.carry_out(self.kept)
+        submission.carry_out(self.local_state)
         holds = self._bucket is None and self._volume is None
         if self._mission is not None and (holds or submission.delivery == "stream"):
-            ensure_agent(self._mission, self.kept, job_id)
+            ensure_agent(self._mission, self.local_state, job_id)
 
     def manifests(self, job_id: str, spec: JobSpec, payload: Path, *, check: bool = False) -> Manifests:
         """See `Executor.manifests`."""
@@ -128,7 +128,7 @@ class KubernetesExecutor:
         return self._record(obj, self._objects.pods(job_id), explain=True)
 
     def _buried(self, job_id: str) -> JobRecord | None:
-        return self.kept.buried(job_id) if is_job_id(job_id) else None
+        return self.local_state.tombstone(job_id) if is_job_id(job_id) else None
 
     def request(self, job_id: str) -> tuple[JobSpec, Path]:
         """See `Executor.request`."""
@@ -147,7 +147,7 @@ class KubernetesExecutor:
 
     def records(self) -> list[JobRecord]:
         """See `Executor.records`."""
-        return self._records.newest_first(self._objects, self.kept.all_buried())
+        return self._records.newest_first(self._objects, self.local_state.tombstones())
 
     def events(
         self, job_id: str, *, follow: bool = True, offset: Cursor = 0, stop: threading.Event | None = None
@@ -172,7 +172,7 @@ class KubernetesExecutor:
                 cursor=offset,
                 follow=follow,
                 stop=stop,
-                on_frame=lambda pod, frame: self._transfers.told(job_id, pod, frame),
+                on_frame=lambda pod, frame: self._transfers.on_frame(job_id, pod, frame),
                 gone=lambda: self._buried(job_id),
                 log=log,
             )
@@ -229,13 +229,13 @@ class KubernetesExecutor:
             ended=time.time(),
             ahead=None,
         )
-        self.kept.bury(replace(record, status=status_))
+        self.local_state.put_tombstone(replace(record, status=status_))
         self._api.delete(f"{kind.path}/{job_id}")
         self._objects.forget(job_id)
 
     def results(self, job_id: str) -> Path | None:
         """See `Executor.results`."""
-        there = self.kept.results(job_id) if is_job_id(job_id) else None
+        there = self.local_state.results(job_id) if is_job_id(job_id) else None
         if there is not None and there.exists():
             return there
         if self._buried(job_id) is not None:
@@ -247,7 +247,7 @@ class KubernetesExecutor:
         return self._transfers.results(job_id, pods)
 
     def _from_store(self, job_id: str, obj: Object) -> Path | None:
-        target = self.kept.make(job_id) / "results.pack"
+        target = self.local_state.make(job_id) / "results.pack"
         spec = self._record(obj, []).spec
         if self._bucket is not None:
             self._bucket.fetch(job_id, target)
@@ -263,7 +263,7 @@ class KubernetesExecutor:
     def delete(self, job_id: str) -> None:
         """See `Executor.delete`."""
         if self._buried(job_id) is not None:
-            self.kept.forget(job_id)
+            self.local_state.forget(job_id)
             return
         kind, obj = self._found(job_id)
         state = self._record(obj, self._objects.pods(job_id)).status.state
@@ -285,7 +285,7 @@ class KubernetesExecutor:
     def _delete(self, kind: ours.WorkloadKind, job_id: str) -> int:
         self._api.delete(f"{kind.path}/{job_id}")
         self._objects.forget(job_id)
-        return self.kept.forget(job_id)
+        return self.local_state.forget(job_id)
 
     def clean(self, *, older_than: float, dry_run: bool = False) -> Cleaned:
         """See `Executor.clean`; what interrupted submits left is deleted too."""
@@ -295,7 +295,7 @@ class KubernetesExecutor:
             there = []
             for job_id in removed:
                 if self._buried(job_id) is not None:
-                    size += self.kept.forget(job_id)
+                    size += self.local_state.forget(job_id)
                     continue
                 with contextlib.suppress(JobNotFound):
                     there.append(self._found(job_id))

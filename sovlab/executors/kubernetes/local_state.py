@@ -1,4 +1,7 @@
-"""What this machine keeps of a cluster's jobs: payloads that must still be sent, and results that came."""
+"""Files on this machine about a cluster's jobs: payloads still to send, results, records of deleted jobs.
+
+The names of files and directories are those of older versions, whose states are still read.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,17 @@ import msgspec
 
 from sovlab.core.job import JobRecord
 
-_BURIED = "buried.json"
+_TOMBSTONE = "buried.json"
+"""The record of a job that is no longer in the cluster."""
+_REQUESTS = "attend"
+"""Directory with an empty file for each job that the transfer agent is asked to serve."""
 
 
 class LocalState:
-    """A directory of one target, with one directory for each job.
+    """The directory of one target, with one directory for each job.
 
     Args:
-        root: of the target; made with mode 0700 when something is put into it.
+        root: path of the directory; created with mode 0700 when something is put into it.
     """
 
     def __init__(self, root: Path) -> None:
@@ -29,32 +35,32 @@ class LocalState:
 
     @property
     def requests(self) -> Path:
-        """Where a file for each job asks for a courier."""
-        return self.root / "attend"
+        """The directory with a file for each job that the transfer agent is to serve."""
+        return self.root / _REQUESTS
 
-    def attend(self, job_id: str) -> None:
-        """Ask for a courier for a job."""
+    def request_transfer(self, job_id: str) -> None:
+        """Ask the transfer agent to serve a job."""
         self.requests.mkdir(mode=0o700, parents=True, exist_ok=True)
         (self.requests / job_id).touch(mode=0o600)
 
     def requested(self) -> list[str]:
-        """The jobs that a courier is asked for."""
+        """Ids of the jobs that the transfer agent is asked to serve, sorted."""
         return sorted(path.name for path in self.requests.iterdir()) if self.requests.exists() else []
 
     def withdraw_request(self, job_id: str) -> None:
-        """Take back `attend`."""
+        """Undo `request_transfer`."""
         (self.requests / job_id).unlink(missing_ok=True)
 
     def results(self, job_id: str) -> Path:
-        """Where the results of a job are, or will be."""
+        """Path of the results of a job; the file need not exist."""
         return self.root / job_id / "results.pack"
 
     def payload(self, job_id: str) -> Path:
-        """Where the payload of a job is, if it must be sent from here."""
+        """Path of the payload of a job; the file exists if it must be sent from here."""
         return self.root / job_id / "payload.pack"
 
     def put_payload(self, job_id: str, payload: Path) -> None:
-        """Keep a payload, by a link where that is possible."""
+        """Keep a payload, by a hard link where that is possible."""
         target = self.make(job_id) / "payload.pack"
         if target.exists():
             return
@@ -69,11 +75,11 @@ class LocalState:
             temporary.unlink(missing_ok=True)
 
     def put_results(self, job_id: str, data: bytes) -> Path:
-        """Keep results that came as bytes."""
+        """Write the results of a job; their path."""
         return self._put(self.make(job_id) / "results.pack", data)
 
     def put_bytes(self, job_id: str, data: bytes) -> Path:
-        """Keep a payload that came as bytes."""
+        """Write the payload of a job; its path."""
         return self._put(self.make(job_id) / "payload.pack", data)
 
     def _put(self, target: Path, data: bytes) -> Path:
@@ -84,38 +90,38 @@ class LocalState:
 
     @contextlib.contextmanager
     def only_one(self, job_id: str, what: str) -> Iterator[None]:
-        """Be the one process, and the one thread of it, that does ``what`` for a job; wait to become it."""
+        """Hold a lock, so that one thread of one process at a time does ``what`` for a job; wait for it."""
         with (self.make(job_id) / f"{what}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def bury(self, record: JobRecord) -> None:
+    def put_tombstone(self, record: JobRecord) -> None:
         """Keep the record of a job that is no longer in the cluster."""
-        target = self.make(record.id) / _BURIED
+        target = self.make(record.id) / _TOMBSTONE
         self._put(target, msgspec.json.encode(record))
 
-    def buried(self, job_id: str) -> JobRecord | None:
-        """The record that `bury` kept; None if there is none."""
+    def tombstone(self, job_id: str) -> JobRecord | None:
+        """The record that `put_tombstone` kept; None if there is none."""
         try:
-            data = (self.root / job_id / _BURIED).read_bytes()
+            data = (self.root / job_id / _TOMBSTONE).read_bytes()
             return msgspec.json.decode(data, type=JobRecord)
         except (OSError, msgspec.MsgspecError):
             return None
 
-    def all_buried(self) -> list[JobRecord]:
-        """All records that `bury` kept."""
-        found = (self.buried(path.parent.name) for path in self.root.glob(f"*/{_BURIED}"))
-        return [record for record in found if record is not None]
+    def tombstones(self) -> list[JobRecord]:
+        """All records that `put_tombstone` kept."""
+        records = (self.tombstone(path.parent.name) for path in self.root.glob(f"*/{_TOMBSTONE}"))
+        return [record for record in records if record is not None]
 
     def forget(self, job_id: str) -> int:
-        """Delete what is kept of a job; how many bytes that were."""
-        place = self.root / job_id
-        size = sum(p.stat().st_size for p in place.rglob("*") if p.is_file()) if place.exists() else 0
-        shutil.rmtree(place, ignore_errors=True)
+        """Delete the directory of a job; how many bytes that freed."""
+        directory = self.root / job_id
+        size = sum(p.stat().st_size for p in directory.rglob("*") if p.is_file()) if directory.exists() else 0
+        shutil.rmtree(directory, ignore_errors=True)
         return size
 
     def make(self, job_id: str) -> Path:
-        """The directory of a job, made if need be."""
-        place = self.root / job_id
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return place
+        """The directory of a job, created if needed."""
+        directory = self.root / job_id
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return directory

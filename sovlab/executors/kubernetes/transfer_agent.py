@@ -1,7 +1,7 @@
-"""The courier: a small process that brings payloads and fetches results when no kernel is there to do it.
+"""The transfer agent: a small process that sends payloads and fetches results when no kernel does.
 
 A target without a store needs somebody here while a job runs: a payload that is too large for a Secret is
-sent once the pod is there, and results are held by the pod until they are fetched. The courier is started
+sent once the pod is there, and results are held by the pod until they are fetched. The agent is started
 by a submit, one for each target, follows the jobs that were submitted from this machine, and ends with the
 last of them. Whoever waits for a job does the same work; a lock sees to it that it is done once.
 """
@@ -30,6 +30,8 @@ from sovlab.kube.transport.connection import Login
 _IDLE = 3.0
 """Seconds without a job after which it ends."""
 _AGAIN = 10.0
+_LOCK_FILE, _LOG_FILE = "courier.lock", "courier.log"
+"""Names of files, which agents of older versions share."""
 
 
 class AgentConfiguration(msgspec.Struct, frozen=True):
@@ -41,14 +43,20 @@ class AgentConfiguration(msgspec.Struct, frozen=True):
     state: str = ""
 
 
-def ensure_agent(mission: AgentConfiguration, kept: LocalState, job_id: str) -> None:
-    """Have a courier attend to a job; it is started if there is none."""
-    kept.attend(job_id)
-    with _lock(kept) as free:
+def ensure_agent(configuration: AgentConfiguration, local_state: LocalState, job_id: str) -> None:
+    """Have the transfer agent serve a job; it is started if none runs.
+
+    Args:
+        configuration: what to start it with.
+        local_state: the target's files on this machine.
+        job_id: of a job that was submitted from here.
+    """
+    local_state.request_transfer(job_id)
+    with _lock(local_state) as free:
         pass
     if not free:
         return
-    log = kept.root / "courier.log"
+    log = local_state.root / _LOG_FILE
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         subprocess.Popen(
@@ -56,7 +64,7 @@ def ensure_agent(mission: AgentConfiguration, kept: LocalState, job_id: str) -> 
                 sys.executable,
                 "-m",
                 "sovlab.executors.kubernetes",
-                msgspec.json.encode(mission, enc_hook=str).decode(),
+                msgspec.json.encode(configuration, enc_hook=str).decode(),
             ],
             stdin=subprocess.DEVNULL,
             stdout=descriptor,
@@ -68,35 +76,35 @@ def ensure_agent(mission: AgentConfiguration, kept: LocalState, job_id: str) -> 
 
 
 class TransferAgent:
-    """Attends to the jobs of one target.
+    """Serves the jobs of one target.
 
     Args:
-        executor: of the target.
-        kept: what this machine keeps of it.
+        executor: the target's `KubernetesExecutor`, without agents of its own.
+        local_state: the target's files on this machine.
     """
 
-    def __init__(self, executor: Any, kept: LocalState) -> None:
+    def __init__(self, executor: Any, local_state: LocalState) -> None:
         self._executor = executor
-        self._kept = kept
+        self._local_state = local_state
         self._busy: dict[str, threading.Thread] = {}
 
     def serve(self) -> None:
-        """Attend until there is nothing more to do; returns at once if another courier does."""
+        """Serve until there is nothing more to do; returns at once if another agent serves the target."""
         while True:
-            with _lock(self._kept) as mine:
-                if not mine:
+            with _lock(self._local_state) as acquired:
+                if not acquired:
                     return
                 self._serve()
-            if not self._kept.requested():
+            if not self._local_state.requested():
                 return  # nobody asked between the last look and the end of the lock
 
     def _serve(self) -> None:
         quiet_since = time.monotonic()
-        with Watch(self._kept.requests) as watch:
+        with Watch(self._local_state.requests) as watch:
             while time.monotonic() - quiet_since < _IDLE:
-                for job_id in self._kept.requested():
+                for job_id in self._local_state.requested():
                     if job_id not in self._busy:
-                        thread = threading.Thread(target=self._attend, args=(job_id,), daemon=True)
+                        thread = threading.Thread(target=self._serve_job, args=(job_id,), daemon=True)
                         self._busy[job_id] = thread
                         thread.start()
                 self._busy = {job_id: t for job_id, t in self._busy.items() if t.is_alive()}
@@ -104,7 +112,7 @@ class TransferAgent:
                     quiet_since = time.monotonic()
                 watch.wait(1.0)
 
-    def _attend(self, job_id: str) -> None:
+    def _serve_job(self, job_id: str) -> None:
         while True:
             try:
                 for _ in self._executor.events(job_id):
@@ -117,14 +125,14 @@ class TransferAgent:
                 sys.stderr.write(f"{job_id}: {error}\n")
                 time.sleep(_AGAIN)  # the cluster does not answer now
                 continue
-            self._kept.withdraw_request(job_id)
+            self._local_state.withdraw_request(job_id)
             return
 
 
 @contextlib.contextmanager
-def _lock(kept: LocalState) -> Iterator[bool]:
-    """Whether no other courier serves; while the context lasts none can."""
-    with (kept.root / "courier.lock").open("w") as lock:
+def _lock(local_state: LocalState) -> Iterator[bool]:
+    """Whether no other agent serves the target; while the context lasts none can."""
+    with (local_state.root / _LOCK_FILE).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -134,14 +142,20 @@ def _lock(kept: LocalState) -> Iterator[bool]:
 
 
 def main(argument: str) -> None:
-    """Be the courier of a `AgentConfiguration` in JSON."""
+    """Be the transfer agent of an `AgentConfiguration` in JSON."""
     from sovlab.executors.kubernetes import KubernetesExecutor
 
-    mission = msgspec.convert(_present(msgspec.json.decode(argument)), AgentConfiguration, dec_hook=_path)
-    executor = KubernetesExecutor(
-        mission.target, mission.login, mission.profile, Path(mission.state), agents=False
+    configuration = msgspec.convert(
+        _present(msgspec.json.decode(argument)), AgentConfiguration, dec_hook=_path
     )
-    TransferAgent(executor, executor.kept).serve()
+    executor = KubernetesExecutor(
+        configuration.target,
+        configuration.login,
+        configuration.profile,
+        Path(configuration.state),
+        agents=False,
+    )
+    TransferAgent(executor, executor.local_state).serve()
 
 
 def _path(kind: type[Any], text: Any) -> Any:

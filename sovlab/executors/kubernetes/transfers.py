@@ -29,20 +29,20 @@ class Transfers:
     """What goes between this machine and the pods of a target.
 
     Args:
-        api: of the cluster.
+        api: as the user who submits.
         profile: of the target.
-        kept: what this machine keeps.
+        local_state: the target's files on this machine.
     """
 
-    def __init__(self, api: Api, profile: ClusterProfile, kept: LocalState) -> None:
+    def __init__(self, api: Api, profile: ClusterProfile, local_state: LocalState) -> None:
         self._api = api
         self._profile = profile
-        self._kept = kept
+        self._local_state = local_state
         self._lock = threading.Lock()
         self._begun: dict[str, threading.Thread] = {}
 
-    def told(self, job_id: str, pod: Object, frame: Frame) -> None:
-        """Take a frame from the log of a pod, and begin what it asks for."""
+    def on_frame(self, job_id: str, pod: Object, frame: Frame) -> None:
+        """Start the transfer that a frame from the log of a pod asks for, in a thread."""
         work = {PayloadAwaited: self._bring, ResultsHeld: self._fetch}.get(type(frame))
         if work is None:
             return
@@ -59,25 +59,25 @@ class Transfers:
         Raises:
             ResultError: there were results, and they cannot be had any more.
         """
-        there = self._kept.results(job_id)
-        for found in filter(None, map(status.ended, status.newest(pods))):
-            if found.results is not None:
-                return self._kept.put_results(job_id, found.results)
+        local = self._local_state.results(job_id)
+        for ended in filter(None, map(status.ended, status.newest(pods))):
+            if ended.results is not None:
+                return self._local_state.put_results(job_id, ended.results)
         last = status.decisive([e for e in map(status.ended, status.newest(pods)) if e is not None])
-        kept = last.record.kept if last is not None and last.record is not None else ""
-        if kept == "taken":
-            if there.exists():
-                return there
+        fate = last.record.kept if last is not None and last.record is not None else ""
+        if fate == "taken":
+            if local.exists():
+                return local
             raise ResultError(
                 f"The results of job {job_id} were fetched by another machine.",
                 "Read them there, or run the job again: sovlab.job(…).rerun().",
             )
-        if kept in ("expired", "interrupted"):
+        if fate in ("expired", "interrupted"):
             raise ResultError(
                 f"The results of job {job_id} were not fetched in time, and are gone with its pod.",
                 "Run it again, and wait for it; or give the target a store.",
             )
-        return there if there.exists() else None
+        return local if local.exists() else None
 
     def is_stored(self, pods: list[Object]) -> bool:
         """Whether the results of a job are in the target's store."""
@@ -94,15 +94,15 @@ class Transfers:
             data = self._api.get(base).get("data") or {}
             order = msgspec.json.decode(base64.b64decode(data["order.json"]))
             payload = data.get("payload.pack")
-            if payload is None and not self._kept.payload(job_id).exists():
+            if payload is None and not self._local_state.payload(job_id).exists():
                 payload = self._api.get(f"{base}-payload")["data"]["payload.pack"]
         except (NotFound, KeyError, ValueError) as error:
             raise UsageError(
                 f"The code of job {job_id} is no longer kept.", "Submit its code again."
             ) from error
-        path = self._kept.payload(job_id)
+        path = self._local_state.payload(job_id)
         if payload is not None:
-            path = self._kept.put_bytes(job_id, base64.b64decode(payload))
+            path = self._local_state.put_bytes(job_id, base64.b64decode(payload))
         whole = replace(
             spec,
             env=order.get("env") or {},
@@ -112,22 +112,22 @@ class Transfers:
         return whole, path
 
     def _bring(self, job_id: str, pod: Object) -> None:
-        payload = self._kept.payload(job_id)
+        payload = self._local_state.payload(job_id)
         if payload.exists():  # or another machine submitted it
             self._patiently(job_id, "bring", lambda: self._container(pod).bring(payload))
 
     def _fetch(self, job_id: str, pod: Object) -> None:
         def fetch() -> None:
             container = self._container(pod)
-            if not self._kept.results(job_id).exists():
-                container.fetch(self._kept.results(job_id))
+            if not self._local_state.results(job_id).exists():
+                container.fetch(self._local_state.results(job_id))
             container.say_taken()
 
         self._patiently(job_id, "fetch", fetch)
 
     def _patiently(self, job_id: str, what: str, do: Callable[[], None]) -> None:
         """Do what a pod waits for, after whoever does it now, until it is done or the pod is gone."""
-        with self._kept.only_one(job_id, what):
+        with self._local_state.only_one(job_id, what):
             for _ in range(_TRIES):
                 try:
                     do()

@@ -1,4 +1,4 @@
-"""The store of a target that is a volume: pods write and read it, and a small pod of ours does so for us."""
+"""The store of a target that is a volume: jobs' pods write it, and a small pod reads it for the client."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _READER = 600
 """Seconds that a reading pod lives at most."""
 _START = 180.0
 _AT_ONCE = 100
-"""Jobs named in one command: all of it is in the address of a request."""
+"""Jobs named in one exec command: all of it is in the URL of a request."""
 
 
 class Volume:
     """A PersistentVolumeClaim, reached through pods.
 
     Args:
-        api: of the cluster.
+        api: as a user who may create pods and exec into them.
         profile: of the target; it names the claim.
     """
 
@@ -38,12 +38,12 @@ class Volume:
         self._profile = profile
 
     def fetch(self, job: dict[str, Any], backend: str, target: Path) -> None:
-        """Copy the results of a job here.
+        """Download the results of a job.
 
         Args:
             job: its workload, which will own the pod that reads.
-            backend: whose image the pod has.
-            target: where the results go.
+            backend: name of the backend whose image the pod gets.
+            target: path of the results here.
         """
         job_id = str(job["metadata"]["name"])
         with self._reader(job, backend) as container:
