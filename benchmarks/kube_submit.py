@@ -2,9 +2,9 @@
 
 sovlab: a trivial function, from the submit until `Job.wait` returns, and until its result is in hand, in a
 process that has submitted before; each time with its transfer agent, as for users. Against: a bare Job of
-the same image and the same kind of pod that runs ``python3 -c 1``, created through the API and watched until its
-condition says that it is complete. The Job controller gathers news of pods for a second before it says so;
-sovlab goes by the pod. So, beside: the bare Job, whose pod is watched.
+the same image and the same kind of pod that runs ``python3 -c 1``, created through the API and watched until
+its condition says that it is complete. The Job controller gathers news of pods for a second before it says
+so; sovlab goes by the pod. So, beside: the bare Job, whose pod is watched.
 """
 
 from __future__ import annotations

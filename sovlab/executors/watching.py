@@ -1,4 +1,4 @@
-"""Being told that a file has changed: inotify on Linux, kqueue on macOS, one instance for the process."""
+"""Changes of files, without polling: inotify on Linux, kqueue on macOS, one instance for the process."""
 
 from __future__ import annotations
 
@@ -174,20 +174,20 @@ class _Kqueue:
                             watch.wake()
 
 
-_MADE: list[_Inotify | _Kqueue | _Polling] = []
-_MAKING = threading.Lock()
+_NOTIFIER: list[_Inotify | _Kqueue | _Polling] = []
+_LOCK = threading.Lock()
 
 
 def _notifier() -> _Inotify | _Kqueue | _Polling:
-    with _MAKING:
-        if not _MADE:
+    with _LOCK:
+        if not _NOTIFIER:
             if sys.platform.startswith("linux"):
-                _MADE.append(_Inotify())
+                _NOTIFIER.append(_Inotify())
             elif hasattr(select, "kqueue"):
-                _MADE.append(_Kqueue())
+                _NOTIFIER.append(_Kqueue())
             else:
-                _MADE.append(_Polling())
-        return _MADE[0]
+                _NOTIFIER.append(_Polling())
+        return _NOTIFIER[0]
 
 
-os.register_at_fork(after_in_child=_MADE.clear)  # threads do not survive a fork
+os.register_at_fork(after_in_child=_NOTIFIER.clear)  # threads do not survive a fork

@@ -1,8 +1,7 @@
 """The agent: one small process for each user, which starts waiting jobs when there is room for them.
 
-It is started when something is submitted and goes when nothing has been to do for a while. All that it
-knows is in the job directories: killed at any moment, it takes no running job with it, and the next one
-goes on where it was.
+It is started by a submit and ends when it has had nothing to do for a while. All its knowledge is in the job
+directories: killed at any moment, it takes no running job with it, and the next one goes on from there.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import os
 import selectors
 import signal
 import socket
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -26,18 +24,29 @@ from sovlab.core.decoding import DamagedRecord
 from sovlab.executors.local.forkservers import Command, Forkserver, Forkservers
 from sovlab.executors.local.queue import Budget, Demand, Held, demand, startable
 from sovlab.executors.local.store import LOST, JobDirectory, JobStore
+from sovlab.executors.local.supervisors import Supervisors
 from sovlab.runner.protocol.exit_record import ExitRecord
 from sovlab.runner.system import processes
 
 _SOON = 0.02
 _HALF_WAY = 600.0
-"""Seconds that a submit may take between its entry in the queue and its job: copying a large payload."""
+"""Seconds that a submit may take between its entry in the queue and its job directory: to copy a payload."""
 _POLL = 0.5
-"""Seconds between looks at processes, only where the system cannot tell of their end."""
+"""Seconds between looks at supervisors, only where the system cannot tell of their end."""
 
 
 class Configuration(msgspec.Struct, frozen=True):
-    """What an agent is started with."""
+    """What an agent is started with, as JSON.
+
+    Attributes:
+        state: the user's state directory.
+        socket: path of the socket to listen on.
+        cores: that all jobs together may hold.
+        memory: bytes that all jobs together may hold.
+        devices: indices of the devices, by backend.
+        visible: environment variable that limits a process to some devices, by backend.
+        idle: seconds without a job after which the agent ends.
+    """
 
     state: str
     socket: str
@@ -49,7 +58,7 @@ class Configuration(msgspec.Struct, frozen=True):
 
     @property
     def budget(self) -> Budget:
-        """What its jobs may hold together."""
+        """What its jobs may hold together, for the queue."""
         return Budget(cores=self.cores, memory=self.memory, devices=self.devices)
 
 
@@ -57,8 +66,8 @@ class Agent:
     """Owns the queue of one state directory.
 
     Args:
-        configuration: its limits and places.
-        ready: descriptor to close when it can be reached; -1 if nobody waits.
+        configuration: its limits and paths.
+        ready: descriptor to close once the agent listens; -1 if nobody waits for that.
     """
 
     def __init__(self, configuration: Configuration, ready: int = -1) -> None:
@@ -68,16 +77,15 @@ class Agent:
         self._queue = self._store.queue
         self._selector = selectors.DefaultSelector()
         self._running: dict[str, Held] = {}
-        self._supervisors: dict[str, int] = {}
-        self._pidfds: dict[str, int] = {}
+        self._supervisors = Supervisors(self._selector, self._on_end)
         self._cancelled: set[str] = set()
-        self._asked: dict[str, dict[str, str]] = {}
-        self._children: dict[int, subprocess.Popen[bytes]] = {}
+        self._forking: dict[str, dict[str, str]] = {}
+        """Environments of jobs that a forkserver was asked to fork, until it says that it has, by id."""
         self._forkservers = Forkservers(
             self._store.state / "agent.log",
             self._listen,
             self._stop_listening,
-            self._told,
+            self._on_message,
             idle=configuration.idle / 2,
         )
         self._stopping = False
@@ -122,21 +130,20 @@ class Agent:
             if busy:
                 self._quiet_since = time.monotonic()
             self._forkservers.close_idle()
-            left = self._configuration.idle - (time.monotonic() - self._quiet_since)
-            if left <= 0:
+            remaining = self._configuration.idle - (time.monotonic() - self._quiet_since)
+            if remaining <= 0:
                 return
-            blind = len(self._pidfds) < len(self._supervisors)
-            rest = self._configuration.idle / 2 if len(self._forkservers) else None
-            timeout = min(left, _POLL) if blind else (rest if busy else left)
+            unwatched = self._supervisors.unwatched
+            until_forkserver_idle = self._configuration.idle / 2 if len(self._forkservers) else None
+            timeout = min(remaining, _POLL) if unwatched else (until_forkserver_idle if busy else remaining)
             if self._pass_cancels():
                 timeout = _SOON
             for key, _ in self._selector.select(timeout):
                 # One before it may have closed it, and something else may have its number now.
                 if self._selector.get_map().get(key.fd) is key:
                     key.data(key.fileobj)
-            if blind:
-                for job_id in [j for j in self._supervisors if j not in self._pidfds]:
-                    self._look(job_id)
+            for job_id in unwatched:
+                self._supervisors.look(job_id)
 
     # --- requests
 
@@ -185,7 +192,7 @@ class Agent:
             if running.alive:
                 self._watch(job, running.pid)
             else:
-                self._bury(job, running.sid)
+                self._end_lost(job, running.sid)
 
     def _start_waiting(self) -> None:
         waiting: dict[str, Demand] = {}  # by id: two processes may be submitting the same job
@@ -238,16 +245,16 @@ class Agent:
                     forkserver = None
             self._running[job.id] = held
             if forkserver is None:
-                self._start_alone(job, command, environ)
+                self._supervisors.start(job, command, environ)
             else:
-                self._asked[job.id] = environ
+                self._forking[job.id] = environ
         except (OSError, ValueError, msgspec.MsgspecError) as error:
             self._running.pop(job.id, None)
             self._end(job, "runner", f"It could not be started: {error}.")
             return
         (job / "environ.json").unlink(missing_ok=True)
 
-    def _threads(self, job: JobDirectory, wanted: Demand) -> int:
+    def _threads(self, job: JobDirectory, demand: Demand) -> int:
         """Threads for each process of a job: its own cores if it asked for some, else those that are free.
 
         Libraries take as many threads as the machine has cores; two such jobs would keep each other waiting.
@@ -257,21 +264,8 @@ class Agent:
             cores = spec.resources.cpu * spec.nodes
         else:
             others = sum(h.demand.cores for j, h in self._running.items() if j != job.id)
-            cores = max(self._configuration.cores - others, wanted.cores)
+            cores = max(self._configuration.cores - others, demand.cores)
         return max(int(cores / spec.ranks), 1)
-
-    def _start_alone(self, job: JobDirectory, command: Command, environ: dict[str, str]) -> None:
-        with (job / "log").open("ab") as log:
-            process = subprocess.Popen(
-                command.argv("run", str(job / "order.json")),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=environ,
-                start_new_session=True,
-            )
-        self._children[process.pid] = process
-        self._watch(job, process.pid)
 
     # --- forkservers
 
@@ -286,29 +280,28 @@ class Agent:
     def _stop_listening(self, forkserver: Forkserver) -> None:
         self._selector.unregister(forkserver.socket)
 
-    def _told(self, message: dict[str, Any]) -> None:
+    def _on_message(self, message: dict[str, Any]) -> None:
         """A forkserver has forked a job's supervisor, or could not, or the supervisor has exited."""
         job_id, pid = str(message.get("job_id")), message.get("pid")
         if message.get("status") is not None:
-            if job_id in self._supervisors:
-                self._look(job_id)
+            self._supervisors.look(job_id)
         elif pid is not None:
-            self._asked.pop(job_id, None)
+            self._forking.pop(job_id, None)
             self._watch(JobDirectory(self._store.jobs / job_id), int(pid))
         else:
             self._start_again(job_id)
 
     def _start_again(self, *only: str) -> None:
-        """Start by themselves what a forkserver that failed was asked for, unless it had forked it."""
-        for job_id in [j for j in self._asked if not only or j in only]:
-            environ, job = self._asked.pop(job_id), JobDirectory(self._store.jobs / job_id)
-            found = processes.of_job(job_id)
+        """Start without a forkserver what one that failed was asked for, unless it had forked that."""
+        for job_id in [j for j in self._forking if not only or j in only]:
+            environ, job = self._forking.pop(job_id), JobDirectory(self._store.jobs / job_id)
+            forked = processes.of_job(job_id)
             try:
-                if found:
-                    self._watch(job, min(p.pid for p in found))
+                if forked:
+                    self._watch(job, min(p.pid for p in forked))
                 elif not (job / "run.json").exists():
                     command = msgspec.json.decode((job / "command.json").read_bytes(), type=Command)
-                    self._start_alone(job, command, environ)
+                    self._supervisors.start(job, command, environ)
             except (OSError, msgspec.MsgspecError) as error:
                 self._running.pop(job_id, None)
                 self._end(job, "runner", f"It could not be started: {error}.")
@@ -317,42 +310,23 @@ class Agent:
         return demand(job.accepted().spec, self._configuration.budget)
 
     def _watch(self, job: JobDirectory, pid: int) -> None:
+        """Count a job as running whose supervisor was started by somebody else, and wait for its end."""
         if job.id not in self._running:
             devices: tuple[int, ...] = ()
             with contextlib.suppress(OSError, ValueError, KeyError):
                 devices = tuple(json.loads((job / "held.json").read_bytes())["devices"])
             with contextlib.suppress(OSError, DamagedRecord):
                 self._running[job.id] = Held(demand=self._demand(job), devices=devices)
-        self._supervisors[job.id] = pid
-        with contextlib.suppress(OSError, AttributeError):
-            descriptor = os.pidfd_open(pid)
-            self._pidfds[job.id] = descriptor
-            self._selector.register(descriptor, selectors.EVENT_READ, lambda _: self._look(job.id))
+        self._supervisors.watch(job.id, pid)
 
-    def _look(self, job_id: str) -> None:
-        """See whether the supervisor of a job has ended, and clean up behind it."""
-        if job_id not in self._supervisors:
-            return  # it has been seen already: its forkserver and the system both tell
-        job, pid = JobDirectory(self._store.jobs / job_id), self._supervisors[job_id]
-        child = self._children.get(pid)
-        if child is not None:
-            if child.poll() is None:
-                return
-            del self._children[pid]
-        else:
-            found = processes.process(pid)
-            if found is not None and not found.zombie:
-                return
-        descriptor = self._pidfds.pop(job_id, -1)
-        if descriptor >= 0:
-            self._selector.unregister(descriptor)
-            os.close(descriptor)
-        del self._supervisors[job_id]
-        self._running.pop(job_id, None)  # it never was there if its record is damaged
+    def _on_end(self, job_id: str, pid: int) -> None:
+        """Clean up behind a supervisor that has ended."""
+        job = JobDirectory(self._store.jobs / job_id)
+        self._running.pop(job_id, None)
         self._cancelled.discard(job_id)
         if job.path.exists():
             self._conclude(job, pid)
-        # Last: a job that is not in the queue is none of the agent's any more.
+        # Last: what is not in the queue is no concern of the agent's any more.
         for entry in self._queue.glob(f"*.{job_id}"):
             entry.unlink(missing_ok=True)
 
@@ -362,16 +336,17 @@ class Agent:
         except (OSError, DamagedRecord):
             return  # its record is UNKNOWN
         if ended is None:
-            self._bury(job, pid)
+            self._end_lost(job, pid)
         else:
             self._forkservers.learn(ended.imported)
 
-    def _bury(self, job: JobDirectory, session: int) -> None:
-        """End what a vanished supervisor left, and say so in its place."""
+    def _end_lost(self, job: JobDirectory, session: int) -> None:
+        """Kill the processes that a vanished supervisor left in its session, and write the exit record."""
         processes.sweep(job.id, session)
         self._end(job, "lost", LOST)
 
     def _end(self, job: JobDirectory, reason: str, message: str) -> None:
+        """Write the exit record of a job whose supervisor did not."""
         started = None
         with contextlib.suppress(OSError, DamagedRecord):
             running = job.running()
@@ -394,7 +369,7 @@ def main(argv: list[str]) -> None:
     """Be the agent.
 
     Args:
-        argv: a `Configuration` as JSON, and the descriptor to close when it can be reached.
+        argv: a `Configuration` as JSON, and the descriptor to close once the agent listens.
     """
     # Nobody who submits waits for the agent's end: its parent goes at once.
     if os.fork():

@@ -25,48 +25,48 @@ _PATIENCE = 20.0
 
 
 def socket_path(state: Path) -> Path:
-    """Where the agent listens: in the state directory, or in a short private place if its path is long."""
+    """Where the agent listens: in the state directory, or in a private one if that path is too long."""
     path = state / "agent.sock"
     if len(os.fsencode(path)) <= _LONGEST:
         return path
     name = hashlib.sha256(os.fsencode(state)).hexdigest()[:16]
-    place = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"sovlab-{os.getuid()}"
-    place.mkdir(mode=0o700, exist_ok=True)
-    if place.stat().st_uid != os.getuid() or place.stat().st_mode & 0o077:
+    directory = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"sovlab-{os.getuid()}"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    if directory.stat().st_uid != os.getuid() or directory.stat().st_mode & 0o077:
         raise ExecutorError(
-            f"The directory {place} is open to other users.",
+            f"The directory {directory} is open to other users.",
             "Remove it, or set SOVLAB_STATE_DIR to a shorter path.",
         )
-    return place / f"{name}.sock"
+    return directory / f"{name}.sock"
 
 
 class AgentClient:
     """Speaks to the agent of one state directory.
 
     Args:
-        configuration: what to start it with.
+        configuration: what to start one with, if none runs.
     """
 
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
 
     def wake(self) -> int:
-        """Let it look at the queue, starting it if need be; its pid. Raises `ExecutorError`."""
+        """Have it look at the queue, started if needed; its pid. Raises `ExecutorError`."""
         for _ in range(5):
             answer = self._ask({"op": "wake"})
             if answer is not None:
                 return int(answer["pid"])
             self._start()
         raise ExecutorError(
-            f"The agent that starts jobs does not answer.{self._complaint()}", "sovlab doctor looks into it."
+            f"The agent that starts jobs does not answer.{self._end_of_log()}", "sovlab doctor looks into it."
         )
 
     def running(self) -> bool:
-        """Whether there is one."""
+        """Whether an agent answers."""
         return self._ask({"op": "ping"}) is not None
 
     def stop(self) -> None:
-        """Let it end; running jobs go on."""
+        """Have it end; running jobs go on."""
         self._ask({"op": "stop"})
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any] | None:
@@ -107,12 +107,12 @@ class AgentClient:
             ) from error
         finally:
             os.close(writing)
-        # It closes its end when it can be reached, or when it ends because another is there already.
+        # The agent closes its end once it listens, or when it ends because another one serves already.
         with contextlib.suppress(OSError):
             select.select([reading], [], [], _PATIENCE)
         os.close(reading)
 
-    def _complaint(self) -> str:
+    def _end_of_log(self) -> str:
         try:
             lines = (
                 (Path(self._configuration.state) / "agent.log")

@@ -22,7 +22,7 @@ _MOST = 4
 """Forkservers at a time; a loaded torch holds some hundred megabytes."""
 _HEADER = 4
 _VERB = "nursery"
-"""The runner's word for it. Runners of older versions, whose jobs may still be queued, know no other."""
+"""The runner's verb for it. Runners of older versions, whose jobs may still be queued, know no other."""
 
 _READ_EARLY = """
 OMP_ MKL_ KMP_ OPENBLAS_ GOMP_ NUMEXPR_ TORCH PYTORCH_ CUDA_ NCCL_ HIP_ HSA_ ROCR_ ZE_ SYCL_
@@ -56,14 +56,14 @@ Key = tuple[str, str, str, tuple[str, ...], tuple[tuple[str, str], ...]]
 
 
 class Forkserver:
-    """One of them.
+    """One forkserver.
 
     Args:
-        command: whose interpreter it is.
-        preload: what it loads.
-        environ: which it starts with.
-        log: for what goes wrong in it.
-        told: called with each message from it.
+        command: names the interpreter and the runner.
+        preload: modules that it loads at its start.
+        environ: its environment.
+        log: path of the file for its stderr.
+        on_message: called with each message from it, see `sovlab.runner.process.forkserver`.
     """
 
     def __init__(
@@ -72,11 +72,11 @@ class Forkserver:
         preload: tuple[str, ...],
         environ: Mapping[str, str],
         log: Path,
-        told: Callable[[dict[str, Any]], None],
+        on_message: Callable[[dict[str, Any]], None],
     ) -> None:
         self.ready = False
         self.used = time.monotonic()
-        self._told = told
+        self._on_message = on_message
         self._received = b""
         self.socket, theirs = socket.socketpair()
         with theirs, log.open("ab") as output:
@@ -98,7 +98,7 @@ class Forkserver:
         self.socket.sendall(len(data).to_bytes(_HEADER, "big") + data)
 
     def read(self) -> bool:
-        """Take in what it says; False if it is gone."""
+        """Read what it has sent, and pass on its messages; False if it is gone."""
         try:
             data = self.socket.recv(1 << 16)
         except OSError:
@@ -113,11 +113,11 @@ class Forkserver:
             if "ready" in message:
                 self.ready = True
             else:
-                self._told(message)
+                self._on_message(message)
         return bool(data)
 
     def close(self) -> None:
-        """Let it leave; jobs that it forked go on."""
+        """End it; jobs that it forked go on."""
         self.socket.close()
         try:
             self._process.wait(5)
@@ -127,48 +127,48 @@ class Forkserver:
 
 
 class Forkservers:
-    """Those of one agent.
+    """The forkservers of one agent.
 
     Args:
-        log: for what goes wrong in them.
-        opened: called with each new one.
-        closed: called with each before it is closed.
-        told: called with each message.
-        idle: seconds after which one that loaded a library and is not used leaves.
+        log: path of the file for their stderr.
+        on_open: called with each new one.
+        on_close: called with each before it is closed.
+        on_message: called with each message from one.
+        idle: seconds without a job after which one that has loaded a library ends.
     """
 
     def __init__(
         self,
         log: Path,
-        opened: Callable[[Forkserver], None],
-        closed: Callable[[Forkserver], None],
-        told: Callable[[dict[str, Any]], None],
+        on_open: Callable[[Forkserver], None],
+        on_close: Callable[[Forkserver], None],
+        on_message: Callable[[dict[str, Any]], None],
         idle: float,
     ) -> None:
         self._log = log
-        self._opened = opened
-        self._closed = closed
-        self._told = told
+        self._on_open = on_open
+        self._on_close = on_close
+        self._on_message = on_message
         self._idle = idle
         self._open: dict[Key, Forkserver] = {}
-        self._worth: set[str] = set()
+        self._imported: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._open)
 
     def learn(self, imported: tuple[str, ...]) -> None:
-        """Note that a job has imported these: some are worth loading before the next one."""
-        self._worth.update(name for name in PRELOADED if name in imported)
+        """Note what a job has imported: the next forkserver loads those of `PRELOADED`."""
+        self._imported.update(name for name in PRELOADED if name in imported)
 
     def ready_for(self, command: Command, environ: Mapping[str, str], late: set[str]) -> Forkserver | None:
         """One that may fork this job now; None if there is none yet, and then it is being started.
 
         Args:
-            command: of the job.
-            environ: of the job.
-            late: variables that a forked job still heeds, such as those that name its devices.
+            command: the job's ``command.json``.
+            environ: the job's environment.
+            late: variables that are still read after a fork, such as those that name devices.
         """
-        preload = tuple(name for name in PRELOADED if name in self._worth) if command.wants else ()
+        preload = tuple(name for name in PRELOADED if name in self._imported) if command.wants else ()
         matters = tuple(
             sorted((n, v) for n, v in environ.items() if n.startswith(_PREFIXES) and n not in late)
         )
@@ -184,18 +184,18 @@ class Forkservers:
         return None
 
     def forget(self, forkserver: Forkserver) -> None:
-        """It is gone, or must go."""
+        """Close one that is gone, or does not answer."""
         for key in [key for key, value in self._open.items() if value is forkserver]:
             self._close(key)
 
     def close_idle(self) -> None:
-        """Let those go that loaded a library and have not been used for a while."""
+        """Close those that loaded a library and have not been used for `idle` seconds."""
         now = time.monotonic()
         for key in [k for k, n in self._open.items() if k[3] and now - n.used > self._idle]:
             self._close(key)
 
     def close(self) -> None:
-        """Let all go."""
+        """Close all."""
         for key in list(self._open):
             self._close(key)
 
@@ -204,13 +204,13 @@ class Forkservers:
             self._close(min(self._open, key=lambda k: self._open[k].used))
         without = {name: value for name, value in environ.items() if name not in late}
         with contextlib.suppress(OSError):  # the job is then started by itself, and says what is wrong
-            forkserver = Forkserver(command, key[3], without, self._log, self._told)
+            forkserver = Forkserver(command, key[3], without, self._log, self._on_message)
             self._open[key] = forkserver
-            self._opened(forkserver)
+            self._on_open(forkserver)
 
     def _close(self, key: Key) -> None:
         forkserver = self._open.pop(key)
-        self._closed(forkserver)
+        self._on_close(forkserver)
         forkserver.close()
 
 
@@ -218,7 +218,7 @@ def stamp(paths: list[str]) -> str:
     """What tells one state of installed libraries from another: when their directories changed last.
 
     Args:
-        paths: as `sys.path`.
+        paths: directories, as in `sys.path`; only those of installed packages count.
     """
     times = []
     for path in paths:

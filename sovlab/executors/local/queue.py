@@ -13,10 +13,10 @@ class Demand:
     """What one job holds while it runs.
 
     Attributes:
-        cores: of the processor.
-        memory: bytes; 0 if it did not say.
-        backend: whose devices it takes.
-        devices: how many.
+        cores: may be a fraction.
+        memory: bytes; 0 if the job does not say.
+        backend: the backend of the devices.
+        devices: their number.
     """
 
     cores: float
@@ -30,9 +30,9 @@ class Budget:
     """What all running jobs may hold together.
 
     Attributes:
-        cores: of the processor.
+        cores: may be a fraction.
         memory: bytes.
-        devices: by backend: the indices of its devices.
+        devices: indices of the devices, by backend.
     """
 
     cores: float
@@ -42,7 +42,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """What a running job holds: its demand, and which devices it was given."""
+    """What a running job holds: its demand, and the indices of its devices."""
 
     demand: Demand
     devices: tuple[int, ...] = ()
@@ -74,7 +74,7 @@ def startable(
     """
     cores = budget.cores - sum(h.demand.cores for h in running)
     memory = budget.memory - sum(h.demand.memory for h in running)
-    free = {b: [i for i in all_ if i not in _taken(running, b)] for b, all_ in budget.devices.items()}
+    free = {b: [i for i in all_ if i not in _held_devices(running, b)] for b, all_ in budget.devices.items()}
     started: list[tuple[str, tuple[int, ...]]] = []
     blocked: set[str] = set()
     for job, demand in waiting:
@@ -97,10 +97,10 @@ def startable(
             blocked |= needs
             continue
         cores, memory = cores - demand.cores, memory - demand.memory
-        given = tuple(devices[: demand.devices])
-        if given:
+        indices = tuple(devices[: demand.devices])
+        if indices:
             free[demand.backend] = devices[demand.devices :]
-        started.append((job, given))
+        started.append((job, indices))
     return started
 
 
@@ -112,9 +112,9 @@ def too_large(demand: Demand, budget: Budget) -> str:
         return (
             f"{demand.memory / 2**30:.1f} GiB of memory, but there are only {budget.memory / 2**30:.1f} GiB"
         )
-    there = len(budget.devices.get(demand.backend, ()))
-    if demand.devices > there:
-        return f"{demand.devices} devices of backend {demand.backend}, but there are only {there}"
+    available = len(budget.devices.get(demand.backend, ()))
+    if demand.devices > available:
+        return f"{demand.devices} devices of backend {demand.backend}, but there are only {available}"
     return ""
 
 
@@ -130,5 +130,5 @@ def lacking(demand: Demand, budget: Budget) -> str:
     return " and ".join(part for part in parts if part)
 
 
-def _taken(running: Sequence[Held], backend: str) -> set[int]:
+def _held_devices(running: Sequence[Held], backend: str) -> set[int]:
     return {i for h in running if h.demand.backend == backend for i in h.devices}
