@@ -56,15 +56,15 @@ def render(
     lines = _without(tail.kept(), traceback, (status.error or {}).get("rank"))
     if status.signal:
         lines = [line for line in lines if not _OURS.match(line.text)]
-    left = words.time_left(history, now) if running else None
+    seconds_left = words.time_left(history, now) if running else None
     quiet = words.silence(history, now) if running else None
     text = CardText(
         headline=words.headline(status, now),
         # The table has it, with more.
-        place="" if facts and facts[0].label == "Hardware" else words.place(record),
+        location="" if facts and facts[0].label == "Hardware" else words.location(record),
         message=words.sentence(status),
         progress=status.progress or (history[-1] if history else None),
-        left=_left(left, quiet),
+        time_left=_time_left(seconds_left, quiet),
         facts=facts,
         lines=lines[-tail.shown :],
         total=tail.total,
@@ -73,15 +73,15 @@ def render(
         seen=words.seen(status, now),
     )
     return {
-        MIME: _data(record, text, now, left, len(outputs)),
+        MIME: _data(record, text, now, seconds_left, len(outputs)),
         "text/html": render_html(record, text, outputs),
         "text/plain": _plain(record, text),
     }
 
 
-def _left(left: float | None, quiet: float | None) -> str:
-    if left is not None:
-        return words.time_left_words(left)
+def _time_left(seconds_left: float | None, quiet: float | None) -> str:
+    if seconds_left is not None:
+        return words.time_left_words(seconds_left)
     return f"no report for {format_duration(quiet)}" if quiet is not None else ""
 
 
@@ -122,10 +122,10 @@ def _without(lines: list[Line], traceback: Sequence[str], rank: int | None) -> l
 
 
 def _plain(record: JobRecord, text: CardText) -> str:
-    first = f"{record.name}: {text.headline}" + (f" · {text.place}" if text.place else "")
+    first = f"{record.name}: {text.headline}" + (f" · {text.location}" if text.location else "")
     parts = [first]
     if text.progress is not None and not record.status.state.ended:
-        parts.append(words.progress_words(text.progress) + (f" · {text.left}" if text.left else ""))
+        parts.append(words.progress_words(text.progress) + (f" · {text.time_left}" if text.time_left else ""))
     if text.message:
         parts.append(text.message)
     parts += [line.text if line.rank is None else f"[{line.rank}] {line.text}" for line in text.lines]
@@ -138,7 +138,9 @@ def _plain(record: JobRecord, text: CardText) -> str:
     return "\n".join(printable(part) for part in parts)
 
 
-def _data(record: JobRecord, text: CardText, now: float, left: float | None, outputs: int) -> dict[str, Any]:
+def _data(
+    record: JobRecord, text: CardText, now: float, seconds_left: float | None, outputs: int
+) -> dict[str, Any]:
     status, spec = record.status, record.spec
     error = status.error or {}
     return {
@@ -162,7 +164,7 @@ def _data(record: JobRecord, text: CardText, now: float, left: float | None, out
         "started": status.started,
         "ended": status.ended,
         "ahead": status.ahead,
-        "progress": _progress(text.progress, left),
+        "progress": _progress(text.progress, seconds_left),
         "log": {
             "lines": [{"rank": line.rank, "text": printable(line.text)} for line in text.lines],
             "total": text.total,
@@ -197,7 +199,7 @@ def _data(record: JobRecord, text: CardText, now: float, left: float | None, out
     }
 
 
-def _progress(progress: Progress | None, left: float | None) -> dict[str, Any] | None:
+def _progress(progress: Progress | None, seconds_left: float | None) -> dict[str, Any] | None:
     if progress is None:
         return None
     # JSON has no NaN, and a diverged loss is worth telling.
@@ -213,7 +215,7 @@ def _progress(progress: Progress | None, left: float | None) -> dict[str, Any] |
         "fraction": _finite(progress.fraction),
         "metrics": metrics,
         "time": progress.time,
-        "seconds_left": left,
+        "seconds_left": seconds_left,
     }
 
 

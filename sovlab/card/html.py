@@ -71,13 +71,13 @@ class CardText:
     """The text of a card, the same in all its forms.
 
     Attributes:
-        headline: the state in one line.
-        place: hardware, target and host, in one line; empty where the table says it.
+        headline: the state and how long it has lasted, in one line.
+        location: hardware, target and host, in one line; empty where the table says it.
         message: one more sentence, or empty.
-        progress: the last report.
-        left: the time left, or how long nothing was reported.
-        facts: the table of an ended job.
-        lines: the end of the log.
+        progress: the job's last report; None if it made none.
+        time_left: the time left, or how long nothing was reported; empty if neither is known.
+        facts: rows of the table of an ended job; empty before.
+        lines: the end of the log, as a terminal would show it.
         total: how many lines the log has.
         traceback: the user's, line by line.
         notes: sentences for the user.
@@ -85,10 +85,10 @@ class CardText:
     """
 
     headline: str
-    place: str
+    location: str
     message: str
     progress: Progress | None
-    left: str
+    time_left: str
     facts: Sequence[words.Fact]
     lines: Sequence[Line]
     total: int
@@ -119,14 +119,15 @@ def render_html(record: JobRecord, text: CardText, outputs: Sequence[Mapping[str
 def _head(record: JobRecord, text: CardText) -> str:
     mark, colour = _MARKS[record.status.state]
     bad = record.status.state is JobState.FAILED
-    place = f' <span style="color:{_INK2}">· {escaped(text.place)}</span>' if text.place else ""
+    location = f' <span style="color:{_INK2}">· {escaped(text.location)}</span>' if text.location else ""
     message = (
         f'<div style="color:{_INK2};margin-top:4px">{escaped(text.message)}</div>' if text.message else ""
     )
     return (
         f'<div style="padding:8px 12px"><span style="color:{colour}">{mark}</span> '
         f'<strong style="font-weight:600">{escaped(record.name)}</strong> '
-        f'<span style="color:{_BAD if bad else _INK}">{escaped(text.headline)}</span>{place}{message}</div>'
+        f'<span style="color:{_BAD if bad else _INK}">{escaped(text.headline)}</span>'
+        f"{location}{message}</div>"
     )
 
 
@@ -134,7 +135,7 @@ def _progress(record: JobRecord, text: CardText) -> str:
     if text.progress is None or record.status.state.ended:
         return ""  # then the table has it
     fraction = text.progress.fraction
-    shown = escaped(words.progress_words(text.progress) + (f" · {text.left}" if text.left else ""))
+    shown = escaped(words.progress_words(text.progress) + (f" · {text.time_left}" if text.time_left else ""))
     if fraction is None:
         return f'<div style="padding:0 12px 8px;color:{_INK2}">{shown}</div>'
     percent = f"{fraction:.0%}"
@@ -206,9 +207,9 @@ def _traceback(lines: Sequence[str], record: JobRecord) -> str:
 def _traced(line: str, error: re.Pattern[str]) -> str:
     if re.match(r"-+> *\d+", line):
         return _strong(line)
-    place = re.fullmatch(r"(\S.*, line \d+)(, in .+)?", line)
-    if place:
-        return f'{escaped(place[1])}<span style="color:{_INK2}">{escaped(place[2] or "")}</span>'
+    header = re.fullmatch(r"(\S.*, line \d+)(, in .+)?", line)
+    if header:
+        return f'{escaped(header[1])}<span style="color:{_INK2}">{escaped(header[2] or "")}</span>'
     name = error.match(line)
     return _strong(name[0]) + escaped(line[name.end() :]) if name else escaped(line)
 

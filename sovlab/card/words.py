@@ -31,8 +31,8 @@ class Fact:
     """One line of the table on the card of an ended job.
 
     Attributes:
-        label: what it is about.
-        text: what is known of it.
+        label: the subject, one or two words.
+        text: the value, in words.
         hint: what to type, as code; empty if nothing.
         bad: whether it is a failure of its own.
     """
@@ -77,7 +77,7 @@ def sentence(status: JobStatus) -> str:
     return message[:1].upper() + message[1:]
 
 
-def place(record: JobRecord) -> str:
+def location(record: JobRecord) -> str:
     """Hardware, target and host: ``cuda, 2 GPUs · local · node-7``."""
     hardware = hardware_words(record.spec) if record.spec else ""
     return " · ".join(part for part in (hardware, record.target, record.status.host) if part)
@@ -109,8 +109,8 @@ def time_left(history: Sequence[Progress], now: float) -> float | None:
     steps, seconds = last.step - first.step, last.time - first.time
     if not last.total or steps <= 0 or seconds <= 0:
         return None
-    left = (last.total - last.step) * seconds / steps - max(now - last.time, 0.0)
-    return max(left, 0.0) if math.isfinite(left) else None
+    remaining = (last.total - last.step) * seconds / steps - max(now - last.time, 0.0)
+    return max(remaining, 0.0) if math.isfinite(remaining) else None
 
 
 def silence(history: Sequence[Progress], now: float) -> float | None:

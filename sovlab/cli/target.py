@@ -31,26 +31,26 @@ def add(parsed: argparse.Namespace) -> int:
     """``sovlab target add``: 0 if jobs can run on it, 1 if something is still missing for that."""
     from sovlab.options import target
 
-    path, found = default().add_target(
+    path, proposal = default().add_target(
         parsed.name, target.from_arguments(parsed), use=parsed.use, force=parsed.force
     )
     if parsed.json:
-        document = {"name": parsed.name, "file": str(path), "settings": found.values}
-        show.json_document({**document, "findings": found.findings, "notes": found.notes})
+        document = {"name": parsed.name, "file": str(path), "settings": proposal.values}
+        show.json_document({**document, "findings": proposal.findings, "notes": proposal.notes})
     else:
-        show.table(findings_table(found.findings))
+        show.table(findings_table(proposal.findings))
         use = f"sovlab target use {parsed.name}"
         show.note(
             f"Target {parsed.name} was written to {path}"
             + (", and is now the current one." if parsed.use else f". Make it the current one: {use}")
         )
-        for sentence in found.notes:
+        for sentence in proposal.notes:
             show.note(sentence)
-        if not found.usable:
+        if not proposal.usable:
             show.note(
                 f"Jobs cannot run there until what is missing is there: sovlab doctor --target {parsed.name}"
             )
-    return 0 if found.usable else 1
+    return 0 if proposal.usable else 1
 
 
 def use(parsed: argparse.Namespace) -> int:

@@ -106,7 +106,9 @@ def _amounts(text: str) -> dict[str, str]:
     return dict(part.partition("=")[::2] for part in text.split(","))
 
 
-def _quota(name: str, asked: Mapping[str, str], used: Mapping[str, str], limits: Mapping[str, str]) -> str:
+def _quota(
+    name: str, requested: Mapping[str, str], used: Mapping[str, str], limits: Mapping[str, str]
+) -> str:
     def size(text: str) -> float:
         try:
             return parse(text)
@@ -115,9 +117,9 @@ def _quota(name: str, asked: Mapping[str, str], used: Mapping[str, str], limits:
 
     parts = [
         f"{what} {n} requested, {used.get(what, '?')} of {limits.get(what, '?')} in use"
-        for what, n in asked.items()
+        for what, n in requested.items()
     ]
-    if any(size(n) > size(limits.get(what, "")) for what, n in asked.items() if what in limits):
+    if any(size(n) > size(limits.get(what, "")) for what, n in requested.items() if what in limits):
         return f"it asks for more than quota {name} of the namespace can ever give ({'; '.join(parts)})"
     return f"quota {name} of the namespace has too little left ({'; '.join(parts)})"
 

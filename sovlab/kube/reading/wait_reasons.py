@@ -23,7 +23,7 @@ class Reasons:
 
     Args:
         api: as a user who need not be allowed to see events or queues.
-        namespace: the jobs'.
+        namespace: that of the jobs.
     """
 
     def __init__(self, api: Api, namespace: str) -> None:

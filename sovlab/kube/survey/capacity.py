@@ -66,9 +66,9 @@ class Node(msgspec.Struct, frozen=True):
         """Whether pods with these tolerations and this node selector may be scheduled on it."""
         if any(self.metadata.labels.get(k) != v for k, v in selector.items()):
             return False
-        known = list(tolerations)
+        candidates = list(tolerations)
         hard = (t for t in self.spec.taints if t.effect in ("NoSchedule", "NoExecute"))
-        return all(any(_tolerates(t, taint) for t in known) for taint in hard)
+        return all(any(_tolerates(t, taint) for t in candidates) for taint in hard)
 
     def amount(self, resource: str) -> float:
         """What is allocatable of a resource, in cores, bytes or pieces."""

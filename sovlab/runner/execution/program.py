@@ -98,11 +98,11 @@ class Program:
 
     def bound(self) -> List[str]:
         """Variables that the code bound, and nobody has asked to return."""
-        asked = {*self._order.outputs, "__builtins__"}
+        requested = {*self._order.outputs, "__builtins__"}
         return sorted(
             name
             for name, value in self.namespace.items()
-            if name not in asked
+            if name not in requested
             and not name.startswith("_")
             and self.received.get(name, _MISSING) is not value
             and not isinstance(value, (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, type))

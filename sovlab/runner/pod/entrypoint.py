@@ -58,8 +58,8 @@ class Pod:
         order.payload = os.path.join(inputs, layout.PAYLOAD)
         if not os.path.exists(order.payload):
             order.payload = self._at(layout.PAYLOAD)
-        here = os.getcwd()
-        order.workdir = here if os.access(here, os.W_OK) else work
+        directory = os.getcwd()
+        order.workdir = directory if os.access(directory, os.W_OK) else work
         _complete_environment(work)
         # What users write is in one stream: a runtime that reads two mixes them as it likes.
         os.dup2(1, 2)

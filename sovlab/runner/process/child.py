@@ -206,7 +206,7 @@ def main(order: Order, parent: int, writing: int) -> NoReturn:
     """Be the child: run the code, write the report, and exit.
 
     Args:
-        order: the job's.
+        order: as for `run`.
         parent: pid of the supervisor.
         writing: descriptor of the pipe that takes the report.
     """

@@ -31,11 +31,7 @@ _PASSED_ON = (signal.SIGTERM, signal.SIGINT)
 
 
 class Supervisor:
-    """Runs one job from its start to its exit record.
-
-    Args:
-        order: the job's, as it was read.
-    """
+    """Runs one job from its start to its exit record."""
 
     def __init__(self, order: Order) -> None:
         self._order = order
@@ -55,14 +51,14 @@ class Supervisor:
         self._orphans_come = processes.adopt_orphans()
         self._record = ExitRecord(order.exit)
         try:
-            left, outcome = self._supervise()
+            leftovers, outcome = self._supervise()
         except (CannotStart, OSError, RuntimeError, ImportError) as error:
             self._kill_tree(0.0)
             message = f"The runner failed: {type(error).__name__}: {error}"
             if isinstance(error, CannotStart):
                 message = str(error)
-            left, outcome = Left(), Outcome({"reason": "runner", "message": message, "exit_code": 70}, 0)
-        record = describe(order, self._ending, outcome, left)
+            leftovers, outcome = Left(), Outcome({"reason": "runner", "message": message, "exit_code": 70}, 0)
+        record = describe(order, self._ending, outcome, leftovers)
         record.update(
             started=self._started,
             ended=time.time(),
@@ -101,8 +97,8 @@ class Supervisor:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, blocked)
         while self._running:
             self._wait(work, waking)
-        left = Left(self._ending.memory_evidence(), self._kill_tree(_POLITE))
-        return left, work.outcome()
+        leftovers = Left(self._ending.memory_evidence(), self._kill_tree(_POLITE))
+        return leftovers, work.outcome()
 
     def _work(self) -> Work:
         if self._order.ranks > 1:

@@ -44,7 +44,7 @@ class Ending:
         return self._kills.since()
 
 
-def describe(order: Order, ending: Ending, outcome: Outcome, left: Left) -> Dict[str, Any]:
+def describe(order: Order, ending: Ending, outcome: Outcome, leftovers: Left) -> Dict[str, Any]:
     """The exit record, without its times and usage."""
     report, status, rank = outcome
     killed_by = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
@@ -61,24 +61,24 @@ def describe(order: Order, ending: Ending, outcome: Outcome, left: Left) -> Dict
     for key in record:
         if report is not None and report.get(key) is not None:
             record[key] = report[key]
-    asked = report is None or report.get("terminated")
+    on_request = report is None or report.get("terminated")
     if ending.over is not None and order.memory is not None:
         record["reason"] = "out_of_memory"
         record["message"] = (
             f"It used {_size(ending.over)} of memory, but --memory allows only {_limit(order.memory)}."
         )
-    elif ending.why == "timeout" and asked:
+    elif ending.why == "timeout" and on_request:
         record["reason"] = "timeout"
         record["message"] = f"It ran longer than its --timeout of {order.timeout:g} s."
-    elif ending.why == "cancelled" and asked:
+    elif ending.why == "cancelled" and on_request:
         record["reason"] = "cancelled"
         record["message"] = "It was cancelled."
-    elif ending.why is not None and asked:
+    elif ending.why is not None and on_request:
         record["reason"] = "killed"
         record["signal"] = ending.why
         record["message"] = f"It was ended from outside by {ending.why}."
     elif report is None:
-        _explain_silence(record, killed_by, left.oom_kills)
+        _explain_silence(record, killed_by, leftovers.oom_kills)
         if record["reason"] == "out_of_memory" and order.contained and order.memory is not None:
             record["message"] = f"It used more memory than the {_limit(order.memory)} that --memory allows."
         if rank is not None:

@@ -72,11 +72,7 @@ class Work:
 
 
 class Child(Work):
-    """The user's code in a child forked from here: Python is there already.
-
-    Args:
-        order: the job's.
-    """
+    """The user's code in a child forked from here: Python is there already."""
 
     def __init__(self, order: Order) -> None:
         self._order = order
