@@ -95,7 +95,7 @@ def test_what_failed_leaves_a_placeholder_that_says_why(notebook, client):
     client.job("dies").wait(60)
     error = notebook.fails("value + 1")
     assert isinstance(error, PendingResultError)
-    assert "was not made" in str(error)
+    assert "was not produced" in str(error)
 
 
 def test_the_card_is_one_bundle_that_ends_in_its_final_state(notebook):

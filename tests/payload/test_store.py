@@ -136,7 +136,7 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(store._Whole, "write", failing)
-    with pytest.raises(SovlabError, match="no room"):
+    with pytest.raises(SovlabError, match="no space"):
         Cell("print(x)", {"x": big(8)}).pack(tmp_path)
     assert names(tmp_path) == []
 
