@@ -24,6 +24,23 @@ THERE = "/var/tmp/lab"
 """What paths in the data begin with."""
 WHOLE = {"answer": 42, "large": random.Random(7).randbytes(20_000)}
 """What jobs return that wait and are large."""
+SITE = {
+    "python": "python3.11",
+    "queue": "batch",
+    "priority": "low",
+    "workload": "jobset",
+    "training_runtime": "TrainingRuntime/own",
+    "resources": {"cuda": "nvidia.com/mig-1g.10gb"},
+    "runtime_class": {"cuda": "nvidia"},
+    "node_selector": {"pool": "gpu"},
+    "tolerations": [{"key": "gpu", "operator": "Exists"}],
+    "service_account": "jobs",
+    "pull_secrets": ["registry"],
+    "user": 1000,
+    "fs_group": 2000,
+    "cpu": 2.0,
+}
+"""What a target said of its cluster besides, as `make_data` has it."""
 
 
 class Older:

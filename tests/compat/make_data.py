@@ -19,7 +19,8 @@ replaced, and it is an error if something of it is left.
 ``cluster/*.json``         what was sent to a cluster for one job: each request's method, path and body
 ``clusters/``              what the state directory keeps of a cluster's jobs
 ``cluster-cursors.json``   offsets that events of a cluster's job had
-``agents.json``            what agents are started with
+``agents.json``            what agents are started with; those of clusters, for several targets
+``config.toml``            the settings of a user, with targets
 =========================  ========================================================================
 
 In the requests the runner of a Secret is left out, being that of ``runner.pyz``, and the order is written
@@ -87,6 +88,7 @@ def inside(checkout: Path) -> None:
     write(data / "modules.json", sorted(f"sovlab.runner.{name}" for name in names))
     local = local_jobs(WORK / "state", data)
     write(data / "agents.json", {"local": local, "kubernetes": cluster_jobs(WORK / "cluster-state", data)})
+    settings(data / "config.toml")
     neutral(data, checkout)
 
 
@@ -188,8 +190,43 @@ def wait_for(check: Any) -> None:
         time.sleep(0.02)
 
 
-def cluster_jobs(state: Path, data: Path) -> dict[str, Any]:
-    """Submit jobs to a cluster, and keep what was sent to it; what the courier was started with."""
+def settings(path: Path) -> None:
+    """Write the settings of a user, by the commands for that."""
+    from sovlab.settings import add_target, use_target
+
+    os.environ["SOVLAB_CONFIG_FILE"] = str(path)
+    path.write_text('[defaults]\nbackend = "cpu"\n\n[local]\nkeep_days = 7\n')
+    add_target("small", {"context": "site", "image": IMAGES[""]})
+    images = {name: image for name, image in IMAGES.items() if name}
+    more = {"image": IMAGES[""], "images": images, "kubeconfig": "site.conf", "memory": "2G", "hold": "1h"}
+    store = {"store": "s3://jobs/of/mine", "s3_endpoint": "https://s3.site"}
+    add_target("large", {"context": "site", "namespace": "research", **more, **store, **SITE})
+    add_target("inside", {"in_cluster": True, "image": IMAGES[""], "store": "pvc:store"})
+    use_target("large")
+
+
+IMAGES = {"": "registry.site/sovlab-cpu:1", "cuda": "registry.site/sovlab-cuda:1"}
+SITE = {
+    "python": "python3.11",
+    "queue": "batch",
+    "priority": "low",
+    "workload": "jobset",
+    "training_runtime": "TrainingRuntime/own",
+    "resources": {"cuda": "nvidia.com/mig-1g.10gb"},
+    "runtime_class": {"cuda": "nvidia"},
+    "node_selector": {"pool": "gpu"},
+    "tolerations": [{"key": "gpu", "operator": "Exists"}],
+    "service_account": "jobs",
+    "pull_secrets": ["registry"],
+    "user": 1000,
+    "fs_group": 2000,
+    "cpu": 2.0,
+}
+"""What a target may say of its cluster besides."""
+
+
+def cluster_jobs(state: Path, data: Path) -> list[dict[str, Any]]:
+    """Submit jobs to a cluster, and keep what was sent to it; what couriers are started with."""
     import msgspec
     from sovlab.executors.kubernetes.courier import Mission
     from sovlab.kube.api import Api
@@ -246,9 +283,12 @@ def cluster_jobs(state: Path, data: Path) -> dict[str, Any]:
         room, submitting._ROOM = submitting._ROOM, 0  # as if the payload were larger than a Secret may be
         submit("streamed-ffffff", cells.WAITS, env=GO, outputs=both)
         submitting._ROOM = room
-        mission = Mission("cluster", cluster.login, cluster.place(), str(state))
-        courier = dict(json.loads(msgspec.json.encode(mission, enc_hook=str)))
-        courier["login"]["kubeconfig"] = str(WORK / "kubeconfig")
+        others = [{"claim": "store"}, {"images": IMAGES, "bucket": "s3://jobs/of/mine", **SITE}]
+        places = [cluster.place(**place) for place in ({}, *others)]
+        missions = [Mission("cluster", cluster.login, place, str(state)) for place in places]
+        couriers = json.loads(msgspec.json.encode(missions, enc_hook=str))
+        for courier in couriers:
+            courier["login"]["kubeconfig"] = str(WORK / "kubeconfig")
     with fake_cluster(trainer=True) as cluster:
         submit("jobset-jjjjjj", cells.NODES, {"workload": "jobset"}, nodes=2, outputs=("rank",))
         submit("trainjob-kkkkkk", cells.NODES, {"workload": "trainjob"}, nodes=2, outputs=("rank",))
@@ -259,7 +299,7 @@ def cluster_jobs(state: Path, data: Path) -> dict[str, Any]:
     (data / "cluster" / "buried-hhhhhh.json").unlink()  # nothing of it is left in the cluster
     kept = shutil.ignore_patterns("*.lock", "*.log")
     shutil.copytree(state / "clusters", data / "clusters", ignore=kept)
-    return courier
+    return list(couriers)
 
 
 def without_runner(request: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import select
@@ -12,12 +13,16 @@ from pathlib import Path
 
 import psutil
 
+from sovlab.executors.kubernetes.local_state import LocalState
+from sovlab.executors.kubernetes.transfer_agent import ensure_agent, read_configuration
 from sovlab.executors.local import LocalExecutor
+from sovlab.kube.objects.profile import ClusterProfile
+from sovlab.kube.transport.connection import Login
 from sovlab.payload.results import Results
 from tests.kube.conftest import fake_cluster
 from tests.kube.proxy import until
 
-from .conftest import DATA, THERE, WHOLE, Left, Older
+from .conftest import DATA, SITE, THERE, WHOLE, Left, Older
 
 AGENTS = json.loads((DATA / "agents.json").read_bytes())
 
@@ -63,7 +68,7 @@ def test_the_agent_of_this_machine_understands_what_an_older_kernel_starts_it_wi
 def test_the_agent_of_a_cluster_understands_what_an_older_kernel_starts_it_with(older: Older) -> None:
     with fake_cluster() as cluster:
         job = Left(cluster, "held", older.go)
-        told = json.loads(json.dumps(AGENTS["kubernetes"]).replace(THERE, str(older.root)))
+        told = json.loads(json.dumps(AGENTS["kubernetes"][0]).replace(THERE, str(older.root)))
         told["login"]["kubeconfig"] = str(cluster.login.kubeconfig)
         kept = Path(told["state"]) / "clusters" / told["target"]
         (kept / "attend").mkdir(parents=True)
@@ -81,3 +86,24 @@ def test_the_agent_of_a_cluster_understands_what_an_older_kernel_starts_it_with(
         found = Results(kept / job.id / "results.pack", main={})
         assert found.values() == WHOLE
         assert cluster.fake.failures == []
+
+
+def test_an_agent_of_a_cluster_understands_all_that_a_target_may_say() -> None:
+    plain, stored, full = (read_configuration(json.dumps(told)) for told in AGENTS["kubernetes"])
+    image, cuda = "registry.site/sovlab-cpu:1", "registry.site/sovlab-cuda:1"
+    assert plain.login == Login(context="admin", kubeconfig=Path(f"{THERE}/kubeconfig"))
+    assert (plain.target, plain.state) == ("cluster", f"{THERE}/cluster-state")
+    assert plain.profile == ClusterProfile(namespace="research", image=image)
+    assert stored.profile == ClusterProfile(namespace="research", image=image, store="pvc:store")
+    assert full.profile == ClusterProfile(
+        namespace="research", image=image, images={"cuda": cuda}, store="s3://jobs/of/mine", **SITE
+    )
+
+
+def test_an_agent_of_a_cluster_that_an_older_kernel_started_is_left_to_its_work(tmp_path: Path) -> None:
+    kept = LocalState(tmp_path)
+    with (tmp_path / "courier.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        ensure_agent(read_configuration(json.dumps(AGENTS["kubernetes"][0])), kept, "small-aaaaaa")
+        assert {path.name for path in tmp_path.iterdir()} == {"courier.lock", "attend"}
+    assert [path.name for path in (tmp_path / "attend").iterdir()] == ["small-aaaaaa"]

@@ -236,7 +236,7 @@ def test_an_ended_job_is_deleted_with_all_that_it_made(
 
 
 def test_results_in_a_store_are_fetched_and_deleted(cluster: Cluster, older: Older, submit: Submit) -> None:
-    executor = cluster.executor(older.state, claim="store")
+    executor = cluster.executor(older.state, store="pvc:store")
     job = submit("stored", go=True)
     ended(cluster, job.id)
     kept = cluster.fake.volumes.claim_directory(cluster.namespace, "store") / "results" / f"{job.id}.pack"
@@ -249,7 +249,7 @@ def test_results_in_a_store_are_fetched_and_deleted(cluster: Cluster, older: Old
 def test_what_a_job_saved_in_a_store_is_there_for_the_job_that_resumes_it(
     cluster: Cluster, older: Older, submit: Submit
 ) -> None:
-    executor = cluster.executor(older.state, claim="store")
+    executor = cluster.executor(older.state, store="pvc:store")
     job = submit("stored")
     until_running(executor, job.id)
     executor.cancel(job.id)

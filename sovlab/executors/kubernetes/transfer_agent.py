@@ -145,9 +145,7 @@ def main(argument: str) -> None:
     """Be the transfer agent of an `AgentConfiguration` in JSON."""
     from sovlab.executors.kubernetes import KubernetesExecutor
 
-    configuration = msgspec.convert(
-        _present(msgspec.json.decode(argument)), AgentConfiguration, dec_hook=_path
-    )
+    configuration = read_configuration(argument)
     executor = KubernetesExecutor(
         configuration.target,
         configuration.login,
@@ -156,6 +154,11 @@ def main(argument: str) -> None:
         agents=False,
     )
     TransferAgent(executor, executor.local_state).serve()
+
+
+def read_configuration(argument: str) -> AgentConfiguration:
+    """What a kernel wrote in JSON, be its sovlab an older one."""
+    return msgspec.convert(_present(msgspec.json.decode(argument)), AgentConfiguration, dec_hook=_path)
 
 
 def _path(kind: type[Any], text: Any) -> Any:
