@@ -25,6 +25,19 @@ class Checkpoint:
     function must not wait for the other ranks.
     """
 
+    def __new__(cls) -> Checkpoint:
+        """The one of this process."""
+        # What a notebook has imported as ``checkpoint`` must be this one in the job, not a copy that nobody
+        # asks: older packs hold copies.
+        made: Checkpoint = globals().get("checkpoint") or super().__new__(cls)
+        return made
+
+    def __reduce__(self) -> str:
+        return "checkpoint"
+
+    def __setstate__(self, state: object) -> None:
+        pass  # of a copy
+
     def __init__(self) -> None:
         self._hook: Optional[Callable[[Path], object]] = None
         self._begun = False

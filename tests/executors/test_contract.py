@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+import sovlab
 from sovlab.core.event import LogChunk, ProgressChanged, StatusChanged
 from sovlab.core.job import JobState, Reason
 from sovlab.core.names import new_job_id
@@ -100,13 +101,18 @@ def test_a_job_that_ignores_sigterm_is_killed_after_its_grace(harness):
     assert harness.executor.wait(job_id, 60).status.state is JobState.CANCELLED
 
 
-def test_the_checkpoint_function_gets_its_grace(harness):
+@pytest.mark.parametrize(
+    ("name", "namespace"),
+    [("sovlab.checkpoint", {"sovlab": sovlab}), ("checkpoint", {"checkpoint": sovlab.checkpoint})],
+    ids=["of the module", "by its name"],
+)
+def test_the_checkpoint_function_gets_its_grace(harness, name, namespace):
     source = (
-        "import sovlab, time\n@sovlab.checkpoint\ndef save(directory):\n"
+        f"import time\n@{name}\ndef save_it(directory):\n"
         "    (directory / 'state').write_text('saved')\n    print('saved', (directory / 'state').exists())\n"
         "print('began')\ntime.sleep(600)"
     )
-    job_id = harness.submit(source)
+    job_id = harness.submit(source, namespace=namespace)
     harness.until_printed(job_id, b"began")
     harness.executor.cancel(job_id)
     assert harness.executor.wait(job_id, 60).status.state is JobState.CANCELLED
