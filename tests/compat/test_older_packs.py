@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+from traitlets.config import Config
 
 from sovlab.core.job import JobState
 from sovlab.errors import JobTimeout, ResultError, SovlabError
@@ -125,7 +128,7 @@ def check_digits(values: dict[str, Any], main: dict[str, Any]) -> None:
     assert (type(values["handle"]), values["handle"].display_id) == (display.DisplayHandle, "one")
     assert values["canvas"].__name__ == "FigureCanvas"
     assert values["speakers"][0] is progress.progress
-    assert isinstance(values["speakers"][1], checkpoint.Checkpoint)
+    assert values["speakers"][1] is checkpoint.checkpoint
     failed, late, key = values["failures"]
     assert (type(failed), str(failed)) == (SovlabError, "It did not work. Try again.")
     assert (type(late), str(late), key.args) == (JobTimeout, "It took too long.", ("k",))
@@ -160,6 +163,23 @@ def test_results_are_loaded_in_a_notebook(older: Older) -> None:
     assert main["display"] is display.display
     assert found.outputs[0]["data"] == {"text/plain": "'shown'"}
     check_digits(values, main)
+
+
+def test_what_a_returned_function_displays_is_displayed_in_the_notebook(older: Older) -> None:
+    found, main = results(older, "digits")
+    quiet = Config()
+    quiet.HistoryManager.enabled = False
+    InteractiveShell.clear_instance()
+    InteractiveShell.instance(config=quiet)
+    try:
+        with capture_output() as shown:
+            found.value("tell")(5)
+            found.value("handle").update(6)
+            main["display"](7)
+    finally:
+        InteractiveShell.clear_instance()
+    assert [output.data["text/plain"] for output in shown.outputs] == ["5", "6", "7"]
+    assert display.outputs.bundles() == []
 
 
 def test_the_result_of_a_call_is_loaded_in_a_notebook(older: Older) -> None:

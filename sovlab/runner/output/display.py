@@ -42,6 +42,8 @@ class Outputs:
         self._left_out = 0
         self.enabled = True
         """Whether anything is kept: False in ranks other than the first."""
+        self.in_job = False
+        """False in a notebook, where what a job has returned may call the functions of this module."""
 
     def bundles(self) -> List[Bundle]:
         """All of them, each ``{"data": {mime: text or base64}, "metadata": {}}``."""
@@ -143,6 +145,19 @@ def display(
     **_: Any,
 ) -> Optional[DisplayHandle]:
     """As ``IPython.display.display``; what is displayed is sent to the notebook when the job ends."""
+    notebooks = _notebooks("display")
+    if notebooks is not None:
+        return notebooks(  # type: ignore[no-any-return]
+            *values,
+            include=include,
+            exclude=exclude,
+            metadata=metadata,
+            transient=transient,
+            display_id=display_id,
+            raw=raw,
+            clear=clear,
+            **({"update": True} if update else {}),
+        )
     if clear:
         outputs.clear(wait=True)
     if display_id is True:
@@ -161,6 +176,13 @@ def display(
     return DisplayHandle(display_id) if display_id else None
 
 
+def _notebooks(name: str) -> Any:
+    """IPython's function of this name in a notebook; None in a job, and where there is no IPython."""
+    if outputs.in_job:
+        return None
+    return getattr(sys.modules.get("IPython.core.display_functions"), name, None)
+
+
 def _is_included(mime: str, include: Any, exclude: Any) -> bool:
     return (not include or mime in include) and not (exclude and mime in exclude)
 
@@ -175,6 +197,10 @@ def publish(
     **_: Any,
 ) -> None:
     """As ``IPython.display.publish_display_data``."""
+    notebooks = _notebooks("publish_display_data")
+    if notebooks is not None:
+        notebooks(data, metadata, transient=transient, **({"update": True} if update else {}))
+        return
     if not data:
         return
     display_id = (transient or {}).get("display_id")
@@ -191,6 +217,10 @@ def update_display(value: Any, *, display_id: str, **kwargs: Any) -> None:
 
 def clear_output(wait: bool = False) -> None:
     """As ``IPython.display.clear_output``. What was printed stays in the log."""
+    notebooks = _notebooks("clear_output")
+    if notebooks is not None:
+        notebooks(wait)
+        return
     outputs.clear(wait)
 
 
@@ -262,6 +292,7 @@ def install(hooks: Dict[str, Callable[[Any], None]]) -> None:
     """
     import builtins
 
+    outputs.in_job = True
     builtins.display = display  # type: ignore[attr-defined]
     hooks["IPython.core.display_functions"] = _into_ipython
     hooks["matplotlib"] = _into_matplotlib
