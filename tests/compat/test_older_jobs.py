@@ -237,7 +237,7 @@ def test_a_job_in_the_queue_is_forked_by_a_forkserver_of_its_own_runner(
 ) -> None:
     executor._agent.wake()
     until_running(executor, older.job("waits").name)  # the first is started alone, and a forkserver beside it
-    for number in range(100):
+    for number in range(50):
         job_id = older.again("waits", f"again-{number:06d}")
         executor._agent.wake()
         until_running(executor, job_id)
