@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import pytest
 from conftest import RunningJob
 
 from sovlab.runner.protocol.exit_record import ExitRecord, short
+from sovlab.runner.protocol.termination import decode
 
 LINUX = sys.platform.startswith("linux")
 READY = "import time\nprint('ready')\ntime.sleep(60)"
@@ -84,6 +86,38 @@ def test_a_job_that_was_cancelled_before_it_started_does_not_start(job: RunningJ
     assert job.wait() == 130
     assert job.record["reason"] == "cancelled"
     assert not (job.directory / "work" / "begun").exists()
+
+
+def at(event: str, named: str, *then: str) -> str:
+    """A ``sitecustomize`` that does something at an audit event whose arguments tell a name."""
+    done = "".join(f"        {line}\n" for line in then)
+    told = f"event == {event!r} and any(str(name).endswith({named!r}) for name in given)"
+    return f"import os, signal, sys\ndef hook(event, given):\n    if {told}:\n{done}sys.addaudithook(hook)\n"
+
+
+def test_a_job_that_is_cancelled_as_soon_as_it_is_known_says_so(job: RunningJob, tmp_path: Path) -> None:
+    path = str(job.directory / "cancel")
+    hook = at("os.rename", "run.json", f"open({path!r}, 'w').close()", "os.kill(os.getpid(), signal.SIGTERM)")
+    (tmp_path / "sitecustomize.py").write_text(hook)
+    job.write("open('begun', 'w')")
+    job.start(environ={"PYTHONPATH": str(tmp_path)})
+    assert job.wait() == 130
+    assert job.record["reason"] == "cancelled"
+    assert not (job.directory / "work" / "begun").exists()
+
+
+def test_a_pod_that_is_ended_while_it_starts_its_supervisor_says_so(job: RunningJob, tmp_path: Path) -> None:
+    """The signal comes to the supervisor while it loads what it needs to heed it."""
+    hook = at("import", "sovlab.runner.process.supervisor", "signal.raise_signal(signal.SIGTERM)")
+    (tmp_path / "sitecustomize.py").write_text(hook)
+    message = job.directory / "message"
+    job.write("import time\ntime.sleep(60)", run=None)
+    command = [job.python, str(job.archive), "pod", str(job.directory), str(job.directory), str(message)]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(tmp_path)}, check=False, timeout=60)
+    record, _ = decode(message.read_text())
+    assert record is not None
+    assert (record["reason"], record["signal"]) == ("killed", "SIGTERM")
+    assert done.returncode == 137
 
 
 def test_a_termination_that_nobody_here_asked_for_is_named(job: RunningJob) -> None:

@@ -150,6 +150,18 @@ while True:
         gone(pid)
 
 
+def test_a_node_that_waits_for_the_others_ends_when_it_is_asked_to(job: RunningJob) -> None:
+    """And not after its grace: nothing of the user's has begun that could want it."""
+    job.write("1", nodes=2, node_rank=1, rendezvous="127.0.0.1:9", grace=3600.0)
+    process = job.start()
+    while not job.frames("start"):
+        time.sleep(0.02)
+    (job.directory / "cancel").touch()
+    process.send_signal(signal.SIGTERM)
+    assert job.wait() == 130
+    assert job.record["reason"] == "cancelled"
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the system cannot do that")
 def test_the_kill_of_the_supervisor_takes_all_ranks_along(
     job: RunningJob, gone: Callable[[int], None]

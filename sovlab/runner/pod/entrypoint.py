@@ -28,7 +28,8 @@ _GATHER = 0.002
 """Seconds for which what is printed in quick succession is gathered: line by line it costs this process, the
 container runtime and the cluster many times as much."""
 _MOST = 1 << 16
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGUSR1)
+_ENDING = (signal.SIGTERM, signal.SIGINT)
+_SIGNALS = (*_ENDING, signal.SIGCHLD, signal.SIGUSR1)
 
 
 class Pod:
@@ -160,9 +161,12 @@ class Pod:
 
     def _supervise(self) -> Dict[str, Any]:
         reading, writing = os.pipe()
+        # The supervisor lets them come when it can heed them: until then a SIGTERM would just end it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
         pid = os.fork()
         if pid == 0:
             _become_supervisor(self._order, reading, writing)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
         os.close(writing)
         os.set_blocking(reading, False)
         forwarded = False
@@ -211,7 +215,7 @@ class Pod:
 
     def _signalled(self) -> None:
         for number in os.read(self._waking, 4096):
-            if number in (signal.SIGTERM, signal.SIGINT) and not self._terminating:
+            if number in _ENDING and not self._terminating:
                 self._terminating = time.monotonic()
 
     def _sleep(self, seconds: float) -> None:

@@ -73,10 +73,6 @@ class Supervisor:
 
     def _supervise(self) -> Tuple[Left, Outcome]:
         order = self._order
-        self._write_run_file()
-        os.environ.update(environment(order))
-        os.chdir(order.workdir)
-        work = self._work()
         waking, woken = os.pipe()
         for end in (waking, woken):
             os.set_blocking(end, False)
@@ -84,6 +80,11 @@ class Supervisor:
             signal.signal(number, lambda *_: None)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
+        # Only now: whoever knows this process may ask it to end.
+        self._write_run_file()
+        os.environ.update(environment(order))
+        os.chdir(order.workdir)
+        work = self._work()
         self._say(
             {"t": "start", "python": platform_version(), "host": os.uname().nodename, "pid": os.getpid()}
         )
