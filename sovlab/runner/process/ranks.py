@@ -106,21 +106,19 @@ class Ranks(Work):
     def ask(self, number: int) -> None:  # noqa: D102 - as Work's
         self._asked_to_end = True
         self._read_events()
-        if 0 in self._pids and 0 not in self._ended_at:
-            # Only the first: it comes to its checkpoint hook because the others still answer it. When
-            # it is gone, torchrun ends them.
-            processes.kill([self._pids[0]], number)
-        elif self._pids and 0 in self._ranks:
-            self._end_others()
-        elif not self._pids:
+        if not self._pids:
             # Nothing of the user's has begun. torchrun may be loading torch, or waiting for other nodes, and
             # there it heeds no signal.
             processes.kill(self._launchers, signal.SIGKILL)
-        elif 0 not in self._ranks:
+        elif 0 in self._pids and 0 not in self._ended_at:
+            # Only the first: it comes to its checkpoint hook because the others still answer it. When
+            # it is gone, torchrun ends them.
+            processes.kill([self._pids[0]], number)
+        elif 0 in self._ranks:
+            self._end_others()
+        else:
             # The first rank, on another node, is asked there; this node's follow when it is gone.
             self._kill_at = time.monotonic() + max(self._order.grace * 0.8, self._order.grace - 5.0)
-        else:
-            processes.kill(self._launchers, number)
 
     def ended(self, pid: int, status: int) -> None:  # noqa: D102 - as Work's
         del self._launchers[pid]
