@@ -55,7 +55,7 @@ def _bucket(section: KubernetesSection) -> list[Finding]:
         Bucket(section.bucket, section.s3_endpoint)
     except SettingsError as error:
         return [missing("store", phrase(error), error.hint, named=True)]
-    return [ok("store", f"{section.store}, which is not looked at before a job uses it")]
+    return [ok("store", f"{section.store}, which is not checked before a job uses it")]
 
 
 def try_jobs(name: str, section: KubernetesSection, state: Path) -> list[Finding]:
