@@ -64,7 +64,9 @@ def test_this_interpreter_takes_its_bytecode_and_tracebacks_have_lines(tmp_path)
 
 def test_another_interpreter_takes_the_source(tmp_path, other_python):
     path = shipping.runner_zip(tmp_path)
-    mods = ", ".join(f"sovlab.runner.{name}" for name in ("main", "values.pickling", "source.installing", "values.tensors"))
+    mods = ", ".join(
+        f"sovlab.runner.{name}" for name in ("main", "values.pickling", "source.installing", "values.tensors")
+    )
     out = _import_from(other_python, path, f"import {mods}, cloudpickle, sovlab\nprint(sovlab.__version__)")
     assert out == sovlab.__version__
 
