@@ -18,6 +18,7 @@ from benchmarks.surroundings import Surroundings
 
 NAMES = (
     "load_ext",
+    "first_submit",
     "submit",
     "torch_import",
     "tensor",

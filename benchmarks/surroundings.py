@@ -99,8 +99,8 @@ class Surroundings:
                     found.append(process)
         return found
 
-    def stop_agent(self, state: Path, *, keep: int) -> None:
-        """End all that runs on a state directory but the client ``keep``."""
+    def stop_agent(self, state: Path, *, keep: int | None = None) -> None:
+        """End all that runs on a state directory but the client ``keep``, if there is one."""
         _end([process for process in self.ours(state) if process.pid != keep])
 
     def bare(self, code: str) -> float:
