@@ -48,6 +48,7 @@ from sovlab.kube.reading.wait_reasons import Reasons
 from sovlab.kube.survey.capacity import Counting, largest
 from sovlab.kube.transport.api import Api
 from sovlab.kube.transport.connection import Login
+from sovlab.payload.shipping import small_runner
 
 _INTERRUPTED = 600.0
 """Seconds after which what an interrupted submit left is deleted by ``clean``."""
@@ -74,6 +75,7 @@ class KubernetesExecutor:
         self._records = Records(target)
         self._objects = Objects(self._api, profile.namespace, self._records.prepare)
         self.local_state = LocalState(state / "clusters" / target)
+        self._runners = state / "runner"
         self._bucket = Bucket(profile.bucket, profile.s3_endpoint) if profile.bucket else None
         self._volume = Volume(self._api, profile) if profile.claim else None
         self._transfers = Transfers(self._api, profile, self.local_state)
@@ -117,7 +119,10 @@ class KubernetesExecutor:
         self.check(spec)
         profile = profile_for_job(self._profile, spec)
         backend = backends.get(spec.backend)
-        return Submission(self._api, self._objects, profile, job_id, spec, backend, payload, self._bucket)
+        runner = small_runner(self._runners)
+        return Submission(
+            self._api, self._objects, profile, job_id, spec, backend, payload, runner, self._bucket
+        )
 
     def record(self, job_id: str) -> JobRecord:
         """See `Executor.record`."""

@@ -22,7 +22,6 @@ from sovlab.kube.objects.profile import ClusterProfile
 from sovlab.kube.survey.dry_run import try_objects
 from sovlab.kube.transport.api import Api
 from sovlab.kube.transport.errors import AlreadyExists
-from sovlab.payload.shipping import small_runner
 from sovlab.runner.protocol.order import Order
 
 _ARRIVAL = 24 * 3600.0
@@ -42,6 +41,7 @@ class Submission:
         spec: the request.
         backend: that it names.
         payload: its pack.
+        runner: the program that runs it, as a ``.pyz``.
         bucket: the store, if it is one of S3.
     """
 
@@ -54,6 +54,7 @@ class Submission:
         spec: JobSpec,
         backend: Backend,
         payload: Path,
+        runner: bytes,
         bucket: Bucket | None = None,
     ) -> None:
         self._api = api
@@ -63,6 +64,7 @@ class Submission:
         self._spec = spec
         self._backend = backend
         self._payload = payload
+        self._runner = runner
         self._bucket = bucket
         self._payload_url = self._results_url = ""
         # The same for each try, so that a repetition whose first answer was lost makes the same objects.
@@ -137,7 +139,7 @@ class Submission:
 
     def _belongings(self, owner: Object) -> list[Object]:
         job_id, profile = self._job_id, self._profile
-        runner, order = small_runner(), self._order().encoded()
+        runner, order = self._runner, self._order().encoded()
         data = {"runner.pyz": runner, "order.json": order}
         found: list[Object] = []
         if self.delivery == "secret":
