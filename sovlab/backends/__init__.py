@@ -5,8 +5,9 @@ name is the backend's.
 """
 
 from sovlab.backends.choice import AUTO, choose
+from sovlab.backends.detections import detections
 from sovlab.backends.machine import Machine
 from sovlab.backends.provider import Provider
 from sovlab.backends.registry import broken, detect, get, known
 
-__all__ = ["AUTO", "Machine", "Provider", "broken", "choose", "detect", "get", "known"]
+__all__ = ["AUTO", "Machine", "Provider", "broken", "choose", "detect", "detections", "get", "known"]

@@ -55,7 +55,7 @@ def choose(requested: str, gpus: int, capacities: Sequence[Capacity]) -> tuple[B
 def _auto(gpus: int, offers: dict[str, Capacity]) -> tuple[Backend, str]:
     found = []
     for name, offer in offers.items():
-        if offer.total != 0 and name not in registry.broken():
+        if offer.total != 0 and (name in registry.BUILT_IN or name not in registry.broken()):
             backend = registry.get(name)
             if backend.is_accelerator:
                 found.append((backend, offer))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import importlib
 from collections.abc import Mapping
@@ -77,6 +76,8 @@ def get(name: str) -> Backend:
         raise BackendError(
             f"Backend {name!r} could not be loaded: {unloadable[name]}.", "Repair or remove that package."
         )
+    import difflib
+
     names = [*known(), "auto"]
     near = difflib.get_close_matches(name.lower(), names, 1)
     raise BackendError(
@@ -87,8 +88,23 @@ def get(name: str) -> Backend:
 
 def detect(machine: Machine | None = None) -> list[Detection]:
     """What ``machine`` (default: this one) has of each known backend; broken ones are among them."""
-    found = [provider.detect(machine) for provider in known().values()]
+    return [*detect_built_in(machine), *detect_added(machine)]
+
+
+def detect_built_in(machine: Machine | None = None) -> list[Detection]:
+    """What ``machine`` (default: this one) has of each built-in backend."""
+    return [_built_in(name).detect(machine) for name in BUILT_IN]
+
+
+def detect_added(machine: Machine | None = None) -> list[Detection]:
+    """What ``machine`` (default: this one) has of each backend of another package."""
+    found = [provider.detect(machine) for provider in _added()[0].values()]
     return found + [
         Detection(backend=name, devices=(), why=f"It could not be loaded: {why}.")
         for name, why in broken().items()
     ]
+
+
+def has_added() -> bool:
+    """Whether a package adds a backend, or tries to."""
+    return any(_added())

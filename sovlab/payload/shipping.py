@@ -72,7 +72,10 @@ def _kept(directory: Path, kind: str, make: Callable[[Sources], bytes]) -> Path:
             path.unlink(missing_ok=True)
             _write(path, make(sources))
     except OSError as error:
-        raise SovlabError(f"The runner cannot be written to {directory}: {error.strerror}.") from error
+        raise SovlabError(
+            f"The runner cannot be written to {directory}: {error.strerror}.",
+            "Check its permissions, or set SOVLAB_STATE_DIR to another directory.",
+        ) from error
     if all(changed < (now - _SETTLED) * 1e9 for _, _, _, changed, _ in stamps):
         _write_note(note, path)
     return path

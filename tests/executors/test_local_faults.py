@@ -87,12 +87,12 @@ def test_a_killed_agent_takes_no_job_with_it_and_the_next_one_goes_on(fresh):
 
 
 def test_after_everything_was_killed_queued_jobs_run_and_running_ones_are_lost(fresh):
-    running = [fresh.submit(SLEEP, resources=Resources(cpu=fresh.executor._configuration.cores))]
+    running = [fresh.submit(SLEEP, resources=Resources(cpu=fresh.executor._budget.cores))]
     fresh.until_printed(running[0], b"began")
     queued = [fresh.submit(f"print({i})") for i in range(3)]
     assert fresh.executor.record(queued[2]).status.ahead == 2
     first = fresh.executor.record(queued[0]).status
-    assert first.message == f"waiting for 1 of {fresh.executor._configuration.cores:g} cores"
+    assert first.message == f"waiting for 1 of {fresh.executor._budget.cores:g} cores"
     old = agent(fresh)
     pids = [
         old,
@@ -172,7 +172,7 @@ def test_a_reused_pid_is_not_taken_for_the_runner(fresh):
 
 
 def test_two_hundred_jobs_at_once_all_run_and_never_more_than_there_is_room_for(fresh, tmp_path):
-    cores = int(fresh.executor._configuration.cores)
+    cores = int(fresh.executor._budget.cores)
     source = (
         "import os, time\nopen(os.path.join(where, f'{os.getpid()}'), 'w').close()\n"
         "n = len(os.listdir(where))\ntime.sleep(0.01)\nos.unlink(os.path.join(where, f'{os.getpid()}'))"

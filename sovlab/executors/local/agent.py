@@ -21,8 +21,9 @@ from typing import Any
 import msgspec
 
 from sovlab.core.decoding import DamagedRecord
+from sovlab.executors.local.configuration import Configuration
 from sovlab.executors.local.forkservers import Command, Forkserver, Forkservers
-from sovlab.executors.local.queue import Budget, Demand, Held, demand, startable
+from sovlab.executors.local.queue import Demand, Held, demand, startable
 from sovlab.executors.local.store import LOST, JobDirectory, JobStore
 from sovlab.executors.local.supervisors import Supervisors
 from sovlab.runner.protocol.exit_record import ExitRecord
@@ -33,33 +34,6 @@ _HALF_WAY = 600.0
 """Seconds that a submit may take between its entry in the queue and its job directory: to copy a payload."""
 _POLL = 0.5
 """Seconds between looks at supervisors, only where the system cannot tell of their end."""
-
-
-class Configuration(msgspec.Struct, frozen=True):
-    """What an agent is started with, as JSON.
-
-    Attributes:
-        state: the user's state directory.
-        socket: path of the socket to listen on.
-        cores: that all jobs together may hold.
-        memory: bytes that all jobs together may hold.
-        devices: indices of the devices, by backend.
-        visible: environment variable that limits a process to some devices, by backend.
-        idle: seconds without a job after which the agent ends.
-    """
-
-    state: str
-    socket: str
-    cores: float
-    memory: int
-    devices: dict[str, tuple[int, ...]]
-    visible: dict[str, str]
-    idle: float = 900.0
-
-    @property
-    def budget(self) -> Budget:
-        """What its jobs may hold together, for the queue."""
-        return Budget(cores=self.cores, memory=self.memory, devices=self.devices)
 
 
 class Agent:

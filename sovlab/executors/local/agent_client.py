@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import select
 import socket
 import subprocess
 import sys
-import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from sovlab.errors import ExecutorError
-from sovlab.executors.local.agent import Configuration
+from sovlab.executors.local.configuration import Configuration
 
 _LONGEST = 100
 """Bytes of the longest path of a socket that all systems take (sockaddr_un)."""
@@ -29,6 +28,9 @@ def socket_path(state: Path) -> Path:
     path = state / "agent.sock"
     if len(os.fsencode(path)) <= _LONGEST:
         return path
+    import hashlib
+    import tempfile
+
     name = hashlib.sha256(os.fsencode(state)).hexdigest()[:16]
     directory = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"sovlab-{os.getuid()}"
     directory.mkdir(mode=0o700, exist_ok=True)
@@ -44,10 +46,13 @@ class AgentClient:
     """Speaks to the agent of one state directory.
 
     Args:
-        configuration: what to start one with, if none runs.
+        state: the state directory.
+        configuration: makes what it is started with, where it has to be.
     """
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, state: Path, configuration: Callable[[Path], Configuration]) -> None:
+        self._state = state
+        self._socket = socket_path(state)
         self._configuration = configuration
 
     def wake(self) -> int:
@@ -73,7 +78,7 @@ class AgentClient:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(_PATIENCE)
             try:
-                connection.connect(self._configuration.socket)
+                connection.connect(str(self._socket))
                 connection.sendall(json.dumps(request).encode() + b"\n")
                 answer = json.loads(connection.makefile("rb").readline(65536))
             except (OSError, ValueError):
@@ -81,16 +86,16 @@ class AgentClient:
         return dict(answer)
 
     def _start(self) -> None:
+        configuration = msgspec.json.encode(self._configuration(self._socket)).decode()
         reading, writing = os.pipe()
-        state = Path(self._configuration.state)
         try:
-            with (state / "agent.log").open("ab") as log:
+            with (self._state / "agent.log").open("ab") as log:
                 subprocess.run(
                     [
                         sys.executable,
                         "-m",
                         "sovlab.executors.local",
-                        msgspec.json.encode(self._configuration).decode(),
+                        configuration,
                         str(writing),
                     ],
                     stdin=subprocess.DEVNULL,
@@ -98,7 +103,7 @@ class AgentClient:
                     stderr=log,
                     start_new_session=True,
                     pass_fds=[writing],
-                    cwd=state,
+                    cwd=self._state,
                     check=False,
                 )
         except OSError as error:
@@ -114,12 +119,7 @@ class AgentClient:
 
     def _end_of_log(self) -> str:
         try:
-            lines = (
-                (Path(self._configuration.state) / "agent.log")
-                .read_text(errors="replace")
-                .strip()
-                .splitlines()
-            )
+            lines = (self._state / "agent.log").read_text(errors="replace").strip().splitlines()
         except OSError:
             return ""
         return f" Its log ends with: {lines[-1][:300]}" if lines else ""

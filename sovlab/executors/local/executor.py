@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import secrets
@@ -14,31 +15,32 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
-import psutil
 
 from sovlab import backends
+from sovlab.core.backend import Detection
 from sovlab.core.capacity import Capacity
-from sovlab.core.cleaned import Cleaned
 from sovlab.core.decoding import DamagedRecord
-from sovlab.core.event import Cursor, Event, StatusChanged
 from sovlab.core.job import JobRecord, JobState, JobStatus
 from sovlab.core.names import is_job_id
-from sovlab.core.plan import Manifests
 from sovlab.core.spec import JobSpec
 from sovlab.errors import SpecError, UsageError, WaitTimeout
-from sovlab.executors.local.agent import Configuration
-from sovlab.executors.local.agent_client import AgentClient, socket_path
+from sovlab.executors.local.agent_client import AgentClient
+from sovlab.executors.local.configuration import Configuration, budget_of, configuration
 from sovlab.executors.local.forkservers import Command, stamp
-from sovlab.executors.local.logs import LogFile
-from sovlab.executors.local.queue import demand, lacking, too_large
+from sovlab.executors.local.queue import Budget, demand, lacking, too_large
 from sovlab.executors.local.store import JobDirectory, JobStore
 from sovlab.executors.ordering import order_for
-from sovlab.executors.watching import Watch
 from sovlab.payload.shipping import runner_zip
 from sovlab.runner.system import processes
 from sovlab.runner.values.pack import Pack
+
+if TYPE_CHECKING:
+    from sovlab.core.cleaned import Cleaned
+    from sovlab.core.event import Cursor, Event
+    from sovlab.core.plan import Manifests
 
 _LOOK = 1.0
 """Seconds after which a waiting reader looks for itself: a supervisor that vanished changes no file."""
@@ -72,27 +74,20 @@ class LocalExecutor:
         self.target = target
         self._python = shutil.which(python) or python if python is not None else sys.executable
         self._store = JobStore(state)
-        found = {d.backend: d for d in backends.detect()}
-        self._configuration = Configuration(
-            state=str(state),
-            socket=str(socket_path(state)),
-            cores=cores
-            if cores is not None
-            else float(
-                len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-            ),
-            memory=memory if memory is not None else psutil.virtual_memory().total,
-            devices={
-                n: tuple(d.index for d in f.devices) for n, f in found.items() if n != "cpu" and f.devices
-            },
-            visible={
-                n: p.backend.visible_devices for n, p in backends.known().items() if p.backend.visible_devices
-            },
-            idle=idle,
-        )
-        self._found = found
+        self._cores, self._memory, self._idle = cores, memory, idle
         self._ended: dict[str, JobRecord] = {}
-        self._agent = AgentClient(self._configuration)
+        self._agent = AgentClient(state, self._configuration)
+
+    @functools.cached_property
+    def _detections(self) -> Mapping[str, Detection]:
+        return {d.backend: d for d in backends.detections(self._store.state / "hardware")}
+
+    @functools.cached_property
+    def _budget(self) -> Budget:
+        return budget_of(self._detections, self._cores, self._memory)
+
+    def _configuration(self, socket: Path) -> Configuration:
+        return configuration(self._store.state, socket, self._budget, self._idle)
 
     def check(self, spec: JobSpec) -> None:
         """See `Executor.check`."""
@@ -102,7 +97,7 @@ class LocalExecutor:
                     f"{flag} is {word!r}, and target {self.target} is this machine, which has none.",
                     "Leave it out, or name a target on a cluster with --target.",
                 )
-        problem = too_large(demand(spec, self._configuration.budget), self._configuration.budget)
+        problem = too_large(demand(spec, self._budget), self._budget)
         if problem:
             raise SpecError(
                 f"Job {spec.name} asks for {problem} on target {self.target}.",
@@ -162,6 +157,8 @@ class LocalExecutor:
 
     def manifests(self, job_id: str, spec: JobSpec, payload: Path, *, check: bool = False) -> Manifests:
         """See `Executor.manifests`; jobs here are processes."""
+        from sovlab.core.plan import Manifests
+
         if check:
             raise SpecError(
                 f"Target {self.target} is this machine: there is no server to ask.", "Use --dry-run."
@@ -218,7 +215,7 @@ class LocalExecutor:
             if job_id == record.id:
                 break
             ahead += not (self._store.jobs / job_id / "run.json").exists()
-        budget, message = self._configuration.budget, "waiting"
+        budget, message = self._budget, "waiting"
         if ahead:
             message = f"waiting: {ahead} ahead of you"
         elif record.spec is not None:
@@ -229,6 +226,10 @@ class LocalExecutor:
         self, job_id: str, *, follow: bool = True, offset: Cursor = 0, stop: threading.Event | None = None
     ) -> Iterator[Event]:
         """See `Executor.events`."""
+        from sovlab.core.event import StatusChanged
+        from sovlab.executors.local.logs import LogFile
+        from sovlab.executors.watching import Watch
+
         job = self._store.job(job_id)
         log = LogFile(job, int(offset))
         last: JobStatus | None = None
@@ -252,6 +253,8 @@ class LocalExecutor:
 
     def wait(self, job_id: str, timeout: float | None = None) -> JobRecord:
         """See `Executor.wait`."""
+        from sovlab.executors.watching import Watch
+
         deadline = None if timeout is None else time.monotonic() + timeout
         job = self._store.job(job_id)
         with Watch(job.path) as watch:
@@ -304,6 +307,8 @@ class LocalExecutor:
 
     def clean(self, *, older_than: float, dry_run: bool = False) -> Cleaned:
         """See `Executor.clean`."""
+        from sovlab.core.cleaned import Cleaned
+
         before, removed, size = time.time() - older_than, [], 0
         for job in list(self._store.all()):
             status: JobStatus = job.record(self.target).status
@@ -328,11 +333,11 @@ class LocalExecutor:
         running = [r for r in active if r.status.state is JobState.RUNNING and r.spec]
         queued = [r for r in active if r.status.state is JobState.QUEUED and r.spec]
         answers = []
-        for name, detection in self._found.items():
+        for name, detection in self._detections.items():
             mine = [r.spec for r in running if r.spec and r.spec.backend == name]
             if name == "cpu":
-                total = self._configuration.cores
-                used = sum(demand(r.spec, self._configuration.budget).cores for r in running if r.spec)
+                total = self._budget.cores
+                used = sum(demand(r.spec, self._budget).cores for r in running if r.spec)
             else:
                 total, used = (
                     float(len(detection.devices)),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from sovlab.core.spec import JobSpec
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Demand:
+class Demand(msgspec.Struct, frozen=True, kw_only=True):
     """What one job holds while it runs.
 
     Attributes:
@@ -25,8 +25,7 @@ class Demand:
     devices: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
+class Budget(msgspec.Struct, frozen=True, kw_only=True):
     """What all running jobs may hold together.
 
     Attributes:
@@ -37,11 +36,10 @@ class Budget:
 
     cores: float
     memory: int
-    devices: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    devices: Mapping[str, tuple[int, ...]] = {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class Held(msgspec.Struct, frozen=True, kw_only=True):
     """What a running job holds: its demand, and the indices of its devices."""
 
     demand: Demand
