@@ -10,9 +10,10 @@ import time
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import kube_copy, kube_list, kube_log, kube_submit, log_lines, showing
+from benchmarks import showing
 from benchmarks.driving import Driver
 from benchmarks.measuring import CaseFailed, Hold, Report, Series, ratio, take_turns
+from benchmarks.rows import kube_copy, kube_list, kube_log, kube_submit, log_lines
 from benchmarks.surroundings import Surroundings
 
 

@@ -15,8 +15,8 @@ import statistics
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.log_lines import CODE, p95
 from benchmarks.measuring import CaseFailed, Hold, Report, Series, take_turns
+from benchmarks.rows.log_lines import CODE, p95
 from benchmarks.surroundings import Surroundings
 
 SECONDS, QUICK = 5.0, 1.0
