@@ -13,15 +13,15 @@ import psutil
 from arrivals import Arrivals
 from serving import serve
 
-from sovlab.client import Client
+from sovlab.client import Call, Cell, Client
 from sovlab.client.job import Job
 from sovlab.core.event import LogChunk, StatusChanged
 from sovlab.core.job import JobState
 from sovlab.executors.kubernetes import KubernetesExecutor
 from sovlab.kube.labels import CONTAINER
 from sovlab.kube.transport.exec_files import Container
-from sovlab.options import Options
-from sovlab.settings import Cluster, Settings, Target
+from sovlab.options.job import Options
+from sovlab.settings import Settings, Target
 
 CLIENT: Client
 NAMESPACE = ""
@@ -40,7 +40,7 @@ def connect(**target: Any) -> float:
     begun = time.perf_counter()
     NAMESPACE = target["namespace"]
     state = Path(os.environ["SOVLAB_STATE_DIR"])
-    found = Target(name="cluster", executor="kubernetes", cluster=Cluster(**target))
+    found = Target(name="cluster", executor="kubernetes", table=target)
     CLIENT = Client(Settings(state=state, target="cluster", targets={"cluster": found}))
     _executor()._objects.kinds()
     return time.perf_counter() - begun
@@ -49,7 +49,7 @@ def connect(**target: Any) -> float:
 def trivial() -> dict[str, Any]:
     """Seconds from the submit until its success is known, and until its result is in hand."""
     begun = time.perf_counter()
-    job = CLIENT.submit_call(double, (21,), {}, Options()).job
+    job = CLIENT.submit(Call(double, (21,)), Options()).job
     submitted = time.perf_counter()
     status = job.wait()
     known = time.perf_counter()
@@ -62,7 +62,7 @@ def trivial() -> dict[str, Any]:
 def log(code: str, expected: int) -> dict[str, Any]:
     """Follow what ``code`` prints."""
     arrivals = Arrivals()
-    job = CLIENT.submit_cell(code, {}, Options(), label="In[1]").job
+    job = CLIENT.submit(Cell(code, {}, label="In[1]"), Options()).job
     for event in job.events(follow=True):
         if isinstance(event, LogChunk):
             arrivals.feed(event.data)
@@ -72,7 +72,7 @@ def log(code: str, expected: int) -> dict[str, Any]:
 
 def one_job() -> dict[str, Any]:
     """Run one trivial job, and say which it was."""
-    job = CLIENT.submit_call(double, (21,), {}, Options()).job
+    job = CLIENT.submit(Call(double, (21,)), Options()).job
     assert job.result() == 42
     return {"id": job.id}
 
@@ -127,7 +127,7 @@ def follow(count: int) -> dict[str, Any]:
                 printed.put(job.id)
 
     for _ in range(count):
-        JOBS.append(CLIENT.submit_cell(code, {}, Options(), label="In[1]").job)
+        JOBS.append(CLIENT.submit(Cell(code, {}, label="In[1]"), Options()).job)
         threading.Thread(target=read, args=(JOBS[-1],), daemon=True).start()
     silent = {job.id for job in JOBS}
     while silent:
@@ -137,7 +137,7 @@ def follow(count: int) -> dict[str, Any]:
 
 def stay() -> dict[str, Any]:
     """Submit a job that only stays; its pod, once it runs."""
-    job = CLIENT.submit_cell("import time\ntime.sleep(3600)", {}, Options(), label="In[1]").job
+    job = CLIENT.submit(Cell("import time\ntime.sleep(3600)", {}, label="In[1]"), Options()).job
     JOBS.append(job)
     for event in job.events(follow=True):
         if isinstance(event, StatusChanged) and event.status.state is JobState.RUNNING:

@@ -12,9 +12,9 @@ from arrivals import Arrivals
 from serving import serve
 
 import sovlab
-from sovlab.client import Client
+from sovlab.client import Cell, Client
 from sovlab.core.event import LogChunk
-from sovlab.options import Options
+from sovlab.options.job import Options
 
 CLIENT = Client()
 
@@ -48,7 +48,7 @@ def torch_cell() -> float:
     """Seconds from the submit of a cell that imports torch to its result in hand."""
     begun = time.perf_counter()
     cell = "import torch\ntotal = float(torch.ones(3).sum())"
-    job = CLIENT.submit_cell(cell, {}, Options(outputs=("total",)), label="In[1]").job
+    job = CLIENT.submit(Cell(cell, {}, label="In[1]"), Options(outputs=("total",))).job
     assert job.result("total") == 3.0
     return time.perf_counter() - begun
 
@@ -95,7 +95,7 @@ def torch_job_memory() -> dict[str, Any]:
 def log(code: str, expected: int) -> dict[str, Any]:
     """Follow what ``code`` prints."""
     arrivals = Arrivals()
-    job = CLIENT.submit_cell(code, {}, Options(), label="In[1]").job
+    job = CLIENT.submit(Cell(code, {}, label="In[1]"), Options()).job
     for event in job.events(follow=True):
         if isinstance(event, LogChunk):
             arrivals.feed(event.data)
