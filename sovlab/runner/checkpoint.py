@@ -29,8 +29,8 @@ class Checkpoint:
         """The one of this process."""
         # What a notebook has imported as ``checkpoint`` must be this one in the job, not a copy that nobody
         # asks: older packs hold copies.
-        made: Checkpoint = globals().get("checkpoint") or super().__new__(cls)
-        return made
+        instance: Checkpoint = globals().get("checkpoint") or super().__new__(cls)
+        return instance
 
     def __reduce__(self) -> str:
         return "checkpoint"

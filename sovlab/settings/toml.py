@@ -48,9 +48,9 @@ def literal(value: Any) -> str:
 def with_top_key(content: str, key: str, value: str) -> str:
     """The text with ``key = "value"`` before its first table."""
     line = f"{key} = {literal(value)}"
-    match = re.search(r"(?m)^[ \t]*\[", content)
-    top, rest = (content[: match.start()], content[match.start() :]) if match else (content, "")
-    after, replaced = re.subn(_TOP_KEY.format(key=key), lambda found: found[1] + line, top, count=1)
+    table = re.search(r"(?m)^[ \t]*\[", content)
+    top, rest = (content[: table.start()], content[table.start() :]) if table else (content, "")
+    after, replaced = re.subn(_TOP_KEY.format(key=key), lambda match: match[1] + line, top, count=1)
     if not replaced:
         after = f"{top.rstrip()}\n{line}\n".lstrip("\n") + ("\n" if rest else "")
     return after + rest

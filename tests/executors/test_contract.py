@@ -266,8 +266,8 @@ def test_what_can_never_run_is_refused_and_leaves_nothing(harness):
 def test_what_a_job_saved_is_there_for_the_job_that_resumes_it(harness):
     source = (
         "import sovlab, time\nplace = sovlab.checkpoint.directory / 'step'\n"
-        "print('step', place.read_text() if place.exists() else None, flush=True)\n"
         "@sovlab.checkpoint\ndef save(directory):\n    (directory / 'step').write_text('7')\n"
+        "print('step', place.read_text() if place.exists() else None, flush=True)\n"
         "time.sleep(0 if place.exists() else 60)"
     )
     if not harness.keeps_checkpoints:

@@ -192,7 +192,7 @@ def test_a_job_of_another_tool_with_the_same_labels_is_left_alone(cluster, harne
     cluster.api.create(cluster.path("jobs", group="apis/batch/v1"), job)
     assert "other-aaaaaa" not in [r.id for r in harness.executor.records()]
     spec, path = harness.spec("1")
-    with pytest.raises(ExecutorError, match="called other-aaaaaa"):
+    with pytest.raises(ExecutorError, match="named other-aaaaaa"):
         harness.executor.submit("other-aaaaaa", spec, path, {})
     cluster.api.delete(cluster.path("jobs", "other-aaaaaa", group="apis/batch/v1"))
 

@@ -31,18 +31,18 @@ def is_queued(obj: Object) -> bool:
 class Cancelling:
     """Asks a job to end that no queue holds.
 
-    A running container is told by a command in it, so that its pod stays, with log and last words. Where
-    nothing runs yet, or no command may be run, the workload is left with nothing to do, and the cluster
-    ends its pods with SIGTERM and their grace time: then they are deleted, and their logs with them.
+    In a running container an exec command does it, so that its pod stays, with log and termination message.
+    Where nothing runs yet, or no command may be run, the workload is left without pods to run, and the
+    cluster ends them with SIGTERM and their grace time: then they are deleted, and their logs with them.
 
     Of several nodes some may run before others, or before the cluster says so, which it does up to some
-    seconds late. So long as those that were told have not ended, the others are told as they begin.
+    seconds late. So long as those that are cancelled have not ended, the others are cancelled as they start.
 
     Args:
-        api: of the cluster.
-        profile: what the target says of it.
-        kind: of the workload.
-        obj: the workload.
+        api: as a user who may exec into the pods.
+        profile: the target's cluster.
+        kind: the workload's.
+        obj: the workload, as the cluster has it.
         grace: seconds that the job's code gets between SIGTERM and SIGKILL.
     """
 
@@ -53,21 +53,21 @@ class Cancelling:
         self._obj = obj
         self._path = f"{kind.path}/{obj['metadata']['name']}"
         self._grace = grace
-        self._told: set[str] = set()
+        self._cancelled_uids: set[str] = set()
 
     def carry_out(self, pods: list[Object], look: Callable[[], list[Object]]) -> None:
-        """Do it.
+        """Mark the workload as cancelled, and end its pods.
 
         Args:
-            pods: of the job, as they were a moment ago.
-            look: reads them anew.
+            pods: the job's, as they were read last.
+            look: reads them again.
         """
         self._api.patch(self._path, {"metadata": {"annotations": {labels.CANCELLED: repr(time.time())}}})
         current, refused, end = status.newest(pods), 0, time.monotonic() + self._grace + _MARGIN
         while True:
             running = [pod for pod in current if status.running_since(pod) is not None]
             try:
-                self._tell(running)
+                self._cancel_running(running)
             except Forbidden:
                 break
             except ClusterError:  # a container has only just started, or has just ended
@@ -78,30 +78,30 @@ class Cancelling:
                 break
             time.sleep(_PAUSE)
             current = status.newest(look())
-        self._starve()
+        self._leave_without_pods()
         for pod in current:
             if status.running_since(pod) is None and status.ended(pod) is None:
                 # A container that starts just now may not hear SIGTERM yet, and would get all of its grace.
                 path = f"/api/v1/namespaces/{self._profile.namespace}/pods/{pod['metadata']['name']}"
                 self._api.delete(path, grace=_SHORT)
 
-    def _tell(self, running: Sequence[Mapping[str, Any]]) -> None:
-        """Tell running containers that somebody cancels their job."""
+    def _cancel_running(self, running: Sequence[Mapping[str, Any]]) -> None:
+        """Run the ``cancel`` command in each running container, once."""
         for pod in running:
             name, uid = pod["metadata"]["name"], pod["metadata"].get("uid", "")
-            if uid not in self._told:
+            if uid not in self._cancelled_uids:
                 profile = self._profile
                 Container(self._api, profile.namespace, name, profile.python, container_name(pod)).cancel()
-                self._told.add(uid)
+                self._cancelled_uids.add(uid)
 
     def _all_end(self, current: Sequence[Mapping[str, Any]], running: Sequence[Mapping[str, Any]]) -> bool:
-        """Whether each node has been told, or has ended and said how: no other pod takes its place."""
-        told = sum(pod["metadata"].get("uid", "") in self._told for pod in running)
-        ended = [found for pod in current if (found := status.ended(pod)) is not None]
-        over = sum(found.is_by_itself and not found.disrupted for found in ended)
-        return told + over == status.nodes(self._obj)
+        """Whether each node is cancelled, or has ended and left a record: no other pod takes its place."""
+        cancelled = sum(pod["metadata"].get("uid", "") in self._cancelled_uids for pod in running)
+        ended = [ending for pod in current if (ending := status.ended(pod)) is not None]
+        over = sum(ending.is_by_itself and not ending.disrupted for ending in ended)
+        return cancelled + over == status.nodes(self._obj)
 
-    def _starve(self) -> None:
+    def _leave_without_pods(self) -> None:
         """Leave the workload with no pods to run, so that it ends."""
         if self._kind.name != "Job":
             self._api.patch(self._path, {"spec": {"suspend": True}})

@@ -46,7 +46,7 @@ def spec(
     """The ``spec`` of a TrainJob, without ``suspend``.
 
     Args:
-        request: of the job.
+        request: the job's.
         profile: the target's cluster.
         pod: the spec of its pods, as a Job would have it.
         pod_labels: labels of its pods.
