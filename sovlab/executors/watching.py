@@ -105,7 +105,7 @@ class _Inotify:
 
 
 class _Polling:
-    """Where neither can be had: each `Watch` looks for itself, slowly."""
+    """Where the system has neither: each `Watch` looks for itself, slowly."""
 
     def add(self, directory: Path, watch: Watch) -> bool:
         return False

@@ -1,4 +1,4 @@
-"""Ending a job that somebody cancels."""
+"""Cancelling a job."""
 
 from __future__ import annotations
 

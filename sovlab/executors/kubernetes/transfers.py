@@ -57,7 +57,7 @@ class Transfers:
         """The results of a job: from the termination message, from the pod that holds them, or from here.
 
         Raises:
-            ResultError: there were results, and they cannot be had any more.
+            ResultError: there were results, but they are lost or elsewhere.
         """
         local = self._local_state.results(job_id)
         for ended in filter(None, map(status.ended, status.newest(pods))):

@@ -74,7 +74,7 @@ def taken(work: str) -> int:
 
 
 def cancel(work: str) -> int:
-    """Say that somebody cancels the job, and send SIGTERM to it."""
+    """Mark the job as cancelled, and send SIGTERM to it."""
     layout.touch(os.path.join(work, layout.CANCEL))
     try:
         os.kill(layout.pid(work), signal.SIGTERM)

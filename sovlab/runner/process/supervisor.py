@@ -89,7 +89,7 @@ class Supervisor:
             {"t": "start", "python": platform_version(), "host": os.uname().nodename, "pid": os.getpid()}
         )
         if order.cancelled:
-            # Before there was somebody to tell.
+            # Before there was a process to signal.
             self._ending.why = "cancelled"
             return Left(), Outcome(None, 0)
         blocked = {*_PASSED_ON, signal.SIGCHLD}

@@ -25,7 +25,7 @@ class Order:
         results: where the results pack goes.
         exit: where the exit record goes.
         run: where to say which process runs the job; None leaves it out.
-        cancel: a file whose presence makes a SIGTERM mean that somebody cancelled the job.
+        cancel: a file whose presence makes a SIGTERM mean that the job was cancelled.
         checkpoint: directory kept across retries.
         resume: id of the job whose checkpoint this one goes on from; empty for none.
         workdir: working directory of the user's code.
@@ -135,7 +135,7 @@ class Order:
 
     @property
     def cancelled(self) -> bool:
-        """Whether somebody has cancelled the job."""
+        """Whether the job was cancelled."""
         return self.cancel is not None and os.path.exists(self.cancel)
 
     def write(self, path: str) -> None:

@@ -1,4 +1,4 @@
-"""Values out of a pack, as many of them as can be had here."""
+"""Values out of a pack, as many of them as can be loaded here."""
 
 from __future__ import annotations
 
