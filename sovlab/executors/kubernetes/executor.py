@@ -174,6 +174,7 @@ class KubernetesExecutor:
                 job_id,
                 watched,
                 lambda obj, pods: self._record(obj, pods, explain=True),
+                lambda: self._objects.pods(job_id),
                 cursor=offset,
                 follow=follow,
                 stop=stop,

@@ -28,6 +28,8 @@ _GONE = 10.0
 _GATHER = 0.002
 """Seconds for which what comes in quick succession is gathered: each line of thousands is a piece."""
 _AT_ONCE = 1000
+_ENDS = ("Failed", "FailureTarget", "Complete", "Completed", "SuccessCriteriaMet")
+"""Conditions by which workloads say that they end."""
 
 
 class Cursors:
@@ -99,6 +101,7 @@ class Following:
         job_id: of the job.
         watched: workloads and pods, kept up to date.
         record: makes a record from a workload and its pods.
+        look: reads the pods of the job anew.
         cursor: where in the log to begin.
         follow: wait for more until the job has ended.
         stop: set it to end soon.
@@ -114,6 +117,7 @@ class Following:
         job_id: str,
         watched: LiveObjects,
         record: Callable[[Object, list[Object]], JobRecord],
+        look: Callable[[], list[Object]],
         *,
         cursor: Cursor,
         follow: bool,
@@ -127,6 +131,7 @@ class Following:
         self._job_id = job_id
         self._watched = watched
         self._record = record
+        self._look = look
         self._cursors = Cursors(cursor)
         self.follow = follow
         self._stop = stop
@@ -142,6 +147,8 @@ class Following:
         self._again = False
         self._held = False
         self._changed = True
+        self._looked_at: str | None = None
+        self._over: set[str] = set()
 
     def events(self) -> Iterator[Event]:
         """See `Executor.events`."""
@@ -171,9 +178,9 @@ class Following:
                     return
                 current = last
             else:
-                pods = self._watched.pods_of(self._job_id)
                 self._nonce = obj["metadata"]["annotations"].get(labels.NONCE, "-")
-                current = self._marked(self._record(obj, pods).status, pods)
+                pods, current = self._read(obj)
+                current = self._marked(current, pods)
                 self._start_readers(pods)
             over = current is not None and (current.state.ended or current.state is JobState.UNKNOWN)
             if current is not None and not over and (last is None or _shown(current) != _shown(last)):
@@ -195,6 +202,28 @@ class Following:
                     return
                 yield from self._take(left if self._stop is None else min(left, 0.1))
 
+    def _read(self, obj: Object) -> tuple[list[Object], JobStatus]:
+        """The pods of the job and its status.
+
+        Where the workload tells of an end that its pods are not known to have come to, they are read anew:
+        they are watched apart, and the news of them may be late.
+        """
+        pods = self._watched.pods_of(self._job_id)
+        current = self._record(obj, pods).status
+        version = obj["metadata"].get("resourceVersion")
+        if current.state is JobState.UNKNOWN or version == self._looked_at or not self._is_late(obj, pods):
+            return pods, current
+        with contextlib.suppress(ClusterError):
+            pods = self._look()
+            self._looked_at = version
+            self._over |= {p["metadata"]["name"] for p in pods if status.ended(p) is not None}
+        return pods, self._record(obj, pods).status
+
+    def _is_late(self, obj: Object, pods: list[Object]) -> bool:
+        ends = status.condition(obj, *_ENDS) or labels.CANCELLED in obj["metadata"]["annotations"]
+        known = sum(status.ended(pod) is not None for pod in status.newest(pods))
+        return bool(ends or not self.follow) and known < status.nodes(obj)
+
     def _marked(self, current: JobStatus, pods: list[Object]) -> JobStatus:
         """The status, with a word of it where pods that were there have gone and others take their place."""
         there = {pod["metadata"].get("uid") for pod in pods}
@@ -210,6 +239,8 @@ class Following:
 
     def is_over(self, pod: str) -> bool:
         """Whether the container of a pod has ended, or the pod is gone."""
+        if pod in self._over:
+            return True
         found = next((p for p in self._watched.pods_of(self._job_id) if p["metadata"]["name"] == pod), None)
         return found is None or status.ended(found) is not None
 
