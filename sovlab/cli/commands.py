@@ -77,7 +77,7 @@ def cancel(parsed: argparse.Namespace) -> int:
     found = [default().job(name, parsed.target) for name in parsed.job]
     asked = []
     for job in found:
-        record = job.record
+        record = job.last  # as it has just been looked up
         if record.status.state.ended:
             show.note(f"{record.name} has already ended: {record.status.state}.")
         else:
@@ -156,7 +156,7 @@ def _finish(found: list[Job], *, follow: bool, json: bool, timeout: float | None
         show.complain(error)
         return error.exit_code
     if json:
-        show.json_document([job.record for job in found])
+        show.json_document([job.last for job in found])
     return max((_exit_status(status) for status in statuses), default=0)
 
 

@@ -15,7 +15,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from sovlab.client.job import Job
-from sovlab.core.event import ProgressChanged, StatusChanged
+from sovlab.core.event import ProgressChanged, StatusChanged, after
 from sovlab.core.job import JobState, JobStatus
 from sovlab.core.units import format_bytes, format_duration
 from sovlab.errors import SovlabError, WaitTimeout
@@ -100,7 +100,7 @@ def plan(content: Plan) -> None:
 
 def submitted(job: Job) -> None:
     """A job was accepted: its id on standard output, so that scripts can keep it."""
-    record = job.record
+    record = job.last
     what = hardware_words(record.spec) if record.spec else UNKNOWN
     note(f"Submitted {record.name} to {record.target}: {what}.")
     if record.spec and record.spec.backend_why:
@@ -170,7 +170,8 @@ def _plain(job: Job, *, log: bool, quiet: bool, deadline: float | None) -> JobSt
 def _bar(job: Job, bars: Progress, deadline: float | None) -> JobStatus:
     import threading
 
-    task = bars.add_task(escape(job.name), total=None, words="")
+    record = job.last
+    task = bars.add_task(escape(record.name), total=None, words="")
     stop = threading.Event()
     timer = None
     if deadline is not None:
@@ -179,15 +180,16 @@ def _bar(job: Job, bars: Progress, deadline: float | None) -> JobStatus:
         timer.start()
     try:
         for event in job.events(stop=stop):
+            record = after(record, event)
             if isinstance(event, ProgressChanged):
                 bars.update(task, completed=event.progress.step, total=event.progress.total)
             if isinstance(event, (ProgressChanged, StatusChanged)):
-                bars.update(task, words=state_words(job.status, time.time()))
+                bars.update(task, words=state_words(record.status, time.time()))
     finally:
         if timer is not None:
             timer.cancel()
-    status = job.status
-    if not status.state.ended:
+    status = record.status
+    if not status.state.ended and status.state is not JobState.UNKNOWN:
         raise WaitTimeout(f"Job {job.name} has not ended in time.", "It goes on.")
     bars.remove_task(task)
     _end(job, status, bars.console)

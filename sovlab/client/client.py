@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,9 +14,10 @@ from typing import TYPE_CHECKING
 from sovlab.client import submitting
 from sovlab.client.job import Job
 from sovlab.core.capacity import Capacity
-from sovlab.core.job import JobRecord, Reason
+from sovlab.core.job import JobRecord, JobState, JobStatus, Reason
 from sovlab.core.names import is_job_id, new_job_id
 from sovlab.core.plan import Manifests, Plan
+from sovlab.core.spec import JobSpec
 from sovlab.core.target import TargetSummary
 from sovlab.errors import JobNotFound
 from sovlab.executors import registry
@@ -95,7 +97,13 @@ class Client:
         """
         executor = self.executor(options.target)
         accepted = submitting.accept(code, options, executor, self.settings.defaults, self._objects)
-        return Submitted(Job(accepted.job_id, executor, self.rerun), accepted.messages, accepted.bound)
+        job = self._accepted(accepted.job_id, accepted.spec, executor)
+        return Submitted(job, accepted.messages, accepted.bound)
+
+    def _accepted(self, job_id: str, spec: JobSpec, executor: Executor) -> Job:
+        """The handle of a job that an executor has just accepted."""
+        status = JobStatus(state=JobState.PENDING, submitted=time.time())
+        return self.handle(JobRecord(id=job_id, target=executor.target, spec=spec, status=status))
 
     def plan(self, code: Code, options: Options, *, check: bool = False) -> Plan:
         """What `submit` would do; nothing is submitted and nothing is left behind.
@@ -118,8 +126,9 @@ class Client:
         if resume is None:
             resume = record.status.reason in _ENDED_FROM_OUTSIDE
         job_id = new_job_id(spec.name)
-        executor.submit(job_id, replace(spec, resume=record.id if resume else ""), payload, dict(os.environ))
-        return Job(job_id, executor, self.rerun)
+        spec = replace(spec, resume=record.id if resume else "")
+        executor.submit(job_id, spec, payload, dict(os.environ))
+        return self._accepted(job_id, spec, executor)
 
     def job(self, name: str, target: str | None = None) -> Job:
         """The newest job called ``name``, or the one with that id.
@@ -130,14 +139,12 @@ class Client:
         executor = self.executor(target)
         if is_job_id(name):
             try:
-                executor.record(name)
+                return self.handle(executor.record(name))
             except JobNotFound:
                 pass  # a name may look like an id
-            else:
-                return Job(name, executor, self.rerun)
         for record in executor.records():
             if record.name == name:
-                return Job(record.id, executor, self.rerun)
+                return self.handle(record)
         raise JobNotFound(
             f"There is no job {name!r} on target {executor.target}.",
             "%sovjobs (in a shell: sovlab jobs) lists them.",
@@ -149,7 +156,7 @@ class Client:
 
     def handle(self, record: JobRecord) -> Job:
         """The live handle of a job that was listed."""
-        return Job(record.id, self.executor(record.target), self.rerun)
+        return Job(record.id, self.executor(record.target), self.rerun, record)
 
     def manifests(self, name: str, target: str | None = None) -> Manifests:
         """The objects of a job as its cluster has them; values of Secrets are their sizes.

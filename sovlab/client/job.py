@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import codecs
 import collections
-import re
+import contextlib
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from sovlab.core.event import Cursor, Event, LogChunk
+from sovlab.client.log_text import LogText
+from sovlab.core.event import Cursor, Event, LogChunk, after
 from sovlab.core.job import JobRecord, JobState, JobStatus, Reason
 from sovlab.core.spec import PayloadKind
 from sovlab.core.units import format_clock
@@ -43,32 +43,62 @@ _FAILURES = {
 class Job:
     """A job that was submitted, in the words of `concurrent.futures`.
 
-    Nothing is kept here but the id: each question is asked anew, so any process can hold a `Job`, and
-    holding one keeps nothing alive. Get one from `sovlab.submit`, or again with `sovlab.job`.
+    Any process can hold one by the durable id, and holding one keeps nothing alive. Get one from
+    `sovlab.submit`, or again with `sovlab.job`. It keeps the last record that it was given: by its submit, a
+    list, a wait or its events. What has ended never changes and is not asked for again; of a job that has
+    not, each question is asked anew.
 
     Args:
         job_id: the durable id.
         executor: where it runs.
         rerun: submits the same request again.
+        record: what is known of it; None if nothing is.
     """
 
     def __init__(
-        self, job_id: str, executor: Executor, rerun: Callable[[JobRecord, bool | None], Job]
+        self,
+        job_id: str,
+        executor: Executor,
+        rerun: Callable[[JobRecord, bool | None], Job],
+        record: JobRecord | None = None,
     ) -> None:
         self.id = job_id
         self._executor = executor
         self._rerun = rerun
+        self._last = record
+        self._followers = 0
+        self._lock = threading.Lock()
         self._opened: Results | None = None
 
     @property
     def record(self) -> JobRecord:
         """All that is known of it now."""
-        return self._executor.record(self.id)
+        last = self._last
+        if last is not None and last.status.state.ended:
+            return last
+        return self._keep(self._executor.record(self.id))
+
+    @property
+    def last(self) -> JobRecord:
+        """The last record that it was given, however old; asked for only if there is none."""
+        return self._last or self.record
+
+    @property
+    def current(self) -> JobRecord:
+        """As `record`, but without asking while somebody has it `followed`."""
+        return self.last if self._followers else self.record
+
+    def _keep(self, record: JobRecord) -> JobRecord:
+        """Keep a record, unless a thread has kept that of its end meanwhile; the one that is kept."""
+        with self._lock:
+            if self._last is None or not self._last.status.state.ended:
+                self._last = record
+            return self._last
 
     @property
     def name(self) -> str:
         """What people call it; not unique."""
-        return self.record.name
+        return self.last.name
 
     @property
     def target(self) -> str:
@@ -98,7 +128,10 @@ class Job:
         Raises:
             WaitTimeout: it has not ended by then; it goes on.
         """
-        return self._executor.wait(self.id, timeout).status
+        last = self._last
+        if last is None or not last.status.state.ended:
+            last = self._keep(self._executor.wait(self.id, timeout))
+        return last.status
 
     def result(self, name: str | None = None, timeout: float | None = None) -> Any:
         """What it returned, waiting for its end.
@@ -114,22 +147,20 @@ class Job:
             ResultError: there is no such name, or its value cannot be loaded here.
             WaitTimeout: it has not ended in time.
         """
-        self.wait(timeout)
-        failure = self.exception()
+        failure = self.exception(timeout)
         if failure is not None:
             raise failure
-        record = self.record
-        if name is None and record.spec is not None and record.spec.kind is not PayloadKind.CALL:
-            return self.results()
-        return self._results(record).value(name or "return")
+        spec = self.last.spec
+        if name is None and spec is not None and spec.kind is not PayloadKind.CALL:
+            return self._results().values()
+        return self._results().value(name or "return")
 
     def results(self) -> dict[str, Any]:
         """The values of all names of ``--out`` that can be loaded here; waits for the job's end."""
-        self.wait()
         failure = self.exception()
         if failure is not None:
             raise failure
-        return self._results(self.record).values()
+        return self._results().values()
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Why it failed, as an exception to raise; None if it succeeded. Waits for its end."""
@@ -197,7 +228,24 @@ class Job:
             offset: of an earlier event, to go on after it; 0 is the start.
             stop: set it to end the waiting.
         """
-        return self._executor.events(self.id, follow=follow, offset=offset, stop=stop)
+        return self._noted(self._executor.events(self.id, follow=follow, offset=offset, stop=stop))
+
+    def _noted(self, events: Iterator[Event]) -> Iterator[Event]:
+        for event in events:
+            if self._last is not None:
+                self._keep(after(self._last, event))
+            yield event
+
+    @contextlib.contextmanager
+    def followed(self) -> Iterator[Iterator[Event]]:
+        """Its events until its end, for somebody who takes each at once: meanwhile `current` asks nothing."""
+        with self._lock:
+            self._followers += 1
+        try:
+            yield self.events()
+        finally:
+            with self._lock:
+                self._followers -= 1
 
     def cancel(self) -> None:
         """Ask it to end: SIGTERM, its grace time for the checkpoint hook, SIGKILL. Returns at once."""
@@ -215,11 +263,12 @@ class Job:
     def delete(self) -> None:
         """Forget it and all that it left; it must have ended."""
         self._executor.delete(self.id)
+        self._last = None
 
-    def _results(self, record: JobRecord) -> Results:
+    def _results(self) -> Results:
         path = self._executor.results(self.id)
         if path is None:
-            raise ResultError(f"Job {record.name} left no results.", "Name what it should return with --out.")
+            raise ResultError(f"Job {self.name} left no results.", "Name what it should return with --out.")
         return self._open(path)
 
     def _open(self, path: Any) -> Results:
@@ -246,36 +295,9 @@ class Job:
         return f"<Job {self.id}: {record.status.state}>"
 
 
-class LogText:
-    """Decodes chunks of a log to text, and marks the lines of several ranks.
-
-    Args:
-        mark: put ``[rank]`` before each line of a job with ranks.
-    """
-
-    def __init__(self, *, mark: bool) -> None:
-        self._mark = mark
-        self._decoders: dict[int | None, codecs.IncrementalDecoder] = {}
-        self._last: int | None = None
-        self._line_start = True
-
-    def feed(self, chunk: LogChunk) -> str:
-        """The text of ``chunk``, after those fed before."""
-        if chunk.rank not in self._decoders:
-            self._decoders[chunk.rank] = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        text = self._decoders[chunk.rank].decode(chunk.data)
-        if not self._mark or chunk.rank is None or not text:
-            return text
-        before = "" if self._line_start or chunk.rank == self._last else "\n"
-        first = f"[{chunk.rank}] " if self._line_start or before else ""
-        self._last, self._line_start = chunk.rank, text[-1] in "\r\n"
-        body = re.sub(r"(\r\n|\r|\n)(?=.)", lambda m: f"{m[1]}[{chunk.rank}] ", text, flags=re.DOTALL)
-        return before + first + body
-
-
 def pending(job: Job, name: str) -> PendingResultError:
     """The error for touching ``name`` before its value is there: where it comes from, and how to get it."""
-    record = job.record
+    record = job.current
     state = record.status.state
     if state is JobState.SUCCEEDED:
         return PendingResultError(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from sovlab.core.job import JobStatus, Progress
+from sovlab.core.job import JobRecord, JobState, JobStatus, Progress
 
 Cursor = int | str
 """A place in a job's log, as an executor gives and takes it; 0 is the start, anything else is opaque."""
@@ -41,3 +41,21 @@ class StatusChanged:
 
 
 Event = LogChunk | ProgressChanged | StatusChanged
+
+
+def after(record: JobRecord, event: Event) -> JobRecord:
+    """What is known of a job after one of its events."""
+    known = record.status
+    if isinstance(event, ProgressChanged):
+        # Whoever reads a log from its begin hears of reports that are known already.
+        if known.state is not JobState.RUNNING or (
+            known.progress is not None and event.progress.time < known.progress.time
+        ):
+            return record
+        return replace(record, status=replace(known, progress=event.progress))
+    if not isinstance(event, StatusChanged):
+        return record
+    status = event.status
+    if status.state is known.state is JobState.RUNNING and status.started == known.started:
+        status = replace(status, progress=status.progress or known.progress)
+    return replace(record, status=status)

@@ -104,8 +104,9 @@ class Commands:
         """Cancel jobs."""
         parsed = arguments.cancel_parser().parse_line(line)
         for job in [self._job(name, parsed.target) for name in parsed.job]:
-            if job.done():
-                print(f"{job.name} has already ended: {job.state}.")  # noqa: T201
+            state = job.last.status.state  # as it has just been looked up
+            if state.ended:
+                print(f"{job.name} has already ended: {state}.")  # noqa: T201
             else:
                 job.cancel()
                 print(f"Cancelling {job.name}.")  # noqa: T201
@@ -170,7 +171,7 @@ class Commands:
                 card.final.wait(_FINAL)  # the cell ends with the card's final state saved in the notebook
         self.binder.bind_ended()
         for job in jobs:
-            if job.state in (JobState.FAILED, JobState.CANCELLED):
+            if job.last.status.state in (JobState.FAILED, JobState.CANCELLED):
                 failure = job.exception()
                 if failure is not None:
                     raise failure

@@ -10,7 +10,7 @@ from typing import Any
 from sovlab.card.bundle import render
 from sovlab.card.terminal import TerminalTail
 from sovlab.client.job import Job
-from sovlab.core.event import LogChunk, ProgressChanged, StatusChanged
+from sovlab.core.event import Event, LogChunk, ProgressChanged, after
 from sovlab.core.job import JobRecord, Progress
 from sovlab.errors import SovlabError
 
@@ -36,7 +36,7 @@ class LiveCard:
         self._notes = tuple(notes)
         self._tail = TerminalTail()
         self._history: list[Progress] = []
-        self._record: JobRecord = job.record
+        self._record: JobRecord = job.last
         self._outputs: list[dict[str, Any]] = []
         self._dirty = threading.Event()
         self._lock = threading.Lock()
@@ -52,15 +52,10 @@ class LiveCard:
 
     def _follow(self) -> None:
         try:
-            for event in self.job.events(follow=True):
-                with self._lock:
-                    if isinstance(event, LogChunk):
-                        self._tail.feed(event.data, event.rank)
-                    elif isinstance(event, ProgressChanged):
-                        self._history = [*self._history[-199:], event.progress]
-                    elif isinstance(event, StatusChanged):
-                        self._record = self.job.record
-                self._dirty.set()
+            with self.job.followed() as events:
+                for event in events:
+                    self._take(event)
+                    self._dirty.set()
             if self._record.status.state.ended:
                 self._outputs = self.job.outputs
         except SovlabError as error:
@@ -69,6 +64,14 @@ class LiveCard:
         finally:
             self._followed.set()
             self._dirty.set()
+
+    def _take(self, event: Event) -> None:
+        with self._lock:
+            self._record = after(self._record, event)
+            if isinstance(event, LogChunk):
+                self._tail.feed(event.data, event.rank)
+            elif isinstance(event, ProgressChanged):
+                self._history = [*self._history[-199:], event.progress]
 
     def _paint(self) -> None:
         try:

@@ -129,8 +129,8 @@ class KubernetesExecutor:
         buried = self._buried(job_id)
         if buried is not None:
             return buried
-        _, obj = self._found(job_id)
-        return self._record(obj, self._objects.pods(job_id), explain=True)
+        _, obj, pods = self._found(job_id)
+        return self._record(obj, pods, explain=True)
 
     def _buried(self, job_id: str) -> JobRecord | None:
         return self.local_state.tombstone(job_id) if is_job_id(job_id) else None
@@ -142,13 +142,12 @@ class KubernetesExecutor:
                 f"Job {job_id} was cancelled in its queue, and what it would have run is no longer kept.",
                 "Submit its code again.",
             )
-        _, obj = self._found(job_id)
-        record = self._record(obj, [])
-        if record.spec is None:
+        spec = self._spec(self._workload(job_id))
+        if spec is None:
             raise UsageError(
                 f"The record of job {job_id} is damaged, so it cannot run again.", "Submit its code again."
             )
-        return self._transfers.request(job_id, record.spec)
+        return self._transfers.request(job_id, spec)
 
     def records(self) -> list[JobRecord]:
         """See `Executor.records`."""
@@ -161,7 +160,7 @@ class KubernetesExecutor:
         buried = self._buried(job_id)
         if buried is not None:
             return iter([StatusChanged(status=buried.status)])
-        self._found(job_id)
+        self._workload(job_id)
         return self._events(job_id, follow=follow, offset=offset, stop=stop, log=True)
 
     def _events(
@@ -189,10 +188,8 @@ class KubernetesExecutor:
         buried = self._buried(job_id)
         if buried is not None:
             return buried
-        _, obj = self._found(job_id)
-        record = self._record(obj, [])
-        if record.status.state.ended:  # as far as the workload tells: pods may still be ending
-            record = self._record(obj, self._objects.pods(job_id))
+        _, obj, pods = self._found(job_id)
+        record = self._record(obj, pods)
         if record.status.state.ended or record.status.state is JobState.UNKNOWN:
             return record
         stop, timer = threading.Event(), None
@@ -216,8 +213,7 @@ class KubernetesExecutor:
         """See `Executor.cancel`. A job that a queue holds is deleted there, and its record is kept here."""
         if self._buried(job_id) is not None:
             return
-        kind, obj = self._found(job_id)
-        pods = self._objects.pods(job_id)
+        kind, obj, pods = self._found(job_id)
         record = self._record(obj, pods)
         if record.status.state.ended:
             return
@@ -246,15 +242,15 @@ class KubernetesExecutor:
             return there
         if self._buried(job_id) is not None:
             return None
-        _, obj = self._found(job_id)
-        pods = self._objects.pods(job_id)
+        known = self._records.ended(job_id)  # what has ended is not asked for again
+        obj, pods = known if known is not None else self._found(job_id)[1:]
         if self._transfers.is_stored(pods):
             return self._from_store(job_id, obj)
         return self._transfers.results(job_id, pods)
 
     def _from_store(self, job_id: str, obj: Object) -> Path | None:
         target = self.local_state.make(job_id) / "results.pack"
-        spec = self._record(obj, []).spec
+        spec = self._spec(obj)
         if self._bucket is not None:
             self._bucket.fetch(job_id, target)
         elif self._volume is not None:
@@ -271,8 +267,8 @@ class KubernetesExecutor:
         if self._buried(job_id) is not None:
             self.local_state.forget(job_id)
             return
-        kind, obj = self._found(job_id)
-        state = self._record(obj, self._objects.pods(job_id)).status.state
+        kind, obj, pods = self._found(job_id)
+        state = self._record(obj, pods).status.state
         if not state.ended and state is not JobState.UNKNOWN:
             raise UsageError(f"Job {job_id} has not ended ({state}).", "Cancel it first.")
         self._empty_store([obj])
@@ -285,12 +281,13 @@ class KubernetesExecutor:
                 for obj in workloads:
                     self._bucket.forget(obj["metadata"]["name"])
             elif self._volume is not None and workloads:
-                spec = self._record(workloads[0], []).spec
+                spec = self._spec(workloads[0])
                 self._volume.forget(workloads, spec.backend if spec is not None else "cpu")
 
     def _delete(self, kind: ours.WorkloadKind, job_id: str) -> int:
         self._api.delete(f"{kind.path}/{job_id}")
         self._objects.forget(job_id)
+        self._records.forget(job_id)
         return self.local_state.forget(job_id)
 
     def clean(self, *, older_than: float, dry_run: bool = False) -> Cleaned:
@@ -303,8 +300,8 @@ class KubernetesExecutor:
                 if self._buried(job_id) is not None:
                     size += self.local_state.forget(job_id)
                     continue
-                with contextlib.suppress(JobNotFound):
-                    there.append(self._found(job_id))
+                found = self._objects.workload(job_id)
+                there += [found] if found is not None else []
             self._empty_store([obj for _, obj in there])
             for kind, obj in there:
                 size += self._delete(kind, obj["metadata"]["name"])
@@ -342,14 +339,24 @@ class KubernetesExecutor:
             "%sovjobs (in a shell: sovlab jobs) lists them.",
         )
 
-    def _found(self, job_id: str) -> tuple[ours.WorkloadKind, Object]:
+    def _found(self, job_id: str) -> ours.JobObjects:
+        found = self._objects.of_job(job_id)
+        if found is None:
+            raise self._unknown(job_id)
+        return found
+
+    def _workload(self, job_id: str) -> Object:
         found = self._objects.workload(job_id)
         if found is None:
             raise self._unknown(job_id)
-        return found[0], ours.trim({"kind": found[0].name, **found[1]}) or {}
+        return found[1]
+
+    def _spec(self, obj: Object) -> JobSpec | None:
+        """The request that a workload was made from; None if it is damaged."""
+        return ours.record(obj, [], self.target).spec
 
     def _record(self, obj: Object, pods: list[Object], *, explain: bool = False) -> JobRecord:
-        record = ours.record(obj, pods, self.target)
+        record = self._records.make(obj, pods)
         state = record.status.state
         if explain and state in (JobState.PENDING, JobState.QUEUED, JobState.SUSPENDED):
             why = self._reasons.of(obj, status.newest(pods))

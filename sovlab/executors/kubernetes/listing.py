@@ -40,7 +40,7 @@ class Records:
             and is_job_id(job_id)
             and status.condition(obj, "Complete", "Completed", "Failed") is not None
         ):
-            self._make(job_id, obj, pods)
+            self.make(obj, pods)
 
     def newest_first(self, objects: Objects, others: Iterable[JobRecord] = ()) -> list[JobRecord]:
         """All of them as they are now, and others."""
@@ -55,17 +55,27 @@ class Records:
             if last is not None and last[0] is obj and (last[1] is mine or _are_same(last[1], mine)):
                 found.append(last[2])
             elif is_job_id(job_id):
-                found.append(self._make(job_id, obj, mine))
+                found.append(self.make(obj, mine))
         for gone in set(self._known) - there:
             self._known.pop(gone, None)
         found.sort(key=lambda r: (r.status.submitted or 0.0, r.id), reverse=True)
         return found
 
-    def _make(self, job_id: str, obj: Object, pods: list[Object]) -> JobRecord:
+    def make(self, obj: Object, pods: list[Object]) -> JobRecord:
+        """The record of a job from its workload and all of its pods."""
         made = record(obj, pods, self._target)
         if made.status.state.ended:
-            self._known[job_id] = (obj, pods or _NONE, made)
+            self._known[made.id] = (obj, pods or _NONE, made)
         return made
+
+    def ended(self, job_id: str) -> tuple[Object, list[Object]] | None:
+        """The workload and the pods of a job that has ended, if they were read and pods were there."""
+        known = self._known.get(job_id)
+        return (known[0], known[1]) if known is not None and known[1] else None
+
+    def forget(self, job_id: str) -> None:
+        """Take out a job that was deleted."""
+        self._known.pop(job_id, None)
 
 
 def _are_same(some: list[Object], others: list[Object]) -> bool:

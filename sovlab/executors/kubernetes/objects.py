@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import msgspec
 
@@ -201,6 +201,24 @@ def record(obj: Object, pods: list[Object], target: str, *, why: str = "") -> Jo
     return JobRecord(id=job_id, target=target, spec=spec, status=found)
 
 
+class JobObjects(NamedTuple):
+    """What a job is made of in the cluster, as far as it tells how the job stands.
+
+    Attributes:
+        kind: of its workload.
+        workload: as `trim` leaves it.
+        pods: likewise, those of earlier tries too.
+    """
+
+    kind: WorkloadKind
+    workload: Object
+    pods: list[Object]
+
+
+def _trimmed(kind: WorkloadKind, workload: Object) -> Object:
+    return trim({"kind": kind.name, **workload}) or {}
+
+
 def _job_of(obj: Object) -> str:
     return str(obj["metadata"]["labels"].get(labels.JOB, ""))
 
@@ -282,14 +300,41 @@ class Objects:
             yield LiveObjects([stack.enter_context(cache.open()) for cache in caches])
 
     def workload(self, job_id: str) -> tuple[WorkloadKind, Object] | None:
-        """One workload as the cluster has it now; None if there is none of ours."""
+        """One workload as the cluster has it now, whole; None if there is none of ours."""
         if not is_job_id(job_id):
             return None
-        for kind in self.kinds():
+        return self._first((self.jobs, *self._more.values()), job_id)
+
+    def of_job(self, job_id: str) -> JobObjects | None:
+        """A job's objects as the cluster has them now; None if there is none of ours.
+
+        Two requests for a Job. For another kind it is three: the pods, which are read anyway, tell which.
+        """
+        if not is_job_id(job_id):
+            return None
+        found = self._first((self.jobs,), job_id)
+        if found is not None:
+            return JobObjects(found[0], _trimmed(*found), self.pods(job_id))
+        pods = self.pods(job_id)
+        trains = any(container_name(pod) == labels.TRAINER for pod in pods)
+        likely = sorted(self._more.values(), key=lambda kind: (kind.name == "TrainJob") is not trains)
+        found = self._first(likely, job_id)
+        if found is None:
+            return None
+        # Without pods, they may have come after the look at them.
+        return JobObjects(found[0], _trimmed(*found), pods or self.pods(job_id))
+
+    def _first(self, kinds: Iterable[WorkloadKind], job_id: str) -> tuple[WorkloadKind, Object] | None:
+        """The workload of the first kind that has one of ours by that name."""
+        for kind in kinds:
             try:
                 found = self._api.get(f"{kind.path}/{job_id}")
             except NotFound:
                 continue
+            except Forbidden:
+                if kind is self.jobs:
+                    raise
+                continue  # what is installed need not be in everybody's role
             if trim({"kind": kind.name, **found}) is not None:
                 return kind, found
         return None

@@ -1,0 +1,198 @@
+"""How many requests a question costs, counted by the API server."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from IPython.core.displaypub import CapturingDisplayPublisher
+from IPython.core.interactiveshell import InteractiveShell
+
+from sovlab.client.job import Job, pending
+from sovlab.core.job import JobRecord, JobState
+from sovlab.errors import JobNotFound, UserCodeError
+from sovlab.executors.executor import Executor
+from sovlab.jupyter.live_cards import LiveCard
+from sovlab.kube.reading import status
+from tests.cluster.conftest import Cluster
+from tests.executors.conftest import Harness
+from tests.kube.conftest import fake_cluster
+from tests.kube.proxy import until
+
+GROUPS = {
+    "job": "apis/batch/v1",
+    "jobset": "apis/jobset.x-k8s.io/v1alpha2",
+    "trainjob": "apis/trainer.kubeflow.org/v1alpha1",
+}
+WORKLOADS = {"job": {}, "jobset": {"workload": "jobset"}, "trainjob": {"workload": "trainjob"}}
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    with fake_cluster(trainer=True) as found:  # and JobSet, which Trainer needs
+        yield found
+        assert found.fake.failures == []
+
+
+class Asked:
+    """The requests that were made while it was a context."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._all = cluster.fake.requests
+        self._begin = self._end = 0
+
+    def __enter__(self) -> Asked:
+        self._begin = len(self._all)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end = len(self._all)
+
+    @property
+    def paths(self) -> list[str]:
+        return [f"{r.method} {r.path} {r.status}" for r in self._all[self._begin : self._end]]
+
+    def __len__(self) -> int:
+        return self._end - self._begin
+
+
+def job(executor: Executor, job_id: str, record: JobRecord | None = None) -> Job:
+    def rerun(record: JobRecord, resume: bool | None) -> Job:
+        raise AssertionError("nobody asked for it")
+
+    return Job(job_id, executor, rerun, record)
+
+
+def ended(cluster: Cluster, state: Path, workload: str, source: str, **changes: Any) -> str:
+    """A job that has ended, submitted elsewhere; its id."""
+    harness = Harness(cluster.executor(state / "there", **WORKLOADS[workload]), state / "objects")
+    job_id = harness.submit(source, nodes=1 if workload == "job" else 2, **changes)
+    assert harness.executor.wait(job_id, 120).status.state.ended
+    # The pods have said how it ended; the workload itself says so a moment later.
+    place = cluster.path(f"{workload}s", job_id, group=GROUPS[workload])
+    until(lambda: status.condition(cluster.api.get(place), "Complete", "Completed", "Failed"), 60)
+    return job_id
+
+
+@pytest.mark.parametrize("workload", WORKLOADS)
+def test_the_result_of_an_ended_job_costs_at_most_three_requests(
+    cluster: Cluster, state: Path, workload: str
+) -> None:
+    job_id = ended(cluster, state, workload, "y = 42\nprint('printed')", outputs=("y",))
+    fresh = job(cluster.executor(state / "here"), job_id)
+    with Asked(cluster) as asked:
+        assert fresh.result("y") == 42
+        assert fresh.result() == {"y": 42}
+        assert fresh.results() == {"y": 42}
+        assert fresh.exception() is None
+    assert len(asked) <= 3, asked.paths
+    assert all("watch" not in request.query for request in cluster.fake.requests[-len(asked) :])
+    with Asked(cluster) as asked:
+        assert fresh.done()
+        assert fresh.record.status is fresh.status
+        assert (fresh.state, fresh.name) == (JobState.SUCCEEDED, "test")
+        assert "succeeded" in repr(fresh)
+        assert fresh.outputs == []
+        assert "has come back" in str(pending(fresh, "y"))
+    assert asked.paths == []
+
+
+@pytest.mark.parametrize("workload", WORKLOADS)
+def test_why_a_job_failed_costs_at_most_three_requests(cluster: Cluster, state: Path, workload: str) -> None:
+    job_id = ended(cluster, state, workload, "raise ValueError('on purpose')")
+    fresh = job(cluster.executor(state / "here"), job_id)
+    with Asked(cluster) as asked, pytest.raises((ValueError, UserCodeError), match="on purpose"):
+        fresh.result()
+    assert len(asked) <= 3, asked.paths
+
+
+@pytest.mark.parametrize("workload", WORKLOADS)
+def test_the_result_of_a_listed_job_costs_fewer(cluster: Cluster, state: Path, workload: str) -> None:
+    job_id = ended(cluster, state, workload, "y = 42", outputs=("y",))
+    executor = cluster.executor(state / "here")
+    (record,) = (record for record in executor.records() if record.id == job_id)
+    with Asked(cluster) as asked:
+        assert job(executor, job_id, record).result("y") == 42
+    assert asked.paths == []
+
+
+def test_results_that_are_here_already_cost_one_look(cluster: Cluster, state: Path) -> None:
+    job_id = ended(cluster, state, "job", "y = 42", outputs=("y",))
+    assert job(cluster.executor(state / "here"), job_id).result("y") == 42
+    with Asked(cluster) as asked:
+        assert job(cluster.executor(state / "here"), job_id).result("y") == 42
+    assert len(asked) <= 2, asked.paths
+
+
+def test_what_was_waited_for_is_not_asked_for_again(cluster: Cluster, state: Path) -> None:
+    harness = Harness(cluster.executor(state), state / "objects")
+    here = job(harness.executor, harness.submit("y = 42", outputs=("y",)))
+    assert here.wait(60).state is JobState.SUCCEEDED
+    with Asked(cluster) as asked:
+        assert here.state is JobState.SUCCEEDED
+        assert here.result("y") == 42
+    assert [path for path in asked.paths if "/log " not in path] == []
+
+
+def test_a_job_whose_pods_are_gone_is_found(cluster: Cluster, state: Path) -> None:
+    job_id = ended(cluster, state, "jobset", "1")
+    pods = cluster.api.get(cluster.path("pods"), labelSelector=f"sovlab.dev/job={job_id}")["items"]
+    for pod in pods:
+        cluster.api.delete(cluster.path("pods", pod["metadata"]["name"]), grace=0)
+    until(lambda: not cluster.left(job_id)["pods"])
+    assert cluster.executor(state / "here").record(job_id).status.state is JobState.SUCCEEDED
+
+
+def test_a_job_that_is_not_there_costs_a_look_at_each_kind(cluster: Cluster, state: Path) -> None:
+    with Asked(cluster) as asked, pytest.raises(JobNotFound):
+        cluster.executor(state).record("nobody-7k2m9x")
+    assert len(asked) == 4, asked.paths
+
+
+def test_a_deleted_job_is_gone_from_its_handle(cluster: Cluster, state: Path) -> None:
+    job_id = ended(cluster, state, "job", "y = 42", outputs=("y",))
+    here = job(cluster.executor(state / "here"), job_id)
+    assert here.result() == {"y": 42}
+    here.delete()
+    with pytest.raises(JobNotFound):
+        _ = here.state
+    with pytest.raises(JobNotFound):
+        _ = here.outputs
+
+
+@contextlib.contextmanager
+def shell() -> Iterator[InteractiveShell]:
+    InteractiveShell.clear_instance()
+    made = InteractiveShell.instance()
+    made.display_pub = CapturingDisplayPublisher(parent=made)
+    yield made
+    InteractiveShell.clear_instance()
+
+
+def test_the_card_of_a_job_that_reports_progress_asks_nothing(cluster: Cluster, state: Path) -> None:
+    source = (
+        "import sovlab, time\n"
+        "for step in range(30):\n"
+        "    sovlab.progress(step + 1, 30, loss=1 / (step + 1))\n"
+        "    time.sleep(0.1)\n"
+    )
+    harness = Harness(cluster.executor(state), state / "objects")
+    here = job(harness.executor, harness.submit(source))
+    with shell() as made:
+        card = LiveCard(here)
+        card.show()
+        until(lambda: card._history, 60)  # it runs, and its log is read
+        with Asked(cluster) as asked:
+            until(lambda: "has not ended yet (running" in str(pending(here, "y")))
+            assert card.final.wait(60)
+        painted = [output["data"] for output in made.display_pub.outputs]
+    assert asked.paths == []
+    assert len(painted) > 5
+    assert painted[-1]["text/plain"].startswith("test: succeeded")
+    assert any("step 2" in data["text/plain"] for data in painted)
+    steps = [data["application/vnd.sovlab.job.v1+json"]["progress"] for data in painted]
+    assert [p["step"] for p in steps if p] == sorted(p["step"] for p in steps if p)
+    assert here.last.status.state is JobState.SUCCEEDED
