@@ -13,8 +13,8 @@ from pathlib import Path
 
 import psutil
 
-from sovlab.executors.kubernetes.local_state import LocalState
-from sovlab.executors.kubernetes.transfer_agent import ensure_agent, read_configuration
+from sovlab.executors.kubernetes.transfers.local_state import LocalState
+from sovlab.executors.kubernetes.transfers.transfer_agent import ensure_agent, read_configuration
 from sovlab.executors.local import LocalExecutor
 from sovlab.kube.objects.profile import ClusterProfile
 from sovlab.kube.transport.connection import Login

@@ -19,7 +19,7 @@ from sovlab.core.event import ProgressChanged, StatusChanged
 from sovlab.core.job import JobState
 from sovlab.core.names import new_job_id
 from sovlab.core.spec import JobSpec, PayloadKind
-from sovlab.executors.kubernetes.objects import marks
+from sovlab.executors.kubernetes.objects.records import marks
 from sovlab.kube import labels
 from tests import hostile
 from tests.cluster.conftest import Cluster

@@ -27,7 +27,7 @@ from sovlab import backends
 from sovlab.core.names import MAX_ID, is_job_id, new_job_id
 from sovlab.core.spec import JobSpec, PayloadKind, Resources
 from sovlab.errors import SpecError
-from sovlab.executors.kubernetes.objects import marks
+from sovlab.executors.kubernetes.objects.records import marks
 from sovlab.kube import labels
 from sovlab.kube.objects import manifests, podspec
 from sovlab.kube.objects.profile import ClusterProfile

@@ -10,7 +10,7 @@ import pytest
 from sovlab.core.job import JobState
 from sovlab.core.names import new_job_id
 from sovlab.errors import ExecutorError, SettingsError
-from sovlab.executors.kubernetes.bucket import Bucket
+from sovlab.executors.kubernetes.transfers.bucket import Bucket
 from sovlab.payload.results import Results
 from tests.executors.conftest import Harness
 from tests.kube.proxy import until

@@ -11,8 +11,8 @@ import pytest
 import websocket
 
 from sovlab.executors.kubernetes.following import _joined
-from sovlab.executors.kubernetes.listing import Records
-from sovlab.executors.kubernetes.objects import Objects
+from sovlab.executors.kubernetes.objects.records import Records
+from sovlab.executors.kubernetes.objects.workloads import Objects
 from sovlab.kube.transport.errors import Unreachable
 from sovlab.kube.transport.exec import STDIN, _Message
 from sovlab.kube.transport.watching import PAGE, Cache

@@ -2,6 +2,6 @@
 
 import sys
 
-from sovlab.executors.kubernetes.transfer_agent import main
+from sovlab.executors.kubernetes.transfers.transfer_agent import main
 
 main(sys.argv[1])

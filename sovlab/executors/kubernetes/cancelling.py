@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sovlab.executors.kubernetes.objects import Object, WorkloadKind
+from sovlab.executors.kubernetes.objects.trimming import Object
+from sovlab.executors.kubernetes.objects.workloads import WorkloadKind
 from sovlab.kube import labels
 from sovlab.kube.objects.profile import ClusterProfile
 from sovlab.kube.reading import status

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from sovlab.core.plan import Manifests
-from sovlab.executors.kubernetes.objects import Object, WorkloadKind
+from sovlab.executors.kubernetes.objects.trimming import Object
+from sovlab.executors.kubernetes.objects.workloads import WorkloadKind
 from sovlab.executors.kubernetes.submitting import Submission
 from sovlab.kube.objects.redacting import shown
 from sovlab.kube.transport.api import Api

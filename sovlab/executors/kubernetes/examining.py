@@ -13,9 +13,9 @@ from sovlab.core.finding import Finding, Level, lacking, missing, ok, phrase
 from sovlab.core.names import new_job_id
 from sovlab.core.spec import JobSpec, PayloadKind
 from sovlab.errors import SettingsError, UsageError
-from sovlab.executors.kubernetes.bucket import Bucket
 from sovlab.executors.kubernetes.executor import KubernetesExecutor
 from sovlab.executors.kubernetes.target import KubernetesSection
+from sovlab.executors.kubernetes.transfers.bucket import Bucket
 from sovlab.kube.survey.probing import probe
 from sovlab.kube.transport.api import Api
 from sovlab.kube.transport.connection import namespace_of

@@ -28,17 +28,17 @@ from sovlab.errors import (
     WaitTimeout,
 )
 from sovlab.executors.kubernetes import describing
-from sovlab.executors.kubernetes import objects as ours
-from sovlab.executors.kubernetes.bucket import Bucket
 from sovlab.executors.kubernetes.cancelling import Cancelling, is_queued
 from sovlab.executors.kubernetes.following import Following
-from sovlab.executors.kubernetes.listing import Records
-from sovlab.executors.kubernetes.local_state import LocalState
-from sovlab.executors.kubernetes.objects import Object, Objects
+from sovlab.executors.kubernetes.objects.records import Records, job_record
+from sovlab.executors.kubernetes.objects.trimming import Object
+from sovlab.executors.kubernetes.objects.workloads import JobObjects, Objects, WorkloadKind
 from sovlab.executors.kubernetes.submitting import Submission, profile_for_job
-from sovlab.executors.kubernetes.transfer_agent import AgentConfiguration, ensure_agent
-from sovlab.executors.kubernetes.transfers import Transfers
-from sovlab.executors.kubernetes.volume import Volume
+from sovlab.executors.kubernetes.transfers.bucket import Bucket
+from sovlab.executors.kubernetes.transfers.local_state import LocalState
+from sovlab.executors.kubernetes.transfers.pods import PodTransfers
+from sovlab.executors.kubernetes.transfers.transfer_agent import AgentConfiguration, ensure_agent
+from sovlab.executors.kubernetes.transfers.volume import Volume
 from sovlab.kube import labels
 from sovlab.kube.objects.podspec import GRACE
 from sovlab.kube.objects.profile import ClusterProfile
@@ -78,7 +78,7 @@ class KubernetesExecutor:
         self._runners = state / "runner"
         self._bucket = Bucket(profile.bucket, profile.s3_endpoint) if profile.bucket else None
         self._volume = Volume(self._api, profile) if profile.claim else None
-        self._transfers = Transfers(self._api, profile, self.local_state)
+        self._transfers = PodTransfers(self._api, profile, self.local_state)
         self._reasons = Reasons(self._api, profile.namespace)
         self._queues = Queues(self._api, profile.namespace)
 
@@ -284,7 +284,7 @@ class KubernetesExecutor:
                 spec = self._spec(workloads[0])
                 self._volume.forget(workloads, spec.backend if spec is not None else "cpu")
 
-    def _delete(self, kind: ours.WorkloadKind, job_id: str) -> int:
+    def _delete(self, kind: WorkloadKind, job_id: str) -> int:
         self._api.delete(f"{kind.path}/{job_id}")
         self._objects.forget(job_id)
         self._records.forget(job_id)
@@ -339,7 +339,7 @@ class KubernetesExecutor:
             "%sovjobs (in a shell: sovlab jobs) lists them.",
         )
 
-    def _found(self, job_id: str) -> ours.JobObjects:
+    def _found(self, job_id: str) -> JobObjects:
         found = self._objects.of_job(job_id)
         if found is None:
             raise self._unknown(job_id)
@@ -353,7 +353,7 @@ class KubernetesExecutor:
 
     def _spec(self, obj: Object) -> JobSpec | None:
         """The request that a workload was made from; None if it is damaged."""
-        return ours.record(obj, [], self.target).spec
+        return job_record(obj, [], self.target).spec
 
     def _record(self, obj: Object, pods: list[Object], *, explain: bool = False) -> JobRecord:
         record = self._records.make(obj, pods)
@@ -361,5 +361,5 @@ class KubernetesExecutor:
         if explain and state in (JobState.PENDING, JobState.QUEUED, JobState.SUSPENDED):
             why = self._reasons.of(obj, status.newest(pods))
             if why:
-                return ours.record(obj, pods, self.target, why=why)
+                return job_record(obj, pods, self.target, why=why)
         return record

@@ -12,9 +12,11 @@ import msgspec
 from sovlab.core.backend import Backend
 from sovlab.core.spec import JobSpec
 from sovlab.errors import ExecutorError, SovlabError
-from sovlab.executors.kubernetes.bucket import Bucket
-from sovlab.executors.kubernetes.local_state import LocalState
-from sovlab.executors.kubernetes.objects import Object, Objects, WorkloadKind, marks
+from sovlab.executors.kubernetes.objects.records import marks
+from sovlab.executors.kubernetes.objects.trimming import Object
+from sovlab.executors.kubernetes.objects.workloads import Objects, WorkloadKind
+from sovlab.executors.kubernetes.transfers.bucket import Bucket
+from sovlab.executors.kubernetes.transfers.local_state import LocalState
 from sovlab.executors.ordering import order_for
 from sovlab.kube import labels
 from sovlab.kube.objects import manifests

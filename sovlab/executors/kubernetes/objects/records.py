@@ -1,17 +1,64 @@
-"""The list of all jobs: tens of thousands that have ended are not looked at again for each that changes."""
+"""The records of jobs from their objects, and the request that each was made from."""
 
 from __future__ import annotations
 
 import operator
+import time
 from collections.abc import Iterable
+from dataclasses import replace
 
-from sovlab.core.job import JobRecord
+import msgspec
+
+from sovlab.core.job import JobRecord, JobState, JobStatus, Reason
 from sovlab.core.names import is_job_id
-from sovlab.executors.kubernetes.objects import Object, Objects, record
+from sovlab.core.spec import JobSpec
+from sovlab.core.untrusted import clean
+from sovlab.errors import SpecError
+from sovlab.executors.kubernetes.objects.trimming import Object
+from sovlab.executors.kubernetes.objects.workloads import Objects
+from sovlab.kube import labels
 from sovlab.kube.reading import status
 
+_DAMAGE = (
+    *(msgspec.MsgspecError, SpecError, RecursionError),
+    *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
+)
+"""What reading an object raises whose members are not what sovlab and the cluster write."""
 _Known = tuple[Object, list[Object], JobRecord]
 _NONE: list[Object] = []
+
+
+def marks(spec: JobSpec, nonce: str, submitted: float, delivery: str) -> dict[str, str]:
+    """What a workload is marked with.
+
+    Environment and arguments may hold secrets, and everybody who may see the workload can read these: they
+    are in the Secret only. The names of cells are there too, for their length.
+    """
+    told = replace(spec, env={}, args=(), labels={})
+    return {
+        labels.SPEC: msgspec.json.encode(told).decode(),
+        labels.SUBMITTED: repr(submitted),
+        labels.NONCE: nonce,
+        labels.DELIVERY: delivery,
+    }
+
+
+def job_record(obj: Object, pods: list[Object], target: str, *, why: str = "") -> JobRecord:
+    """What a workload and its pods say. Damage makes the job UNKNOWN, never an error."""
+    job_id = str(obj["metadata"]["name"])
+    try:
+        spec = msgspec.json.decode(obj["metadata"]["annotations"][labels.SPEC], type=JobSpec)
+        found = status.status(obj, pods, now=time.time(), why=why)
+    except _DAMAGE as error:
+        kind, why = obj.get("kind") or "object", clean(str(error), 300)
+        damaged = JobStatus(
+            state=JobState.UNKNOWN,
+            reason=Reason.UNREADABLE,
+            message=f"Its {kind} in the cluster cannot be read ({why}).",
+            submitted=status.seconds(obj["metadata"].get("creationTimestamp")),
+        )
+        return JobRecord(id=job_id, target=target, spec=None, status=damaged)
+    return JobRecord(id=job_id, target=target, spec=spec, status=found)
 
 
 class Records:
@@ -63,7 +110,7 @@ class Records:
 
     def make(self, obj: Object, pods: list[Object]) -> JobRecord:
         """The record of a job from its workload and all of its pods."""
-        made = record(obj, pods, self._target)
+        made = job_record(obj, pods, self._target)
         if made.status.state.ended:
             self._known[made.id] = (obj, pods or _NONE, made)
         return made

@@ -1,110 +1,20 @@
-"""The objects of sovlab's jobs in a cluster: which are ours, and the request that one was made from."""
+"""The workloads and pods of a namespace: asked for one by one, or watched."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
-from typing import Any, NamedTuple, TypedDict
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
 
-import msgspec
-
-from sovlab.core.job import JobRecord, JobState, JobStatus, Reason
 from sovlab.core.names import is_job_id
-from sovlab.core.spec import JobSpec
-from sovlab.core.untrusted import clean
-from sovlab.errors import SpecError
+from sovlab.executors.kubernetes.objects.trimming import Object, Shape, trim
 from sovlab.kube import labels
 from sovlab.kube.objects import manifests
-from sovlab.kube.reading import status
 from sovlab.kube.reading.pods import container_name
 from sovlab.kube.transport.api import Api
 from sovlab.kube.transport.errors import Forbidden, NotFound
 from sovlab.kube.transport.watching import Cache
-
-Object = dict[str, Any]
-
-_DAMAGE = (
-    *(msgspec.MsgspecError, SpecError, RecursionError),
-    *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
-)
-"""What reading an object raises whose members are not what sovlab and the cluster write."""
-_ANNOTATIONS = (
-    labels.SPEC,
-    labels.SUBMITTED,
-    labels.NONCE,
-    labels.READY,
-    labels.CANCELLED,
-    labels.DELIVERY,
-    labels.INDEX,
-    labels.DEFAULT_CONTAINER,
-)
-_LABELS = (labels.JOB, labels.MANAGED_BY, labels.QUEUE, labels.INDEX)
-
-
-class _Owner(TypedDict, total=False):
-    kind: str
-
-
-class _Meta(TypedDict, total=False):
-    name: str
-    uid: str
-    resourceVersion: str
-    creationTimestamp: str | None
-    deletionTimestamp: str | None
-    labels: dict[str, str] | None
-    annotations: dict[str, str] | None
-    ownerReferences: list[_Owner] | None
-
-
-class _Container(TypedDict, total=False):
-    name: str
-    image: str
-
-
-class _Spec(TypedDict, total=False):
-    suspend: bool | None
-    completions: int | None
-    parallelism: int | None
-    replicatedJobs: Any
-    trainer: Any
-    nodeName: str | None
-    containers: list[_Container] | None
-
-
-class _Condition(TypedDict, total=False):
-    type: str
-    status: str
-    reason: str | None
-    message: str | None
-    lastTransitionTime: str | None
-
-
-class _ContainerStatus(TypedDict, total=False):
-    name: str
-    image: str | None
-    state: Any
-    lastState: Any
-
-
-class _Status(TypedDict, total=False):
-    phase: str
-    reason: str | None
-    message: str | None
-    startTime: str | None
-    conditions: list[_Condition] | None
-    containerStatuses: list[_ContainerStatus] | None
-
-
-class Shape(TypedDict, total=False):
-    """What is read of a Job, a JobSet, a TrainJob or a Pod in a list."""
-
-    kind: str
-    metadata: _Meta
-    spec: _Spec
-    status: _Status
 
 
 class WorkloadKind:
@@ -118,87 +28,6 @@ class WorkloadKind:
     def __init__(self, name: str, path: str) -> None:
         self.name = name
         self.path = path
-
-
-def marks(spec: JobSpec, nonce: str, submitted: float, delivery: str) -> dict[str, str]:
-    """What a workload is marked with.
-
-    Environment and arguments may hold secrets, and everybody who may see the workload can read these: they
-    are in the Secret only. The names of cells are there too, for their length.
-    """
-    told = replace(spec, env={}, args=(), labels={})
-    return {
-        labels.SPEC: msgspec.json.encode(told).decode(),
-        labels.SUBMITTED: repr(submitted),
-        labels.NONCE: nonce,
-        labels.DELIVERY: delivery,
-    }
-
-
-def trim(obj: Object) -> Object | None:
-    """What sovlab needs of a Job, JobSet, TrainJob or Pod; None if it is not one of ours."""
-    meta = obj["metadata"]
-    owners = meta.get("ownerReferences") or ()
-    told = meta.get("annotations") or {}
-    is_pod = obj.get("kind") == "Pod" or "containers" in (obj.get("spec") or {})
-    if not is_pod and (
-        any(o.get("kind") in ("JobSet", "TrainJob") for o in owners) or labels.SPEC not in told
-    ):
-        return None  # part of a JobSet or TrainJob, or an object of another tool that uses the same labels
-    spec, state = obj.get("spec") or {}, obj.get("status") or {}
-    marked = meta.get("labels") or {}
-    return {
-        "kind": obj.get("kind") or ("Pod" if is_pod else ""),
-        "metadata": {
-            **{
-                k: meta[k]
-                for k in ("name", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp")
-                if k in meta
-            },
-            "labels": {k: marked[k] for k in _LABELS if k in marked},
-            "annotations": {k: told[k] for k in _ANNOTATIONS if k in told},
-        },
-        "spec": _trim_pod(spec, container_name(obj)) if is_pod else _trim_workload(spec),
-        "status": {
-            k: state[k]
-            for k in ("phase", "reason", "message", "conditions", "containerStatuses", "startTime", "active")
-            if k in state
-        },
-    }
-
-
-def _trim_pod(spec: Mapping[str, Any], name: str) -> Object:
-    images = [{"image": c.get("image")} for c in spec.get("containers") or () if c.get("name") == name]
-    return {"nodeName": spec.get("nodeName"), "containers": images}
-
-
-def _trim_workload(spec: Mapping[str, Any]) -> Object:
-    found = {k: spec[k] for k in ("suspend", "completions", "parallelism") if k in spec}
-    sets = spec.get("replicatedJobs")
-    if sets:
-        inner = (sets[0].get("template") or {}).get("spec") or {}
-        found["completions"] = inner.get("completions")
-    if "trainer" in spec:
-        found["completions"] = (spec["trainer"] or {}).get("numNodes")
-    return found
-
-
-def record(obj: Object, pods: list[Object], target: str, *, why: str = "") -> JobRecord:
-    """What a workload and its pods say. Damage makes the job UNKNOWN, never an error."""
-    job_id = str(obj["metadata"]["name"])
-    try:
-        spec = msgspec.json.decode(obj["metadata"]["annotations"][labels.SPEC], type=JobSpec)
-        found = status.status(obj, pods, now=time.time(), why=why)
-    except _DAMAGE as error:
-        kind, why = obj.get("kind") or "object", clean(str(error), 300)
-        damaged = JobStatus(
-            state=JobState.UNKNOWN,
-            reason=Reason.UNREADABLE,
-            message=f"Its {kind} in the cluster cannot be read ({why}).",
-            submitted=status.seconds(obj["metadata"].get("creationTimestamp")),
-        )
-        return JobRecord(id=job_id, target=target, spec=None, status=damaged)
-    return JobRecord(id=job_id, target=target, spec=spec, status=found)
 
 
 class JobObjects(NamedTuple):

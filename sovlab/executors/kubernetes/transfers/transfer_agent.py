@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 
 from sovlab.errors import JobNotFound, SovlabError
-from sovlab.executors.kubernetes.local_state import LocalState
+from sovlab.executors.kubernetes.transfers.local_state import LocalState
 from sovlab.executors.watching import Watch
 from sovlab.kube.objects.profile import ClusterProfile
 from sovlab.kube.transport.connection import Login

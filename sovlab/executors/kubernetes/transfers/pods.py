@@ -12,8 +12,8 @@ import msgspec
 from sovlab.core.decoding import Frame, PayloadAwaited, ResultsHeld
 from sovlab.core.spec import JobSpec
 from sovlab.errors import ResultError, UsageError
-from sovlab.executors.kubernetes.local_state import LocalState
-from sovlab.executors.kubernetes.objects import Object
+from sovlab.executors.kubernetes.objects.trimming import Object
+from sovlab.executors.kubernetes.transfers.local_state import LocalState
 from sovlab.kube.objects.profile import ClusterProfile
 from sovlab.kube.reading import status
 from sovlab.kube.reading.pods import container_name
@@ -25,7 +25,7 @@ _TRIES, _AGAIN = 30, 10.0
 """How often, and after how many seconds, something that broke off for good is begun again."""
 
 
-class Transfers:
+class PodTransfers:
     """What goes between this machine and the pods of a target.
 
     Args:

@@ -1,0 +1,1 @@
+"""What goes between this machine, the pods of jobs and the stores of targets."""
