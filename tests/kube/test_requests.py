@@ -52,8 +52,12 @@ class Asked:
         self._end = len(self._all)
 
     @property
+    def requests(self) -> list[Any]:
+        return self._all[self._begin : self._end]
+
+    @property
     def paths(self) -> list[str]:
-        return [f"{r.method} {r.path} {r.status}" for r in self._all[self._begin : self._end]]
+        return [f"{r.method} {r.path} {r.status}" for r in self.requests]
 
     def __len__(self) -> int:
         return self._end - self._begin
@@ -116,7 +120,8 @@ def test_the_result_of_a_listed_job_costs_fewer(cluster: Cluster, state: Path, w
     (record,) = (record for record in executor.records() if record.id == job_id)
     with Asked(cluster) as asked:
         assert job(executor, job_id, record).result("y") == 42
-    assert asked.paths == []
+    # The watches that the list began may still be opening.
+    assert [r for r in asked.requests if "watch" not in r.query] == []
 
 
 def test_results_that_are_here_already_cost_one_look(cluster: Cluster, state: Path) -> None:
