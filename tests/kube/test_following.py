@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from sovlab.core.event import StatusChanged
+from sovlab.core.event import LogChunk, StatusChanged
 from sovlab.core.job import JobState, Reason
 from sovlab.payload.results import Results
 from tests.executors.conftest import Harness
-from tests.kube.apiserver.faults import stall
+from tests.kube.apiserver.faults import respond, stall
 from tests.kube.conftest import fake_cluster
 
 
@@ -31,10 +31,9 @@ def test_that_results_are_being_fetched_is_told(harness, monkeypatch):
 
 
 @pytest.fixture
-def late():
-    """A cluster whose watches of pods bring nothing."""
+def own():
+    """A cluster for one test."""
     with fake_cluster() as found:
-        found.fake.faults.add("watch pods", stall(600.0, after_events=0), times=None)
         yield found
         found.fake.faults.clear()
 
@@ -60,10 +59,24 @@ def late():
     ],
 )
 def test_an_end_is_told_as_it_was_though_no_news_of_pods_come(
-    late, state, source, nodes, expected, reason, text
+    own, state, source, nodes, expected, reason, text
 ):
-    harness = Harness(late.executor(state), state / "objects")
+    own.fake.faults.add("watch pods", stall(600.0, after_events=0), times=None)
+    harness = Harness(own.executor(state), state / "objects")
     job_id = harness.submit(source, nodes=nodes)
     found = harness.executor.wait(job_id, 60).status
     assert (found.state, found.reason, found.message) == (expected, reason, text)
     assert b"began" in harness.log(job_id)
+
+
+@pytest.mark.parametrize("status", [400, 403, 500])
+@pytest.mark.parametrize("follow", [True, False])
+def test_a_job_ends_though_the_cluster_refuses_its_log(own, state, status, follow):
+    own.fake.faults.add("get pods/log", respond(status, "not for you"), times=None)
+    harness = Harness(own.executor(state), state / "objects")
+    job_id = harness.submit("print('began')")
+    assert harness.executor.wait(job_id, 60).status.state is JobState.SUCCEEDED
+    events = list(harness.executor.events(job_id, follow=follow))
+    assert events[-1].status.state is JobState.SUCCEEDED
+    log = b"".join(e.data for e in events if isinstance(e, LogChunk))
+    assert (b"not for you" in log) == (status != 400), "a container that never started has no log"

@@ -45,7 +45,6 @@ class _Reader(threading.Thread):
         self.pod = pod["metadata"]["name"]
         self.uid = pod["metadata"].get("uid", "")[:8]
         self.rank = rank
-        self.failure: ClusterError | None = None
         self._following = following
         self.start()
 
@@ -56,7 +55,7 @@ class _Reader(threading.Thread):
             for piece, place in self.log.pieces(follow=following.follow, over=over):
                 following.inbox.put((self, piece, place))
         except ClusterError as error:
-            self.failure = error
+            following.inbox.put((self, f"\n[sovlab: {error}]\n".encode(), self.log.position))
         finally:
             following.inbox.put((self, None, 0))
 

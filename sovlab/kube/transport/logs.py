@@ -16,7 +16,7 @@ from typing import Any
 from sovlab.core import decoding
 from sovlab.kube import labels
 from sovlab.kube.transport.api import Api, Stream
-from sovlab.kube.transport.errors import ClusterError, Invalid, NotFound
+from sovlab.kube.transport.errors import ApiError, ClusterError, Invalid, NotFound
 from sovlab.runner.protocol.frames import FrameReader
 
 _SILENCE = 300.0
@@ -158,25 +158,32 @@ class PodLog:
         Args:
             follow: wait for more until the container has ended.
             over: whether the container has ended, or its pod is gone.
+
+        Raises:
+            ClusterError: it cannot be read, and would not be if one went on to wait for more.
         """
         pause = _FIRST_PAUSE
         while not self._stopped.is_set():
-            was_over, before = over(), self.position
+            was_over, before, again = over(), self.position, False
             try:
                 complete = yield from self._read(follow=follow and not was_over)
                 if complete or not follow or was_over:
                     return
-            except Invalid:  # the container has not started yet
-                if not follow:
-                    return
+                again = over()  # what came before its end may not have been read
             except NotFound:
                 return
+            except Invalid:  # the container has not started yet, or never did
+                if not follow or was_over:
+                    return
+            except ApiError:  # what the server says of a container that has ended, it will go on saying
+                if not follow or was_over:
+                    raise
             except ClusterError:
                 if not follow:
                     raise
             if self.position > before:
                 pause = _FIRST_PAUSE
-            if not over():
+            if not again:
                 self._stopped.wait(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
 
