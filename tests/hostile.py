@@ -17,11 +17,13 @@ from sovlab.card.bundle import MIME, render
 from sovlab.cli import show
 from sovlab.core.job import JobRecord, JobState, Progress, Reason
 from sovlab.core.untrusted import LATEST
+from sovlab.views.document import job_document
 from sovlab.views.jobs import jobs_table
 
 NOW = 1_780_000_000.0
-CARD = jsonschema.Draft202012Validator(
-    json.loads(files("sovlab.card").joinpath("card.schema.json").read_text())
+CARD, JOB = (
+    jsonschema.Draft202012Validator(json.loads(files(room).joinpath(name).read_text()))
+    for room, name in (("sovlab.card", "card.schema.json"), ("sovlab.views", "job.schema.json"))
 )
 
 RECORD: dict[str, Any] = {
@@ -132,8 +134,11 @@ def assert_can_be_shown(*records: JobRecord, history: tuple[Progress, ...] = ())
     jobs_table(records, NOW).text().encode()
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        show.json_document(list(records))
-    assert len(strict(printed.getvalue())) == len(records)
+        show.json_document([job_document(record) for record in records])
+    documents = strict(printed.getvalue())
+    assert len(documents) == len(records)
+    for document in documents:
+        JOB.validate(document)
 
 
 def strict(text: str) -> Any:

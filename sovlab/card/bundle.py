@@ -1,29 +1,28 @@
 """The card of a job as one MIME bundle, computed from the record, the log's end and a clock.
 
 ``application/vnd.sovlab.job.v1+json`` is for programs and richer renderers, by the schema beside this
-module (``card.schema.json``); ``text/html`` is what notebooks show, also saved and untrusted ones;
-``text/plain`` is for terminals. What the job displayed is in the HTML only, so that a picture is saved
-once; the data says how many outputs there are.
+module (``card.schema.json``): the job's document (`sovlab.views.document`) and what the card shows besides.
+``text/html`` is what notebooks show, also saved and untrusted ones; ``text/plain`` is for terminals. What the
+job displayed is in the HTML only, so that a picture is saved once; the data says how many outputs there are.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sovlab.card import words as words
 from sovlab.card.html import CardText, render_html
-from sovlab.card.outputs import printable
 from sovlab.card.terminal import Line, TerminalTail
 from sovlab.core.job import JobRecord, JobState, Progress
 from sovlab.core.units import format_duration
+from sovlab.views.document import job_document, printable, shortened, traceback_lines
 
 MIME = "application/vnd.sovlab.job.v1+json"
 """The type of the card's data. A change that old readers would misread gets another number."""
 
-_TRACEBACK_HEAD, _TRACEBACK_TAIL = 20, 60
 _OURS = re.compile(r'  File "(?:sovlab/runner/[^"]*|[^"]*\.pyz/[^"]*|<frozen runpy>)", line \d+ in ')
 """Frames of the runner in what faulthandler prints after a crash."""
 
@@ -51,7 +50,7 @@ def render(
         printed, tail = tail, TerminalTail()
         tail.feed(printed)
     status, running = record.status, record.status.state is JobState.RUNNING
-    traceback = _lines_of(status.error)
+    traceback = traceback_lines(status.error)
     facts = words.facts(record) if status.state.ended else []
     lines = _without(tail.kept(), traceback, (status.error or {}).get("rank"))
     if status.signal:
@@ -68,7 +67,7 @@ def render(
         facts=facts,
         lines=lines[-tail.shown :],
         total=tail.total,
-        traceback=_shortened(traceback),
+        traceback=shortened(traceback),
         notes=notes,
         seen=words.seen(status, now),
     )
@@ -83,18 +82,6 @@ def _time_left(seconds_left: float | None, quiet: float | None) -> str:
     if seconds_left is not None:
         return words.time_left_words(seconds_left)
     return f"no report for {format_duration(quiet)}" if quiet is not None else ""
-
-
-def _lines_of(error: Mapping[str, Any] | None) -> list[str]:
-    text = str((error or {}).get("traceback") or "")
-    return [printable(line) for line in text.rstrip("\n").split("\n")] if text.strip() else []
-
-
-def _shortened(traceback: Sequence[str]) -> list[str]:
-    left_out = len(traceback) - _TRACEBACK_HEAD - _TRACEBACK_TAIL
-    if left_out <= 1:
-        return list(traceback)
-    return [*traceback[:_TRACEBACK_HEAD], f"… {left_out} lines …", *traceback[-_TRACEBACK_TAIL:]]
 
 
 def _without(lines: list[Line], traceback: Sequence[str], rank: int | None) -> list[Line]:
@@ -141,83 +128,17 @@ def _plain(record: JobRecord, text: CardText) -> str:
 def _data(
     record: JobRecord, text: CardText, now: float, seconds_left: float | None, outputs: int
 ) -> dict[str, Any]:
-    status, spec = record.status, record.spec
-    error = status.error or {}
+    document = job_document(replace(record, status=replace(record.status, progress=text.progress)))
+    progress = document["progress"]
     return {
-        "version": 1,
-        "id": record.id,
-        "name": printable(record.name),
-        "target": record.target,
-        "kind": str(spec.kind) if spec else None,
-        "origin": printable(spec.origin) if spec else "",
-        "state": str(status.state),
-        "reason": str(status.reason),
+        **document,
+        "progress": {**progress, "seconds_left": seconds_left} if progress is not None else None,
         "headline": printable(text.headline),
-        "message": printable(status.message),
-        "backend": spec.backend if spec else None,
-        "backend_why": spec.backend_why if spec else "",
-        "nodes": spec.nodes if spec else None,
-        "procs": spec.procs if spec else None,
-        "gpus": spec.resources.gpus if spec else None,
         "updated": now,
-        "submitted": status.submitted,
-        "started": status.started,
-        "ended": status.ended,
-        "ahead": status.ahead,
-        "progress": _progress(text.progress, seconds_left),
         "log": {
             "lines": [{"rank": line.rank, "text": printable(line.text)} for line in text.lines],
             "total": text.total,
         },
-        "error": {
-            "type": printable(str(error.get("type") or "")),
-            "message": printable(str(error.get("message") or "")),
-            "traceback": "\n".join(text.traceback),
-            "rank": error.get("rank"),
-        }
-        if error
-        else None,
-        "returned": [
-            {
-                "name": n.name,
-                "type": printable(n.type),
-                "size": n.size,
-                "detail": printable(n.detail),
-                "error": printable(n.error),
-            }
-            for n in status.returned
-        ],
-        "unreturned": list(status.unreturned),
         "outputs": outputs,
         "notes": [printable(note) for note in text.notes],
-        "exit_code": status.exit_code,
-        "signal": status.signal,
-        "max_rss": status.max_rss,
-        "cpu_seconds": status.cpu_seconds,
-        "python": status.python,
-        "host": status.host,
     }
-
-
-def _progress(progress: Progress | None, seconds_left: float | None) -> dict[str, Any] | None:
-    if progress is None:
-        return None
-    # JSON has no NaN, and a diverged loss is worth telling.
-    metrics = {
-        printable(name): value
-        if isinstance(value, (int, float)) and math.isfinite(value)
-        else printable(str(value))
-        for name, value in progress.metrics.items()
-    }
-    return {
-        "step": _finite(progress.step),
-        "total": _finite(progress.total),
-        "fraction": _finite(progress.fraction),
-        "metrics": metrics,
-        "time": progress.time,
-        "seconds_left": seconds_left,
-    }
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None

@@ -9,13 +9,12 @@ from html import escape
 from typing import Any
 
 from sovlab.card.sanitizing import sanitize
+from sovlab.views.document import printable
 
 _MAX_TEXT = 100_000
 _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml")
 _TEXTS = ("text/latex", "text/markdown", "text/plain")
 _SCRIPTS = ("application/javascript", "text/javascript")
-
-_CONTROLS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def render_output(bundle: Mapping[str, Any], pre: str) -> tuple[str, bool]:
@@ -50,11 +49,6 @@ def render_output(bundle: Mapping[str, Any], pre: str) -> tuple[str, bool]:
 def escaped(text: str) -> str:
     """Text as HTML."""
     return escape(printable(text))
-
-
-def printable(text: str) -> str:
-    """Text without control characters and halves of surrogate pairs, so that it can be shown and saved."""
-    return _CONTROLS.sub("", text).encode("utf-8", "replace").decode()
 
 
 def _picture(mime: str, text: str, size: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from sovlab.client.job import Job
 from sovlab.core.job import JobState, JobStatus, Reason
 from sovlab.errors import UsageError, WaitTimeout
 from sovlab.options import flags
+from sovlab.views.document import job_document
 from sovlab.views.hardware import capacity_table
 from sovlab.views.jobs import jobs_table
 
@@ -36,7 +37,7 @@ def submit(parsed: argparse.Namespace) -> int:
         show.note(message)
     waits = parsed.wait or parsed.follow
     if parsed.json and not waits:
-        show.json_document({"id": job.id, "name": job.name, "target": job.target})
+        show.json_document(job_document(job.last))
     elif not parsed.json:
         show.submitted(job)
     if not waits:
@@ -49,7 +50,7 @@ def jobs(parsed: argparse.Namespace) -> int:
     records = default().jobs(parsed.target)
     shown = records[: parsed.n] if parsed.n else records
     if parsed.json:
-        show.json_document(shown)
+        show.json_document([job_document(record) for record in shown])
     else:
         show.table(jobs_table(shown, time.time()))
         if len(records) > len(shown):
@@ -156,7 +157,7 @@ def _finish(found: list[Job], *, follow: bool, json: bool, timeout: float | None
         show.complain(error)
         return error.exit_code
     if json:
-        show.json_document([job.last for job in found])
+        show.json_document([job_document(job.last) for job in found])
     return max((_exit_status(status) for status in statuses), default=0)
 
 

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from sovlab.core.job import JobState, JobStatus, Progress, Reason, ReturnedName
+from sovlab.core.spec import JobSpec
 from sovlab.core.untrusted import LATEST, DamagedRecord, Part, clean, finite, parse
 
-__all__ = ["DamagedRecord", "ExitRecord", "Frame", "ended_status", "exit_record", "frame"]
+__all__ = ["DamagedRecord", "ExitRecord", "Frame", "check_request", "ended_status", "exit_record", "frame"]
 
 _MESSAGE, _TRACEBACK = 20_000, 110_000
-_NAMES, _FRAMES, _METRICS, _METRIC = 1000, 100, 50, 60
+_NAMES, _FRAMES, _METRICS, _METRIC, _BACKEND = 1000, 100, 50, 60, 100
 _BYTES, _RANKS, _LINES, _SECONDS = 2**63, 10**10, 2**31, 1e12
 _HUGE = 1e300
 
@@ -179,6 +180,16 @@ def _last_report(part: Part | None) -> Progress | None:
     if part is None or part.get("step") is None or isinstance(part.get("step"), str):
         return None
     return _progress(part)
+
+
+def check_request(spec: JobSpec) -> None:
+    """See that what is shown of a request is short and plain; its other fields check themselves.
+
+    Raises:
+        DamagedRecord: it is not.
+    """
+    if len(spec.backend) > _BACKEND or not spec.backend.isprintable():
+        raise DamagedRecord("backend is not the name of one")
 
 
 # --- frames

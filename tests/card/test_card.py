@@ -8,6 +8,7 @@ import json
 import re
 from html.parser import HTMLParser
 from importlib.resources import files
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -24,6 +25,10 @@ NOW = 1_780_000_000.0
 SCHEMA = jsonschema.Draft202012Validator(
     json.loads(files("sovlab.card").joinpath("card.schema.json").read_text())
 )
+FIRST = jsonschema.Draft202012Validator(
+    json.loads((Path(__file__).parent / "card-v1.schema.json").read_text())
+)
+"""The schema as it was published first: whoever reads by it reads every card of version 1."""
 ID = "digits-7f3k9q"
 TRACEBACK = """Cell In[7], line 2
     1 x, y = batch
@@ -74,6 +79,7 @@ def card(state, *, log=b"", history=(), spec=spec(), outputs=(), notes=(), **sta
     assert set(bundle) == {MIME, "text/html", "text/plain"}
     json.dumps(bundle, allow_nan=False).encode()
     SCHEMA.validate(bundle[MIME])
+    FIRST.validate(bundle[MIME])
     page = Page(bundle["text/html"])
     for tag, attrs in page.elements:
         assert tag not in ("script", "style", "iframe", "object", "button")
@@ -355,6 +361,13 @@ def test_the_schema_is_one():
     SCHEMA.check_schema(SCHEMA.schema)
     with pytest.raises(jsonschema.ValidationError):
         SCHEMA.validate({"version": 1})
+
+
+@pytest.mark.parametrize("key", FIRST.schema["required"])
+def test_the_schema_asks_for_all_that_it_asked_for_first(key):
+    bundle, _ = card(JobState.RUNNING, progress=Progress(step=1))
+    assert not SCHEMA.is_valid({k: v for k, v in bundle[MIME].items() if k != key})
+    assert not SCHEMA.is_valid({**bundle[MIME], key: object()})
 
 
 # what the job displayed

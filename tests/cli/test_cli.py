@@ -8,8 +8,14 @@ import pty
 import re
 import subprocess
 import sys
+from importlib.resources import files
 
+import jsonschema
 import pytest
+
+JOB = jsonschema.Draft202012Validator(
+    json.loads(files("sovlab.views").joinpath("job.schema.json").read_text())
+)
 
 
 @pytest.fixture
@@ -129,10 +135,18 @@ def test_bad_input_is_one_sentence_and_status_2(sovlab, tmp_path, client, args, 
 def test_json_is_one_document(sovlab, tmp_path):
     write(tmp_path, "ok.py", "print('noise')")
     submitted = json.loads(sovlab("submit", "ok.py", "--json").stdout)
-    assert submitted["target"] == "local"
+    assert (submitted["target"], submitted["state"]) == ("local", "pending")
     (ended,) = json.loads(sovlab("wait", submitted["id"], "--json").stdout)
-    assert ended["status"]["state"] == "succeeded"
-    assert submitted["id"] in {record["id"] for record in json.loads(sovlab("jobs", "--json").stdout)}
+    assert (ended["id"], ended["state"]) == (submitted["id"], "succeeded")
+    listed = json.loads(sovlab("jobs", "--json", "-n", "0").stdout)
+    assert ended in listed
+    (waited,) = json.loads(sovlab("submit", "ok.py", "--wait", "--json").stdout)
+    failed = sovlab("submit", write(tmp_path, "bad.py", "raise ValueError('no')"), "--wait", "--json")
+    assert failed.returncode == 1
+    (told,) = json.loads(failed.stdout)
+    assert told["error"]["traceback"].endswith("ValueError: no")
+    for document in (submitted, ended, waited, told, *listed):
+        JOB.validate(document)
     assert {"cpu", "cuda"} <= {
         c["detection"]["backend"] for c in json.loads(sovlab("backends", "--json").stdout)
     }

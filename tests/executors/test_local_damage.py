@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +32,7 @@ class Shelf:
     """Directories of jobs, written by hand."""
 
     def __init__(self, state: Path) -> None:
+        self.state = state
         self.executor = LocalExecutor(state)
         self._jobs = state / "jobs"
         self.whole = self.add(exit_json=json.dumps({**RECORD, "reason": "succeeded"}).encode())
@@ -121,6 +124,25 @@ def test_a_job_whose_files_are_damaged_can_be_cancelled_and_deleted(shelf: Shelf
     shelf.executor.delete(job_id)
     assert [record.id for record in shelf.executor.records()] == [shelf.whole]
     shelf.executor.stop_agent()
+
+
+def test_a_shell_sees_the_others_and_what_is_wrong_with_one(shelf: Shelf) -> None:
+    bad = [shelf.add(exit_json=data) for data in (b"[" * 200_000, b'{"reason": "lost", "ended": 1e400}')]
+    bad.append(shelf.add(spec=b'{"version": 1, "submitted": 1, "spec": {"name": "", "kind": "cell"}}'))
+
+    def sovlab(*args: str) -> str:
+        env = {**os.environ, "SOVLAB_STATE_DIR": str(shelf.state)}
+        command = [sys.executable, "-m", "sovlab", *args]
+        return subprocess.run(command, capture_output=True, text=True, env=env, check=True).stdout
+
+    listed = {document["id"]: document for document in hostile.strict(sovlab("jobs", "--json"))}
+    assert listed[shelf.whole]["state"] == "succeeded"
+    for job_id in bad:
+        hostile.JOB.validate(listed[job_id])
+        assert (listed[job_id]["state"], listed[job_id]["reason"]) == ("unknown", "unreadable")
+    table = sovlab("jobs")
+    assert all(job_id in table for job_id in listed)
+    assert table.count("unknown") == len(bad)
 
 
 def framed(frame: bytes) -> bytes:

@@ -93,6 +93,7 @@ class JobDirectory:
         accepted = self._decoded("spec.json", Accepted)
         if moment(accepted.submitted) is None:
             raise DamagedRecord("submitted is not a time")
+        decoding.check_request(accepted.spec)
         return accepted
 
     def running(self) -> Running | None:

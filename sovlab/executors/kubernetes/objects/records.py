@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import msgspec
 
+from sovlab.core.decoding import check_request
 from sovlab.core.job import JobRecord, JobState, JobStatus, Reason
 from sovlab.core.names import is_job_id
 from sovlab.core.spec import JobSpec
@@ -48,6 +49,7 @@ def job_record(obj: Object, pods: list[Object], target: str, *, why: str = "") -
     job_id = str(obj["metadata"]["name"])
     try:
         spec = msgspec.json.decode(obj["metadata"]["annotations"][labels.SPEC], type=JobSpec)
+        check_request(spec)
         found = status.status(obj, pods, now=time.time(), why=why)
     except _DAMAGE as error:
         kind, why = obj.get("kind") or "object", clean(str(error), 300)

@@ -1,0 +1,125 @@
+"""A job as one JSON document: what ``--json`` prints, and the card's data is built on. Pure.
+
+Its schema is ``job.schema.json`` beside this module. Readers ignore members that they do not know; a change
+that they would misread gets another version. What may be secret, environment and arguments, is not in it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sovlab.core.job import JobRecord, Progress, ReturnedName
+from sovlab.core.untrusted import clean, finite
+
+VERSION = 1
+
+_LONGEST = 20_000
+"""Characters of the longest text but a traceback."""
+_TRACEBACK = 110_000
+_TRACEBACK_HEAD, _TRACEBACK_TAIL = 20, 60
+_METRIC = 60
+_CONTROLS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def job_document(record: JobRecord) -> dict[str, Any]:
+    """What is known of a job, as JSON can say it: text that can be shown, and numbers that are finite."""
+    status, spec = record.status, record.spec
+    return {
+        "version": VERSION,
+        "id": record.id,
+        "name": printable(record.name),
+        "target": printable(record.target),
+        "kind": str(spec.kind) if spec else None,
+        "origin": _text(spec.origin) if spec else "",
+        "state": str(status.state),
+        "reason": str(status.reason),
+        "message": _text(status.message),
+        "backend": _text(spec.backend) if spec else None,
+        "backend_why": _text(spec.backend_why) if spec else "",
+        "nodes": spec.nodes if spec else None,
+        "procs": spec.procs if spec else None,
+        "gpus": spec.resources.gpus if spec else None,
+        "submitted": _number(status.submitted),
+        "started": _number(status.started),
+        "ended": _number(status.ended),
+        "ahead": status.ahead,
+        "progress": _progress(status.progress),
+        "error": _error(status.error),
+        "returned": [_returned(name) for name in status.returned],
+        "unreturned": [_text(name) for name in status.unreturned],
+        "exit_code": status.exit_code,
+        "signal": _text(status.signal),
+        "max_rss": status.max_rss,
+        "cpu_seconds": _number(status.cpu_seconds),
+        "python": _text(status.python),
+        "host": _text(status.host),
+    }
+
+
+def printable(text: str) -> str:
+    """Text without control characters and halves of surrogate pairs, so that it can be shown and saved."""
+    return _CONTROLS.sub("", text).encode("utf-8", "replace").decode()
+
+
+def traceback_lines(error: Mapping[str, Any] | None) -> list[str]:
+    """The lines of a traceback, whole; none if there is none."""
+    text = clean(str((error or {}).get("traceback") or ""), _TRACEBACK)
+    return [printable(line) for line in text.rstrip("\n").split("\n")] if text.strip() else []
+
+
+def shortened(traceback: Sequence[str]) -> list[str]:
+    """The lines of a traceback that are shown of a long one."""
+    left_out = len(traceback) - _TRACEBACK_HEAD - _TRACEBACK_TAIL
+    if left_out <= 1:
+        return list(traceback)
+    return [*traceback[:_TRACEBACK_HEAD], f"… {left_out} lines …", *traceback[-_TRACEBACK_TAIL:]]
+
+
+def _error(error: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if not error:
+        return None
+    rank = error.get("rank")
+    return {
+        "type": _text(str(error.get("type") or "")),
+        "message": _text(str(error.get("message") or "")),
+        "traceback": "\n".join(shortened(traceback_lines(error))),
+        "rank": rank if type(rank) is int else None,
+    }
+
+
+def _returned(name: ReturnedName) -> dict[str, Any]:
+    return {
+        "name": _text(name.name),
+        "type": _text(name.type),
+        "size": name.size,
+        "detail": _text(name.detail),
+        "error": _text(name.error),
+    }
+
+
+def _progress(progress: Progress | None) -> dict[str, Any] | None:
+    if progress is None:
+        return None
+    # JSON has no NaN, and a diverged loss is worth telling.
+    metrics = {
+        _text(name, _METRIC): _text(str(value), _METRIC) if (number := _number(value)) is None else number
+        for name, value in progress.metrics.items()
+    }
+    return {
+        "step": _number(progress.step),
+        "total": _number(progress.total),
+        "fraction": _number(progress.fraction),
+        "metrics": metrics,
+        "time": _number(progress.time) or 0.0,
+    }
+
+
+def _number(value: object) -> float | None:
+    return finite(value, -math.inf, math.inf)
+
+
+def _text(text: str, most: int = _LONGEST) -> str:
+    return printable(clean(text, most))
