@@ -54,7 +54,7 @@ class ExitRecord:
         error: the exception: ``type``, ``module``, ``message``, ``traceback`` (text), ``frames``, ``rank``.
         returned: the names that were to come back.
         unreturned: names that the code bound besides.
-        kept: what became of results that the last words of a pod have no room for: ``store``, ``taken``,
+        kept: what became of results for which the termination message has no room: ``store``, ``taken``,
             ``expired`` or ``interrupted``; empty where there are none.
         imported: libraries that the code imported, of those that are worth loading beforehand.
         max_rss: peak resident memory, in bytes.

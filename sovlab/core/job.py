@@ -42,7 +42,7 @@ class Reason(enum.StrEnum):
     """FAILED: a signal from outside ended it."""
     OUT_OF_MEMORY = "out_of_memory"
     LOST = "lost"
-    """FAILED: gone without a word, with its runner or its machine."""
+    """FAILED: gone without an exit record, with its runner or its machine."""
     PAYLOAD = "payload"
     """FAILED: what was sent could not be loaded in the job, e.g. another Python."""
     RUNNER = "runner"
