@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +62,11 @@ class Commands:
         job = submitted.job
         self._mine[job.id] = job
         self.binder.expect(job, chosen.outputs)
-        card = self._board.show(job, submitted.messages)
+        show = partial(self._board.show, notes=submitted.messages)
         if parsed.wait:
-            self._wait([job])
-            card.final.wait(_FINAL)
+            self._wait([job], show=show)
+        else:
+            show(job)
 
     def _code(self, parsed: Any, cell: str | None, chosen: Options) -> tuple[Cell | Script, Options]:
         """What the line and the cell say to run, and the options with a name for it."""
@@ -161,12 +164,16 @@ class Commands:
     def _job(self, name: str, target: str | None) -> Job:
         return self.client.job(name, target or self._target)
 
-    def _wait(self, jobs: list[Job], timeout: float | None = None) -> None:
+    def _show(self, job: Job) -> None:
+        if self._board.live(job) is None and not job.done():
+            self._board.show(job)
+
+    def _wait(
+        self, jobs: list[Job], timeout: float | None = None, show: Callable[[Job], object] | None = None
+    ) -> None:
         for job in jobs:
+            status = wait(job, timeout, partial(show or self._show, job))
             card = self._board.live(job)
-            if card is None and not job.done():
-                card = self._board.show(job)
-            status = wait(job, timeout)
             if card is not None and status is not None:
                 card.final.wait(_FINAL)  # the cell ends with the card's final state saved in the notebook
         self.binder.bind_ended()

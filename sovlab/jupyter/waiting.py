@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sovlab.client.job import Job
 from sovlab.core.job import JobStatus
 
 
-def wait(job: Job, timeout: float | None = None) -> JobStatus | None:
-    """Block until ``job`` has ended; None if the user chose to detach.
+def wait(
+    job: Job, timeout: float | None = None, show: Callable[[], object] = lambda: None
+) -> JobStatus | None:
+    """Show ``job`` and block until it has ended; None if the user chose to detach.
 
     Interrupt asks whether to cancel the job or to detach from it; where nobody can be asked
     (papermill), and on a second Interrupt, it detaches: a job is never ended by accident.
     """
     try:
+        show()
         return job.wait(timeout)
     except KeyboardInterrupt:
         name = job.name

@@ -28,24 +28,29 @@ def start() -> tuple[Any, Any]:
     return manager, client
 
 
-def interrupt_when_running(manager: Any, name: str) -> None:
+def interrupt_when_running(manager: Any, name: str, shown: threading.Event) -> None:
     end = time.monotonic() + 60
     while time.monotonic() < end:
-        if any(r.name == name and r.status.state is JobState.RUNNING for r in default().jobs()):
-            time.sleep(1)  # the cell waits from the moment its job was accepted: give it that moment
+        # The cell waits for its job from when it begins to show its card.
+        running = any(r.name == name and r.status.state is JobState.RUNNING for r in default().jobs())
+        if running and shown.is_set():
             manager.interrupt_kernel()
             return
         time.sleep(0.05)
 
 
 def run(manager: Any, client: Any, step: dict[str, Any]) -> None:
+    shown = threading.Event()
+
     def keep(message: Any) -> None:
         content = message["content"]
+        if message["msg_type"] == "display_data":
+            shown.set()
         print(content.get("text") or content.get("data", {}).get("text/plain", ""))
         print("\n".join(content.get("traceback", [])))
 
     thread = threading.Thread(
-        target=interrupt_when_running, args=(manager, step.get("interrupt")), daemon=True
+        target=interrupt_when_running, args=(manager, step.get("interrupt"), shown), daemon=True
     )
     if "interrupt" in step:
         thread.start()

@@ -17,6 +17,7 @@ from sovlab.errors import (
     SpecError,
     UsageError,
 )
+from sovlab.jupyter.live_cards import LiveCard
 
 MIME = "application/vnd.sovlab.job.v1+json"
 
@@ -293,3 +294,19 @@ def test_a_handle_at_the_end_of_a_cell_shows_its_card(notebook):
     notebook.run("job")
     assert notebook.shown[-1][MIME]["name"] == "power"
     assert notebook.run("job.result()") == 32
+
+
+def test_interrupt_while_the_card_is_shown_offers_what_it_offers_while_waiting(
+    notebook, client, monkeypatch, capsys
+):
+    show = LiveCard.show
+
+    def interrupted(card):
+        show(card)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LiveCard, "show", interrupted)
+    monkeypatch.setattr("builtins.input", lambda prompt: "c")
+    notebook.fails("%%sovsubmit --wait --name early\nimport time\ntime.sleep(600)")
+    assert "Cancelling early" in capsys.readouterr().out
+    assert client.job("early").state == "cancelled"
