@@ -9,9 +9,11 @@ from html import escape
 from typing import Any
 
 from sovlab.card.sanitizing import sanitize
+from sovlab.core.untrusted import finite
 from sovlab.views.document import printable
 
 _MAX_TEXT = 100_000
+_MOST_PIXELS = 100_000
 _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml")
 _TEXTS = ("text/latex", "text/markdown", "text/plain")
 _SCRIPTS = ("application/javascript", "text/javascript")
@@ -33,7 +35,7 @@ def render_output(bundle: Mapping[str, Any], pre: str) -> tuple[str, bool]:
         scripted = True
     for mime in _PICTURES:
         if mime in data:
-            return _picture(mime, _joined(data[mime]), metadata.get(mime) or {}), scripted
+            return _picture(mime, _joined(data[mime]), metadata.get(mime)), scripted
     for mime in _TEXTS:
         if mime in data:
             text = _joined(data[mime])
@@ -51,12 +53,13 @@ def escaped(text: str) -> str:
     return escape(printable(text))
 
 
-def _picture(mime: str, text: str, size: Mapping[str, Any]) -> str:
+def _picture(mime: str, text: str, size: object) -> str:
     if mime == "image/svg+xml":  # as a picture, a drawing cannot run its scripts
         text = base64.b64encode(text.encode("utf-8", "replace")).decode()
     code = re.sub(r"[^A-Za-z0-9+/=]", "", text)
-    sides = [(side, size[side]) for side in ("width", "height") if isinstance(size.get(side), (int, float))]
-    attributes = "".join(f' {side}="{value:.0f}"' for side, value in sides)
+    told = size if isinstance(size, Mapping) else {}
+    sides = {side: finite(told.get(side), 0, _MOST_PIXELS) for side in ("width", "height")}
+    attributes = "".join(f' {side}="{value:.0f}"' for side, value in sides.items() if value is not None)
     source = f"data:{mime};base64,{code}"
     return f'<img alt="Displayed by the job" src="{source}"{attributes} style="display:block;max-width:100%">'
 

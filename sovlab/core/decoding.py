@@ -16,12 +16,22 @@ from sovlab.core.job import JobState, JobStatus, Progress, Reason, ReturnedName
 from sovlab.core.spec import JobSpec
 from sovlab.core.untrusted import LATEST, DamagedRecord, Part, clean, finite, parse
 
-__all__ = ["DamagedRecord", "ExitRecord", "Frame", "check_request", "ended_status", "exit_record", "frame"]
+__all__ = [
+    "DamagedRecord",
+    "ExitRecord",
+    "Frame",
+    "check_request",
+    "ended_status",
+    "exit_record",
+    "frame",
+    "outputs",
+]
 
 _MESSAGE, _TRACEBACK = 20_000, 110_000
 _NAMES, _FRAMES, _METRICS, _METRIC, _BACKEND = 1000, 100, 50, 60, 100
 _BYTES, _RANKS, _LINES, _SECONDS = 2**63, 10**10, 2**31, 1e12
 _HUGE = 1e300
+_OUTPUTS = 2000
 
 _STATES = {
     "succeeded": (JobState.SUCCEEDED, Reason.NONE),
@@ -190,6 +200,18 @@ def check_request(spec: JobSpec) -> None:
     """
     if len(spec.backend) > _BACKEND or not spec.backend.isprintable():
         raise DamagedRecord("backend is not the name of one")
+
+
+def outputs(found: object) -> list[dict[str, Any]]:
+    """What a job displayed, as MIME bundles ``{"data": …, "metadata": …}``; what is none is left out."""
+    bundles = []
+    for bundle in found[:_OUTPUTS] if isinstance(found, list) else ():
+        if isinstance(bundle, dict) and isinstance(bundle.get("data"), dict):
+            metadata = bundle.get("metadata")
+            bundles.append(
+                {"data": bundle["data"], "metadata": metadata if isinstance(metadata, dict) else {}}
+            )
+    return bundles
 
 
 # --- frames

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sovlab.core.decoding import outputs
 from sovlab.errors import ResultError, remote_cause
 from sovlab.runner.source.installing import Installer
 from sovlab.runner.values.pack import Pack, PackError
@@ -44,9 +45,14 @@ class Results:
         self._values: dict[str, Any] = {}
         self.errors: dict[str, str] = {}
         """Why names have no value here; each reason continues a sentence that begins with the name."""
-        for sent in self._sent():
-            if sent.error:
-                self.errors[sent.name] = f"could not be sent back by the job: {sent.error}"
+        try:
+            for sent in self._sent():
+                if sent.error:
+                    self.errors[sent.name] = f"could not be sent back by the job: {sent.error}"
+        except (TypeError, AttributeError) as damage:
+            raise ResultError(
+                f"The results in {Path(path).name} do not say what is in them.", "Run the job again."
+            ) from damage
         self._lost = dict(self.errors)
 
     def _sent(self) -> list[Sent]:
@@ -60,7 +66,7 @@ class Results:
     @property
     def outputs(self) -> list[dict[str, Any]]:
         """What the cell displayed, as MIME bundles ``{"data": …, "metadata": …}``."""
-        return list(self._pack.meta.get("outputs", ()))
+        return outputs(self._pack.meta.get("outputs"))
 
     def value(self, name: str) -> Any:
         """The value of one name.

@@ -6,7 +6,6 @@ that they would misread gets another version. What may be secret, environment an
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,6 +20,7 @@ _LONGEST = 20_000
 _TRACEBACK = 110_000
 _TRACEBACK_HEAD, _TRACEBACK_TAIL = 20, 60
 _METRIC = 60
+_LARGEST = 1e308
 _CONTROLS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -118,7 +118,7 @@ def _progress(progress: Progress | None) -> dict[str, Any] | None:
 
 
 def _number(value: object) -> float | None:
-    return finite(value, -math.inf, math.inf)
+    return finite(value, -_LARGEST, _LARGEST)
 
 
 def _text(text: str, most: int = _LONGEST) -> str:

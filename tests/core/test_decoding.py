@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from sovlab.card.bundle import render
 from sovlab.core import decoding
 from sovlab.core.decoding import DamagedRecord, ended_status, exit_record
-from sovlab.core.job import JobRecord, JobState, Progress, Reason
+from sovlab.core.job import JobRecord, JobState, JobStatus, Progress, Reason
 from sovlab.core.untrusted import LATEST, clean, moment
 from tests import hostile
 from tests.hostile import RECORD
@@ -117,6 +119,23 @@ def test_a_frame_with_anything_in_any_place_fits_or_is_none(values: dict[str, An
 @pytest.mark.parametrize("values", [None, 7, "text", [], [1], b"\xff", {}, {"t": []}, {"t": "newer"}])
 def test_what_is_no_frame_is_none(values: object) -> None:
     assert decoding.frame(values) is None
+
+
+BUNDLE = {
+    "data": {"image/png": "aGVsbG8=", "text/plain": "<Figure>"},
+    "metadata": {"image/png": {"width": 640, "height": 480}},
+}
+
+
+@given(st.lists(hostile.changed(BUNDLE) | hostile.odd, max_size=3) | hostile.odd)
+@settings(max_examples=200, deadline=None)
+def test_what_a_job_displayed_can_be_shown_whatever_it_is(found: object) -> None:
+    shown = decoding.outputs(found)
+    record = JobRecord(
+        id="damaged-7k2m9x", target="local", spec=None, status=JobStatus(state=JobState.SUCCEEDED)
+    )
+    json.dumps(render(record, b"", [], hostile.NOW, outputs=shown), allow_nan=False).encode()
+    assert decoding.outputs([BUNDLE]) == [BUNDLE]
 
 
 def test_a_whole_record_is_read_whole() -> None:

@@ -176,3 +176,9 @@ def test_values_survive_the_removal_of_the_file(results, tmp_path):
     assert value.sum() == 100_000
     with pytest.raises(ResultError, match="no longer kept"):
         later.value("y")
+
+
+@pytest.mark.parametrize("names", [7, [7], [{"name": "x"}], [["x"]], [{"name": [], "error": "e"}]])
+def test_results_that_do_not_say_what_is_in_them_are_refused(results, names):
+    with pytest.raises(ResultError, match="do not say what is in them"):
+        results({"x": 1}, meta={"names": names})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from importlib.resources import files
 
@@ -143,7 +144,7 @@ def test_the_schemas_are_shipped() -> None:
 
 
 texts = st.text(st.characters(), max_size=30) | st.sampled_from(["\ud800", "\x1b[31mred", "x" * 100_000])
-numbers = st.none() | st.floats() | st.integers()
+numbers = st.none() | st.floats() | st.integers() | st.sampled_from([math.inf, -math.inf, 10**400])
 statuses = st.builds(
     JobStatus,
     state=st.sampled_from(JobState),

@@ -96,7 +96,7 @@ class PodTransfers:
             payload = data.get("payload.pack")
             if payload is None and not self._local_state.payload(job_id).exists():
                 payload = self._api.get(f"{base}-payload")["data"]["payload.pack"]
-        except (NotFound, KeyError, ValueError) as error:
+        except (NotFound, LookupError, TypeError, ValueError, msgspec.MsgspecError) as error:
             raise UsageError(
                 f"The code of job {job_id} is no longer kept.", "Submit its code again."
             ) from error
