@@ -24,6 +24,8 @@ def _own_places(_home: Path) -> Iterator[None]:
     for name in list(os.environ):
         if name.startswith("SOVLAB_") and not name.startswith("SOVLAB_TEST_"):
             patch.delenv(name)
+    # IPython warns of another environment that is activated, and warnings are errors here.
+    patch.delenv("VIRTUAL_ENV", raising=False)
     patch.setenv("SOVLAB_STATE_DIR", str(_home / "state"))
     patch.setenv("SOVLAB_CONFIG_FILE", str(_home / "config.toml"))
     yield

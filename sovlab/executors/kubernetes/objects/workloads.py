@@ -13,8 +13,11 @@ from sovlab.kube import labels
 from sovlab.kube.objects import manifests
 from sovlab.kube.reading.pods import container_name
 from sovlab.kube.transport.api import Api
-from sovlab.kube.transport.errors import Forbidden, NotFound
+from sovlab.kube.transport.errors import Forbidden, Gone, NotFound
 from sovlab.kube.transport.watching import Cache
+
+_ANEW = 3
+"""How often a list that is too old is asked for again at once."""
 
 
 class WorkloadKind:
@@ -185,7 +188,13 @@ class Objects:
     def pods(self, job_id: str) -> list[Object]:
         """The pods of one job as the cluster has them now."""
         selector = f"{labels.MANAGED_BY}={labels.MANAGER},{labels.JOB}={job_id}"
-        found = self._api.get(self.pods_path, labelSelector=selector).get("items") or []
+        for left in range(_ANEW, -1, -1):
+            try:
+                found = self._api.get(self.pods_path, labelSelector=selector).get("items") or []
+                break
+            except Gone:  # what a server's cache knows may be too old for a list, but not for the next one
+                if not left:
+                    raise
         return [kept for pod in found if (kept := trim({"kind": "Pod", **pod})) is not None]
 
 
