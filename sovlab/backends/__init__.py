@@ -4,10 +4,23 @@ A package adds its own by an entry point of the group ``sovlab.backends`` that h
 name is the backend's.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from sovlab.backends.choice import AUTO, choose
 from sovlab.backends.detections import detections
-from sovlab.backends.machine import Machine
 from sovlab.backends.provider import Provider
 from sovlab.backends.registry import broken, detect, get, known
 
+if TYPE_CHECKING:
+    from sovlab.backends.machine import Machine as Machine
+
 __all__ = ["AUTO", "Machine", "Provider", "broken", "choose", "detect", "detections", "get", "known"]
+
+
+def __getattr__(name: str) -> Any:
+    # Only looking at hardware needs it.
+    if name != "Machine":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from sovlab.backends.machine import Machine
+
+    return Machine

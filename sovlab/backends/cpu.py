@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-import platform
 import sys
+from typing import TYPE_CHECKING
 
-from sovlab.backends.machine import Machine, text
 from sovlab.backends.provider import Provider
 from sovlab.core.backend import Backend, Detection, Device
+
+if TYPE_CHECKING:
+    from sovlab.backends.machine import Machine
 
 BACKEND = Backend(name="cpu", title="CPU", device="cpu", distributed="gloo")
 
@@ -30,6 +32,10 @@ def look(machine: Machine) -> Detection:
 
 
 def _model(machine: Machine) -> str:
+    import platform
+
+    from sovlab.backends.machine import text
+
     if sys.platform == "darwin":
         import subprocess
 
@@ -52,6 +58,8 @@ def _model(machine: Machine) -> str:
 
 
 def _memory(machine: Machine) -> int | None:
+    from sovlab.backends.machine import text
+
     for line in text(machine.at("/proc/meminfo")).splitlines():
         if line.startswith("MemTotal:"):
             return int(line.split()[1]) * 1024

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from sovlab.backends.machine import Machine
 from sovlab.core.backend import Backend, Detection
+
+if TYPE_CHECKING:
+    from sovlab.backends.machine import Machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,8 @@ class Provider:
 
     def detect(self, machine: Machine | None = None) -> Detection:
         """What ``machine`` (default: this one) has of it. A failing look is a finding, never an error."""
+        from sovlab.backends.machine import Machine
+
         try:
             return self.look(machine if machine is not None else Machine())
         except Exception as error:

@@ -6,11 +6,14 @@ import functools
 import importlib
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from sovlab.backends.machine import Machine
 from sovlab.backends.provider import Provider
 from sovlab.core.backend import Backend, Detection
 from sovlab.errors import BackendError
+
+if TYPE_CHECKING:
+    from sovlab.backends.machine import Machine
 
 GROUP = "sovlab.backends"
 """Entry points of this group hold a `Provider`. The names of the built-in ones cannot be taken."""

@@ -23,7 +23,7 @@ from sovlab.views.document import job_document, printable, shortened, traceback_
 MIME = "application/vnd.sovlab.job.v1+json"
 """The type of the card's data. A change that old readers would misread gets another number."""
 
-_OURS = re.compile(r'  File "(?:sovlab/runner/[^"]*|[^"]*\.pyz/[^"]*|<frozen runpy>)", line \d+ in ')
+_OURS = r'  File "(?:sovlab/runner/[^"]*|[^"]*\.pyz/[^"]*|<frozen runpy>)", line \d+ in '
 """Frames of the runner in what faulthandler prints after a crash."""
 
 
@@ -54,7 +54,7 @@ def render(
     facts = words.facts(record) if status.state.ended else []
     lines = _without(tail.kept(), traceback, (status.error or {}).get("rank"))
     if status.signal:
-        lines = [line for line in lines if not _OURS.match(line.text)]
+        lines = [line for line in lines if not re.match(_OURS, line.text)]
     seconds_left = words.time_left(history, now) if running else None
     quiet = words.silence(history, now) if running else None
     text = CardText(

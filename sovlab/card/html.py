@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from sovlab.card import words as words
 from sovlab.card.ansi import PLAIN, Style
@@ -66,8 +67,7 @@ _WHOLE = "white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere"
 """Style of text of which nothing may be cut off."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CardText:
+class CardText(msgspec.Struct, frozen=True, kw_only=True):
     """The text of a card, the same in all its forms.
 
     Attributes:

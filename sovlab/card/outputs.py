@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from sovlab.card.sanitizing import sanitize
 from sovlab.core.untrusted import finite
 from sovlab.views.document import printable
 
@@ -29,6 +28,8 @@ def render_output(bundle: Mapping[str, Any], pre: str) -> tuple[str, bool]:
     data, metadata = bundle.get("data") or {}, bundle.get("metadata") or {}
     scripted = any(mime in data for mime in _SCRIPTS)
     if "text/html" in data:
+        from sovlab.card.sanitizing import sanitize
+
         html, has_script = sanitize(_joined(data["text/html"]))
         if not has_script:
             return printable(html), False

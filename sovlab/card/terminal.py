@@ -12,7 +12,8 @@ import codecs
 import itertools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from sovlab.card.ansi import PLAIN, Style, restyle
 
@@ -23,19 +24,18 @@ _BUFFER = 1 << 18
 _UNFINISHED = 4096
 """Longest escape sequence that is waited for."""
 
-_SEQUENCE = re.compile(
+_SEQUENCE = (
     r"\x1b\[(?P<parameters>[0-?]*)[ -/]*(?P<final>[@-~])"
     r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)"  # titles, links and other strings for a terminal
     r"|\x1b[ -/]*[0-~]?"
     r"|[\x00-\x1f\x7f-\x9f]"
 )
-_OPEN_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]*\x1b?|[ -/]*)\Z")
-_MOVES_UP = re.compile(rb"\x1b\[[0-?]*[AFHJdf]|\x1bM")
-_SGR = re.compile(rb"\x1b\[([0-9;:]*)m")
+_OPEN_SEQUENCE = r"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]*\x1b?|[ -/]*)\Z"
+_MOVES_UP = rb"\x1b\[[0-?]*[AFHJdf]|\x1bM"
+_SGR = rb"\x1b\[([0-9;:]*)m"
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """One line as a terminal shows it.
 
     Attributes:
@@ -200,11 +200,11 @@ class _Screen:
         self.ended += data.count(b"\n")
         text = self._pending + self._decoder.decode(self._last_lines(data))
         self._pending = ""
-        unfinished = _OPEN_SEQUENCE.search(text, max(len(text) - _UNFINISHED, 0))
+        unfinished = re.compile(_OPEN_SEQUENCE).search(text, max(len(text) - _UNFINISHED, 0))
         if unfinished:
             self._pending, text = unfinished[0], text[: unfinished.start()]
         position = 0
-        for match in _SEQUENCE.finditer(text):
+        for match in re.finditer(_SEQUENCE, text):
             if match.start() > position:
                 self._write(text, position, match.start())
             position = match.end()
@@ -220,11 +220,11 @@ class _Screen:
             if start < 0:
                 return data
         last = data[start + 1 :]
-        if _MOVES_UP.search(last):
+        if re.search(_MOVES_UP, last):
             return data
         # Of what is left out only the colours go on.
         reset = max(data.rfind(b"\x1b[0m", 0, start), data.rfind(b"\x1b[m", 0, start))
-        for match in _SGR.finditer(data, max(reset, 0), start):
+        for match in re.compile(_SGR).finditer(data, max(reset, 0), start):
             self._style = restyle(self._style, match[1].decode())
         self._clear()
         self._pending = ""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from sovlab.core.job import JobRecord, JobState, JobStatus, Progress, Reason, ReturnedName
 from sovlab.core.units import format_bytes, format_clock, format_duration
@@ -26,8 +27,7 @@ _ENDED_BADLY = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(msgspec.Struct, frozen=True):
     """One line of the table on the card of an ended job.
 
     Attributes:

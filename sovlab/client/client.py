@@ -7,18 +7,18 @@ import os
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from sovlab.client import submitting
 from sovlab.client.job import Job
 from sovlab.core.capacity import Capacity
 from sovlab.core.job import JobRecord, JobState, JobStatus, Reason
 from sovlab.core.names import is_job_id, new_job_id
-from sovlab.core.plan import Manifests, Plan
 from sovlab.core.spec import JobSpec
-from sovlab.core.target import TargetSummary
 from sovlab.errors import JobNotFound
 from sovlab.executors import registry
 from sovlab.executors.executor import Executor
@@ -30,14 +30,15 @@ if TYPE_CHECKING:
     from sovlab.client.target_setup import TargetProposal
     from sovlab.core.cleaned import Cleaned
     from sovlab.core.finding import Finding
+    from sovlab.core.plan import Manifests, Plan
+    from sovlab.core.target import TargetSummary
     from sovlab.options.target import NewTarget
     from sovlab.payload.code import Code
 
 _ENDED_FROM_OUTSIDE = (Reason.LOST, Reason.KILLED, Reason.TIMEOUT, Reason.CANCELLED)
 
 
-@dataclass(frozen=True, slots=True)
-class Submitted:
+class Submitted(msgspec.Struct, frozen=True):
     """A job that was accepted, and what the user should know about how.
 
     Attributes:
@@ -183,6 +184,8 @@ class Client:
 
     def target(self, name: str | None = None) -> TargetSummary:
         """A target with all its settings, and where each is set; None is the current one."""
+        from sovlab.core.target import TargetSummary
+
         configured = self._configured(name)
         target, serves = configured.target, registry.provider(configured.target.executor)
         values, section = serves.values(configured), serves.section(target)

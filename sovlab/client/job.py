@@ -10,8 +10,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from sovlab.client.log_text import LogText
-from sovlab.core.event import Cursor, Event, LogChunk, after
 from sovlab.core.job import JobRecord, JobState, JobStatus, Reason
 from sovlab.core.spec import PayloadKind
 from sovlab.core.units import format_clock
@@ -28,6 +26,7 @@ from sovlab.errors import (
 )
 
 if TYPE_CHECKING:
+    from sovlab.core.event import Cursor, Event
     from sovlab.executors.executor import Executor
     from sovlab.payload.results import Results
 
@@ -198,6 +197,9 @@ class Job:
             rank: only what this rank printed; None is all, each line of several ranks marked ``[rank]``.
             tail: of what is there already, only the last so many lines.
         """
+        from sovlab.client.log_text import LogText
+        from sovlab.core.event import LogChunk
+
         offset: Cursor = 0
         text = LogText(mark=rank is None)
         if tail is not None:
@@ -231,6 +233,8 @@ class Job:
         return self._noted(self._executor.events(self.id, follow=follow, offset=offset, stop=stop))
 
     def _noted(self, events: Iterator[Event]) -> Iterator[Event]:
+        from sovlab.core.event import after
+
         for event in events:
             if self._last is not None:
                 self._keep(after(self._last, event))

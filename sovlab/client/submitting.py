@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from sovlab.core.names import check_name, new_job_id
-from sovlab.core.plan import Plan
 from sovlab.core.spec import JobSpec
 from sovlab.errors import ExecutorError
 from sovlab.options.job import NAMES, Options
 from sovlab.settings import Defaults
 
 if TYPE_CHECKING:
+    from sovlab.core.plan import Plan
     from sovlab.executors.executor import Executor
     from sovlab.payload.code import Code
 
@@ -23,8 +25,7 @@ _SHARED = [field.name for field in dataclasses.fields(JobSpec) if field.name in 
 """Options that stand in a request under the same name; None leaves the request's default."""
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True):
     """What an executor has accepted.
 
     Attributes:
@@ -112,6 +113,8 @@ def plan(code: Code, options: Options, executor: Executor, defaults: Defaults, *
     With ``check`` the place is asked whether it would accept it.
     """
     import tempfile
+
+    from sovlab.core.plan import Plan
 
     spec = draft(code, options, executor, defaults)
     with tempfile.TemporaryDirectory(prefix="sovlab-plan-") as scratch:

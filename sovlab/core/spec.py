@@ -42,8 +42,8 @@ class Resources:
             raise SpecError(f"--gpus is {self.gpus}.", "Give a number of devices, zero or more.")
 
 
-_OBJECT_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
-_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_OBJECT_NAME = r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"
+_ENV_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +101,7 @@ class JobSpec:
         if self.grace < 0:
             raise SpecError(f"The grace time is {self.grace:g} s.", "Give zero or more seconds.")
         for name, value in self.env.items():
-            if not _ENV_NAME.fullmatch(name):
+            if not re.fullmatch(_ENV_NAME, name):
                 raise SpecError(
                     f"{name!r} is not a valid name for an environment variable.", "Write --env NAME=value."
                 )
@@ -110,7 +110,7 @@ class JobSpec:
                     f"The value of environment variable {name} contains a NUL byte.", "Remove it."
                 )
         for flag, word in (("--queue", self.queue), ("--priority", self.priority)):
-            if word and not _OBJECT_NAME.fullmatch(word):
+            if word and not re.fullmatch(_OBJECT_NAME, word):
                 raise SpecError(
                     f"{flag} is {word!r}, which is not a valid name.",
                     "Give a name as the cluster has it, like research.",

@@ -8,10 +8,8 @@ from sovlab.errors import SpecError
 
 _BINARY = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40, "P": 2**50}
 _DECIMAL = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "p": 10**15}
-_SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[kKMGTPmgtp]?)(?P<suffix>i?[bB]?)")
-_DURATION = re.compile(
-    r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?"
-)
+_SIZE = r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[kKMGTPmgtp]?)(?P<suffix>i?[bB]?)"
+_DURATION = r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?"
 
 
 def parse_bytes(text: str) -> int:
@@ -22,7 +20,7 @@ def parse_bytes(text: str) -> int:
     Raises:
         SpecError: ``text`` is not a valid size, or not greater than zero.
     """
-    match = _SIZE.fullmatch(text.strip())
+    match = re.fullmatch(_SIZE, text.strip())
     if match is None:
         raise SpecError(f"{text!r} is not a valid size.", "Write it like 512M, 2G or 1.5GiB.")
     unit, suffix = match["unit"], match["suffix"]
@@ -57,7 +55,7 @@ def parse_duration(text: str) -> float:
     Raises:
         SpecError: ``text`` is not a valid duration, or not greater than zero.
     """
-    match = _DURATION.fullmatch(text.strip().replace(" ", ""))
+    match = re.fullmatch(_DURATION, text.strip().replace(" ", ""))
     if match is None or not any(match.groups()):
         raise SpecError(f"{text!r} is not a valid duration.", "Write it like 90s, 15m, 1h30m or 2d.")
     seconds = sum(float(n or 0) * k for n, k in zip(match.groups(), (86400, 3600, 60, 1), strict=True))

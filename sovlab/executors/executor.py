@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from sovlab.core.capacity import Capacity
-from sovlab.core.cleaned import Cleaned
-from sovlab.core.event import Cursor, Event
-from sovlab.core.job import JobRecord
-from sovlab.core.plan import Manifests
-from sovlab.core.spec import JobSpec
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from sovlab.core.capacity import Capacity
+    from sovlab.core.cleaned import Cleaned
+    from sovlab.core.event import Cursor, Event
+    from sovlab.core.job import JobRecord
+    from sovlab.core.plan import Manifests
+    from sovlab.core.spec import JobSpec
 
 
 class Executor(Protocol):

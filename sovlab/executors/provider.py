@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sovlab.core.finding import Finding
-from sovlab.executors.executor import Executor
-from sovlab.settings import Settings, Target
+import msgspec
+
+if TYPE_CHECKING:
+    from sovlab.core.finding import Finding
+    from sovlab.executors.executor import Executor
+    from sovlab.settings import Settings, Target
 
 
-@dataclass(frozen=True, slots=True)
-class ConfiguredTarget:
+class ConfiguredTarget(msgspec.Struct, frozen=True):
     """A target whose section has been read.
 
     Attributes:
@@ -35,8 +36,7 @@ def _nothing(configured: ConfiguredTarget) -> list[Finding]:
     return []
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExecutorProvider:
+class ExecutorProvider(msgspec.Struct, frozen=True, kw_only=True):
     """What an entry point of the group ``sovlab.executors`` holds; its name is the executor's.
 
     Attributes:

@@ -10,7 +10,7 @@ from IPython.utils.process import arg_split
 
 from sovlab.core.units import parse_duration
 from sovlab.errors import SpecError, UsageError
-from sovlab.options import complaints, flags, target
+from sovlab.options import flags
 
 TARGET_ACTIONS = ("choose", "use", "show", "add", "remove")
 """What may stand after ``%sovtarget``."""
@@ -33,6 +33,8 @@ class Parser(argparse.ArgumentParser):
         )
 
     def error(self, message: str) -> NoReturn:
+        from sovlab.options import complaints
+
         text, hint = complaints.advise(self, message)
         raise UsageError(f"{self.prog}: {text}", hint or f"{_help(self.prog)} shows what it takes.")
 
@@ -142,6 +144,8 @@ def backends_parser() -> Parser:
 
 def target_parser() -> Parser:
     """``%sovtarget``."""
+    from sovlab.options import target
+
     parser = Parser(
         "%sovtarget",
         "Show the targets, choose one for this notebook, or add one on a cluster.\n\n"

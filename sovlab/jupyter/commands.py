@@ -13,12 +13,10 @@ from sovlab.client import Cell, Client, Script, default
 from sovlab.client.job import Job
 from sovlab.core.job import JobState
 from sovlab.errors import UsageError
-from sovlab.jupyter import arguments, tables
+from sovlab.jupyter import arguments
 from sovlab.jupyter.live_cards import live_cards_of
 from sovlab.jupyter.placeholder import Binder
-from sovlab.jupyter.waiting import wait
 from sovlab.options import flags
-from sovlab.options import target as target_options
 from sovlab.options.job import Options
 
 _FINAL = 10.0
@@ -56,6 +54,8 @@ class Commands:
             chosen = replace(chosen, target=self._target)
         code, chosen = self._code(parsed, cell, chosen)
         if parsed.dry_run:
+            from sovlab.jupyter import tables
+
             tables.show_plan(self.client.plan(code, chosen, check=parsed.dry_run == "server"))
             return
         submitted = self.client.submit(code, chosen)
@@ -88,6 +88,8 @@ class Commands:
 
     def jobs(self, line: str) -> None:
         """List jobs, the newest first."""
+        from sovlab.jupyter import tables
+
         parsed = arguments.jobs_parser().parse_line(line)
         records = self.client.jobs(parsed.target or self._target)
         tables.show_jobs(records if parsed.all else records[:20], len(records))
@@ -124,6 +126,8 @@ class Commands:
 
     def backends(self, line: str) -> None:
         """Show what hardware a target has."""
+        from sovlab.jupyter import tables
+
         parsed = arguments.backends_parser().parse_line(line)
         tables.show_capacity(
             self.client.capacity(parsed.target or self._target), parsed.target or self._target or "local"
@@ -131,6 +135,8 @@ class Commands:
 
     def target(self, line: str) -> None:
         """Show targets, choose one, add one."""
+        from sovlab.jupyter import tables
+
         parsed = arguments.target_parser().parse_line(arguments.target_line(line))
         if parsed.action == "add":
             self._add_target(parsed)
@@ -151,6 +157,9 @@ class Commands:
         tables.show_targets(self.client.targets(), current, *sentences)
 
     def _add_target(self, parsed: Any) -> None:
+        from sovlab.jupyter import tables
+        from sovlab.options import target as target_options
+
         path, found = self.client.add_target(
             parsed.name, target_options.from_arguments(parsed), use=parsed.use, force=parsed.force
         )
@@ -171,6 +180,8 @@ class Commands:
     def _wait(
         self, jobs: list[Job], timeout: float | None = None, show: Callable[[Job], object] | None = None
     ) -> None:
+        from sovlab.jupyter.waiting import wait
+
         for job in jobs:
             status = wait(job, timeout, partial(show or self._show, job))
             card = self._board.live(job)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sovlab.card.bundle import render
 from sovlab.card.terminal import TerminalTail
 from sovlab.client.job import Job
-from sovlab.core.event import Event, LogChunk, ProgressChanged, after
 from sovlab.core.job import JobRecord, Progress
 from sovlab.errors import SovlabError
+
+if TYPE_CHECKING:
+    from sovlab.core.event import Event
 
 _REPAINT = 0.2
 """Seconds between two paintings of a card: more would be traffic that nobody can read."""
@@ -47,7 +49,6 @@ class LiveCard:
         from IPython.display import display
 
         self._handle = display(self._bundle(), raw=True, display_id=True)
-        threading.Thread(target=self._follow, name=f"sovlab-follow-{self.job.id}", daemon=True).start()
         threading.Thread(target=self._paint, name=f"sovlab-paint-{self.job.id}", daemon=True).start()
 
     def _follow(self) -> None:
@@ -66,6 +67,8 @@ class LiveCard:
             self._dirty.set()
 
     def _take(self, event: Event) -> None:
+        from sovlab.core.event import LogChunk, ProgressChanged, after
+
         with self._lock:
             self._record = after(self._record, event)
             if isinstance(event, LogChunk):
@@ -74,6 +77,7 @@ class LiveCard:
                 self._history = [*self._history[-199:], event.progress]
 
     def _paint(self) -> None:
+        threading.Thread(target=self._follow, name=f"sovlab-follow-{self.job.id}", daemon=True).start()
         try:
             while not self._followed.is_set():
                 self._dirty.wait(_TICK)

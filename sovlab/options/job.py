@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from sovlab.core.spec import Resources
 from sovlab.core.units import parse_bytes, parse_duration
 from sovlab.errors import SpecError
@@ -20,8 +22,7 @@ WHERE, SIZE, JOB = "where it runs", "what each node is given", "the job"
 """Headings under which ``--help`` lists the flags."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flag:
+class Flag(msgspec.Struct, frozen=True, kw_only=True):
     """How an option is said on a command line, and what its value may be.
 
     Attributes:

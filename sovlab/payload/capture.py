@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import ast
 import builtins
-import difflib
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from sovlab.errors import CaptureError
 from sovlab.runner.source.scopes import Names, names_in
 
-_ONLY_HERE = re.compile(r"%\s*(matplotlib|config|load_ext|autoreload|reload_ext)\b")
+_ONLY_HERE = r"%\s*(matplotlib|config|load_ext|autoreload|reload_ext)\b"
 """Magics that set up the notebook's own process; a job does without them."""
-_MAGIC = re.compile(r"(?:[\w, *]+=\s*)?[%!]|\?|\w[\w.]*\?{1,2}\s*$")
+_MAGIC = r"(?:[\w, *]+=\s*)?[%!]|\?|\w[\w.]*\?{1,2}\s*$"
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(msgspec.Struct, frozen=True):
     """Source that is known to compile.
 
     Attributes:
@@ -91,9 +90,9 @@ def _without_magic(text: str, error: SyntaxError) -> str:
     number = (error.lineno or 0) - 1
     line = lines[number] if 0 <= number < len(lines) else ""
     bare = line.strip()
-    if not _MAGIC.match(bare):
+    if not re.match(_MAGIC, bare):
         raise error
-    if _ONLY_HERE.match(bare):
+    if re.match(_ONLY_HERE, bare):
         indent = line[: len(line) - len(line.lstrip())]
         lines[number] = f"{indent}pass  # {line.lstrip()}"
         return "".join(lines)
@@ -130,5 +129,7 @@ def undefined(source: Source, namespace: Mapping[str, Any]) -> list[str]:
 
 def did_you_mean(name: str, namespace: Mapping[str, Any]) -> str:
     """A sentence with the public name that is nearest to ``name``, behind a space; empty if none is near."""
+    import difflib
+
     near = difflib.get_close_matches(name, [n for n in namespace if not n.startswith("_")], 1)
     return f" Did you mean {near[0]}?" if near else ""

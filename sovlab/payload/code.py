@@ -6,9 +6,10 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
+
+import msgspec
 
 from sovlab.core.spec import PayloadKind
 from sovlab.errors import CaptureError, SpecError
@@ -55,8 +56,7 @@ class Code(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(msgspec.Struct, frozen=True):
     """A notebook's cell, with the variables, definitions and local modules that it needs.
 
     Attributes:
@@ -119,8 +119,7 @@ class Cell:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """``function(*args, **kwargs)``; its return value comes back.
 
     What is passed travels whatever its size and its look.
@@ -128,7 +127,7 @@ class Call:
 
     function: Callable[..., Any]
     arguments: Sequence[Any] = ()
-    keywords: Mapping[str, Any] = field(default_factory=dict)
+    keywords: Mapping[str, Any] = {}
     directory: Path | None = None
 
     kind = PayloadKind.CALL
@@ -155,8 +154,7 @@ class Call:
         return write_payload(gathered, store, kind=self.kind, entry={"call": True}, directory=self.directory)
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
+class Script(msgspec.Struct, frozen=True):
     """A Python file, run as ``python path args…`` would, with the local modules that it imports."""
 
     path: Path

@@ -20,11 +20,11 @@ MAX_UNNAMED = 256_000_000
 """Bytes of the largest variable that travels without being named in ``--in``."""
 
 _REMEDIES = (
-    (re.compile(r"^_io\.|\.IO$|^tempfile\."), "Open the file inside the cell, or send its path."),
-    (re.compile(r"generator$|iterator$"), "Create it inside the cell, or send a list of its items."),
-    (re.compile(r"lock|Lock|Condition|Event|Semaphore|queue\."), "Make it inside the cell."),
-    (re.compile(r"[Ss]ocket|Connection|Cursor|Session|Client"), "Connect inside the cell."),
-    (re.compile(r"Thread|Process|Pool|Executor|Task|Future"), "Start it inside the cell."),
+    (r"^_io\.|\.IO$|^tempfile\.", "Open the file inside the cell, or send its path."),
+    (r"generator$|iterator$", "Create it inside the cell, or send a list of its items."),
+    (r"lock|Lock|Condition|Event|Semaphore|queue\.", "Make it inside the cell."),
+    (r"[Ss]ocket|Connection|Cursor|Session|Client", "Connect inside the cell."),
+    (r"Thread|Process|Pool|Executor|Task|Future", "Start it inside the cell."),
 )
 
 
@@ -230,7 +230,7 @@ class Gathered:
         subject = _readable(error.path)
         where = "" if name in self._explicit or name.startswith("def.") else f", read in {self._where(name)},"
         remedy = next(
-            (advice for pattern, advice in _REMEDIES if pattern.search(error.kind)),
+            (advice for pattern, advice in _REMEDIES if re.search(pattern, error.kind)),
             "Make it inside the cell.",
         )
         return CaptureError(

@@ -15,8 +15,9 @@ import os
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from sovlab.core.units import format_bytes
 from sovlab.errors import CaptureError
@@ -32,8 +33,7 @@ _OURS = frozenset({"sovlab", "cloudpickle", "__main__", "__mp_main__"})
 _INSTALLED = ("site-packages", "dist-packages")
 
 
-@dataclass
-class LocalFiles:
+class LocalFiles(msgspec.Struct):
     """Files of local modules.
 
     Attributes:
@@ -41,8 +41,8 @@ class LocalFiles:
         messages: what was left out, one sentence each.
     """
 
-    files: dict[str, Path] = field(default_factory=dict)
-    messages: list[str] = field(default_factory=list)
+    files: dict[str, Path] = {}
+    messages: list[str] = []
 
     def read(self) -> Iterator[tuple[str, bytes]]:
         """Each path inside the pack with its bytes, sorted."""

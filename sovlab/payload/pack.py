@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from sovlab.payload import modules
 from sovlab.payload import store as objects
@@ -15,8 +16,7 @@ from sovlab.runner.values.pack import PackWriter
 from sovlab.runner.values.pickling import Sent
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Packed:
+class Packed(msgspec.Struct, frozen=True, kw_only=True):
     """A payload in the store.
 
     Attributes:
@@ -35,9 +35,9 @@ class Packed:
     digest: str
     path: Path
     size: int
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = {}
     messages: Sequence[str] = ()
-    variables: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    variables: Mapping[str, tuple[str, int]] = {}
     withheld: Sequence[str] = ()
     files: Sequence[str] = ()
     bytecode: Sequence[str] = ()

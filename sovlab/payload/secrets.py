@@ -8,24 +8,20 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_NAME = re.compile(
-    r"""(?: ^|_ ) (?:
+_NAME = r"""(?: ^|_ ) (?:
         passwd | password | passphrase | pwd | credential | credentials
         | api_?key | access_?key (?:_id)? | (?:secret|private|signing|encryption)_?key | client_secret
         | (?:auth|access|refresh|bearer|session)_?token
         | (?:hf|gh|github|gitlab|wandb|hub|slack|bot|api|jwt|oauth|huggingface|openai|aws|azure|gcp)_token
         | (?:openai|wandb|anthropic|aws|azure|hf|stripe)_key
         | connection_string | dsn | jwt
-    ) (?: _?\d+ )? $""",
-    re.VERBOSE | re.IGNORECASE,
-)
+    ) (?: _?\d+ )? $"""
 """The end of a name counts: ``API_KEY``, ``hf_token``; not ``token_ids``, ``max_tokens`` or ``key``."""
-_VAGUE = re.compile(r"(?:my_|the_)?(?:token|secret|secrets|cookie|bearer)", re.IGNORECASE)
+_VAGUE = r"(?:my_|the_)?(?:token|secret|secrets|cookie|bearer)"
 """Names that are a secret's or a tokenizer's: there the value decides as well."""
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_CAMEL = r"(?<=[a-z0-9])(?=[A-Z])"
 
-_VALUE = re.compile(
-    r"""(?<![A-Za-z0-9_-]) (?:
+_VALUE = r"""(?<![A-Za-z0-9_-]) (?:
         hf_[A-Za-z0-9]{30,}
         | (?:ghp|gho|ghu|ghs|ghr)_[A-Za-z0-9]{36,} | github_pat_[A-Za-z0-9_]{50,} | glpat-[A-Za-z0-9_-]{20,}
         | sk-(?:proj-|ant-[a-z0-9]+-|or-v1-|svcacct-)?[A-Za-z0-9_-]{20,}
@@ -36,9 +32,7 @@ _VALUE = re.compile(
         | SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}
     ) (?![A-Za-z0-9_])
     | -----BEGIN\ (?:[A-Z]+\ )*PRIVATE\ KEY-----
-    | (?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,30}://[^\s/:@]+:[^\s/@]+@""",
-    re.VERBOSE,
-)
+    | (?<![a-z0-9+.-])[a-z][a-z0-9+.-]{0,30}://[^\s/:@]+:[^\s/@]+@"""
 """Formats that issuers of keys document, private keys, and URLs with a password."""
 
 _LONGEST = 1 << 16
@@ -67,13 +61,13 @@ def _looks(name: str, value: Any) -> bool:
         return False
     start = value[:_LONGEST]
     text = start if isinstance(start, str) else bytes(start).decode("latin-1")
-    plain = _CAMEL.sub("_", name)
+    plain = re.sub(_CAMEL, "_", name)
     if not text.strip() or (plain.lower() == "pwd" and "/" in text):  # the working directory
         return False
-    if _VALUE.search(text) or _NAME.search(plain):
+    if re.search(_VALUE, text, re.VERBOSE) or re.search(_NAME, plain, re.VERBOSE | re.IGNORECASE):
         return True
     return (
-        bool(_VAGUE.fullmatch(plain))
+        bool(re.fullmatch(_VAGUE, plain, re.IGNORECASE))
         and len(text) >= 8
         and " " not in text
         and text[0] + text[-1] not in ("<>", "[]")

@@ -15,12 +15,12 @@ from sovlab.errors import SettingsError
 from sovlab.settings.model import Target
 from sovlab.settings.places import line_of, place_of
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 
 
 def check_target_name(name: str, place: str) -> None:
     """See that a target may be called ``name``; raises `SettingsError`."""
-    if not _NAME.fullmatch(name):
+    if not re.fullmatch(_NAME, name):
         raise SettingsError(
             f"{place}: {name!r} is not a valid name for a target.", "Use letters, digits, - _ and a dot."
         )

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from sovlab.core.finding import Finding
 from sovlab.errors import SettingsError
 from sovlab.executors.provider import ConfiguredTarget, ExecutorProvider
 from sovlab.kube.objects.profile import CHOICES, OBJECT_NAMES, TEXTS, ClusterProfile, Word
@@ -15,6 +14,7 @@ from sovlab.settings import Target
 from sovlab.settings.sections import read_section
 
 if TYPE_CHECKING:
+    from sovlab.core.finding import Finding
     from sovlab.executors.kubernetes.executor import KubernetesExecutor
     from sovlab.kube.transport.connection import Login
 

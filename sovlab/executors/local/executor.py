@@ -22,10 +22,10 @@ import msgspec
 from sovlab import backends
 from sovlab.core.backend import Detection
 from sovlab.core.capacity import Capacity
-from sovlab.core.decoding import DamagedRecord
 from sovlab.core.job import JobRecord, JobState, JobStatus
 from sovlab.core.names import is_job_id
 from sovlab.core.spec import JobSpec
+from sovlab.core.untrusted import DamagedRecord
 from sovlab.errors import SpecError, UsageError, WaitTimeout
 from sovlab.executors.local.agent_client import AgentClient
 from sovlab.executors.local.configuration import Configuration, budget_of, configuration

@@ -11,18 +11,19 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from sovlab.core import decoding
-from sovlab.core.decoding import DamagedRecord, ExitRecord, ended_status
 from sovlab.core.job import JobRecord, JobState, JobStatus, Progress, Reason
 from sovlab.core.names import is_job_id
 from sovlab.core.spec import JobSpec
-from sovlab.core.untrusted import MAX_BYTES, clean, moment, parse
+from sovlab.core.untrusted import MAX_BYTES, DamagedRecord, clean, moment, parse
 from sovlab.errors import JobNotFound, SpecError
 from sovlab.runner.system import processes
+
+if TYPE_CHECKING:
+    from sovlab.core.decoding import ExitRecord
 
 T = TypeVar("T")
 
@@ -90,10 +91,12 @@ class JobDirectory:
             DamagedRecord: its file is damaged.
             OSError: it cannot be read.
         """
+        from sovlab.core.decoding import check_request
+
         accepted = self._decoded("spec.json", Accepted)
         if moment(accepted.submitted) is None:
             raise DamagedRecord("submitted is not a time")
-        decoding.check_request(accepted.spec)
+        check_request(accepted.spec)
         return accepted
 
     def running(self) -> Running | None:
@@ -109,9 +112,12 @@ class JobDirectory:
     def ended(self) -> ExitRecord | None:
         """The exit record; None if there is none yet. Raises as `accepted` does."""
         try:
-            return decoding.exit_record(self._read("exit.json"))
+            data = self._read("exit.json")
         except FileNotFoundError:
             return None
+        from sovlab.core.decoding import exit_record
+
+        return exit_record(data)
 
     def record(self, target: str) -> JobRecord:
         """All that the files say. Damage makes the job UNKNOWN, never an error."""
@@ -128,7 +134,7 @@ class JobDirectory:
     def _status(self, accepted: Accepted) -> JobStatus:
         ended = self.ended()
         if ended is not None:
-            return ended_status(ended, accepted.submitted)
+            return _ended_status(ended, accepted.submitted)
         running = self.running()
         if running is None:
             return JobStatus(state=JobState.QUEUED, reason=Reason.WAITING, submitted=accepted.submitted)
@@ -142,7 +148,7 @@ class JobDirectory:
             )
         ended = self.ended()  # it may have ended between the two looks
         if ended is not None:
-            return ended_status(ended, accepted.submitted)
+            return _ended_status(ended, accepted.submitted)
         return JobStatus(
             state=JobState.FAILED,
             reason=Reason.LOST,
@@ -178,6 +184,10 @@ class JobDirectory:
             return None
         mark = f"\x1esovlab:{self.nonce()} ".encode()
         at = text.rfind(mark)
+        if at < 0:
+            return None
+        from sovlab.core import decoding
+
         while at >= 0:
             frame = decoding.frame(text[at + len(mark) : text.find(b"\n", at)])
             if isinstance(frame, Progress):
@@ -243,6 +253,12 @@ class JobStore:
                 return False  # another process was first
             raise
         return True
+
+
+def _ended_status(ended: ExitRecord, submitted: float) -> JobStatus:
+    from sovlab.core.decoding import ended_status
+
+    return ended_status(ended, submitted)
 
 
 def _changed(path: Path) -> float:

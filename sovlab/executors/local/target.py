@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sovlab.core.finding import Finding, degraded, ok
 from sovlab.errors import SettingsError
-from sovlab.executors.executor import Executor
 from sovlab.executors.provider import ConfiguredTarget, ExecutorProvider
-from sovlab.settings import Target
+
+if TYPE_CHECKING:
+    from sovlab.core.finding import Finding
+    from sovlab.executors.executor import Executor
+    from sovlab.settings import Target
 
 _INSTANCES = "/proc/sys/fs/inotify/max_user_instances"
 _ENOUGH = 32
@@ -41,6 +43,8 @@ def make(configured: ConfiguredTarget) -> Executor:
 
 def examine(configured: ConfiguredTarget) -> list[Finding]:
     """Whether logs can be followed without looking again and again."""
+    from sovlab.core.finding import degraded, ok
+
     try:
         with open(_INSTANCES) as file:  # noqa: PTH123 - one small file
             allowed = int(file.read())

@@ -18,7 +18,7 @@ from sovlab.runner.source.binding import Function, arguments_of, bound_in
 _SWALLOWING = frozenset({"suppress", "raises", "assertRaises", "ignored"})
 """Context managers after whose block it may not have been run to its end. Others are rare enough."""
 _EVALUATING = frozenset({"eval", "exec", "query"})
-_QUERY = re.compile(r"@([^\W\d]\w*)")
+_QUERY = r"@([^\W\d]\w*)"
 
 
 class Names(NamedTuple):
@@ -320,7 +320,7 @@ class _Analysis(ast.NodeVisitor):
                     self._evaluated(argument.value, argument.lineno)
 
     def _evaluated(self, text: str, line: int) -> None:
-        names = set(_QUERY.findall(text))
+        names = set(re.findall(_QUERY, text))
         try:
             names |= set(names_in(ast.parse(text)).reads)
         except (SyntaxError, ValueError):
