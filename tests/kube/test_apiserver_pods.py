@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -454,12 +453,13 @@ def test_the_first_process_hears_sigterm_only_if_it_listens(
     cluster: FakeCluster, api: Client, lab: Lab
 ) -> None:
     cluster.create(pod("deaf", "exec sleep 60", terminationGracePeriodSeconds=1))
-    cluster.create(pod("polite", "trap 'echo bye > $LOG; exit 3' TERM; " + "while true; do sleep 0.05; done",
+    cluster.create(pod("polite", "trap 'echo bye > $LOG; exit 3' TERM; echo ready; "
+                       "while true; do sleep 0.05; done",
                        {"env": [{"name": "LOG", "value": "/dev/termination-log"}]}))  # fmt: skip
     for name in ("deaf", "polite"):
         lab.running(name)
         api.patch(f"{PODS}/{name}", {"metadata": {"finalizers": ["example.org/look"]}})
-    time.sleep(0.2)
+    eventually(lambda: api.get(f"{PODS}/polite/log").raw == b"ready\n")
     for name in ("deaf", "polite"):
         api.delete(f"{PODS}/{name}")
     deaf, polite = ended(lab.over("deaf")), ended(lab.over("polite"))

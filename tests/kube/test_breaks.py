@@ -12,6 +12,9 @@ from sovlab.core.event import LogChunk, StatusChanged
 from sovlab.core.job import JobState, Reason
 from sovlab.core.names import new_job_id
 from sovlab.errors import ExecutorError
+from sovlab.kube import labels
+from sovlab.kube.mounts import WORK
+from sovlab.kube.reading.pods import running_since
 from sovlab.kube.transport.errors import ApiError
 from sovlab.payload.results import Results
 from tests.executors.conftest import Harness
@@ -122,18 +125,34 @@ def test_all_that_a_job_made_goes_with_it(cluster, harness):
 
 
 def test_an_evicted_job_begins_again_and_says_so(cluster, harness):
-    job_id = harness.submit("import time\nprint('began', flush=True)\ntime.sleep(3)\ny = 1", outputs=("y",))
-    harness.until_printed(job_id, b"began")
-    pod = harness.executor._objects.pods(job_id)[0]["metadata"]["name"]
-    cluster.api.create(
-        cluster.path("pods", pod) + "/eviction",
-        {
-            "apiVersion": "policy/v1",
-            "kind": "Eviction",
-            "metadata": {"name": pod, "namespace": cluster.namespace},
-        },
+    source = (
+        "import os, time\n"
+        "work = os.path.dirname(os.environ['SOVLAB_CHECKPOINT'])\n"
+        "while not os.path.exists(f'{work}/go'):\n    time.sleep(0.05)\n"
+        "y = 1"
     )
-    seen = [e.status for e in harness.executor.events(job_id) if isinstance(e, StatusChanged)]
+    job_id = harness.submit(source, outputs=("y",))
+    seen, evicted = [], ""
+    for event in harness.executor.events(job_id):
+        if not isinstance(event, StatusChanged):
+            continue
+        seen.append(event.status)
+        running = [p for p in harness.executor._objects.pods(job_id) if running_since(p) is not None]
+        names = [p["metadata"]["name"] for p in running if p["metadata"]["name"] != evicted]
+        if names and not evicted:
+            evicted = names[0]
+            cluster.api.create(
+                cluster.path("pods", evicted) + "/eviction",
+                {
+                    "apiVersion": "policy/v1",
+                    "kind": "Eviction",
+                    "metadata": {"name": evicted, "namespace": cluster.namespace},
+                },
+            )
+        elif names:
+            go = ["python3", "-c", f"open('{WORK}/go', 'w').close()"]
+            with cluster.api.exec(cluster.namespace, names[0], labels.CONTAINER, go) as channel:
+                channel.finish()
     assert seen[-1].state is JobState.SUCCEEDED
     assert any(s.message.startswith("requeued") for s in seen), [s.message for s in seen]
     assert Results(harness.executor.results(job_id), main={}).value("y") == 1

@@ -80,7 +80,12 @@ def test_a_job_that_is_cancelled_in_the_queue_never_starts_and_leaves_it(cluster
 def test_a_job_that_loses_its_place_says_so_and_begins_again(cluster, state):
     low = Harness(cluster.executor(state, queue="research", priority="low", cpu=0.6), state / "objects")
     high = Harness(cluster.executor(state, queue="research", priority="high", cpu=0.6), state / "objects")
-    job_id = low.submit("import time\nprint('began', flush=True)\ntime.sleep(3)")
+    mark = state / "begun"
+    job_id = low.submit(
+        "import pathlib, time\n"
+        f"mark = pathlib.Path({str(mark)!r})\n"
+        "again = mark.exists()\nmark.touch()\nprint('began', flush=True)\ntime.sleep(0 if again else 60)"
+    )
     low.until_printed(job_id, b"began")
     urgent = high.submit("import time\ntime.sleep(2)")
     seen = [e.status for e in low.executor.events(job_id) if isinstance(e, StatusChanged)]
