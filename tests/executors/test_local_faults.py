@@ -171,6 +171,29 @@ def test_a_reused_pid_is_not_taken_for_the_runner(fresh):
     until_gone(true_pid)
 
 
+@pytest.mark.parametrize("boot", [None, "another"])
+def test_a_session_that_has_the_number_of_a_lost_runners_is_left_alone(fresh, boot):
+    """Its pid may have been used again since, and after a start of the machine it most likely has."""
+    job_id = fresh.submit(SLEEP)
+    fresh.until_printed(job_id, b"began")
+    pids = [agent(fresh), supervisor(fresh, job_id)]
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    for pid in pids:
+        until_gone(pid)
+    stranger = subprocess.Popen([sys.executable, "-c", SLEEP], start_new_session=True)
+    try:
+        run = directory(fresh, job_id) / "run.json"
+        told = json.loads(run.read_bytes())
+        run.write_text(json.dumps({**told, "sid": stranger.pid, "boot": boot or told["boot"]}))
+        fresh.executor.wait(fresh.submit("1"), 60)
+        assert (directory(fresh, job_id) / "exit.json").exists()  # the next agent has seen to it
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
 def test_two_hundred_jobs_at_once_all_run_and_never_more_than_there_is_room_for(fresh, tmp_path):
     cores = int(fresh.executor._budget.cores)
     source = (

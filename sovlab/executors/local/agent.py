@@ -166,7 +166,7 @@ class Agent:
             if running.alive:
                 self._watch(job, running.pid)
             else:
-                self._end_lost(job, running.sid)
+                self._end_lost(job, running.sid if running.boot == processes.boot() else None)
 
     def _start_waiting(self) -> None:
         waiting: dict[str, Demand] = {}  # by id: two processes may be submitting the same job
@@ -314,9 +314,9 @@ class Agent:
         else:
             self._forkservers.learn(ended.imported)
 
-    def _end_lost(self, job: JobDirectory, session: int) -> None:
+    def _end_lost(self, job: JobDirectory, session: int | None) -> None:
         """Kill the processes that a vanished supervisor left in its session, and write the exit record."""
-        processes.sweep(job.id, session)
+        processes.sweep(job.id, None if session is None else processes.session_after(session))
         self._end(job, "lost", LOST)
 
     def _end(self, job: JobDirectory, reason: str, message: str) -> None:

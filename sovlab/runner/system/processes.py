@@ -79,6 +79,15 @@ def is_running(pid: int, start: str, booted: str) -> bool:
     return current is not None and current.start == start and not current.zombie
 
 
+def session_after(pid: int) -> Optional[int]:
+    """The session that a process has led which has ended; None if its number is that of another one by now.
+
+    The system does not use a pid again while a session of that number has members.
+    """
+    found = process(pid)
+    return pid if found is None or found.zombie else None
+
+
 def descendants(root: int, among: Optional[Iterable[Process]] = None) -> List[Process]:
     """Processes under ``root``, which is left out; parents before their children."""
     children: Dict[int, List[Process]] = {}
