@@ -6,8 +6,8 @@ name is the backend's.
 
 from typing import TYPE_CHECKING, Any
 
+from sovlab.backends.cache import detections
 from sovlab.backends.choice import AUTO, choose
-from sovlab.backends.detections import detections
 from sovlab.backends.provider import Provider
 from sovlab.backends.registry import broken, detect, get, known
 

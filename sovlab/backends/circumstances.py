@@ -1,6 +1,7 @@
 """What the finding of hardware depends on, read in a fraction of the time that looking for it takes.
 
-Of what cannot be seen cheaply, such as a GPU that has fallen off the bus, whoever uses it takes care by time.
+What cannot be seen cheaply, such as a GPU that has fallen off the bus, is not in it: `sovlab.backends.cache`
+lets what was found grow old.
 """
 
 from __future__ import annotations
@@ -29,14 +30,10 @@ _NODES = {
     "dev/nvidia-caps": ("nvidia",),
 }
 """Folders of device files, and how the names of those begin that a backend looks at."""
-_CLASSES = (
-    "proc/driver/nvidia/gpus",
-    "sys/class/accel",
-    "sys/class/drm",
-    "sys/class/habanalabs",
-    "sys/class/kfd/kfd/topology/nodes",
-)
+_CLASSES = ("proc/driver/nvidia/gpus", "sys/class/drm", "sys/class/kfd/kfd/topology/nodes")
 """Folders in which drivers name their devices."""
+_WITH_STATUS = ("sys/class/accel", "sys/class/habanalabs")
+"""Those whose devices tell whether they work."""
 _PACKED = ("site-packages", "dist-packages", ".zip", ".egg")
 _STANDARD = str(Path(os.__file__).parent)
 _HERE = Path(__file__).parent
@@ -63,7 +60,12 @@ def hardware(root: Path = Path("/"), environ: Mapping[str, str] | None = None) -
         (affinity, os.cpu_count(), os.sysconf("SC_PHYS_PAGES")),
         tuple(names.get(name) for name in VARIABLES),
         tuple(_node(entry) for folder, start in _NODES.items() for entry in _entries(root / folder, start)),
-        tuple(_device(entry) for folder in _CLASSES for entry in _entries(root / folder)),
+        tuple(entry.name for folder in _CLASSES for entry in _entries(root / folder)),
+        tuple(
+            (entry.name, _text(Path(entry.path, "device/status")))
+            for folder in _WITH_STATUS
+            for entry in _entries(root / folder)
+        ),
     )
 
 
@@ -103,11 +105,6 @@ def _node(entry: os.DirEntry[str]) -> object:
     except OSError:
         return entry.name
     return (entry.name, status.st_rdev, status.st_mode, status.st_uid, status.st_gid, status.st_ctime_ns)
-
-
-def _device(entry: os.DirEntry[str]) -> object:
-    """A device of a driver, and whether it works, where the driver says so (habanalabs)."""
-    return (entry.name, _text(Path(entry.path, "device/status")))
 
 
 def _entries(folder: Path, start: str | tuple[str, ...] = "") -> list[os.DirEntry[str]]:

@@ -7,7 +7,6 @@ flags, the keywords, Tab completion and the request are made from these fields.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -233,6 +232,8 @@ def from_keywords(keywords: Mapping[str, Any]) -> Options:
     unknown = set(keywords) - NAMES
     if unknown:
         name = sorted(unknown)[0]
+        import difflib
+
         near = difflib.get_close_matches(name, NAMES, 1)
         raise SpecError(
             f"There is no option {name!r}.",

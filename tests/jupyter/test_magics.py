@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -255,6 +256,59 @@ def test_loading_imports_nothing_that_only_a_submit_needs():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "['sovlab', 'sovlab._version', 'sovlab.jupyter', 'sovlab.jupyter.magics']"
+
+
+FIRST_SUBMIT = """
+import json, sys, threading
+from IPython.core.interactiveshell import InteractiveShell
+
+shell = InteractiveShell.instance()
+loaded = []
+
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        if threading.current_thread() is threading.main_thread():  # cards have threads that load more
+            loaded.append(name)
+
+sys.meta_path.insert(0, Watch())
+shell.run_line_magic("load_ext", "sovlab")
+shell.run_cell_magic("sovsubmit", "", "answer = 42")
+sys.meta_path.pop(0)
+shell.run_line_magic("sovwait", "")
+print(json.dumps(loaded))
+"""
+
+
+def test_a_first_submit_imports_nothing_that_only_others_need(client):
+    for _ in range(2):  # the first one makes what the second one finds
+        done = subprocess.run([sys.executable, "-c", FIRST_SUBMIT], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    loaded = set(json.loads(done.stdout.splitlines()[-1]))
+    rooms = {".".join(name.split(".")[:2]) for name in loaded if name.startswith("sovlab.")}
+    assert not rooms & {"sovlab.cli", "sovlab.kube", "sovlab.sensors", "sovlab.torch"}
+    vendors = {f"sovlab.backends.{name}" for name in ("cuda", "rocm", "xpu", "hpu", "machine")}
+    others = {
+        "sovlab.card.sanitizing",
+        "sovlab.core.decoding",
+        "sovlab.core.event",
+        "sovlab.core.finding",
+        "sovlab.core.plan",
+        "sovlab.core.target",
+        "sovlab.executors.kubernetes",
+        "sovlab.executors.local.agent",
+        "sovlab.executors.local.logs",
+        "sovlab.executors.watching",
+        "sovlab.jupyter.tables",
+        "sovlab.options.target",
+        "sovlab.payload.results",
+        "sovlab.settings.editing",
+        "sovlab.settings.toml",
+    }
+    standard = {"difflib", "html.parser", "importlib.metadata", "tomllib", "zipfile"}
+    assert not loaded & (vendors | others | standard)
+    assert {name for name in loaded if name in ("psutil", "platformdirs", "yaml", "rich")} == set()
+    # One more is paid for by everybody's first submit: import it where it is used, if that can be.
+    assert len([name for name in loaded if name.startswith("sovlab")]) <= 90
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,13 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sovlab.backends import circumstances, registry
 from sovlab.core.backend import Detection, Device
+
+if TYPE_CHECKING:
+    from sovlab.backends.machine import Machine
 
 FRESH = 600.0
 """Seconds for which it counts while nothing changes that can be seen cheaply."""
@@ -22,24 +26,28 @@ _SETTLED = 2.0
 """Seconds after which the next change of a directory gives it another time, on whatever file system."""
 
 
-def detections(directory: Path) -> list[Detection]:
-    """What this machine has of each known backend; broken ones are among them.
+def detections(directory: Path, machine: Machine | None = None) -> list[Detection]:
+    """What ``machine`` (default: this one) has of each known backend; broken ones are among them.
 
     Args:
         directory: where it is kept; one that cannot be read or written is left aside.
+        machine: None is this one.
     """
     now = time.time()
     packages = circumstances.packages()
-    told = repr((circumstances.hardware(), packages))
+    hardware = (
+        circumstances.hardware() if machine is None else circumstances.hardware(machine.root, machine.environ)
+    )
+    told = repr((hardware, packages, machine and (machine.root, machine.nvml)))
     file = directory / f"{hashlib.sha256(told.encode()).hexdigest()[:16]}.json"
     kept = _read(file, now)
     if kept is not None:
         found, added = kept
     else:
-        found, added = registry.detect_built_in(), registry.has_added()
+        found, added = registry.detect_built_in(machine), registry.has_added()
         if max(circumstances.times(packages), default=0) < (now - _SETTLED) * 1e9:
             _write(file, found, added, now)
-    return [*found, *registry.detect_added()] if added else found
+    return [*found, *registry.detect_added(machine)] if added else found
 
 
 def _read(file: Path, now: float) -> tuple[list[Detection], bool] | None:
