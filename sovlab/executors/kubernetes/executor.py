@@ -269,7 +269,9 @@ class KubernetesExecutor:
             return
         kind, obj, pods = self._found(job_id)
         state = self._record(obj, pods).status.state
-        if not state.ended and state is not JobState.UNKNOWN:
+        # What has ended stays so, though its pods may be gone before its workload says it.
+        has_ended = state.ended or self._records.ended(job_id) is not None
+        if not has_ended and state is not JobState.UNKNOWN:
             raise UsageError(f"Job {job_id} has not ended ({state}).", "Cancel it first.")
         self._empty_store([obj])
         self._delete(kind, job_id)
