@@ -70,7 +70,10 @@ class Progress:
     @property
     def fraction(self) -> float | None:
         """Between 0 and 1; None where the total is not known."""
-        return min(max(self.step / self.total, 0.0), 1.0) if self.total else None
+        try:
+            return min(max(self.step / self.total, 0.0), 1.0) if self.total else None
+        except OverflowError:  # whole numbers that no float holds
+            return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
