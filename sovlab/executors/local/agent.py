@@ -21,8 +21,9 @@ from typing import Any
 import msgspec
 
 from sovlab.core.decoding import DamagedRecord
+from sovlab.executors.local.command import Command
 from sovlab.executors.local.configuration import Configuration
-from sovlab.executors.local.forkservers import Command, Forkserver, Forkservers
+from sovlab.executors.local.forkservers import Forkserver, Forkservers
 from sovlab.executors.local.queue import Demand, Held, demand, startable
 from sovlab.executors.local.store import LOST, JobDirectory, JobStore
 from sovlab.executors.local.supervisors import Supervisors

@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import select
 import socket
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -86,6 +84,9 @@ class AgentClient:
         return dict(answer)
 
     def _start(self) -> None:
+        import select
+        import subprocess
+
         configuration = msgspec.json.encode(self._configuration(self._socket)).decode()
         reading, writing = os.pipe()
         try:

@@ -28,8 +28,8 @@ from sovlab.core.spec import JobSpec
 from sovlab.core.untrusted import DamagedRecord
 from sovlab.errors import SpecError, UsageError, WaitTimeout
 from sovlab.executors.local.agent_client import AgentClient
+from sovlab.executors.local.command import Command, stamp
 from sovlab.executors.local.configuration import Configuration, budget_of, configuration
-from sovlab.executors.local.forkservers import Command, stamp
 from sovlab.executors.local.queue import Budget, demand, lacking, too_large
 from sovlab.executors.local.store import JobDirectory, JobStore
 from sovlab.executors.ordering import order_for

@@ -11,9 +11,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from sovlab.core.names import MAX_ID
+from sovlab.executors.local.command import Command
 
 PRELOADED = ("torch", "numpy")
 """Libraries that are loaded before the next job once a job has imported them: no others are known to
@@ -30,26 +29,6 @@ HABANA_ PT_ LD_ DYLD_ PYTHON MALLOC_ LC_ LANG
 """
 _PREFIXES = tuple(_READ_EARLY.split())
 """Beginnings of names of environment variables that an interpreter or library reads when it is loaded."""
-
-
-class Command(msgspec.Struct, frozen=True):
-    """``command.json``: how to start a job's runner.
-
-    Attributes:
-        python: the interpreter.
-        runner: the ``.pyz``.
-        stamp: what tells one state of the interpreter's libraries from another.
-        wants: libraries that the job is likely to import.
-    """
-
-    python: str
-    runner: str
-    stamp: str
-    wants: tuple[str, ...] = ()
-
-    def argv(self, *arguments: str) -> list[str]:
-        """The command line that runs the runner with ``arguments``."""
-        return [self.python, self.runner, *arguments]
 
 
 Key = tuple[str, str, str, tuple[str, ...], tuple[tuple[str, str], ...]]
@@ -212,17 +191,3 @@ class Forkservers:
         forkserver = self._open.pop(key)
         self._on_close(forkserver)
         forkserver.close()
-
-
-def stamp(paths: list[str]) -> str:
-    """What tells one state of installed libraries from another: when their directories changed last.
-
-    Args:
-        paths: directories, as in `sys.path`; only those of installed packages count.
-    """
-    times = []
-    for path in paths:
-        if path.endswith(("site-packages", "dist-packages")):
-            with contextlib.suppress(OSError):
-                times.append(f"{path}:{Path(path).stat().st_mtime_ns}")
-    return "|".join(times)

@@ -8,7 +8,7 @@ import selectors
 import subprocess
 from collections.abc import Callable, Mapping
 
-from sovlab.executors.local.forkservers import Command
+from sovlab.executors.local.command import Command
 from sovlab.executors.local.store import JobDirectory
 from sovlab.runner.system import processes
 
