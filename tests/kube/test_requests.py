@@ -15,8 +15,10 @@ from sovlab.client.job import Job, pending
 from sovlab.core.job import JobRecord, JobState
 from sovlab.errors import JobNotFound, UserCodeError
 from sovlab.executors.executor import Executor
+from sovlab.executors.kubernetes import KubernetesExecutor
 from sovlab.jupyter.live_cards import LiveCard
 from sovlab.kube.reading import status
+from sovlab.kube.transport.connection import Login
 from tests.cluster.conftest import Cluster
 from tests.executors.conftest import Harness
 from tests.kube.conftest import fake_cluster
@@ -33,12 +35,19 @@ WORKLOADS = {"job": {}, "jobset": {"workload": "jobset"}, "trainjob": {"workload
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     with fake_cluster(trainer=True) as found:  # and JobSet, which Trainer needs
+        found.fake.users.add("ada", (), ("system:masters",))
         yield found
         assert found.fake.failures == []
 
 
+def executor(cluster: Cluster, state: Path) -> KubernetesExecutor:
+    """One whose requests are counted, because ada makes them."""
+    ada = Login(context="ada", kubeconfig=cluster.fake.kubeconfig_for("ada"))
+    return KubernetesExecutor("cluster", ada, cluster.profile(), state, agents=False)
+
+
 class Asked:
-    """The requests that were made while it was a context."""
+    """The requests of ada that were made while it was a context."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._all = cluster.fake.requests
@@ -53,21 +62,21 @@ class Asked:
 
     @property
     def requests(self) -> list[Any]:
-        return self._all[self._begin : self._end]
+        return [request for request in self._all[self._begin : self._end] if request.user == "ada"]
 
     @property
     def paths(self) -> list[str]:
         return [f"{r.method} {r.path} {r.status}" for r in self.requests]
 
     def __len__(self) -> int:
-        return self._end - self._begin
+        return len(self.requests)
 
 
-def job(executor: Executor, job_id: str, record: JobRecord | None = None) -> Job:
+def job(place: Executor, job_id: str, record: JobRecord | None = None) -> Job:
     def rerun(record: JobRecord, resume: bool | None) -> Job:
         raise AssertionError("nobody asked for it")
 
-    return Job(job_id, executor, rerun, record)
+    return Job(job_id, place, rerun, record)
 
 
 def ended(cluster: Cluster, state: Path, workload: str, source: str, **changes: Any) -> str:
@@ -86,14 +95,14 @@ def test_the_result_of_an_ended_job_costs_at_most_three_requests(
     cluster: Cluster, state: Path, workload: str
 ) -> None:
     job_id = ended(cluster, state, workload, "y = 42\nprint('printed')", outputs=("y",))
-    fresh = job(cluster.executor(state / "here"), job_id)
+    fresh = job(executor(cluster, state / "here"), job_id)
     with Asked(cluster) as asked:
         assert fresh.result("y") == 42
         assert fresh.result() == {"y": 42}
         assert fresh.results() == {"y": 42}
         assert fresh.exception() is None
     assert len(asked) <= 3, asked.paths
-    assert all("watch" not in request.query for request in cluster.fake.requests[-len(asked) :])
+    assert all("watch" not in request.query for request in asked.requests)
     with Asked(cluster) as asked:
         assert fresh.done()
         assert fresh.record.status is fresh.status
@@ -107,7 +116,7 @@ def test_the_result_of_an_ended_job_costs_at_most_three_requests(
 @pytest.mark.parametrize("workload", WORKLOADS)
 def test_why_a_job_failed_costs_at_most_three_requests(cluster: Cluster, state: Path, workload: str) -> None:
     job_id = ended(cluster, state, workload, "raise ValueError('on purpose')")
-    fresh = job(cluster.executor(state / "here"), job_id)
+    fresh = job(executor(cluster, state / "here"), job_id)
     with Asked(cluster) as asked, pytest.raises((ValueError, UserCodeError), match="on purpose"):
         fresh.result()
     assert len(asked) <= 3, asked.paths
@@ -116,24 +125,24 @@ def test_why_a_job_failed_costs_at_most_three_requests(cluster: Cluster, state: 
 @pytest.mark.parametrize("workload", WORKLOADS)
 def test_the_result_of_a_listed_job_costs_fewer(cluster: Cluster, state: Path, workload: str) -> None:
     job_id = ended(cluster, state, workload, "y = 42", outputs=("y",))
-    executor = cluster.executor(state / "here")
-    (record,) = (record for record in executor.records() if record.id == job_id)
+    here = executor(cluster, state / "here")
+    (record,) = (record for record in here.records() if record.id == job_id)
     with Asked(cluster) as asked:
-        assert job(executor, job_id, record).result("y") == 42
+        assert job(here, job_id, record).result("y") == 42
     # The watches that the list began may still be opening.
     assert [r for r in asked.requests if "watch" not in r.query] == []
 
 
 def test_results_that_are_here_already_cost_one_look(cluster: Cluster, state: Path) -> None:
     job_id = ended(cluster, state, "job", "y = 42", outputs=("y",))
-    assert job(cluster.executor(state / "here"), job_id).result("y") == 42
+    assert job(executor(cluster, state / "here"), job_id).result("y") == 42
     with Asked(cluster) as asked:
-        assert job(cluster.executor(state / "here"), job_id).result("y") == 42
+        assert job(executor(cluster, state / "here"), job_id).result("y") == 42
     assert len(asked) <= 2, asked.paths
 
 
 def test_what_was_waited_for_is_not_asked_for_again(cluster: Cluster, state: Path) -> None:
-    harness = Harness(cluster.executor(state), state / "objects")
+    harness = Harness(executor(cluster, state), state / "objects")
     here = job(harness.executor, harness.submit("y = 42", outputs=("y",)))
     assert here.wait(60).state is JobState.SUCCEEDED
     with Asked(cluster) as asked:
@@ -148,18 +157,18 @@ def test_a_job_whose_pods_are_gone_is_found(cluster: Cluster, state: Path) -> No
     for pod in pods:
         cluster.api.delete(cluster.path("pods", pod["metadata"]["name"]), grace=0)
     until(lambda: not cluster.left(job_id)["pods"])
-    assert cluster.executor(state / "here").record(job_id).status.state is JobState.SUCCEEDED
+    assert executor(cluster, state / "here").record(job_id).status.state is JobState.SUCCEEDED
 
 
 def test_a_job_that_is_not_there_costs_a_look_at_each_kind(cluster: Cluster, state: Path) -> None:
     with Asked(cluster) as asked, pytest.raises(JobNotFound):
-        cluster.executor(state).record("nobody-7k2m9x")
+        executor(cluster, state).record("nobody-7k2m9x")
     assert len(asked) == 4, asked.paths
 
 
 def test_a_deleted_job_is_gone_from_its_handle(cluster: Cluster, state: Path) -> None:
     job_id = ended(cluster, state, "job", "y = 42", outputs=("y",))
-    here = job(cluster.executor(state / "here"), job_id)
+    here = job(executor(cluster, state / "here"), job_id)
     assert here.result() == {"y": 42}
     here.delete()
     with pytest.raises(JobNotFound):
@@ -184,7 +193,7 @@ def test_the_card_of_a_job_that_reports_progress_asks_nothing(cluster: Cluster, 
         "    sovlab.progress(step + 1, 30, loss=1 / (step + 1))\n"
         "    time.sleep(0.1)\n"
     )
-    harness = Harness(cluster.executor(state), state / "objects")
+    harness = Harness(executor(cluster, state), state / "objects")
     here = job(harness.executor, harness.submit(source))
     with shell() as made:
         card = LiveCard(here)
