@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sovlab.core.job import JobState, JobStatus, Progress, Reason, ReturnedName
 from sovlab.core.spec import JobSpec
@@ -49,8 +49,7 @@ _STATES = {
 # --- exit records
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExitRecord:
+class ExitRecord(NamedTuple):
     """How a job ended, as its runner wrote it. Records of older runners have fewer of these.
 
     Attributes:

@@ -13,6 +13,7 @@ MAX_ID = 46
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford base 32: nothing to mistake for another
 _SUFFIX = 6
+_JOB_ID = rf"[a-z][a-z0-9-]{{0,{MAX_ID - _SUFFIX - 2}}}-[{_ALPHABET}]{{{_SUFFIX}}}"
 
 
 def slug(name: str) -> str:
@@ -32,7 +33,7 @@ def new_job_id(name: str) -> str:
 
 def is_job_id(text: str) -> bool:
     """Whether ``text`` has the form of a job id, and so is safe as a file or object name."""
-    return bool(re.fullmatch(rf"[a-z][a-z0-9-]{{0,{MAX_ID - _SUFFIX - 2}}}-[{_ALPHABET}]{{{_SUFFIX}}}", text))
+    return bool(re.fullmatch(_JOB_ID, text))
 
 
 def check_name(name: str) -> str:
@@ -46,6 +47,6 @@ def check_name(name: str) -> str:
         raise SpecError("A job's name must not be empty.", "Leave out --name, or give a name.")
     if len(shown) > 100:
         raise SpecError(f"The job name {shown[:20]!r}… has {len(shown)} characters.", "Use at most 100.")
-    if any(unicodedata.category(c).startswith("C") for c in shown):
+    if not shown.isprintable() and any(unicodedata.category(c).startswith("C") for c in shown):
         raise SpecError(f"The job name {shown!r} contains a control character.", "Remove it.")
     return shown

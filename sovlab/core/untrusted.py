@@ -129,7 +129,7 @@ class Part:
     def items(self, key: str, most: int, read: Callable[[str, Any], T]) -> tuple[T, ...]:
         """The first ``most`` members of a list, each as ``read(name, value)`` reads it; null is empty."""
         value = self._values.get(key)
-        if value is None:
+        if value is None or value == []:
             return ()
         if not isinstance(value, list):
             self.refuse(key, "a list")

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sovlab.core import decoding
 from sovlab.core.event import LogChunk, ProgressChanged, StatusChanged
 from sovlab.core.job import JobState, Progress
 from sovlab.core.names import new_job_id
 from sovlab.core.spec import JobSpec, PayloadKind
 from sovlab.executors.local import LocalExecutor
+from sovlab.executors.local.store import JobDirectory
 from sovlab.runner.system import processes
 from tests import hostile
 from tests.hostile import NOW, RECORD
@@ -192,3 +194,18 @@ def test_a_frame_that_is_nested_deeply_is_output(shelf: Shelf) -> None:
 def test_the_name_of_a_machine_is_bounded(shelf: Shelf) -> None:
     job_id = shelf.running(log=b"", host="h" * 1_000_000)
     assert len(shelf.executor.record(job_id).status.host) < 400
+
+
+@given(st.one_of(hostile.records.map(lambda values: json.dumps(values).encode()), hostile.garbage))
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_record_that_is_parsed_fast_is_read_and_refused_as_at_the_door(tmp_path, data: bytes) -> None:
+    def told(read: Callable[[], Any]) -> Any:
+        try:
+            return read()
+        except decoding.DamagedRecord as error:
+            return str(error)
+
+    job = JobDirectory(tmp_path, "shelf-000000")
+    job.path.mkdir(exist_ok=True)
+    (job / "exit.json").write_bytes(data)
+    assert told(job.ended) == told(lambda: decoding.exit_record(data))

@@ -139,7 +139,7 @@ class Agent:
         """Pass cancellations on that came while a job was starting; True if one still is."""
         pending = False
         for job_id in self._running:
-            job = JobDirectory(self._store.jobs / job_id)
+            job = JobDirectory(self._store.jobs, job_id)
             if job_id in self._cancelled or not (job / "cancel").exists():
                 continue
             running = None
@@ -173,7 +173,7 @@ class Agent:
         waiting: dict[str, Demand] = {}  # by id: two processes may be submitting the same job
         for entry in sorted(entry.name for entry in self._queue.iterdir()):
             job_id = entry.partition(".")[2]
-            job = JobDirectory(self._store.jobs / job_id)
+            job = JobDirectory(self._store.jobs, job_id)
             if job_id in self._running or job_id in waiting:
                 continue
             if not job.path.exists():
@@ -193,7 +193,7 @@ class Agent:
         for job_id, devices in startable(
             list(waiting.items()), list(self._running.values()), self._configuration.budget
         ):
-            self._start(JobDirectory(self._store.jobs / job_id), devices)
+            self._start(JobDirectory(self._store.jobs, job_id), devices)
 
     def _forget_if_old(self, entry: Path) -> None:
         """Remove an entry whose job was never accepted: its submitter was killed half-way."""
@@ -262,14 +262,14 @@ class Agent:
             self._supervisors.look(job_id)
         elif pid is not None:
             self._forking.pop(job_id, None)
-            self._watch(JobDirectory(self._store.jobs / job_id), int(pid))
+            self._watch(JobDirectory(self._store.jobs, job_id), int(pid))
         else:
             self._start_again(job_id)
 
     def _start_again(self, *only: str) -> None:
         """Start without a forkserver what one that failed was asked for, unless it had forked that."""
         for job_id in [j for j in self._forking if not only or j in only]:
-            environ, job = self._forking.pop(job_id), JobDirectory(self._store.jobs / job_id)
+            environ, job = self._forking.pop(job_id), JobDirectory(self._store.jobs, job_id)
             forked = processes.of_job(job_id)
             try:
                 if forked:
@@ -296,7 +296,7 @@ class Agent:
 
     def _on_end(self, job_id: str, pid: int) -> None:
         """Clean up behind a supervisor that has ended."""
-        job = JobDirectory(self._store.jobs / job_id)
+        job = JobDirectory(self._store.jobs, job_id)
         self._running.pop(job_id, None)
         self._cancelled.discard(job_id)
         if job.path.exists():

@@ -197,7 +197,7 @@ class LocalExecutor:
             if record is None:
                 if not is_job_id(name):
                     continue
-                record = self._placed(JobDirectory(self._store.jobs / name).record(self.target), waiting)
+                record = self._placed(JobDirectory(self._store.jobs, name).record(self.target), waiting)
             if record.status.state.ended:
                 ended[name] = record
             found.append(record)

@@ -60,19 +60,25 @@ class JobDirectory:
     """The files of one job.
 
     Args:
-        path: the directory.
+        jobs: the directory of all jobs.
+        job_id: the job's.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.id = path.name
+    def __init__(self, jobs: Path | str, job_id: str) -> None:
+        # Lists read tens of thousands of files, and pathlib takes longer than the system.
+        self._path = f"{jobs}/{job_id}"
+        self.id = job_id
+
+    @property
+    def path(self) -> Path:
+        """The directory."""
+        return Path(self._path)
 
     def __truediv__(self, name: str) -> Path:
-        return self.path / name
+        return Path(self._path, name)
 
     def _read(self, name: str) -> bytes:
-        # Lists read tens of thousands of files, and pathlib takes longer than the system.
-        with open(f"{self.path}/{name}", "rb", buffering=0) as file:  # noqa: PTH123
+        with open(f"{self._path}/{name}", "rb", buffering=0) as file:  # noqa: PTH123
             data = file.read(_USUAL)  # room for the most that is allowed would cost more than the reading
             return data if len(data) < _USUAL else data + file.read(MAX_BYTES)
 
@@ -117,7 +123,7 @@ class JobDirectory:
             return None
         from sovlab.core.decoding import exit_record
 
-        return exit_record(data)
+        return exit_record(_parsed(data))
 
     def record(self, target: str) -> JobRecord:
         """All that the files say. Damage makes the job UNKNOWN, never an error."""
@@ -134,7 +140,9 @@ class JobDirectory:
     def _status(self, accepted: Accepted) -> JobStatus:
         ended = self.ended()
         if ended is not None:
-            return _ended_status(ended, accepted.submitted)
+            from sovlab.core.decoding import ended_status
+
+            return ended_status(ended, accepted.submitted)
         running = self.running()
         if running is None:
             return JobStatus(state=JobState.QUEUED, reason=Reason.WAITING, submitted=accepted.submitted)
@@ -148,7 +156,9 @@ class JobDirectory:
             )
         ended = self.ended()  # it may have ended between the two looks
         if ended is not None:
-            return _ended_status(ended, accepted.submitted)
+            from sovlab.core.decoding import ended_status
+
+            return ended_status(ended, accepted.submitted)
         return JobStatus(
             state=JobState.FAILED,
             reason=Reason.LOST,
@@ -216,7 +226,7 @@ class JobStore:
             raise JobNotFound(
                 f"There is no job {job_id!r}.", "%sovjobs (in a shell: sovlab jobs) lists them."
             )
-        return JobDirectory(self.jobs / job_id)
+        return JobDirectory(self.jobs, job_id)
 
     def names(self) -> list[str]:
         """What is in the directory of jobs, in no order: ids, and what is no job yet."""
@@ -226,7 +236,7 @@ class JobStore:
         """All accepted jobs, in no order."""
         for name in self.names():
             if is_job_id(name):
-                yield JobDirectory(self.jobs / name)
+                yield JobDirectory(self.jobs, name)
 
     def active(self) -> list[JobDirectory]:
         """Jobs that have not ended, as far as the queue says, in the order of arrival.
@@ -235,7 +245,7 @@ class JobStore:
         runs or waits is missing, and the cost does not grow with the jobs of former days.
         """
         names = sorted(entry.name for entry in self.queue.iterdir())
-        return [JobDirectory(self.jobs / name.partition(".")[2]) for name in names]
+        return [JobDirectory(self.jobs, name.partition(".")[2]) for name in names]
 
     def accept(self, job_id: str, fill: Any) -> bool:
         """Make a job's directory, filled by ``fill(path)``, in one step; False if it is there already."""
@@ -255,10 +265,12 @@ class JobStore:
         return True
 
 
-def _ended_status(ended: ExitRecord, submitted: float) -> JobStatus:
-    from sovlab.core.decoding import ended_status
-
-    return ended_status(ended, submitted)
+def _parsed(data: bytes) -> object:
+    """An exit record's JSON; as it is where it is odd, for the door to say what is wrong with it."""
+    try:  # a list of 10,000 jobs feels the difference to the standard library's parser
+        return msgspec.json.decode(data) if len(data) < _USUAL else data
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return data
 
 
 def _changed(path: Path) -> float:
