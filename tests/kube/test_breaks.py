@@ -127,6 +127,7 @@ def test_all_that_a_job_made_goes_with_it(cluster, harness):
 def test_an_evicted_job_begins_again_and_says_so(cluster, harness):
     source = (
         "import os, time\n"
+        "print('began', flush=True)\n"
         "work = os.path.dirname(os.environ['SOVLAB_CHECKPOINT'])\n"
         "while not os.path.exists(f'{work}/go'):\n    time.sleep(0.05)\n"
         "y = 1"
@@ -134,12 +135,11 @@ def test_an_evicted_job_begins_again_and_says_so(cluster, harness):
     job_id = harness.submit(source, outputs=("y",))
     seen, evicted = [], ""
     for event in harness.executor.events(job_id):
-        if not isinstance(event, StatusChanged):
-            continue
-        seen.append(event.status)
+        if isinstance(event, StatusChanged):
+            seen.append(event.status)
         running = [p for p in harness.executor._objects.pods(job_id) if running_since(p) is not None]
         names = [p["metadata"]["name"] for p in running if p["metadata"]["name"] != evicted]
-        if names and not evicted:
+        if isinstance(event, LogChunk) and names and not evicted:
             evicted = names[0]
             cluster.api.create(
                 cluster.path("pods", evicted) + "/eviction",
@@ -149,7 +149,7 @@ def test_an_evicted_job_begins_again_and_says_so(cluster, harness):
                     "metadata": {"name": evicted, "namespace": cluster.namespace},
                 },
             )
-        elif names:
+        elif evicted and names:
             go = ["python3", "-c", f"open('{WORK}/go', 'w').close()"]
             with cluster.api.exec(cluster.namespace, names[0], labels.CONTAINER, go) as channel:
                 channel.finish()
@@ -185,6 +185,25 @@ def test_an_image_that_does_not_exist_is_named_while_the_job_waits(cluster, stat
     assert "image localhost/missing:1" in found.message
     executor.cancel(job_id)
     assert executor.wait(job_id, 60).status.state is JobState.CANCELLED
+
+
+def test_nodes_that_go_one_after_the_other_once_their_job_is_cancelled_are_not_requeued(cluster, state):
+    executor = cluster.executor(state, image="localhost/missing:1")
+    job_id = Harness(executor, state / "objects").submit("1", nodes=2)
+    until(lambda: "cannot be pulled" in executor.record(job_id).status.message, 60)
+    last = cluster.path("pods", max(p["metadata"]["name"] for p in executor._objects.pods(job_id)))
+    cluster.api.patch(last, {"metadata": {"finalizers": ["example.org/last"]}})
+    seen = []
+    for event in executor.events(job_id):
+        if isinstance(event, StatusChanged):
+            seen.append(event.status)
+            if len(seen) == 1:
+                executor.cancel(job_id)
+                until(lambda: len(executor._objects.pods(job_id)) == 1)
+            elif event.status.message.endswith("ending"):
+                cluster.api.patch(last, {"metadata": {"finalizers": None}})
+    assert seen[-1].state is JobState.CANCELLED
+    assert not [status.message for status in seen if "requeued" in status.message]
 
 
 def test_an_image_without_the_interpreter_says_what_it_lacks(cluster, state):

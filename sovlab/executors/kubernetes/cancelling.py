@@ -68,11 +68,9 @@ class Cancelling:
         while True:
             running = [pod for pod in current if status.running_since(pod) is not None]
             try:
-                self._cancel_running(running)
+                refused += not self._cancel_running(running)
             except Forbidden:
                 break
-            except ClusterError:  # a container has only just started, or has just ended
-                refused += 1
             if self._all_end(current, running):
                 return
             if not running or refused == _TRIES or time.monotonic() > end:
@@ -86,14 +84,22 @@ class Cancelling:
                 path = f"/api/v1/namespaces/{self._profile.namespace}/pods/{pod['metadata']['name']}"
                 self._api.delete(path, grace=_SHORT)
 
-    def _cancel_running(self, running: Sequence[Mapping[str, Any]]) -> None:
-        """Run the ``cancel`` command in each running container, once."""
+    def _cancel_running(self, running: Sequence[Mapping[str, Any]]) -> bool:
+        """Run the ``cancel`` command in each running container, once; False if one of them failed."""
+        profile, well = self._profile, True
         for pod in running:
             name, uid = pod["metadata"]["name"], pod["metadata"].get("uid", "")
-            if uid not in self._cancelled_uids:
-                profile = self._profile
-                Container(self._api, profile.namespace, name, profile.python, container_name(pod)).cancel()
+            if uid in self._cancelled_uids:
+                continue
+            container = Container(self._api, profile.namespace, name, profile.python, container_name(pod))
+            try:
+                container.cancel()
                 self._cancelled_uids.add(uid)
+            except Forbidden:
+                raise
+            except ClusterError:  # it has only just started, or has just ended
+                well = False
+        return well
 
     def _all_end(self, current: Sequence[Mapping[str, Any]], running: Sequence[Mapping[str, Any]]) -> bool:
         """Whether each node is cancelled, or has ended and left a record: no other pod takes its place."""

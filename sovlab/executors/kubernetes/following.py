@@ -116,6 +116,7 @@ class Following:
         self._busy = 0
         self._nonce = ""
         self._seen: set[str | None] = set()
+        self._left = False
         self._again = False
         self._held = False
         self._changed = True
@@ -200,10 +201,13 @@ class Following:
         """The status, with a word of it where pods that were there have gone and others take their place."""
         there = {pod["metadata"].get("uid") for pod in pods}
         if self._seen - there:
-            self._again, self._held = True, False
+            self._left, self._held = True, False
+        # Whether pods only go, as they do when the job is cancelled, the watch of workloads may tell later.
+        if self._left and (there - self._seen or (not there and current.state is JobState.QUEUED)):
+            self._again = True
         self._seen |= there
         waits = current.state in (JobState.PENDING, JobState.QUEUED)
-        if self._again and waits and not current.message.startswith("requeued"):
+        if self._again and waits and not current.message.startswith(("requeued", "ending")):
             return replace(current, message=f"requeued: {current.message}")
         if self._held and current.state is JobState.RUNNING and not current.message:
             return replace(current, message="its code has ended, its results are being fetched")
