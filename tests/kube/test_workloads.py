@@ -8,6 +8,9 @@ from sovlab.core.job import JobState, Reason
 from sovlab.errors import SpecError
 from sovlab.kube.reading import status
 from sovlab.kube.reading.pods import is_leaving
+from sovlab.kube.transport.errors import ApiError
+from sovlab.kube.transport.exec import CommandFailed
+from sovlab.kube.transport.exec_files import Container
 from sovlab.payload.results import Results
 from tests.executors.conftest import Harness
 from tests.kube.conftest import fake_cluster
@@ -76,6 +79,64 @@ def test_a_job_that_is_cancelled_before_all_its_nodes_are_said_to_run_keeps_its_
         assert harness.executor.wait(job_id, 60).status.state is JobState.CANCELLED
     finally:
         cluster.fake.kubelets.silent = lambda pod: False
+    assert b"began" in harness.log(job_id)
+    harness.executor.delete(job_id)
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        CommandFailed("killed", exit_code=137),
+        CommandFailed("container not found"),
+        ApiError("container not found", status=500),
+    ],
+    ids=("killed", "not found", "refused"),
+)
+def test_a_job_whose_nodes_end_before_their_command_has_keeps_its_log(cluster, harness, monkeypatch, ending):
+    """The command is killed with the container, and the cluster says seconds later that it has ended."""
+    cancel, tried = Container.cancel, []
+
+    def cancelled(container: Container) -> None:
+        tried.append(container)
+        if len(tried) <= 2:
+            cancel(container)
+        if len(tried) > 12:
+            cluster.fake.kubelets.silent = lambda pod: False
+        raise ending
+
+    monkeypatch.setattr(Container, "cancel", cancelled)
+    job_id = harness.submit("import time\nprint('began', flush=True)\ntime.sleep(60)", nodes=2)
+    harness.until_printed(job_id, b"began")
+    until(lambda: all(map(status.running_since, harness.executor._objects.pods(job_id))))
+    cluster.fake.kubelets.silent = lambda pod: not is_leaving(pod)
+    try:
+        harness.executor.cancel(job_id)
+    finally:
+        cluster.fake.kubelets.silent = lambda pod: False
+    assert harness.executor.wait(job_id, 60).status.state is JobState.CANCELLED
+    assert b"began" in harness.log(job_id)
+    harness.executor.delete(job_id)
+
+
+def test_a_node_that_cannot_be_told_of_a_cancel_costs_no_other_its_log(cluster, harness, monkeypatch):
+    cancel = Container.cancel
+
+    def refused(container: Container) -> None:
+        if "-1-" in container._pod[-8:]:
+            raise CommandFailed("not permitted", exit_code=1)
+        cancel(container)
+
+    monkeypatch.setattr(Container, "cancel", refused)
+    source = (
+        "import signal, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "print('began', flush=True)\ntime.sleep(60)"
+    )
+    job_id = harness.submit(source, nodes=2)
+    harness.until_printed(job_id, b"began")
+    until(lambda: all(map(status.running_since, harness.executor._objects.pods(job_id))))
+    harness.executor.cancel(job_id)
+    assert harness.executor.wait(job_id, 60).status.state is JobState.CANCELLED
     assert b"began" in harness.log(job_id)
     harness.executor.delete(job_id)
 

@@ -13,7 +13,8 @@ from sovlab.kube.objects.profile import ClusterProfile
 from sovlab.kube.reading import status
 from sovlab.kube.reading.pods import container_name
 from sovlab.kube.transport.api import Api
-from sovlab.kube.transport.errors import ClusterError, Forbidden, Invalid
+from sovlab.kube.transport.errors import ApiError, ClusterError, Forbidden, Invalid
+from sovlab.kube.transport.exec import CommandFailed
 from sovlab.kube.transport.exec_files import Container
 
 _SHORT = 5
@@ -21,6 +22,7 @@ _SHORT = 5
 _TRIES, _PAUSE = 4, 0.5
 _MARGIN = 10.0
 """Seconds that a runner needs to end beside the grace that it gives the job."""
+_KILLED = 128 + 9
 
 
 def is_queued(obj: Object) -> bool:
@@ -54,7 +56,8 @@ class Cancelling:
         self._obj = obj
         self._path = f"{kind.path}/{obj['metadata']['name']}"
         self._grace = grace
-        self._cancelled_uids: set[str] = set()
+        self._cancelled: set[str] = set()
+        self._asked: set[str] = set()
 
     def carry_out(self, pods: list[Object], look: Callable[[], list[Object]]) -> None:
         """Mark the workload as cancelled, and end its pods.
@@ -73,7 +76,9 @@ class Cancelling:
                 break
             if self._all_end(current, running):
                 return
-            if not running or refused == _TRIES or time.monotonic() > end:
+            # What may have heard of it ends with its log; to delete it meanwhile would lose that.
+            deaf = refused >= _TRIES and not any(_uid(pod) in self._asked for pod in running)
+            if not running or deaf or time.monotonic() > end:
                 break
             time.sleep(_PAUSE)
             current = status.newest(look())
@@ -85,25 +90,28 @@ class Cancelling:
                 self._api.delete(path, grace=_SHORT)
 
     def _cancel_running(self, running: Sequence[Mapping[str, Any]]) -> bool:
-        """Run the ``cancel`` command in each running container, once; False if one of them failed."""
+        """Run the ``cancel`` command in each running container, once; False if one of them cannot be told."""
         profile, well = self._profile, True
         for pod in running:
-            name, uid = pod["metadata"]["name"], pod["metadata"].get("uid", "")
-            if uid in self._cancelled_uids:
+            if _uid(pod) in self._cancelled:
                 continue
-            container = Container(self._api, profile.namespace, name, profile.python, container_name(pod))
+            name = pod["metadata"]["name"]
             try:
-                container.cancel()
-                self._cancelled_uids.add(uid)
+                Container(self._api, profile.namespace, name, profile.python, container_name(pod)).cancel()
+                self._cancelled.add(_uid(pod))
             except Forbidden:
                 raise
-            except ClusterError:  # it has only just started, or has just ended
-                well = False
+            except ClusterError as error:
+                if _may_have_ended(error):
+                    self._asked.add(_uid(pod))
+                else:
+                    well = False
+        self._asked |= self._cancelled
         return well
 
     def _all_end(self, current: Sequence[Mapping[str, Any]], running: Sequence[Mapping[str, Any]]) -> bool:
         """Whether each node is cancelled, or has ended and left a record: no other pod takes its place."""
-        cancelled = sum(pod["metadata"].get("uid", "") in self._cancelled_uids for pod in running)
+        cancelled = sum(_uid(pod) in self._cancelled for pod in running)
         ended = [ending for pod in current if (ending := status.ended(pod)) is not None]
         over = sum(ending.is_by_itself and not ending.disrupted for ending in ended)
         return cancelled + over == status.nodes(self._obj)
@@ -119,3 +127,18 @@ class Cancelling:
             self._api.patch(self._path, change)
         except Invalid:
             self._api.patch(self._path, {"spec": {"suspend": True}})
+
+
+def _uid(pod: Mapping[str, Any]) -> str:
+    uid: str = pod["metadata"].get("uid", "")
+    return uid
+
+
+def _may_have_ended(error: ClusterError) -> bool:
+    """Whether a command may have failed since its container has ended, which the cluster says seconds later.
+
+    Then the command was killed with it, by SIGKILL, or there is no container any more to run it in.
+    """
+    if isinstance(error, CommandFailed):
+        return error.status in (None, _KILLED)
+    return isinstance(error, ApiError)

@@ -18,6 +18,9 @@ from .containers import Site
 from .pods import PodSurroundings, PodWorker
 from .volumes import Volumes
 
+_RESYNC = 0.2
+"""Seconds after which it is seen anew whether a pod that nothing was said of is still to be silent."""
+
 
 class Kubelets(Controller):
     """Runs pods.
@@ -99,6 +102,8 @@ class Kubelets(Controller):
         done = self._report(worker, pod)
         if "deletionTimestamp" in pod["metadata"] and worker.ended:
             self._finish(worker)
+        if self.silent(pod):
+            return _RESYNC
         return None if done else wait
 
     def _begin(self, pod: Object, node: str) -> PodWorker:
