@@ -48,6 +48,14 @@ class Pod:
         self._store = store
         self._terminating = 0.0
         self._quiet_since = 0.0
+        # First: a container's first process hears no signal that it does not handle, and the files to begin
+        # with may be large. The pipe before the handlers, lest one is taken and forgotten.
+        self._waking, woken = os.pipe()
+        for end in (self._waking, woken):
+            os.set_blocking(end, False)
+        signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
+        for number in _SIGNALS:
+            signal.signal(number, lambda *_: None)
         self._restarts = bool(os.environ.pop("SOVLAB_RESTARTS", None))
         self._order = order = Order.read(os.path.join(inputs, "order.json"))
         order.node_rank = int(os.environ.get("JOB_COMPLETION_INDEX") or 0)
@@ -65,12 +73,6 @@ class Pod:
         # What users write is in one stream: a runtime that reads two mixes them as it likes.
         os.dup2(1, 2)
         self._log = LogWriter(1, order.nonce)
-        self._waking, woken = os.pipe()
-        for end in (self._waking, woken):
-            os.set_blocking(end, False)
-        for number in _SIGNALS:
-            signal.signal(number, lambda *_: None)
-        signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
         # The directory is that of the pod: where containers are started anew, an earlier one has been here.
         self._restarted = os.path.exists(self._at(layout.PID))
         with open(self._at(layout.PID), "w") as file:

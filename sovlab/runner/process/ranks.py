@@ -22,6 +22,7 @@ from typing import Any, Dict, List, NoReturn, Optional
 from sovlab import _version
 from sovlab.runner.process import child, rank
 from sovlab.runner.process.log_merging import Merger
+from sovlab.runner.process.verdict import signal_name
 from sovlab.runner.process.work import CannotStart, Outcome, Watchable, Work
 from sovlab.runner.protocol.order import Order
 from sovlab.runner.system import processes
@@ -55,6 +56,7 @@ class Ranks(Work):
         self._failed: List[int] = []
         self._launchers: Dict[int, int] = {}
         self._launcher_output: Dict[int, bytes] = {}
+        self._launcher_status = 0
         self._partial_event = b""
         self._asked_to_end = False
         self._kill_at: Optional[float] = None
@@ -122,6 +124,7 @@ class Ranks(Work):
 
     def ended(self, pid: int, status: int) -> None:  # noqa: D102 - as Work's
         del self._launchers[pid]
+        self._launcher_status = self._launcher_status or status
         if status != 0 and self._launchers:
             self._end_others()
 
@@ -150,7 +153,7 @@ class Ranks(Work):
             return Outcome(self._reports[self._ranks[0]], 0, None)
         output = b"".join(self._launcher_output.values()).decode(errors="replace").strip()
         sys.stderr.write(f"{output}\n" if output else "")
-        last = output.splitlines()[-1] if output else "it printed nothing"
+        last = output.splitlines()[-1] if output else f"it {_how(self._launcher_status)} and printed nothing"
         return Outcome(
             {
                 "reason": "runner",
@@ -303,6 +306,13 @@ def _fifo(path: str) -> int:
 def _wait_status(code: int) -> int:
     """An exit code, negative for a signal, as `os.wait` gives it."""
     return -code if code < 0 else code << 8
+
+
+def _how(status: int) -> str:
+    """How a process ended, of which `os.wait` gave ``status``."""
+    if os.WIFSIGNALED(status):
+        return f"was killed by {signal_name(os.WTERMSIG(status))}"
+    return f"ended with status {os.WEXITSTATUS(status)}"
 
 
 def _launch(

@@ -76,10 +76,11 @@ class Supervisor:
         waking, woken = os.pipe()
         for end in (waking, woken):
             os.set_blocking(end, False)
+        # Before the handlers: one that comes between the two would be taken and forgotten.
+        signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
         for number in (*_PASSED_ON, signal.SIGCHLD):
             signal.signal(number, lambda *_: None)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
         # Only now: whoever knows this process may ask it to end.
         self._write_run_file()
         os.environ.update(environment(order))
