@@ -15,6 +15,7 @@ from conftest import NONCE, RunningJob
 
 from sovlab.runner.process.log_merging import Merger
 from sovlab.runner.protocol.frames import FrameReader
+from sovlab.runner.system import processes
 from sovlab.runner.values.pack import Pack
 
 torch = pytest.importorskip("torch")
@@ -160,6 +161,17 @@ def test_a_node_that_waits_for_the_others_ends_when_it_is_asked_to(job: RunningJ
     process.send_signal(signal.SIGTERM)
     assert job.wait() == 130
     assert job.record["reason"] == "cancelled"
+
+
+def test_a_launcher_that_is_killed_is_no_fault_of_the_runner(job: RunningJob) -> None:
+    job.write("1", nodes=2, node_rank=1, rendezvous="127.0.0.1:9")
+    process = job.start()
+    while not (launchers := processes.descendants(process.pid)):
+        time.sleep(0.02)
+    os.kill(launchers[0].pid, signal.SIGKILL)
+    job.wait()
+    assert (job.record["reason"], job.record["signal"]) == ("killed", "SIGKILL")
+    assert job.record["message"] == "It was ended from outside by SIGKILL."
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the system cannot do that")

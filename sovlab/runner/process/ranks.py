@@ -22,7 +22,6 @@ from typing import Any, Dict, List, NoReturn, Optional
 from sovlab import _version
 from sovlab.runner.process import child, rank
 from sovlab.runner.process.log_merging import Merger
-from sovlab.runner.process.verdict import signal_name
 from sovlab.runner.process.work import CannotStart, Outcome, Watchable, Work
 from sovlab.runner.protocol.order import Order
 from sovlab.runner.system import processes
@@ -153,7 +152,10 @@ class Ranks(Work):
             return Outcome(self._reports[self._ranks[0]], 0, None)
         output = b"".join(self._launcher_output.values()).decode(errors="replace").strip()
         sys.stderr.write(f"{output}\n" if output else "")
-        last = output.splitlines()[-1] if output else f"it {_how(self._launcher_status)} and printed nothing"
+        if os.WIFSIGNALED(self._launcher_status):
+            return Outcome(None, self._launcher_status)
+        unsaid = f"it ended with status {os.WEXITSTATUS(self._launcher_status)} and printed nothing"
+        last = output.splitlines()[-1] if output else unsaid
         return Outcome(
             {
                 "reason": "runner",
@@ -306,13 +308,6 @@ def _fifo(path: str) -> int:
 def _wait_status(code: int) -> int:
     """An exit code, negative for a signal, as `os.wait` gives it."""
     return -code if code < 0 else code << 8
-
-
-def _how(status: int) -> str:
-    """How a process ended, of which `os.wait` gave ``status``."""
-    if os.WIFSIGNALED(status):
-        return f"was killed by {signal_name(os.WTERMSIG(status))}"
-    return f"ended with status {os.WEXITSTATUS(status)}"
 
 
 def _launch(
