@@ -14,10 +14,10 @@ import yaml
 
 from sovlab import cli
 from sovlab.client import Client
-from tests.kube.apiserver.auth import Rule, edit
+from tests.kube.apiserver.access.auth import Rule, edit
 from tests.kube.apiserver.cluster import FakeCluster
-from tests.kube.apiserver.errors import ApiError
-from tests.kube.apiserver.kinds import Kind
+from tests.kube.apiserver.protocol.errors import ApiError
+from tests.kube.apiserver.protocol.kinds import Kind
 
 IMAGE = "registry.site/sovlab-cpu:1"
 

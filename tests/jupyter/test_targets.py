@@ -12,7 +12,7 @@ from IPython.core.completer import provisionalcompleter
 from sovlab.client import Client
 from sovlab.errors import SettingsError, SpecError, UsageError
 from sovlab.jupyter.magics import register
-from tests.kube.apiserver.auth import edit
+from tests.kube.apiserver.access.auth import edit
 from tests.kube.apiserver.cluster import FakeCluster
 
 IMAGE = "registry.site/sovlab-cpu:1"

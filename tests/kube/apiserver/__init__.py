@@ -22,7 +22,7 @@ Kubernetes 1.36 on containerd. Where it cannot be like the real one, it says so 
 
 from __future__ import annotations
 
-from .auth import Rule, edit, kueue_user
+from .access.auth import Rule, edit, kueue_user
 from .cluster import FakeCluster, Record
 from .faults import Fault, answered, close, cut, delay, drop, error_event, lost, respond, stall
 from .handles import Node

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from . import kinds as known
-from . import kubeconfig
-from .auth import EVERYTHING, Rule, Users
-from .calls import Call
-from .certificates import Certificates
+from .access import kubeconfig
+from .access.auth import EVERYTHING, Rule, Users
+from .access.certificates import Certificates
 from .controllers import jobsets, trainjobs
 from .controllers.garbage import GarbageCollector
 from .controllers.jobs import Jobs
@@ -22,20 +20,22 @@ from .controllers.namespaces import Claims, Namespaces, Quotas
 from .controllers.nodes import Evictions, NodeLifecycle
 from .controllers.plane import Plane
 from .controllers.scheduler import Scheduler
-from .events import Recorder
 from .faults import Faults
 from .front.server import Front
 from .handles import Handles, Node
-from .kinds import CORE, JOBSETS, KUEUE, NAMESPACES, NODES, SERVICES, STORAGECLASSES, Kinds
 from .kubelet.containers import Site
 from .kubelet.environment import Environment
 from .kubelet.images import Images
 from .kubelet.kubelet import Kubelets
 from .kubelet.network import Network
 from .kubelet.volumes import Volumes
-from .registry import Registry
+from .objects.store import Store
+from .protocol import kinds as known
+from .protocol.calls import Call
+from .protocol.kinds import CORE, JOBSETS, KUEUE, NAMESPACES, NODES, SERVICES, STORAGECLASSES, Kinds
 from .rules.table import ruleset
-from .store import Store
+from .verbs.events import Recorder
+from .verbs.registry import Registry
 
 
 @dataclass

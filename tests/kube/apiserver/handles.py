@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import kinds as known
-from .calls import Call
 from .controllers.nodes import Evictions, NodeLifecycle, new_node
 from .controllers.plane import Plane
-from .kinds import NODES, Kind, Kinds
 from .kubelet.kubelet import Kubelets
-from .registry import Registry
-from .store import Object, Store
-from .values import now
+from .objects.store import Object, Store
+from .protocol import kinds as known
+from .protocol.calls import Call
+from .protocol.kinds import NODES, Kind, Kinds
+from .protocol.values import now
+from .verbs.registry import Registry
 
 
 @dataclass

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.kube.apiserver.store import Object
-from tests.kube.apiserver.values import now
+from tests.kube.apiserver.objects.store import Object
+from tests.kube.apiserver.protocol.values import now
 
 
 def condition(obj: Object, kind: str) -> dict[str, Any]:

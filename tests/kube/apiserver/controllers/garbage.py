@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from tests.kube.apiserver.calls import controller
-from tests.kube.apiserver.errors import ApiError
-from tests.kube.apiserver.kinds import Kind
-from tests.kube.apiserver.registry import FOREGROUND, ORPHAN, Registry
-from tests.kube.apiserver.store import Change, Entry, Key, Object
+from tests.kube.apiserver.objects.store import Change, Entry, Key, Object
+from tests.kube.apiserver.protocol.calls import controller
+from tests.kube.apiserver.protocol.errors import ApiError
+from tests.kube.apiserver.protocol.kinds import Kind
+from tests.kube.apiserver.verbs.registry import FOREGROUND, ORPHAN, Registry
 
 from .plane import Controller
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from tests.kube.apiserver.kinds import JOBS
-from tests.kube.apiserver.store import Object
+from tests.kube.apiserver.objects.store import Object
+from tests.kube.apiserver.protocol.kinds import JOBS
 
 PREFIX = "batch.kubernetes.io/"
 FINALIZER = f"{PREFIX}job-tracking"

@@ -6,9 +6,9 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.kube.apiserver.kinds import JOBS
-from tests.kube.apiserver.store import Object
-from tests.kube.apiserver.values import now, parse_time
+from tests.kube.apiserver.objects.store import Object
+from tests.kube.apiserver.protocol.kinds import JOBS
+from tests.kube.apiserver.protocol.values import now, parse_time
 
 from . import jobpods
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
-from tests.kube.apiserver.calls import Call, controller
-from tests.kube.apiserver.errors import ApiError
-from tests.kube.apiserver.kinds import (
+from tests.kube.apiserver.objects.store import Change, Key, Object
+from tests.kube.apiserver.protocol.calls import Call, controller
+from tests.kube.apiserver.protocol.errors import ApiError
+from tests.kube.apiserver.protocol.kinds import (
     CLAIMS,
     CONFIGMAPS,
     NAMESPACES,
@@ -17,10 +18,9 @@ from tests.kube.apiserver.kinds import (
     STORAGECLASSES,
     Kind,
 )
-from tests.kube.apiserver.registry import Registry
+from tests.kube.apiserver.protocol.values import quantity, written
 from tests.kube.apiserver.rules import quota
-from tests.kube.apiserver.store import Change, Key, Object
-from tests.kube.apiserver.values import quantity, written
+from tests.kube.apiserver.verbs.registry import Registry
 
 from .plane import Controller
 

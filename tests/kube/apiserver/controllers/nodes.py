@@ -6,13 +6,13 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from tests.kube.apiserver.calls import Call, controller
-from tests.kube.apiserver.errors import ApiError
-from tests.kube.apiserver.kinds import NODES, PODS, Kind
 from tests.kube.apiserver.kubelet.kubelet import Kubelets, host_address
-from tests.kube.apiserver.registry import Registry
-from tests.kube.apiserver.store import Change, Key, Object
-from tests.kube.apiserver.values import now, quantity, written
+from tests.kube.apiserver.objects.store import Change, Key, Object
+from tests.kube.apiserver.protocol.calls import Call, controller
+from tests.kube.apiserver.protocol.errors import ApiError
+from tests.kube.apiserver.protocol.kinds import NODES, PODS, Kind
+from tests.kube.apiserver.protocol.values import now, quantity, written
+from tests.kube.apiserver.verbs.registry import Registry
 
 from .plane import Controller
 from .scheduler import set_condition, tolerates

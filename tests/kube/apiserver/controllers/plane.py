@@ -14,9 +14,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count
 
-from tests.kube.apiserver.errors import ApiError
-from tests.kube.apiserver.kinds import Kind
-from tests.kube.apiserver.store import Change, Key, Store
+from tests.kube.apiserver.objects.store import Change, Key, Store
+from tests.kube.apiserver.protocol.errors import ApiError
+from tests.kube.apiserver.protocol.kinds import Kind
 
 
 class Controller:

@@ -6,15 +6,15 @@ from collections import Counter
 from collections.abc import Iterable
 from decimal import Decimal
 
-from tests.kube.apiserver.calls import Call
-from tests.kube.apiserver.errors import ApiError
-from tests.kube.apiserver.events import Recorder
-from tests.kube.apiserver.kinds import CLAIMS, NODES, PODS, Kind
-from tests.kube.apiserver.registry import Registry
+from tests.kube.apiserver.objects.selectors import expression_matches
+from tests.kube.apiserver.objects.store import Change, Key, Object
+from tests.kube.apiserver.protocol.calls import Call
+from tests.kube.apiserver.protocol.errors import ApiError
+from tests.kube.apiserver.protocol.kinds import CLAIMS, NODES, PODS, Kind
+from tests.kube.apiserver.protocol.values import now, quantity
 from tests.kube.apiserver.rules.resources import requests_of
-from tests.kube.apiserver.selectors import expression_matches
-from tests.kube.apiserver.store import Change, Key, Object
-from tests.kube.apiserver.values import now, quantity
+from tests.kube.apiserver.verbs.events import Recorder
+from tests.kube.apiserver.verbs.registry import Registry
 
 from .plane import Controller
 

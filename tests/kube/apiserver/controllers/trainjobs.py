@@ -6,13 +6,13 @@ import copy
 from collections.abc import Iterable
 from typing import Any
 
-from tests.kube.apiserver.calls import Call
-from tests.kube.apiserver.errors import ApiError
-from tests.kube.apiserver.events import Recorder
-from tests.kube.apiserver.kinds import JOBSETS, NAMESPACED_RUNTIMES, RUNTIMES, TRAINJOBS, Kind
-from tests.kube.apiserver.registry import Registry
-from tests.kube.apiserver.store import Change, Key, Object, Store
-from tests.kube.apiserver.values import quantity
+from tests.kube.apiserver.objects.store import Change, Key, Object, Store
+from tests.kube.apiserver.protocol.calls import Call
+from tests.kube.apiserver.protocol.errors import ApiError
+from tests.kube.apiserver.protocol.kinds import JOBSETS, NAMESPACED_RUNTIMES, RUNTIMES, TRAINJOBS, Kind
+from tests.kube.apiserver.protocol.values import quantity
+from tests.kube.apiserver.verbs.events import Recorder
+from tests.kube.apiserver.verbs.registry import Registry
 
 from .conditions import set_condition
 from .plane import Controller

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from tornado.web import RequestHandler
 
-from tests.kube.apiserver.auth import User, denied
-from tests.kube.apiserver.calls import Call
-from tests.kube.apiserver.errors import (
+from tests.kube.apiserver.access.auth import User, denied
+from tests.kube.apiserver.faults import Asked, Fault
+from tests.kube.apiserver.objects.patching import APPLY_PATCH
+from tests.kube.apiserver.protocol.calls import Call
+from tests.kube.apiserver.protocol.errors import (
     ApiError,
     bad_options,
     internal,
 )
-from tests.kube.apiserver.faults import Asked, Fault
-from tests.kube.apiserver.patching import APPLY_PATCH
 
 from .outlet import LogWriter, Severed, encoded
 from .paths import Target, parse

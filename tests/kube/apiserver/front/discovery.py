@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.kube.apiserver.kinds import Kind, Kinds
+from tests.kube.apiserver.protocol.kinds import Kind, Kinds
 
 VERSION = {
     "major": "1",

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import yaml
 
-from tests.kube.apiserver.auth import User
-from tests.kube.apiserver.calls import Call
-from tests.kube.apiserver.errors import (
+from tests.kube.apiserver.access.auth import User
+from tests.kube.apiserver.faults import Fault
+from tests.kube.apiserver.objects.patching import APPLY_PATCH
+from tests.kube.apiserver.objects.selectors import selection
+from tests.kube.apiserver.objects.store import Entry
+from tests.kube.apiserver.protocol.calls import Call
+from tests.kube.apiserver.protocol.errors import (
     ApiError,
     bad_request,
     method_not_allowed,
     unsupported_media,
 )
-from tests.kube.apiserver.faults import Fault
-from tests.kube.apiserver.kinds import ACCESS_REVIEWS, PODS, RULES_REVIEWS, Kind
-from tests.kube.apiserver.patching import APPLY_PATCH
-from tests.kube.apiserver.selectors import selection
-from tests.kube.apiserver.store import Entry
+from tests.kube.apiserver.protocol.kinds import ACCESS_REVIEWS, PODS, RULES_REVIEWS, Kind
 
 from . import discovery, lists, logs, reviews
 from .asking import Asking

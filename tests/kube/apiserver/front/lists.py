@@ -10,11 +10,17 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from tests.kube.apiserver.errors import ApiError, bad_options, bad_request, expired, too_large_version
 from tests.kube.apiserver.faults import Fault
-from tests.kube.apiserver.kinds import Kind
-from tests.kube.apiserver.selectors import Test, selection
-from tests.kube.apiserver.store import Change, Entry, Gone, Store
+from tests.kube.apiserver.objects.selectors import Test, selection
+from tests.kube.apiserver.objects.store import Change, Entry, Gone, Store
+from tests.kube.apiserver.protocol.errors import (
+    ApiError,
+    bad_options,
+    bad_request,
+    expired,
+    too_large_version,
+)
+from tests.kube.apiserver.protocol.kinds import Kind
 
 from .outlet import Severed, encoded
 from .paths import Target

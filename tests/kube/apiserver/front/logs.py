@@ -7,13 +7,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.kube.apiserver.errors import ApiError, bad_request
-from tests.kube.apiserver.kinds import PODS, Kind
 from tests.kube.apiserver.kubelet.logs import ContainerLog, LogEntry, LogFile
 from tests.kube.apiserver.kubelet.slots import Slot
-from tests.kube.apiserver.problems import Problems
-from tests.kube.apiserver.store import Object
-from tests.kube.apiserver.values import nano, parse_time
+from tests.kube.apiserver.objects.store import Object
+from tests.kube.apiserver.protocol.errors import ApiError, bad_request
+from tests.kube.apiserver.protocol.kinds import PODS, Kind
+from tests.kube.apiserver.protocol.problems import Problems
+from tests.kube.apiserver.protocol.values import nano, parse_time
 
 from .outlet import Severed
 from .paths import Target

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from tests.kube.apiserver.auth import Attributes
-from tests.kube.apiserver.errors import no_such_path
-from tests.kube.apiserver.kinds import Kind, Kinds
+from tests.kube.apiserver.access.auth import Attributes
+from tests.kube.apiserver.protocol.errors import no_such_path
+from tests.kube.apiserver.protocol.kinds import Kind, Kinds
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from tests.kube.apiserver.kinds import Kind
-from tests.kube.apiserver.store import Entry
+from tests.kube.apiserver.objects.store import Entry
+from tests.kube.apiserver.protocol.kinds import Kind
 
 from . import tables
 

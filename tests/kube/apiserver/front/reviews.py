@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.kube.apiserver.auth import Attributes, User
-from tests.kube.apiserver.kinds import ACCESS_REVIEWS, Kind, Kinds
+from tests.kube.apiserver.access.auth import Attributes, User
+from tests.kube.apiserver.protocol.kinds import ACCESS_REVIEWS, Kind, Kinds
 
 
 def answer(kind: Kind, body: dict[str, Any], user: User, kinds: Kinds) -> dict[str, Any]:

@@ -10,14 +10,14 @@ from typing import Any
 
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
-from tests.kube.apiserver.auth import Attributes, denied
-from tests.kube.apiserver.errors import ApiError, bad_request, internal
+from tests.kube.apiserver.access.auth import Attributes, denied
 from tests.kube.apiserver.faults import Fault
-from tests.kube.apiserver.kinds import PODS
 from tests.kube.apiserver.kubelet.process import kill_members
 from tests.kube.apiserver.kubelet.session import Session
 from tests.kube.apiserver.kubelet.slots import Slot
-from tests.kube.apiserver.store import Object
+from tests.kube.apiserver.objects.store import Object
+from tests.kube.apiserver.protocol.errors import ApiError, bad_request, internal
+from tests.kube.apiserver.protocol.kinds import PODS
 
 from .asking import Asking
 from .logs import chosen, unreachable

@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from tests.kube.apiserver.kinds import EVENTS, JOBS, NODES, PODS, SERVICES, Kind
-from tests.kube.apiserver.store import Entry, Object
-from tests.kube.apiserver.values import parse_time
+from tests.kube.apiserver.objects.store import Entry, Object
+from tests.kube.apiserver.protocol.kinds import EVENTS, JOBS, NODES, PODS, SERVICES, Kind
+from tests.kube.apiserver.protocol.values import parse_time
 
 Cells = Callable[[Object], list[Any]]
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.kube.apiserver.store import Object
-from tests.kube.apiserver.values import quantity, stamp
+from tests.kube.apiserver.objects.store import Object
+from tests.kube.apiserver.protocol.values import quantity, stamp
 
 from .environment import ConfigError, Environment, expand
 from .images import Images

@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from tests.kube.apiserver.kinds import CONFIGMAPS, SECRETS, SERVICES
-from tests.kube.apiserver.store import Object, Store
-from tests.kube.apiserver.values import quantity
+from tests.kube.apiserver.objects.store import Object, Store
+from tests.kube.apiserver.protocol.kinds import CONFIGMAPS, SECRETS, SERVICES
+from tests.kube.apiserver.protocol.values import quantity
 
 _REFERENCE = re.compile(r"\$(\$|\(([^)]*)\))")
 _KEY = re.compile(r"(labels|annotations)\['(.*)'\]")

@@ -6,13 +6,13 @@ import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from tests.kube.apiserver.calls import kubelet as calling
 from tests.kube.apiserver.controllers.plane import Controller
-from tests.kube.apiserver.errors import ApiError
-from tests.kube.apiserver.events import Recorder
-from tests.kube.apiserver.kinds import CLAIMS, PODS, Kind
-from tests.kube.apiserver.registry import Registry
-from tests.kube.apiserver.store import Change, Key, Object
+from tests.kube.apiserver.objects.store import Change, Key, Object
+from tests.kube.apiserver.protocol.calls import kubelet as calling
+from tests.kube.apiserver.protocol.errors import ApiError
+from tests.kube.apiserver.protocol.kinds import CLAIMS, PODS, Kind
+from tests.kube.apiserver.verbs.events import Recorder
+from tests.kube.apiserver.verbs.registry import Registry
 
 from .containers import Site
 from .pods import PodSurroundings, PodWorker

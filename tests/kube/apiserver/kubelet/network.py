@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 import re
 
-from tests.kube.apiserver.kinds import PODS, SERVICES
-from tests.kube.apiserver.selectors import match_labels
-from tests.kube.apiserver.store import Object, Store
+from tests.kube.apiserver.objects.selectors import match_labels
+from tests.kube.apiserver.objects.store import Object, Store
+from tests.kube.apiserver.protocol.kinds import PODS, SERVICES
 
 _CANDIDATE = re.compile(
     r"(?<![\w.-])[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)+(?![\w-])"

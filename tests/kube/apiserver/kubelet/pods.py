@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.kube.apiserver.store import Object, Store
+from tests.kube.apiserver.objects.store import Object, Store
 
 from .containers import Site, Starter
 from .podstatus import PodState

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.kube.apiserver.store import Object
-from tests.kube.apiserver.values import now
+from tests.kube.apiserver.objects.store import Object
+from tests.kube.apiserver.protocol.values import now
 
 from .slots import Slot
 

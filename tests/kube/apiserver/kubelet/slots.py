@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.kube.apiserver.store import Object
-from tests.kube.apiserver.values import stamp
+from tests.kube.apiserver.objects.store import Object
+from tests.kube.apiserver.protocol.values import stamp
 
 from .images import full_name
 from .logs import ContainerLog

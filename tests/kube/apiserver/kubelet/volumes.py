@@ -9,8 +9,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.kube.apiserver.kinds import CLAIMS, CONFIGMAPS, SECRETS
-from tests.kube.apiserver.store import Object, Store
+from tests.kube.apiserver.objects.store import Object, Store
+from tests.kube.apiserver.protocol.kinds import CLAIMS, CONFIGMAPS, SECRETS
 
 from .environment import field_of
 

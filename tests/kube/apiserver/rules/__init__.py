@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.kube.apiserver.calls import Call
-from tests.kube.apiserver.kinds import Kind
-from tests.kube.apiserver.problems import Problems
-from tests.kube.apiserver.store import Entry, Object, Store
+from tests.kube.apiserver.objects.store import Entry, Object, Store
+from tests.kube.apiserver.protocol.calls import Call
+from tests.kube.apiserver.protocol.kinds import Kind
+from tests.kube.apiserver.protocol.problems import Problems
 
 
 class Rules:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from tests.kube.apiserver.calls import Call
-from tests.kube.apiserver.kinds import JOBS
-from tests.kube.apiserver.problems import Problems
-from tests.kube.apiserver.selectors import match_labels
-from tests.kube.apiserver.store import Entry, Object, Store
-from tests.kube.apiserver.values import name_problems
+from tests.kube.apiserver.objects.selectors import match_labels
+from tests.kube.apiserver.objects.store import Entry, Object, Store
+from tests.kube.apiserver.protocol.calls import Call
+from tests.kube.apiserver.protocol.kinds import JOBS
+from tests.kube.apiserver.protocol.problems import Problems
+from tests.kube.apiserver.protocol.values import name_problems
 
 from . import Rules, put_defaults, quota, security
 from .pods import check_template, default_template

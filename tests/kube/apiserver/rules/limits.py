@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tests.kube.apiserver.calls import Call
-from tests.kube.apiserver.errors import forbidden
-from tests.kube.apiserver.kinds import LIMITRANGES, PODS
-from tests.kube.apiserver.store import Object, Store
-from tests.kube.apiserver.values import quantity
+from tests.kube.apiserver.objects.store import Object, Store
+from tests.kube.apiserver.protocol.calls import Call
+from tests.kube.apiserver.protocol.errors import forbidden
+from tests.kube.apiserver.protocol.kinds import LIMITRANGES, PODS
+from tests.kube.apiserver.protocol.values import quantity
 
 from . import Rules, put_defaults
 

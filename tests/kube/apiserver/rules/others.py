@@ -7,12 +7,20 @@ import binascii
 import ipaddress
 from typing import Any
 
-from tests.kube.apiserver.calls import Call
-from tests.kube.apiserver.errors import bad_request, forbidden
-from tests.kube.apiserver.kinds import CLAIMS, CONFIGMAPS, NAMESPACES, SECRETS, SERVICES, STORAGECLASSES, Kind
-from tests.kube.apiserver.problems import Problems
-from tests.kube.apiserver.store import Entry, Object, Store
-from tests.kube.apiserver.values import quantity
+from tests.kube.apiserver.objects.store import Entry, Object, Store
+from tests.kube.apiserver.protocol.calls import Call
+from tests.kube.apiserver.protocol.errors import bad_request, forbidden
+from tests.kube.apiserver.protocol.kinds import (
+    CLAIMS,
+    CONFIGMAPS,
+    NAMESPACES,
+    SECRETS,
+    SERVICES,
+    STORAGECLASSES,
+    Kind,
+)
+from tests.kube.apiserver.protocol.problems import Problems
+from tests.kube.apiserver.protocol.values import quantity
 
 from . import Rules, put_defaults, quota
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from tests.kube.apiserver.calls import Call
-from tests.kube.apiserver.errors import forbidden
-from tests.kube.apiserver.kinds import PODS, PRIORITYCLASSES, SERVICEACCOUNTS
-from tests.kube.apiserver.problems import Problems
-from tests.kube.apiserver.store import Entry, Object, Store
-from tests.kube.apiserver.values import suffix
+from tests.kube.apiserver.objects.store import Entry, Object, Store
+from tests.kube.apiserver.protocol.calls import Call
+from tests.kube.apiserver.protocol.errors import forbidden
+from tests.kube.apiserver.protocol.kinds import PODS, PRIORITYCLASSES, SERVICEACCOUNTS
+from tests.kube.apiserver.protocol.problems import Problems
+from tests.kube.apiserver.protocol.values import suffix
 
 from . import Rules, limits, put_defaults, quota, security
 from .meta import check_annotations, check_labels

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from tests.kube.apiserver.problems import Problems
-from tests.kube.apiserver.store import Object
-from tests.kube.apiserver.values import label_value_problems, name_problems, qualified_problems
+from tests.kube.apiserver.objects.store import Object
+from tests.kube.apiserver.protocol.problems import Problems
+from tests.kube.apiserver.protocol.values import label_value_problems, name_problems, qualified_problems
 
 from . import put_defaults
 from .resources import all_containers, check_resources

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from tests.kube.apiserver.errors import forbidden
-from tests.kube.apiserver.kinds import CLAIMS, CONFIGMAPS, JOBS, PODS, QUOTAS, SECRETS, SERVICES, Kind
-from tests.kube.apiserver.store import Object, Store
-from tests.kube.apiserver.values import quantity, written
+from tests.kube.apiserver.objects.store import Object, Store
+from tests.kube.apiserver.protocol.errors import forbidden
+from tests.kube.apiserver.protocol.kinds import (
+    CLAIMS,
+    CONFIGMAPS,
+    JOBS,
+    PODS,
+    QUOTAS,
+    SECRETS,
+    SERVICES,
+    Kind,
+)
+from tests.kube.apiserver.protocol.values import quantity, written
 
 from .resources import limits_of, requests_of
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from tests.kube.apiserver.problems import Problems
-from tests.kube.apiserver.store import Object
-from tests.kube.apiserver.values import qualified_problems, quantity
+from tests.kube.apiserver.objects.store import Object
+from tests.kube.apiserver.protocol.problems import Problems
+from tests.kube.apiserver.protocol.values import qualified_problems, quantity
 
 from . import put_defaults
 

@@ -10,10 +10,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.kube.apiserver.errors import ApiError, bad_request
-from tests.kube.apiserver.kinds import Kind
-from tests.kube.apiserver.store import Object
-from tests.kube.apiserver.values import canonical
+from tests.kube.apiserver.objects.store import Object
+from tests.kube.apiserver.protocol.errors import ApiError, bad_request
+from tests.kube.apiserver.protocol.kinds import Kind
+from tests.kube.apiserver.protocol.values import canonical
 
 Fields = dict[str, str]
 _LIMITS = {"int32": 2**31, "int64": 2**63}

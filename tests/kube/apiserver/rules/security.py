@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.kube.apiserver.calls import Call
-from tests.kube.apiserver.errors import forbidden
-from tests.kube.apiserver.kinds import NAMESPACES, PODS
-from tests.kube.apiserver.store import Object, Store
+from tests.kube.apiserver.objects.store import Object, Store
+from tests.kube.apiserver.protocol.calls import Call
+from tests.kube.apiserver.protocol.errors import forbidden
+from tests.kube.apiserver.protocol.kinds import NAMESPACES, PODS
 
 from .resources import all_containers
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.kube.apiserver.kinds import (
+from tests.kube.apiserver.protocol.kinds import (
     CLAIMS,
     CONFIGMAPS,
     EVENTS,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tests.kube.apiserver.controllers.conditions import condition, holds, set_condition
-from tests.kube.apiserver.kinds import (
+from tests.kube.apiserver.objects.store import Change, Key, Object
+from tests.kube.apiserver.protocol.kinds import (
     CLUSTERQUEUES,
     FLAVORS,
     LOCALQUEUES,
@@ -14,8 +15,7 @@ from tests.kube.apiserver.kinds import (
     WORKLOADS,
     Kind,
 )
-from tests.kube.apiserver.registry import Registry
-from tests.kube.apiserver.store import Change, Key, Object
+from tests.kube.apiserver.verbs.registry import Registry
 
 from . import quota, workloads
 from .managing import MANAGED, Managing, child_of_another

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.kube.apiserver.calls import Call
 from tests.kube.apiserver.controllers import trainjobs
 from tests.kube.apiserver.controllers.conditions import condition, holds, set_condition
 from tests.kube.apiserver.controllers.plane import Controller
-from tests.kube.apiserver.errors import ApiError
-from tests.kube.apiserver.events import Recorder
-from tests.kube.apiserver.kinds import (
+from tests.kube.apiserver.objects.store import Object
+from tests.kube.apiserver.protocol.calls import Call
+from tests.kube.apiserver.protocol.errors import ApiError
+from tests.kube.apiserver.protocol.kinds import (
     FLAVORS,
     JOBS,
     JOBSETS,
@@ -19,8 +19,8 @@ from tests.kube.apiserver.kinds import (
     WORKLOADS,
     Kind,
 )
-from tests.kube.apiserver.registry import Registry
-from tests.kube.apiserver.store import Object
+from tests.kube.apiserver.verbs.events import Recorder
+from tests.kube.apiserver.verbs.registry import Registry
 
 from . import workloads
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from tests.kube.apiserver.store import Object
-from tests.kube.apiserver.values import quantity, written
+from tests.kube.apiserver.objects.store import Object
+from tests.kube.apiserver.protocol.values import quantity, written
 
 from .workloads import requests
 

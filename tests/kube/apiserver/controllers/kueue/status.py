@@ -6,15 +6,15 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from tests.kube.apiserver.controllers.conditions import holds, set_condition
-from tests.kube.apiserver.kinds import CLUSTERQUEUES, FLAVORS, LOCALQUEUES, WORKLOADS
-from tests.kube.apiserver.store import Object
-from tests.kube.apiserver.values import written
+from tests.kube.apiserver.objects.store import Object
+from tests.kube.apiserver.protocol.kinds import CLUSTERQUEUES, FLAVORS, LOCALQUEUES, WORKLOADS
+from tests.kube.apiserver.protocol.values import written
 
 from . import quota
 
 if TYPE_CHECKING:
-    from tests.kube.apiserver.calls import Call
-    from tests.kube.apiserver.registry import Registry
+    from tests.kube.apiserver.protocol.calls import Call
+    from tests.kube.apiserver.verbs.registry import Registry
 
 
 def queue_status(registry: Registry, call: Call) -> None:

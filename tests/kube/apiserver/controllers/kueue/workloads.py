@@ -6,9 +6,9 @@ import hashlib
 from decimal import Decimal
 
 from tests.kube.apiserver.controllers.conditions import condition, holds, set_condition
-from tests.kube.apiserver.kinds import JOBS, KUEUE_GROUP, Kind
+from tests.kube.apiserver.objects.store import Object
+from tests.kube.apiserver.protocol.kinds import JOBS, KUEUE_GROUP, Kind
 from tests.kube.apiserver.rules.resources import requests_of
-from tests.kube.apiserver.store import Object
 
 QUEUE = f"{KUEUE_GROUP}/queue-name"
 PRIORITY = f"{KUEUE_GROUP}/priority-class"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .calls import Call
-from .errors import ApiError, about, bad_request, forbidden, not_found
-from .kinds import NAMESPACES, Kind
-from .store import Entry, Object, Store
+from tests.kube.apiserver.objects.store import Entry, Object, Store
+from tests.kube.apiserver.protocol.calls import Call
+from tests.kube.apiserver.protocol.errors import ApiError, about, bad_request, forbidden, not_found
+from tests.kube.apiserver.protocol.kinds import NAMESPACES, Kind
 
 
 def same(new: Object, old: Object) -> bool:

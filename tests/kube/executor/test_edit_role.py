@@ -20,7 +20,7 @@ from sovlab.kube.transport.connection import Login
 from sovlab.payload.results import Results
 from tests.cluster.conftest import Cluster
 from tests.executors.conftest import Harness
-from tests.kube.apiserver.auth import edit
+from tests.kube.apiserver.access.auth import edit
 
 
 @pytest.fixture(scope="module")

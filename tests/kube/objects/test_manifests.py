@@ -1,6 +1,6 @@
 """Manifests against golden files, the schemas of Kubernetes, and the rules that clusters enforce.
 
-``python -m tests.kube.test_manifests --update`` writes the golden files anew.
+``python -m tests.kube.objects.test_manifests --update`` writes the golden files anew.
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ def test_manifests_are_those_of_the_golden_file(name: str) -> None:
     difference = difflib.unified_diff(
         known.splitlines(), made.splitlines(), f"golden/{name}.yaml", "now", lineterm=""
     )
-    hint = "If this is meant: python -m tests.kube.test_manifests --update"
+    hint = "If this is meant: python -m tests.kube.objects.test_manifests --update"
     assert known == made, "\n".join(["", *difference, hint])
 
 
@@ -791,5 +791,5 @@ def update() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:] != ["--update"]:
-        raise SystemExit("python -m tests.kube.test_manifests --update")
+        raise SystemExit("python -m tests.kube.objects.test_manifests --update")
     update()

@@ -136,7 +136,7 @@ def test_as_a_process_it_says_where_it_is(tmp_path: Path) -> None:
         "--node",
         "n:cpu=4,memory=8Gi",
     ]
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as process:
         assert process.stdout is not None
         config = Path(process.stdout.readline().strip())

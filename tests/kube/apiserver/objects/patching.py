@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from .errors import ApiError, bad_request, unsupported_media
+from tests.kube.apiserver.protocol.errors import ApiError, bad_request, unsupported_media
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"

@@ -17,7 +17,7 @@ from sovlab.kube.survey.rights import NEEDED
 from sovlab.kube.transport.api import Api
 from sovlab.kube.transport.connection import Login
 from sovlab.kube.transport.errors import CredentialsError, Unreachable
-from tests.kube.apiserver.auth import EVERYTHING, Rule, edit, kueue_user
+from tests.kube.apiserver.access.auth import EVERYTHING, Rule, edit, kueue_user
 from tests.kube.apiserver.cluster import FakeCluster, Node
 from tests.kube.apiserver.faults import respond
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from .kinds import Kind
+from tests.kube.apiserver.protocol.kinds import Kind
 
 Key = tuple[str, str]  # namespace (empty for cluster-wide kinds), name
 Object = dict[str, Any]

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import ApiError
+from tests.kube.apiserver.protocol.errors import ApiError
 
 
 @dataclass(frozen=True)

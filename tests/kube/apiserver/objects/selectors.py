@@ -6,10 +6,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tests.kube.apiserver.values import label_value_problems
-
-from .errors import ApiError, bad_request
-from .kinds import EVENTS, JOBS, NAMESPACES, PODS, SECRETS, Kind
+from tests.kube.apiserver.protocol.errors import ApiError, bad_request
+from tests.kube.apiserver.protocol.kinds import EVENTS, JOBS, NAMESPACES, PODS, SECRETS, Kind
+from tests.kube.apiserver.protocol.values import label_value_problems
 
 Match = Callable[[Mapping[str, str]], bool]
 Test = Callable[[dict[str, Any]], bool]

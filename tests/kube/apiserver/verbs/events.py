@@ -6,12 +6,13 @@ import secrets
 import threading
 from typing import Any
 
-from .calls import Call
-from .errors import ApiError
-from .kinds import EVENTS, Kind
+from tests.kube.apiserver.objects.store import Object
+from tests.kube.apiserver.protocol.calls import Call
+from tests.kube.apiserver.protocol.errors import ApiError
+from tests.kube.apiserver.protocol.kinds import EVENTS, Kind
+from tests.kube.apiserver.protocol.values import now
+
 from .registry import Registry
-from .store import Object
-from .values import now
 
 
 def reference(kind: Kind, obj: Object) -> dict[str, Any]:

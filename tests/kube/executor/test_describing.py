@@ -23,7 +23,7 @@ from sovlab.kube.transport.connection import Login
 from sovlab.kube.transport.errors import Forbidden
 from sovlab.views.yaml import yaml_text
 from tests.executors.conftest import Harness
-from tests.kube.apiserver.auth import edit, kueue_user
+from tests.kube.apiserver.access.auth import edit, kueue_user
 from tests.kube.apiserver.cluster import FakeCluster
 
 SOURCE = "import os\nsecret_word = 'hunter' + '2'\nprint('here')"

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from .errors import ApiError
-from .kinds import Kind
+from tests.kube.apiserver.protocol.errors import ApiError
+from tests.kube.apiserver.protocol.kinds import Kind
+
 from .patching import merge_key
 
 Fields = dict[str, Any]

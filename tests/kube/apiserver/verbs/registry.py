@@ -12,16 +12,24 @@ from typing import Any
 
 import msgspec
 
-from . import managed, patching
-from .calls import Call
+from tests.kube.apiserver.objects import managed, patching
+from tests.kube.apiserver.objects.store import Entry, Object, Store
+from tests.kube.apiserver.protocol.calls import Call
+from tests.kube.apiserver.protocol.errors import (
+    ApiError,
+    already_exists,
+    bad_options,
+    bad_request,
+    conflict,
+    not_found,
+)
+from tests.kube.apiserver.protocol.kinds import Kind, Kinds
+from tests.kube.apiserver.protocol.problems import Problems
+from tests.kube.apiserver.protocol.values import generated, now, parse_time, stamp
+from tests.kube.apiserver.rules import RuleSet, schema
+from tests.kube.apiserver.rules.meta import check_metadata
+
 from .checks import check_name, check_namespace, check_preconditions, same
-from .errors import ApiError, already_exists, bad_options, bad_request, conflict, not_found
-from .kinds import Kind, Kinds
-from .problems import Problems
-from .rules import RuleSet, schema
-from .rules.meta import check_metadata
-from .store import Entry, Object, Store
-from .values import generated, now, parse_time, stamp
 
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 _POLICIES = {"Foreground": FOREGROUND, "Orphan": ORPHAN, "Background": None}

@@ -1,0 +1,1 @@
+"""Who comes in and what they may: tokens, certificates, rules, and the kubeconfig that holds them."""

@@ -1,0 +1,1 @@
+"""Objects as they are kept: their history, who set which field, how they are patched and selected."""

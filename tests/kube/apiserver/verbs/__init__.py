@@ -1,0 +1,1 @@
+"""What the verbs do to objects, within all rules; and events, which tell of what was done."""
