@@ -7,6 +7,8 @@ VENV   ?= .venv
 #   make demo TORCH="torch --index-url https://your.mirror/whl/cu130"
 TORCH  ?= torch==2.13.0
 NBVAL  ?= --nbval-lax
+# Tests that run at once. Most of their time they wait for jobs and clusters, so two for each core are not many.
+WORKERS ?= 4
 # Peers that are measured beside sovlab; and what make bench hands on, e.g. ARGS="--quick --only submit".
 PEERS  ?= .venv-bench
 ARGS   ?=
@@ -72,7 +74,7 @@ layers: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 # The quickstart runs by nbval (cell by cell, against its saved outputs); each notebook also by papermill, in
 # the unit tests. The one for clusters needs a cluster, which only those tests bring.
@@ -85,7 +87,8 @@ $(VENV)/kubernetes-35: | $(VENV)/.dev
 	@$(PIP) --target $@ "kubernetes==35.*"
 
 oldest: $(VENV)/.dev $(VENV)/kubernetes-35
-	PYTHONPATH=$(VENV)/kubernetes-35 $(BIN)/python -m pytest tests/kube/transport/test_api.py tests/kube/executor/test_breaks.py
+	PYTHONPATH=$(VENV)/kubernetes-35 $(BIN)/python -m pytest -n 2 --dist loadfile tests/kube/transport/test_api.py \
+	  tests/kube/executor/test_breaks.py
 
 # The peers get a venv of their own, so that ours stays what it is. One that cannot be had is left out, and
 # the tables say so.

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Callable
+from types import FrameType
 
 from sovlab.client.job import Job
 from sovlab.core.job import JobStatus
@@ -17,8 +20,9 @@ def wait(
     (papermill), and on a second Interrupt, it detaches: a job is never ended by accident.
     """
     try:
-        show()
-        return job.wait(timeout)
+        with _Interrupts():
+            show()
+            return job.wait(timeout)
     except KeyboardInterrupt:
         name = job.name
         if _ask(f"Job {name} goes on. Cancel it (c and Enter), or detach (Enter)? ") == "c":
@@ -27,6 +31,44 @@ def wait(
             return job.wait()
         print(f"Detached: {name} goes on. %sovwait {job.id} waits for it again, %sovcancel {job.id} ends it.")  # noqa: T201
         return None
+
+
+class _Interrupts:
+    """Sees to it that an Interrupt is heard: one that Python loses comes again.
+
+    What is raised in the callback of a weak reference or in ``__del__`` is printed and forgotten, a
+    KeyboardInterrupt too, and each import has such callbacks. A handler of somebody else's is left alone.
+    """
+
+    _AGAIN = 0.3
+    """Seconds after which an Interrupt that has ended nothing comes again."""
+
+    def __init__(self) -> None:
+        self._ours = self._over = False
+        self._timer: threading.Timer | None = None
+
+    def __enter__(self) -> None:
+        is_main = threading.current_thread() is threading.main_thread()
+        self._ours = is_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if self._ours:
+            signal.signal(signal.SIGINT, self._interrupt)
+
+    def __exit__(self, *_: object) -> None:
+        self._over = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer.join()
+        if self._ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        if self._over:
+            return
+        if self._timer is None or not self._timer.is_alive():
+            self._timer = threading.Timer(self._AGAIN, signal.pthread_kill, (threading.get_ident(), number))
+            self._timer.daemon = True
+            self._timer.start()
+        raise KeyboardInterrupt
 
 
 def _ask(prompt: str) -> str:

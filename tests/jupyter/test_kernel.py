@@ -22,7 +22,7 @@ def drive(*steps: dict[str, Any]) -> str:
     done = subprocess.run(
         [sys.executable, str(driver), json.dumps(steps)], capture_output=True, text=True, timeout=150
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return done.stdout
 
 
