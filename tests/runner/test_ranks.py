@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -172,6 +173,38 @@ def test_a_launcher_that_is_killed_is_no_fault_of_the_runner(job: RunningJob) ->
     job.wait()
     assert (job.record["reason"], job.record["signal"]) == ("killed", "SIGKILL")
     assert job.record["message"] == "It was ended from outside by SIGKILL."
+
+
+def test_a_node_ends_with_the_first_though_its_code_does_not_miss_it(
+    job: RunningJob, tmp_path: Path, archive: Path
+) -> None:
+    """And not at the end of its grace."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    (tmp_path / "first").mkdir()
+    first = RunningJob(tmp_path / "first", archive, sys.executable)
+    first.job_id = job.job_id
+    both = (first, job)
+    for number, node in enumerate(both):
+        node.write(
+            "import time\nprint('began', flush=True)\ntime.sleep(600)",
+            nodes=2,
+            node_rank=number,
+            rendezvous=f"127.0.0.1:{port}",
+            grace=3600.0,
+        )
+    processes = [node.start() for node in both]
+    try:
+        for node in both:
+            node.until("began", 60)
+        for node, process in zip(both, processes, strict=True):
+            (node.directory / "cancel").touch()
+            process.send_signal(signal.SIGTERM)
+        assert [node.wait() for node in both] == [130, 130]
+        assert [node.record["reason"] for node in both] == ["cancelled", "cancelled"]
+    finally:
+        processes[0].kill()
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the system cannot do that")

@@ -66,7 +66,7 @@ def status(job: Object, pods: Sequence[Object], *, now: float, why: str = "") ->
     failed = failed or condition(job, "FailureTarget")
     if _all_said(job, found) or ((failed or complete) and not _may_say_more(job, current, found, failed)):
         return _ended(job, base, found, failed, complete)
-    if labels.CANCELLED in told and (not current or _is_starved(job, current)):
+    if labels.CANCELLED in told and (not current or _is_starved(job, current) or _is_over(current, found)):
         return _ended(job, base, found, None, None) if found else _cancelled(job, base, None)
     return _waiting_or_running(job, base, current, found, now, why)
 
@@ -92,6 +92,11 @@ def _is_suspended(job: Object) -> bool:
 def _is_starved(job: Object, current: Sequence[Object]) -> bool:
     """Whether a job gets no more pods, and those that it had have ended."""
     return _is_suspended(job) and not any(map(is_active, current))
+
+
+def _is_over(current: Sequence[Object], found: Sequence[Ended]) -> bool:
+    """Whether a cancelled job's pods are all over or gone: a JobSet or TrainJob says so a second later."""
+    return not any(map(is_active, current)) and any(e.reason == "cancelled" for e in found)
 
 
 def _all_said(job: Object, found: Sequence[Ended]) -> bool:

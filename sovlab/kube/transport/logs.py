@@ -9,6 +9,7 @@ marks; then all is read again and as many bytes are left out.
 from __future__ import annotations
 
 import datetime
+import itertools
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -23,6 +24,8 @@ _SILENCE = 300.0
 """Seconds of silence after which a followed log is asked for again: the connection may be dead."""
 _BEFORE_MARK = 4 << 20
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+_NO_LOG = b"unable to retrieve container logs for "
+"""What a kubelet sends, as if it were the log, of a container that its runtime no longer has."""
 
 Piece = bytes | dict[str, Any]
 
@@ -206,7 +209,11 @@ class PodLog:
             if self._stopped.is_set():
                 return True
             try:
-                for chunk in stream.chunks():
+                chunks = stream.chunks()
+                first = next(chunks, b"")
+                if first.startswith(_NO_LOG):
+                    return False
+                for chunk in itertools.chain((first,), chunks):
                     yield from self._pass(positions, positions.feed(chunk))
                 if not follow or positions.complete:
                     yield from self._pass(positions, positions.finish())

@@ -59,6 +59,7 @@ class Ranks(Work):
         self._partial_event = b""
         self._asked_to_end = False
         self._kill_at: Optional[float] = None
+        self._first_node: Optional[Any] = None
         self._look_at = 0.0
         self._merger = Merger(order.nonce)
 
@@ -91,6 +92,8 @@ class Ranks(Work):
         watchables += [
             Watchable(fd, partial(self._read_launcher, fd)) for fd in self._launcher_output if fd >= 0
         ]
+        if self._first_node is not None:
+            watchables.append(Watchable(self._first_node.fileno(), self._first_has_gone))
         return [*watchables, Watchable(self._events, self._read_events)]
 
     def tick(self, now: float) -> Optional[float]:  # noqa: D102 - as Work's
@@ -120,6 +123,15 @@ class Ranks(Work):
         else:
             # The first rank, on another node, is asked there; this node's follow when it is gone.
             self._kill_at = time.monotonic() + max(self._order.grace * 0.8, self._order.grace - 5.0)
+            self._first_node = _connection(self._order.rendezvous)
+
+    def _first_has_gone(self) -> None:
+        """The store that the first node's torchrun keeps open has closed the connection, or never took it."""
+        connection, self._first_node = self._first_node, None
+        if connection is not None:
+            connection.close()
+            self._kill_at = None
+            self._end_others()
 
     def ended(self, pid: int, status: int) -> None:  # noqa: D102 - as Work's
         del self._launchers[pid]
@@ -324,6 +336,21 @@ def _launch(
         os.execve(command[0], command, environment)  # noqa: S606 - no shell
     finally:
         os._exit(70)
+
+
+def _connection(rendezvous: Optional[str]) -> Optional[Any]:
+    """A connection to the store of the first node, which is silent as long as that lives; not waited for."""
+    import socket
+
+    host, _, port = (rendezvous or "").rpartition(":")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0]
+        connection = socket.socket(family, kind, protocol)
+        connection.setblocking(False)
+        connection.connect_ex(address)
+    except (OSError, ValueError):
+        return None
+    return connection
 
 
 def _free_port() -> int:

@@ -507,6 +507,12 @@ ENDS: dict[str, tuple[JobStatus, str, str, str]] = {
         "killed",
         "It was ended from outside by SIGKILL.",
     ),
+    "cancelled, and the pod of one of its nodes is gone before its JobSet says so": (
+        told(jobset(cancelled="1795648009.0"), over(130, CANCELLED, index=0)),
+        "cancelled",
+        "cancelled",
+        "It was cancelled.",
+    ),
     "cancelled before it started": (
         told(job(suspend=True, ready=None, cancelled="1795648009.5")),
         "cancelled",

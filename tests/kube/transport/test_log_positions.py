@@ -401,3 +401,25 @@ def test_frames_of_another_job_are_output() -> None:
         reader = Reader(log)
         reader.read()
         assert reader.given == OTHER
+
+
+class _Server:
+    """Answers each request for a log with the next of its bodies."""
+
+    def __init__(self, *bodies: bytes) -> None:
+        self._bodies = list(bodies)
+
+    @contextmanager
+    def stream(self, path: str, query: dict[str, Any], *, read_timeout: float) -> Iterator[_Server]:
+        yield self
+
+    def chunks(self) -> Iterator[bytes]:
+        yield self._bodies.pop(0)
+
+
+def test_what_a_kubelet_says_of_a_container_that_is_gone_is_no_output() -> None:
+    """It sends that as the log, with status 200; said by a real cluster, Kubernetes 1.36."""
+    gone = b"unable to retrieve container logs for containerd://2c59c7a546a276acd0decd323ebb6d3d0ac7b05208"
+    log = logs.PodLog(_Server(gone), "research", "digits-0", NONCE)  # type: ignore[arg-type]
+    assert [*log.pieces(follow=True, over=lambda: True)] == []
+    assert log.position == 0
