@@ -140,9 +140,7 @@ class JobDirectory:
     def _status(self, accepted: Accepted) -> JobStatus:
         ended = self.ended()
         if ended is not None:
-            from sovlab.core.decoding import ended_status
-
-            return ended_status(ended, accepted.submitted)
+            return _ended_status(ended, accepted.submitted)
         running = self.running()
         if running is None:
             return JobStatus(state=JobState.QUEUED, reason=Reason.WAITING, submitted=accepted.submitted)
@@ -156,9 +154,7 @@ class JobDirectory:
             )
         ended = self.ended()  # it may have ended between the two looks
         if ended is not None:
-            from sovlab.core.decoding import ended_status
-
-            return ended_status(ended, accepted.submitted)
+            return _ended_status(ended, accepted.submitted)
         return JobStatus(
             state=JobState.FAILED,
             reason=Reason.LOST,
@@ -263,6 +259,12 @@ class JobStore:
                 return False  # another process was first
             raise
         return True
+
+
+def _ended_status(ended: ExitRecord, submitted: float) -> JobStatus:
+    from sovlab.core.decoding import ended_status
+
+    return ended_status(ended, submitted)
 
 
 def _parsed(data: bytes) -> object:
