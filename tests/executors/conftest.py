@@ -52,14 +52,14 @@ class Harness:
     def log(self, job_id: str) -> bytes:
         return b"".join(e.data for e in self.executor.events(job_id, follow=False) if hasattr(e, "data"))
 
-    def until_printed(self, job_id: str, text: bytes) -> None:
-        """Wait until the job has printed ``text``."""
+    def until_printed(self, job_id: str, *texts: bytes) -> None:
+        """Wait until the job has printed all of ``texts``."""
         seen = b""
         for event in self.executor.events(job_id):
             seen += getattr(event, "data", b"")
-            if text in seen:
+            if all(text in seen for text in texts):
                 return
-        raise AssertionError(f"the job ended without printing {text!r}: {seen!r}")
+        raise AssertionError(f"the job ended without printing {texts!r}: {seen!r}")
 
 
 def local(state: Path, **limits: Any) -> LocalExecutor:

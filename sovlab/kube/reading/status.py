@@ -137,10 +137,10 @@ def _ended(
 ) -> JobStatus:
     cancelled, several = labels.CANCELLED in _annotations(job), nodes(job) > 1
     last = decisive(found)
-    if complete and not failed and job.get("kind") != "TrainJob":  # whose runner never says by its status
-        last = next((e for e in found if e.index == 0 and e.state.get("exitCode") == 0), None)
-    elif cancelled:
+    if cancelled:
         last = next((e for e in found if e.reason == "cancelled"), last)
+    elif complete and not failed and job.get("kind") != "TrainJob":  # whose runner never says by its status
+        last = next((e for e in found if e.index == 0 and e.state.get("exitCode") == 0), None)
     elif last is not None and len(found) < nodes(job) and not last.is_by_itself and follows_another(last):
         last = None  # this one was ended because of another, of which nothing is left
     if last is not None and len(found) < nodes(job) and (failed or cancelled) and last.reason == "succeeded":
@@ -183,9 +183,11 @@ def _without_record(
 ) -> JobStatus:
     if last is not None:
         base = _timed(base, last)
-    if complete and not failed:
+    when = moment(_annotations(job).get(labels.CANCELLED))
+    # Nodes that were cancelled exit with status 0, lest the cluster deletes those that have not ended yet.
+    if complete and not failed and (when is None or (base.ended is not None and base.ended < int(when))):
         return replace(base, state=JobState.SUCCEEDED, message=_POD_GONE if last is None else _NO_RECORD)
-    if labels.CANCELLED in _annotations(job):
+    if when is not None or labels.CANCELLED in _annotations(job):
         return _cancelled(job, base, last)
     several = nodes(job) > 1
     reason, text = without_word(last, failed or {}, several=several)

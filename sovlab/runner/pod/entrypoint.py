@@ -84,7 +84,15 @@ class Pod:
 
         record = self._record_of_previous() or self._await_payload() or self._supervise()
         self._publish(record)
-        return 0 if self._restarts else exit_status(record)
+        return 0 if self._restarts or self._is_cancelled_with_others() else exit_status(record)
+
+    def _is_cancelled_with_others(self) -> bool:
+        """Whether a cancel ends this node among others.
+
+        For a node that fails the cluster deletes those that have not ended yet, and what they printed with
+        them. That the job was cancelled is said by its record, and by its annotation in the cluster.
+        """
+        return self._order.nodes > 1 and self._order.cancelled
 
     def _record_of_previous(self) -> Optional[Dict[str, Any]]:
         """How an earlier container of this pod ended: what it ran does not run twice."""

@@ -60,12 +60,20 @@ def test_each_node_knows_the_others(cluster, harness, workload):
     until(lambda: not any(cluster.left(job_id).values()) and not made(cluster, workload))
 
 
-def test_a_job_that_is_cancelled_ends(harness):
-    job_id = harness.submit("import time\nprint('began', flush=True)\ntime.sleep(60)", nodes=2)
-    harness.until_printed(job_id, b"began")
+ON_EACH = "import os, time\nprint('began on', os.environ['RANK'], flush=True)\ntime.sleep(60)"
+
+
+@pytest.mark.parametrize("workload", ["job", *GROUPS])
+def test_a_job_that_is_cancelled_ends_with_the_log_of_each_node(harness):
+    """The cluster deletes what has not ended yet of a job of which a node fails."""
+    job_id = harness.submit(ON_EACH, nodes=2)
+    harness.until_printed(job_id, b"began on 0", b"began on 1")
     harness.executor.cancel(job_id)
     assert harness.executor.wait(job_id, 60).status.state is JobState.CANCELLED
-    assert b"began" in harness.log(job_id)
+    for number in (b"0", b"1"):
+        assert b"began on " + number in harness.log(job_id)
+    again = next(record for record in harness.executor.records() if record.id == job_id)
+    assert again.status.state is JobState.CANCELLED, "also when the workload has said how it ended"
     harness.executor.delete(job_id)
 
 

@@ -815,6 +815,30 @@ ENDS: dict[str, tuple[JobStatus, str, str, str]] = {
         "Node 0: Its container was killed from outside, and nothing says why. "
         "Submit it again, with --memory if it needs much.",
     ),
+    "a JobSet whose nodes were all cancelled: they exit as if they were done": (
+        told(
+            jobset(
+                condition("Completed", "AllJobsCompleted", "jobset completed successfully"),
+                cancelled="1795648009.5",
+            ),
+            *(over(0, CANCELLED, index=n) for n in (0, 1)),
+        ),
+        "cancelled",
+        "cancelled",
+        "It was cancelled.",
+    ),
+    "one whose nodes were all cancelled, and whose pods are gone": (
+        told(job(COMPLETE, nodes=2, cancelled="1795648009.5")),
+        "cancelled",
+        "cancelled",
+        "It was cancelled.",
+    ),
+    "done before it was cancelled, and its pods are gone": (
+        told(job(COMPLETE, nodes=2, cancelled="1795668009.5")),
+        "succeeded",
+        "",
+        "Its pod was deleted: results that were neither fetched nor put into a store are gone with it.",
+    ),
     "a JobSet that was cancelled": (
         told(jobset(suspend=True, cancelled="1795648009.5")),
         "cancelled",
