@@ -149,8 +149,11 @@ def facts(record: JobRecord) -> list[Fact]:
     if status.signal:
         rows.append(Fact("Signal", status.signal))
     returned = [returned_words(name) for name in status.returned if not name.error]
-    if returned:
+    if returned and status.state is JobState.SUCCEEDED:
         rows.append(Fact("Returned", ", ".join(returned)))
+    elif returned:
+        text = f"{', '.join(returned)}, as of when it failed; to get"
+        rows.append(Fact("Kept", f"{text} {'it' if len(returned) == 1 else 'them'}:", partial_words(record)))
     for name in (each for each in status.returned if each.error):
         text = name.error if name.error.startswith(f"{name.name} ") else f"{name.name}: {name.error}"
         rows.append(Fact("Not returned", text, bad=True))
@@ -160,6 +163,11 @@ def facts(record: JobRecord) -> list[Fact]:
         text = f"{', '.join(status.unreturned)}; to get {them}, run the cell with"
         rows.append(Fact("Left behind", text, f"--out {','.join(outputs)}"))
     return rows
+
+
+def partial_words(record: JobRecord) -> str:
+    """What to type to get what a failed job had bound."""
+    return f'sovlab.job("{record.id}").partial()'
 
 
 def returned_words(name: ReturnedName) -> str:

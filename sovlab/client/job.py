@@ -161,6 +161,18 @@ class Job:
             raise failure
         return self._results().values()
 
+    def partial(self) -> dict[str, Any]:
+        """Of a job that failed: the names of ``--out`` as they were bound when the error came.
+
+        They are not what the code was to compute, only what it had by then. Waits for the job's end; of a
+        job that succeeded they are its results.
+
+        Raises:
+            ResultError: it left nothing.
+        """
+        self.wait()
+        return self._results().values()
+
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Why it failed, as an exception to raise; None if it succeeded. Waits for its end."""
         status = self.wait(timeout)
@@ -272,7 +284,12 @@ class Job:
     def _results(self) -> Results:
         path = self._executor.results(self.id)
         if path is None:
-            raise ResultError(f"Job {self.name} left no results.", "Name what it should return with --out.")
+            spec = self.last.spec
+            named = ", ".join(spec.outputs) if spec is not None else ""
+            advice = "Name what it should return with --out."
+            if named:
+                advice = f"It was to return {named}, but had bound nothing of that by its end."
+            raise ResultError(f"Job {self.name} left no results.", advice)
         return self._open(path)
 
     def _open(self, path: Any) -> Results:
@@ -299,6 +316,13 @@ class Job:
         return f"<Job {self.id}: {record.status.state}>"
 
 
+def _kept(status: JobStatus, name: str, job_id: str) -> str:
+    if status.state is JobState.SUCCEEDED or not any(r.name == name and not r.error for r in status.returned):
+        return ""
+    why = status.message.rstrip(".") or str(status.reason)
+    return f"{why}. What it held by then is in sovlab.job({job_id!r}).partial()[{name!r}]."
+
+
 def pending(job: Job, name: str) -> PendingResultError:
     """The error for touching ``name`` before its value is there: where it comes from, and how to get it."""
     record = job.current
@@ -311,7 +335,7 @@ def pending(job: Job, name: str) -> PendingResultError:
     if state.ended:
         return PendingResultError(
             f"{name!r} was not produced: job {record.name} {state}.",
-            record.status.message or f"See %sovlogs {record.id}.",
+            _kept(record.status, name, record.id) or record.status.message or f"See %sovlogs {record.id}.",
         )
     elapsed = record.status.elapsed(time.time()) or 0.0
     since = f" for {format_clock(elapsed)}" if state is JobState.RUNNING and elapsed >= 1 else ""

@@ -9,18 +9,16 @@ from typing import Any
 
 from sovlab.core.decoding import outputs
 from sovlab.errors import ResultError, remote_cause
-from sovlab.runner.source.installing import Installer
+from sovlab.payload.returning import Returning
 from sovlab.runner.values.pack import Pack, PackError
 from sovlab.runner.values.pickling import Sent
-from sovlab.runner.values.unpickling import loads
 
 
 class Results:
     """A results pack, opened in the notebook.
 
     Values are loaded when they are first asked for, each once: asking again gives the same object.
-    Functions and classes that the job defined, and that the notebook lacks, are defined in the notebook
-    from their source; what the notebook has is left as it is.
+    They run the code that they were made with: see `Returning`.
 
     Args:
         path: of the results pack.
@@ -43,6 +41,7 @@ class Results:
         self._main = main
         self._labels = labels or {}
         self._values: dict[str, Any] = {}
+        self._returning: Returning | None = None
         self.errors: dict[str, str] = {}
         """Why names have no value here; each reason continues a sentence that begins with the name."""
         try:
@@ -100,14 +99,21 @@ class Results:
             return
         # All of them together: what two names share stays shared.
         unloaded = {name for name in self.names if name not in self._values and name not in self._lost}
-        installer = Installer(self._pack, self._main, self._labels, replace=False)
         try:
-            self._values.update(installer.values(unloaded))
+            returning = self._opened()
+            self._values.update(returning.values(unloaded))
         except FileNotFoundError:
             raise ResultError(
                 "The results of this job are no longer kept here.", "Run the job again."
             ) from None
-        self.errors = {**self._lost, **{n: why for n, why in installer.errors.items() if n in unloaded}}
+        errors = returning.installer.errors
+        self.errors = {**self._lost, **{n: why for n, why in errors.items() if n in unloaded}}
+
+    def _opened(self) -> Returning:
+        # One for all that is asked for: what the job defined is defined once.
+        if self._returning is None:
+            self._returning = Returning(self._pack, self._main, self._labels)
+        return self._returning
 
     def exception(self) -> BaseException | None:
         """The exception that ended the job, rebuilt, if the results hold one that can be loaded here.
@@ -116,9 +122,9 @@ class Results:
         """
         if "exception" not in self._pack:
             return None
-        installer = Installer(self._pack, self._main, self._labels, replace=False)
         try:
-            error = loads(bytes(self._pack.segment("exception")), main=self._main, resolve=installer.resolve)
+            returning = self._opened()
+            error = returning.exception(bytes(self._pack.segment("exception")))
         except Exception:
             return None  # whatever its class's own unpickling raises: the text of the traceback remains
         if not isinstance(error, BaseException):

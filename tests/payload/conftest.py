@@ -21,10 +21,9 @@ from sovlab.runner.values.pack import Pack
 JOB = """
 import sys, os, json, linecache, tempfile, types
 sys.path.insert(0, sys.argv[1])
-from sovlab.runner.values.pack import Pack, PackWriter
+from sovlab.runner.values.pack import Pack
 from sovlab.runner.source.installing import Installer
-from sovlab.runner.source.definitions import Definitions
-from sovlab.runner.values import pickling
+from sovlab.runner.execution import results
 pack = Pack(sys.argv[2])
 order = json.loads(sys.argv[3])
 home = tempfile.mkdtemp()
@@ -43,6 +42,7 @@ installer = Installer(pack, main, order["labels"])
 values = installer.all()
 if installer.errors:
     print("ERRORS " + json.dumps(installer.errors))
+received = dict(main)
 if "__call__" in values:
     function, args, kwargs = main.pop("__call__")
     main["return"] = function(*args, **kwargs)
@@ -53,12 +53,8 @@ elif "source" in pack:
     text = source.decode()
     linecache.cache[name] = (len(text), None, text.splitlines(True), name)
     exec(compile(source, name, "exec"), main)
-definitions = Definitions(main)
-with open(order["results"], "wb") as file, PackWriter(file) as writer:
-    outputs = {n: main[n] for n in order["outputs"] if n in main}
-    sent = pickling.dump(outputs, writer, options=pickling.PickleOptions(refer=definitions.refer))
-    meta = definitions.write(writer)
-    writer.finish({"format": "sovlab-results", "names": [list(s) for s in sent], **meta})
+outputs = {n: main[n] for n in order["outputs"] if n in main}
+results.write(types.SimpleNamespace(**order), main, outputs, received=received, unreturned=[], outputs=[])
 """
 
 

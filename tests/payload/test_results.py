@@ -132,14 +132,15 @@ def test_damaged_results_are_refused(tmp_path):
         Results(tmp_path / "absent", main={})
 
 
-def test_what_the_notebook_has_is_left_as_it_is(notebook):
+def test_what_the_notebook_has_is_left_as_it_is_and_what_comes_back_runs_its_own(notebook):
     notebook.run("def helper(x):\n    return 'mine'\nimport math as m")
     _, path = notebook.submit(
         "import json as m\nclass P:\n    def go(self):\n        return helper(1)\n"
         "def helper(x):\n    return 'job'\np = P()",
         ["p"],
     )
-    assert Results(path, main=notebook.ns).value("p").go() == "mine"
+    assert Results(path, main=notebook.ns).value("p").go() == "job"
+    assert notebook.ns["helper"](1) == "mine"
     assert notebook.ns["m"].__name__ == "math"
 
 

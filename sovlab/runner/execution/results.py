@@ -86,7 +86,7 @@ def _write_values(
     from sovlab.runner.values.pickling import Dumper, PickleOptions
 
     needed: List[str] = []
-    definitions = Definitions(namespace, lambda name, reader: needed.append(name))
+    definitions = Definitions(namespace, lambda name, reader: needed.append(name), back=True)
     options = PickleOptions(definitions.refer)
     pickled = _pickled(error, options, namespace) if isinstance(error, Exception) else None
     dumper = Dumper(writer, options)

@@ -92,7 +92,10 @@ def _return(order: Order, program: Any, failure: Optional[BaseException], report
         else:
             values = {name: program.namespace[name] for name in order.outputs if name in program.namespace}
             absent = [name for name in order.outputs if name not in values]
-    elif report["reason"] != "user_error":
+    elif order.kind != "call" and report["reason"] in ("user_error", "out_of_memory"):
+        # What was bound when the error came may be hours of work.
+        values = {name: program.namespace[name] for name in order.outputs if name in program.namespace}
+    if report["reason"] not in ("succeeded", "user_error"):
         failure = None
     unreturned = program.bound() if order.kind == "cell" else []
     if not (values or outputs or absent or unreturned or failure is not None):

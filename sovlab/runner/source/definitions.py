@@ -10,13 +10,34 @@ import sys
 import types
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Set, Tuple
 
-from sovlab.runner.source import locating
+from sovlab.runner.source import decorated, locating
+from sovlab.runner.source.likeness import alike
 from sovlab.runner.source.locating import DefiningStatement, Statement
+from sovlab.runner.source.returned import globals_of
 from sovlab.runner.source.scopes import Names, names_in
 from sovlab.runner.values.pack import PackWriter
 
-_NOT_SENT = frozenset({"get_ipython", "exit", "quit", "open"})
-"""Names that IPython puts into a notebook; a job has its own."""
+_PYTHONS = frozenset(
+    (
+        *("__name__", "__doc__", "__package__", "__loader__", "__spec__", "__builtins__", "__builtin__"),
+        *("__file__", "__cached__", "__annotations__", "__conditional_annotations__"),
+    )
+)
+"""Names that Python itself binds in each module."""
+
+
+def is_sent(name: str, value: Any) -> bool:
+    """Whether a name is the notebook's own, and not one that Python or IPython puts there, also in a job."""
+    if name in _PYTHONS:
+        return False
+    if name == "open":
+        return value is not open
+    return name not in ("get_ipython", "exit", "quit") or not _is_of_ipython(value)
+
+
+def _is_of_ipython(value: Any) -> bool:
+    module = getattr(value, "__module__", None) or type(value).__module__
+    return str(module).partition(".")[0] in ("IPython", "ipykernel", "_sitebuiltins", "sovlab")
 
 
 class Definition:
@@ -30,10 +51,10 @@ class Definition:
         state: what its source does not say: changed defaults and attributes; empty if nothing.
     """
 
-    def __init__(self, name: str, statement: DefiningStatement) -> None:
+    def __init__(self, name: str, statement: DefiningStatement, value: Any) -> None:
         self.name = name
         self.statement = statement
-        self.state, tree = _state(statement)
+        self.state, tree = _state(statement, value)
         self.placeholders = tree is not statement.node
         self.reads: Names = names_in(tree)
 
@@ -44,13 +65,20 @@ class Definitions:
     Args:
         namespace: the notebook's variables, or a job's.
         variable: called for each variable that is needed, with its name and the name of what reads it.
+        back: they go back into a notebook. There the source of what adds itself to something is not run
+            again, which may be the notebook's own: it goes by value.
     """
 
     def __init__(
-        self, namespace: Mapping[str, Any], variable: Callable[[str, str], None] = lambda name, reader: None
+        self,
+        namespace: Mapping[str, Any],
+        variable: Callable[[str, str], None] = lambda name, reader: None,
+        *,
+        back: bool = False,
     ) -> None:
         self._namespace = namespace
-        self._module = namespace.get("__name__", "__main__")
+        self._back = back
+        self.module = namespace.get("__name__", "__main__")
         self._variable = variable
         self._definitions: Dict[str, Optional[Definition]] = {}
         self._references: Dict[int, Tuple[Any, Optional[str]]] = {}
@@ -64,9 +92,9 @@ class Definitions:
         """Gather what ``name`` stands for, and all that it needs."""
         if name not in self._namespace or name in self.gathered or name in self.imports:
             return
-        if name in _NOT_SENT or (name.startswith("__") and name.endswith("__")):
-            return
         value = self._namespace[name]
+        if not is_sent(name, value):
+            return
         imported = import_of(value)
         if imported is not None:
             self.imports[name] = imported
@@ -96,18 +124,53 @@ class Definitions:
         """The definition that gave ``name`` its value; None if its source is not known."""
         if name not in self._definitions:
             statement = locating.find(name, self._namespace) if self._definable(name) else None
-            self._definitions[name] = None if statement is None else Definition(name, statement)
+            found = None if statement is None else Definition(name, statement, self._namespace[name])
+            here = found is not None and self._is_of_here(found.statement.origin, found)
+            self._definitions[name] = found if here else None
+            if here and found is not None and self._back and self._adds_itself(found):
+                self._definitions[name] = None
         return self._definitions[name]
+
+    def _adds_itself(self, found: Definition) -> bool:
+        """Whether something that may be changed is read when the source of a definition is run."""
+        todo, seen = sorted(found.reads.early), {found.name}
+        while todo:
+            name = todo.pop()
+            if name in seen or name not in self._namespace:
+                continue
+            seen.add(name)
+            value = self._namespace[name]
+            inner = self.definition(name)
+            if inner is not None:
+                if inner.state:
+                    return True
+                todo.extend(inner.reads.reads)
+            elif isinstance(value, (dict, list, set)) or type(value).__module__ == self.module:
+                return True
+        return False
+
+    def _is_of_here(self, value: Any, found: Definition) -> bool:
+        """Whether a function or class finds under the names that it reads what this namespace has under them.
+
+        One that another job has returned may find something else; it goes by value, with what it finds.
+        """
+        there = globals_of(value)
+        if there is None or there is self._namespace:
+            return True
+        missing = object()
+        return all(
+            self._namespace.get(name, missing) is there[name] for name in found.reads.reads if name in there
+        )
 
     def _definable(self, name: str) -> bool:
         value = self._namespace.get(name)
         if isinstance(value, (types.FunctionType, type)):
             return True
-        return any(True for _ in locating.origins(value, name, self._module)) if callable(value) else False
+        return any(True for _ in locating.origins(value, name, self.module)) if callable(value) else False
 
     def refer(self, value: Any) -> Optional[str]:
         """For `PickleOptions`: the qualified name of a function or class whose source travels, else None."""
-        if getattr(value, "__module__", None) != self._module:
+        if getattr(value, "__module__", None) != self.module:
             return None
         entry = self._references.get(id(value))
         if entry is None:
@@ -132,15 +195,17 @@ class Definitions:
                 wrapped, path = wrapped.__dict__["__wrapped__"], f"{path}.__wrapped__"
             if wrapped is value:
                 return path
-            rerun = bound is definition.statement.origin and locating.matches(value, definition.statement)
-            return top if rerun else None
+            rerun = bound is definition.statement.origin and alike(value, bound)
+            return top if rerun and self._is_of_here(value, definition) else None
         try:
             member = functools.reduce(getattr, rest.split("."), self._namespace[top])
         except AttributeError:
             return None
-        if member is value or (isinstance(value, types.FunctionType) and locating.same(value, member)):
+        if member is value:
             return qualified
-        return None
+        # As another class of that name may have it, of which instances were made before the cell ran again.
+        other = isinstance(value, types.FunctionType) and alike(value, member)
+        return qualified if other and self._is_of_here(value, definition) else None
 
     def _lambda(self, value: Any) -> Optional[str]:
         if value.__qualname__ != "<lambda>":
@@ -165,9 +230,21 @@ class Definitions:
                 if inner not in definitions and inner != name:
                     definitions.add(inner)
                     todo.extend(self.gathered[inner].reads.reads)
-            elif inner in self._namespace and inner not in self.imports and inner not in _NOT_SENT:
-                variables.add(inner)
+            elif inner in self._namespace and inner not in self.imports and inner not in variables:
+                value = self._namespace[inner]
+                if is_sent(inner, value):
+                    variables.add(inner)
+                    # Of an object its methods may be called.
+                    if type(value).__module__ == self.module:
+                        todo.append(type(value).__qualname__.partition(".")[0])
         return sorted(definitions), sorted(variables)
+
+    def send_as_value(self, name: str) -> None:
+        """Let what ``name`` stands for travel as it is, not as its source: that cannot be run in a job."""
+        self._definitions[name] = None
+        self.gathered.pop(name, None)
+        self._references.clear()
+        self.need(name)
 
     def states(self) -> Dict[str, Dict[str, Any]]:
         """What the source does not say of each definition, under the name to pickle it as."""
@@ -219,13 +296,13 @@ def import_of(value: Any) -> Optional[Tuple[str, Optional[str]]]:
     return (module, name) if getattr(sys.modules.get(module), name, None) is value else None
 
 
-def _state(statement: DefiningStatement) -> Tuple[Dict[str, Any], ast.AST]:
+def _state(statement: DefiningStatement, value: Any) -> Tuple[Dict[str, Any], ast.AST]:
     """What the source of a definition does not say, and its tree without what is said instead."""
     node, origin = statement.node, statement.origin
+    if getattr(node, "decorator_list", None) and not (isinstance(origin, type) and value is origin):
+        return decorated.state(value, origin), node
     if isinstance(origin, type):
         return _changed_attributes(node, origin), node
-    if getattr(node, "decorator_list", None):
-        return {}, node  # the decorators may keep the function where it cannot be reached
     state: Dict[str, Any] = {}
     if vars(origin):
         state["dict"] = dict(vars(origin))
@@ -276,13 +353,18 @@ def _changed_attributes(node: Any, origin: type) -> Dict[str, Any]:
         for target in statement.targets
         if isinstance(target, ast.Name)
     }
-    changed = {}
+    changed: Dict[str, Any] = {}
+    methods: Dict[str, Any] = {}
     for name, value in vars(origin).items():
         if name.startswith("_") or callable(value) or hasattr(type(value), "__get__"):
+            registered = decorated.registered(value)
+            if registered:
+                methods[name] = registered
             continue
         if name not in bound or (name in literals and not _says(literals[name], value)):
             changed[name] = value
-    return {"attributes": changed} if changed else {}
+    state = {"attributes": changed, "methods": methods}
+    return {key: found for key, found in state.items() if found}
 
 
 def _literal(node: ast.AST) -> bool:

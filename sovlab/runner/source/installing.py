@@ -12,10 +12,12 @@ import functools
 import importlib
 import linecache
 import types
-from typing import Any, Dict, List, Mapping, Optional, Set
+from typing import Any, Callable, Dict, List, Mapping, Optional, Set
 
+from sovlab.runner.source import decorated
 from sovlab.runner.values.moved import present
 from sovlab.runner.values.pack import Pack
+from sovlab.runner.values.refilling import FILLING, refill
 from sovlab.runner.values.unpickling import Loader, attribute
 
 
@@ -47,6 +49,8 @@ class Installer:
     ) -> None:
         self._pack = pack
         self._main = main
+        # Of what a job returned the namespace seems to have all that the notebook has.
+        self._has: Callable[[str], bool] = functools.partial(dict.__contains__, main)
         self._replace = replace
         self._entries: Dict[str, Dict[str, Any]] = {d["name"]: d for d in pack.meta.get("definitions", ())}
         self._begun: Set[str] = set()
@@ -67,11 +71,14 @@ class Installer:
         needed = set(self._pack.meta.get("needed", ()))
         if not self._replace:
             self._fetch(needed)
-            names = names if names is None else names | needed
+            names = names if names is None else names | needed | {f"def.{name}" for name in self._entries}
         values: Dict[str, Any] = {}
+        fillings: List[Any] = []
         for name, value, error in Loader(self._pack, main=self._main, names=names, resolve=self.resolve):
             if error:
                 self.errors[name] = error
+            elif name == FILLING:
+                fillings.append(value)
             elif name.startswith("def."):
                 self._restore(name, value)
             elif self._replace:
@@ -82,12 +89,19 @@ class Installer:
                 values[name] = value
         for name in self._entries:
             self._define(name)
+        for filling, states, variables in fillings:
+            # What ran meanwhile may have added to what it found.
+            refill(filling)
+            for name, state in states.items():
+                self._restore(f"def.{name}", state)
+            values.update(variables)
+            self._main.update(variables)
         return values
 
     def _fetch(self, needed: Set[str]) -> None:
         """Bind what a definition reads while it is run: it comes after the values which need that."""
-        undefined = [entry for name, entry in self._entries.items() if name not in self._main]
-        early = {v for entry in undefined for v in entry["variables"] if v in needed and v not in self._main}
+        undefined = [entry for name, entry in self._entries.items() if not self._has(name)]
+        early = {v for entry in undefined for v in entry["variables"] if v in needed and not self._has(v)}
         if early:
             for name, value, error in Loader(self._pack, main=self._main, names=early, resolve=_refuse):
                 if name in early and not error:
@@ -95,7 +109,7 @@ class Installer:
 
     def _import(self) -> None:
         for alias, module, member in self._pack.meta.get("imports", ()):
-            if alias is not None and alias in self._main and not self._replace:
+            if alias is not None and self._has(alias) and not self._replace:
                 continue
             try:
                 value = importlib.import_module(present(module))
@@ -125,7 +139,7 @@ class Installer:
 
     def _define(self, name: str) -> None:
         entry = self._entries.get(name)
-        if entry is None or name in self._begun or (name in self._main and not self._replace):
+        if entry is None or name in self._begun or (self._has(name) and not self._replace):
             return
         self._begun.add(name)
         for other in entry["before"]:
@@ -146,7 +160,7 @@ class Installer:
 
     def _restore(self, segment: str, state: Dict[str, Any]) -> None:
         name = segment[len("def.") :]
-        if name in self._main and not self._replace and name not in self._begun:
+        if self._has(name) and not self._replace and name not in self._begun:
             return
         self._define(name)
         value = self._main[name]
@@ -156,6 +170,9 @@ class Installer:
             vars(value).update(state["dict"])
         for member, content in state.get("attributes", {}).items():
             setattr(value, member, content)
+        for member, found in state.get("methods", {}).items():
+            decorated.restore_method(value, member, found)
+        decorated.restore(value, state)
 
     def _remember_lines(self) -> None:
         """Let tracebacks and `inspect.getsource` find the lines, each at its number in its cell."""

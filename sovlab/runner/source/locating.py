@@ -12,6 +12,7 @@ import functools
 import hashlib
 import io
 import linecache
+import sys
 import types
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
 
@@ -66,20 +67,6 @@ def find(name: str, namespace: Mapping[str, Any]) -> Optional[DefiningStatement]
     return None
 
 
-def matches(origin: Any, statement: DefiningStatement) -> bool:
-    """Whether ``origin`` is what the statement makes: true also of a class whose cell has run again."""
-    if origin is statement.origin:
-        return True
-    code = _compiled(statement.file, statement.cell, statement.node, _flags(statement.future))
-    if isinstance(origin, types.FunctionType):
-        return (
-            code is not None
-            and isinstance(statement.origin, types.FunctionType)
-            and _same(origin.__code__, code)
-        )
-    return code is not None and isinstance(statement.origin, type) and _class_is(origin, code)
-
-
 def same(one: types.FunctionType, other: Any) -> bool:
     """Whether two functions were made of the same source."""
     return isinstance(other, types.FunctionType) and _same(one.__code__, other.__code__)
@@ -115,6 +102,8 @@ def _wrapped(value: Any) -> Iterator[Any]:
     fields = getattr(value, "__dict__", None)
     if isinstance(fields, dict):
         yield from (fields[name] for name in ("__wrapped__", "py_func", "func") if name in fields)
+        if type(value).__module__ == "__main__":
+            yield from [field for field in fields.values() if isinstance(field, (types.FunctionType, type))]
     if isinstance(value, functools.partial):
         yield value.func
     elif isinstance(value, property):
@@ -139,28 +128,79 @@ def _function(origin: types.FunctionType, name: str, *, bare: bool) -> Optional[
             continue  # wrapped by a later statement, not by its own
         future = _future(code.co_flags)
         compiled = _compiled(statement.file, statement.cell, node, _flags(future))
-        if compiled is not None and _same(code, compiled):
+        if any(_same(code, way) for way in compiled):
             return statement._replace(future=future, origin=origin)
     return None
 
 
 def _class(origin: type, name: str, namespace: Mapping[str, Any]) -> Optional[DefiningStatement]:
     future = tuple(f for f in _FUTURE.values() if namespace.get(f) is getattr(__future__, f))
+    nearly: Optional[DefiningStatement] = None
     for file in dict.fromkeys([*_files_of(origin), *cells(namespace)]):
         for statement in _statements(file, name):
             if not isinstance(statement.node, ast.ClassDef):
                 continue
             compiled = _compiled(statement.file, statement.cell, statement.node, _flags(future))
-            if compiled is not None and _class_is(origin, compiled):
-                return statement._replace(future=future, origin=origin)
-    return None
+            if any(_class_is(origin, way) for way in compiled) and _is_annotated(origin, statement.node):
+                found = statement._replace(future=future, origin=origin)
+                if _says_all(statement.node, origin):
+                    return found
+                # Attributes may have been set since; but another cell may have made it with these.
+                nearly = nearly or found
+    return nearly
 
 
-def _files_of(origin: type) -> Iterator[str]:
+def _is_annotated(origin: type, node: ast.ClassDef) -> bool:
+    """Whether a class has the annotations that its body says."""
+    said = {
+        _mangled(origin, part.target.id)
+        for part in node.body
+        if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name)
+    }
+    if sys.version_info >= (3, 14):
+        has = set(getattr(origin, "__annotations__", ())) if said else said
+    else:
+        has = set(vars(origin).get("__annotations__", ()))
+    return said <= has if any(not isinstance(p, _PLAIN) for p in node.body) else said == has
+
+
+_PLAIN = (ast.Assign, ast.AnnAssign, *FUNCTIONS, ast.ClassDef, ast.Expr, ast.Pass)
+"""Statements in the body of a class that do not bind names on some ways only."""
+
+
+def _says_all(node: ast.ClassDef, origin: type) -> bool:
+    """Whether what the body of a class assigns literally is what the class has."""
+    for part in node.body:
+        value = getattr(part, "value", None)
+        targets = getattr(part, "targets", None) or [getattr(part, "target", None)]
+        if not isinstance(part, (ast.Assign, ast.AnnAssign)) or value is None:
+            continue
+        try:
+            written = repr(ast.literal_eval(value))
+        except (ValueError, TypeError, SyntaxError):
+            continue
+        for target in targets:
+            if isinstance(target, ast.Name):
+                has = vars(origin).get(_mangled(origin, target.id), _NOTHING)
+                if type(has) in _LITERAL and repr(has) != written:
+                    return False
+    return True
+
+
+_NOTHING = object()
+_LITERAL = (bool, int, float, complex, str, bytes, type(None), tuple, list, dict, set)
+
+
+def own_functions(origin: type) -> Iterator[types.FunctionType]:
+    """The functions that the body of a class defines."""
     for value in vars(origin).values():
         function = _plain(value)
         if function is not None and function.__qualname__.startswith(f"{origin.__qualname__}."):
-            yield function.__code__.co_filename
+            yield function
+
+
+def _files_of(origin: type) -> Iterator[str]:
+    return (function.__code__.co_filename for function in own_functions(origin))
 
 
 def _statements(file: str, name: str) -> Iterator[DefiningStatement]:
@@ -172,11 +212,16 @@ def _statements(file: str, name: str) -> Iterator[DefiningStatement]:
 
 
 @functools.lru_cache(maxsize=512)
-def _defining(file: str, cell: str) -> Dict[str, List[Statement]]:
+def _tree(file: str, cell: str) -> ast.Module:
     try:
-        tree = ast.parse(cell, file)
+        return ast.parse(cell, file)
     except (SyntaxError, ValueError, RecursionError):
-        return {}
+        return ast.Module(body=[], type_ignores=[])
+
+
+@functools.lru_cache(maxsize=512)
+def _defining(file: str, cell: str) -> Dict[str, List[Statement]]:
+    tree = _tree(file, cell)
     definitions: Dict[str, List[Statement]] = {}
     todo: List[ast.stmt] = list(reversed(tree.body))
     while todo:
@@ -212,19 +257,31 @@ def _segment(cell: str, node: Statement) -> str:
 
 
 @functools.lru_cache(maxsize=1024)
-def _compiled(file: str, cell: str, node: Statement, flags: int) -> Optional[types.CodeType]:
-    """The code of the function or class body that ``node`` defines."""
-    try:
-        module = compile(ast.Module(body=[node], type_ignores=[]), file, "exec", flags, dont_inherit=True)
-    except (SyntaxError, ValueError):
-        return None
-    name = getattr(node, "name", "<lambda>")
+def _compiled(file: str, cell: str, node: Statement, flags: int) -> Tuple[types.CodeType, ...]:
+    """The code of the function or class body that ``node`` defines.
+
+    Compiled by itself, as IPython does with each statement, and together with its cell, as a job does: from
+    Python 3.11 on the code of a function depends on what its module imports.
+    """
+    found: List[types.CodeType] = []
+    for tree in (ast.Module(body=[node], type_ignores=[]), _tree(file, cell)):
+        try:
+            module = compile(tree, file, "exec", flags | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+        except (SyntaxError, ValueError):
+            continue
+        code = _defined_in(module, getattr(node, "name", "<lambda>"), _first_line(node))
+        if code is not None and not any(code == other for other in found):
+            found.append(code)
+    return tuple(found)
+
+
+def _defined_in(module: types.CodeType, name: str, line: int) -> Optional[types.CodeType]:
     todo = [module]
     while todo:
         code = todo.pop(0)
         inner = [const for const in code.co_consts if isinstance(const, types.CodeType)]
         for const in inner:
-            if const.co_name == name:
+            if const.co_name == name and const.co_firstlineno == line:
                 return const
         # Type parameters put the body one level deeper.
         todo.extend(const for const in inner if const.co_name.startswith("<generic"))

@@ -18,7 +18,7 @@ import json
 import pickle
 import sys
 import types
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from sovlab.errors import SovlabError
 from sovlab.runner.values import tensors
@@ -137,6 +137,15 @@ class Dumper:
         self._index: Dict[str, Any] = {}
         self._stream = writer.stream("variables")
         self._pickler = _pickler_class()(self._stream, options, self._keep_beside)
+
+    def stand_for(self, pairs: Sequence[Tuple[object, object]]) -> None:
+        """Of pairs of objects, take the second for the first, which has been written."""
+        memo = self._pickler.memo.copy()
+        for written, other in pairs:
+            # In its place: how many there are is what the next one is numbered by.
+            if id(written) in memo and id(other) not in memo:
+                memo[id(other)] = (memo.pop(id(written))[0], other)
+        self._pickler.memo = memo
 
     def add(self, name: str, value: object) -> Sent:
         """Pickle ``value`` as ``name``; what an earlier name shares with it is not written again.

@@ -273,9 +273,10 @@ def kill_members(pid: int, home: Path, extra: Iterable[int] = ()) -> None:
             left |= members(number, home)
         if not left:
             return
-        for number in left:
+        # A kernel kills all of a process namespace in one go: none of them sees another one die.
+        for number, what in [(n, what) for what in (signal.SIGSTOP, signal.SIGKILL) for n in left]:
             try:
-                os.kill(number, signal.SIGKILL)
+                os.kill(number, what)
             except (ProcessLookupError, PermissionError):
                 continue
         time.sleep(0.002)

@@ -1,0 +1,147 @@
+"""What was put on a definition after its decorators had made it: the part of its value that its source lacks.
+
+Implementations registered with `functools.singledispatch`, attributes, what the wrappers of decorators have
+counted or collected, and the attributes of an object that a decorator made. Where the source has been run
+anew, `restore` gives it the same.
+"""
+
+from __future__ import annotations
+
+import collections
+import functools
+import types
+from typing import Any, Dict, Iterator, List, Tuple
+
+from sovlab.runner.values.refilling import refill
+
+_DISPATCHING: Any = functools.singledispatch(lambda value: None)
+_SINGLE = _DISPATCHING.__code__
+_SCALARS = (type(None), bool, int, float, complex, str, bytes)
+_CONTAINERS: Tuple[type, ...] = (
+    *(dict, list, set, tuple, frozenset, bytearray),
+    *(collections.OrderedDict, collections.defaultdict, collections.Counter, collections.deque),
+)
+_DEEP = 5
+"""Wrappers around one another."""
+
+
+def registered(value: Any) -> Dict[Any, Any]:
+    """Implementations of a `functools.singledispatch` function or method, by class; empty if it is none."""
+    if isinstance(value, functools.singledispatchmethod):
+        value = value.dispatcher
+    if not isinstance(value, types.FunctionType) or value.__code__ is not _SINGLE:
+        return {}
+    return {kind: function for kind, function in value.registry.items() if kind is not object}  # type: ignore[attr-defined]
+
+
+def state(value: Any, origin: Any) -> Dict[str, Any]:
+    """What `restore` needs; empty if there is nothing but what the source makes.
+
+    Args:
+        value: what the notebook has under the name.
+        origin: the function or class that the decorators were given.
+    """
+    found: Dict[str, Any] = {}
+    if registered(value):
+        found["registered"] = registered(value)
+    layers = [_layer(part, origin) for part in _layers(value, origin)]
+    if any(layers):
+        found["layers"] = layers
+    return found
+
+
+def restore(value: Any, found: Dict[str, Any]) -> None:
+    """Put on ``value`` what `state` has found on its like."""
+    for kind, function in found.get("registered", {}).items():
+        if value.registry.get(kind) is not function:
+            value.register(kind, function)
+    for part, layer in zip(_layers(value, None), found.get("layers", ())):
+        vars(part).update(layer.get("dict", {}))
+        cells = dict(zip(part.__code__.co_freevars, part.__closure__ or ())) if layer.get("cells") else {}
+        for name, content in layer.get("cells", {}).items():
+            if name in cells:
+                _set(cells[name], content)
+
+
+def restore_method(owner: type, name: str, found: Dict[Any, Any]) -> None:
+    """Register implementations of a method of `functools.singledispatchmethod`."""
+    method = vars(owner)[name]
+    dispatcher = getattr(method, "dispatcher", method)
+    for kind, function in found.items():
+        if dispatcher.registry.get(kind) is not function:
+            dispatcher.register(kind, function)
+
+
+def _set(cell: Any, content: Any) -> None:
+    try:
+        there = cell.cell_contents
+    except ValueError:
+        there = None
+    if there is content:
+        return
+    # In place: others may share it.
+    if type(there) is type(content) and isinstance(content, dict):
+        refill([("dict", there, list(content.items()))])
+    elif type(there) is type(content) and isinstance(content, list):
+        refill([("list", there, list(content))])
+    elif type(there) is type(content) and isinstance(content, set):
+        refill([("set", there, list(content))])
+    else:
+        cell.cell_contents = content
+
+
+def _layers(value: Any, origin: Any) -> List[Any]:
+    """``value`` and the functions within it, from the outermost to the one before ``origin``."""
+    layers: List[Any] = []
+    part = value
+    while part is not None and part is not origin and len(layers) < _DEEP:
+        if isinstance(part, type) or not hasattr(part, "__dict__"):
+            break
+        layers.append(part)
+        part = next(_within(part), None) if isinstance(part, types.FunctionType) else None
+    if part is origin is not None and part is value:
+        layers.append(part)  # the decorators gave back what they were given
+    return layers
+
+
+def _within(function: types.FunctionType) -> Iterator[Any]:
+    wrapped = vars(function).get("__wrapped__")
+    if wrapped is not None:
+        yield wrapped
+    for cell in function.__closure__ or ():
+        try:
+            if isinstance(cell.cell_contents, types.FunctionType):
+                yield cell.cell_contents
+        except ValueError:
+            continue
+
+
+def _layer(part: Any, origin: Any) -> Dict[str, Any]:
+    if isinstance(part, types.FunctionType):
+        single = part.__code__ is _SINGLE
+        fields = (
+            {} if single else {n: v for n, v in vars(part).items() if n != "__wrapped__" and _is_value(v)}
+        )
+        names = () if single or part is origin else part.__code__.co_freevars
+        cells = {n: v for n, v in zip(names, _contents(part)) if _is_value(v) and not callable(v)}
+        return {key: what for key, what in (("dict", fields), ("cells", cells)) if what}
+    if type(part).__module__ != getattr(origin, "__module__", None):
+        return {}  # of a library: what its decorator makes is for the library to say
+    fields = {name: value for name, value in vars(part).items() if value is not origin and _is_value(value)}
+    return {"dict": fields} if fields else {}
+
+
+def _contents(function: types.FunctionType) -> Iterator[Any]:
+    for cell in function.__closure__ or ():
+        try:
+            yield cell.cell_contents
+        except ValueError:
+            yield cell  # not bound yet; it is no value
+
+
+def _is_value(value: Any) -> bool:
+    """Whether something is a value of the user's rather than machinery of a decorator's."""
+    kind = type(value)
+    if kind in _SCALARS or kind in _CONTAINERS or isinstance(value, (types.FunctionType, type)):
+        return True
+    return kind.__module__ == "__main__" or kind.__module__.partition(".")[0] in ("torch", "numpy", "pandas")
