@@ -187,3 +187,73 @@ def test_many_at_once(forkserver: Forkserver, tmp_path: Path, archive: Path) -> 
     while ended < len(jobs) and time.monotonic() < end:
         ended += forkserver.answer()["status"] == 0
     assert [made.values["x"] for made in jobs] == list(range(20))
+
+
+MODULE = """
+import random
+import numpy
+
+class Holder:
+    theirs = random.Random()
+
+free, fixed = random.Random(), random.Random(7)
+numpy_free, numpy_fixed = numpy.random.default_rng(), numpy.random.default_rng(7)
+old_free, old_fixed = numpy.random.RandomState(), numpy.random.RandomState(7)
+"""
+DRAW = """
+import {module} as m
+x = {{
+    "free": [
+        m.free.random(), m.Holder.theirs.random(), float(m.numpy_free.random()), float(m.old_free.rand())
+    ],
+    "fixed": [m.fixed.random(), float(m.numpy_fixed.random()), float(m.old_fixed.rand())],
+}}
+"""
+
+
+def test_generators_that_a_library_holds_are_renewed_unless_it_has_seeded_them(
+    job: RunningJob, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("numpy")
+    beside = tmp_path / "beside"
+    beside.mkdir()
+    (beside / "holds_generators.py").write_text(MODULE)
+    monkeypatch.setenv("PYTHONPATH", str(beside))
+    forkserver = Forkserver(archive, "numpy,holds_generators")
+    assert forkserver.answer() == {"ready": ["numpy", "holds_generators"]}
+    source = DRAW.format(module="holds_generators")
+    answers = []
+    for _ in range(2):
+        job.write(source, outputs=["x"])
+        assert run(forkserver, job, PYTHONPATH=str(beside)) == 0, job.log
+        answers.append(job.values["x"])
+    program = f"{source}\nimport json\nprint(json.dumps(x))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    answers.append(json.loads(done.stdout))
+    assert answers[0]["fixed"] == answers[1]["fixed"] == answers[2]["fixed"]
+    assert len({value for answer in answers for value in answer["free"]}) == 12
+    forkserver.socket.close()
+    forkserver.process.wait(10)
+
+
+def test_torch_and_numpy_hold_no_generator_that_is_not_renewed(archive: Path) -> None:
+    pytest.importorskip("torch")
+    program = """
+import gc, random, sys
+sys.path.insert(0, sys.argv[1])
+from sovlab.runner.process import forkserver
+for name in ("torch", "numpy", *forkserver._RUNNERS):
+    assert forkserver._preload(name), name
+import numpy, torch
+kinds = (random.Random, torch.Generator, numpy.random.Generator, numpy.random.RandomState)
+held = {id(r): r for o in gc.get_objects() for r in gc.get_referents(o) if issubclass(type(r), kinds)}
+known = [random._inst, torch.default_generator, numpy.random.mtrand._rand]
+print([r for r in held.values() if not any(r is k for k in known) and type(r) is not random.SystemRandom])
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program, str(archive)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "[]\n"

@@ -16,12 +16,14 @@ class Command(msgspec.Struct, frozen=True):
         runner: the ``.pyz``.
         stamp: what tells one state of the interpreter's libraries from another.
         wants: libraries that the job is likely to import.
+        alone: whether the code may look at hashes or addresses, which jobs forked from one process share.
     """
 
     python: str
     runner: str
     stamp: str
     wants: tuple[str, ...] = ()
+    alone: bool = False
 
     def argv(self, *arguments: str) -> list[str]:
         """The command line that runs the runner with ``arguments``."""

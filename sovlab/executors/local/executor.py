@@ -30,6 +30,7 @@ from sovlab.errors import SpecError, UsageError, WaitTimeout
 from sovlab.executors.local.agent_client import AgentClient
 from sovlab.executors.local.command import Command, stamp
 from sovlab.executors.local.configuration import Configuration, budget_of, configuration
+from sovlab.executors.local.foresight import Foresight
 from sovlab.executors.local.queue import Budget, demand, lacking, too_large
 from sovlab.executors.local.store import JobDirectory, JobStore
 from sovlab.executors.ordering import order_for
@@ -45,8 +46,6 @@ if TYPE_CHECKING:
 _LOOK = 1.0
 """Seconds after which a waiting reader looks for itself: a supervisor that vanished changes no file."""
 _LOOK_STOP = 0.1
-_SEARCHED = 1 << 20
-"""Bytes of each part of a payload that are searched for a library's name."""
 
 
 class LocalExecutor:
@@ -129,8 +128,14 @@ class LocalExecutor:
                 cancel=str(place / "cancel"),
                 checkpoint=str(place / "checkpoint"),
             ).write(str(directory / "order.json"))
-            wants = ("torch",) if spec.ranks == 1 and _mentions(directory / "payload.pack", b"torch") else ()
-            command = Command(python=self._python, runner=str(runner), stamp=stamp(sys.path), wants=wants)
+            foresight = Foresight(Pack(directory / "payload.pack"))
+            command = Command(
+                python=self._python,
+                runner=str(runner),
+                stamp=stamp(sys.path),
+                wants=("torch",) if spec.ranks == 1 and foresight.mentions(b"torch") else (),
+                alone=foresight.looks_at_hashes(),
+            )
             (directory / "command.json").write_bytes(msgspec.json.encode(command))
             earlier = self._store.jobs / spec.resume / "checkpoint"
             if spec.resume and is_job_id(spec.resume) and earlier.is_dir():
@@ -357,15 +362,6 @@ class LocalExecutor:
     def stop_agent(self) -> None:
         """Let the agent end; running jobs go on."""
         self._agent.stop()
-
-
-def _mentions(payload: Path, library: bytes) -> bool:
-    """Whether a payload's code or variables speak of a library, so that the job will import it."""
-    pack = Pack(payload)
-    texts = [n for n in pack.names() if n in ("source", "variables") or n.startswith(("def.", "file/"))]
-    return library in json.dumps(pack.meta).encode() or any(
-        library in bytes(pack.segment(name)[:_SEARCHED]) for name in texts
-    )
 
 
 def _shown(status: JobStatus) -> tuple[object, ...]:

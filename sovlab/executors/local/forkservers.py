@@ -17,7 +17,7 @@ from sovlab.executors.local.command import Command
 PRELOADED = ("torch", "numpy")
 """Libraries that are loaded before the next job once a job has imported them: no others are known to
 do nothing but load."""
-_MOST = 4
+_MOST = 6
 """Forkservers at a time; a loaded torch holds some hundred megabytes."""
 _HEADER = 4
 _VERB = "nursery"
@@ -32,6 +32,9 @@ _PREFIXES = tuple(_READ_EARLY.split())
 
 
 Key = tuple[str, str, str, tuple[str, ...], tuple[tuple[str, str], ...]]
+"""What two jobs of one forkserver have in common: interpreter, runner, stamp, libraries, environment."""
+_Slot = tuple[Key, int]
+"""Of one key there are two where jobs look at hashes: one that is spent, and the next."""
 
 
 class Forkserver:
@@ -54,6 +57,10 @@ class Forkserver:
         on_message: Callable[[dict[str, Any]], None],
     ) -> None:
         self.ready = False
+        self.spent = False
+        """Whether a job was forked that may look at hashes: another one must not see the same."""
+        self.unanswered = 0
+        """Requests that it has not answered yet."""
         self.used = time.monotonic()
         self._on_message = on_message
         self._received = b""
@@ -75,6 +82,7 @@ class Forkserver:
         self.used = time.monotonic()
         data = json.dumps({"order": str(order), "log": str(log), "environ": dict(environ)}).encode()
         self.socket.sendall(len(data).to_bytes(_HEADER, "big") + data)
+        self.unanswered += 1
 
     def read(self) -> bool:
         """Read what it has sent, and pass on its messages; False if it is gone."""
@@ -92,6 +100,7 @@ class Forkserver:
             if "ready" in message:
                 self.ready = True
             else:
+                self.unanswered -= message.get("status") is None
                 self._on_message(message)
         return bool(data)
 
@@ -129,7 +138,7 @@ class Forkservers:
         self._on_close = on_close
         self._on_message = on_message
         self._idle = idle
-        self._open: dict[Key, Forkserver] = {}
+        self._open: dict[_Slot, Forkserver] = {}
         self._imported: set[str] = set()
 
     def __len__(self) -> int:
@@ -153,41 +162,60 @@ class Forkservers:
         )
         full: Key = (command.python, command.runner, command.stamp, preload, matters)
         bare: Key = (command.python, command.runner, command.stamp, (), matters)
+        chosen = None
+        for forkserver in (*self._of(full), *self._of(bare)):
+            if chosen is None and forkserver.ready and not (command.alone and forkserver.spent):
+                chosen = forkserver
+                chosen.used = time.monotonic()
+                chosen.spent = chosen.spent or command.alone
         for key in dict.fromkeys((full, bare)):
-            if key not in self._open:
-                self._start(key, command, environ, late)
-        for key in (full, bare):
-            forkserver = self._open.get(key)
-            if forkserver is not None and forkserver.ready:
-                return forkserver
-        return None
+            if all(forkserver.spent for forkserver in self._of(key)):
+                self._add(key, command, environ, late, chosen)
+        return chosen
+
+    def _of(self, key: Key) -> list[Forkserver]:
+        return [self._open[slot] for slot in ((key, 0), (key, 1)) if slot in self._open]
+
+    def _add(
+        self, key: Key, command: Command, environ: Mapping[str, str], late: set[str], keep: Forkserver | None
+    ) -> None:
+        """Start one; where there are two already it takes the place of one that is not to ``keep``."""
+        pair = [slot for slot in ((key, 0), (key, 1)) if slot in self._open]
+        room = len(pair) < 2 or self._close_oldest(pair, keep)
+        if room and (len(self._open) < _MOST or self._close_oldest(list(self._open), keep)):
+            self._start((key, 0) if (key, 0) not in self._open else (key, 1), command, environ, late)
+
+    def _close_oldest(self, slots: list[_Slot], keep: Forkserver | None) -> bool:
+        """Close the one that was used least recently; False if all are to keep, or have yet to answer."""
+        free = [s for s in slots if self._open[s] is not keep and not self._open[s].unanswered]
+        if free:
+            self._close(min(free, key=lambda slot: self._open[slot].used))
+        return bool(free)
 
     def forget(self, forkserver: Forkserver) -> None:
         """Close one that is gone, or does not answer."""
-        for key in [key for key, value in self._open.items() if value is forkserver]:
-            self._close(key)
+        for slot in [slot for slot, value in self._open.items() if value is forkserver]:
+            self._close(slot)
 
     def close_idle(self) -> None:
         """Close those that loaded a library and have not been used for `idle` seconds."""
         now = time.monotonic()
-        for key in [k for k, n in self._open.items() if k[3] and now - n.used > self._idle]:
-            self._close(key)
+        for slot in [s for s, f in self._open.items() if s[0][3] and now - f.used > self._idle]:
+            self._close(slot)
 
     def close(self) -> None:
         """Close all."""
-        for key in list(self._open):
-            self._close(key)
+        for slot in list(self._open):
+            self._close(slot)
 
-    def _start(self, key: Key, command: Command, environ: Mapping[str, str], late: set[str]) -> None:
-        while len(self._open) >= _MOST:
-            self._close(min(self._open, key=lambda k: self._open[k].used))
+    def _start(self, slot: _Slot, command: Command, environ: Mapping[str, str], late: set[str]) -> None:
         without = {name: value for name, value in environ.items() if name not in late}
         with contextlib.suppress(OSError):  # the job is then started by itself, and says what is wrong
-            forkserver = Forkserver(command, key[3], without, self._log, self._on_message)
-            self._open[key] = forkserver
+            forkserver = Forkserver(command, slot[0][3], without, self._log, self._on_message)
+            self._open[slot] = forkserver
             self._on_open(forkserver)
 
-    def _close(self, key: Key) -> None:
-        forkserver = self._open.pop(key)
+    def _close(self, slot: _Slot) -> None:
+        forkserver = self._open.pop(slot)
         self._on_close(forkserver)
         forkserver.close()

@@ -21,6 +21,7 @@ import warnings
 from typing import Any, Dict, List, Mapping
 
 from sovlab.runner.output import streams
+from sovlab.runner.process.renewal import Renewal
 from sovlab.runner.process.supervisor import supervise
 from sovlab.runner.protocol.order import Order, OrderError
 from sovlab.runner.system import processes
@@ -51,6 +52,7 @@ class Forkserver:
         self._socket = descriptor
         self._received = b""
         self._jobs: Dict[int, str] = {}
+        self._renewal = Renewal()
         self._waking, self._woken = os.pipe()
         for end in (self._waking, self._woken):
             os.set_blocking(end, False)
@@ -61,9 +63,11 @@ class Forkserver:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._woken, warn_on_full_buffer=False)
-        loaded = [name for name in modules if _preload(name)]
-        for name in _RUNNERS:
-            _preload(name)
+        with self._renewal.watching():
+            loaded = [name for name in modules if _preload(name)]
+            for name in _RUNNERS:
+                _preload(name)
+        self._renewal.collect()
         # What is loaded by now stays shared with the forks: no collection writes into it.
         gc.collect()
         gc.freeze()
@@ -108,8 +112,13 @@ class Forkserver:
             self._send({"job_id": job_id, "pid": None, "status": None, "error": str(error)})
             return
         if pid == 0:
-            status = start_forked(request["order"], request["log"], request["environ"])
-            os._exit(status)
+            status = 70
+            try:
+                status = start_forked(request["order"], request["log"], request["environ"], self._renewal)
+            except BaseException as error:
+                os.write(2, f"The runner failed: {type(error).__name__}: {error}\n".encode(errors="replace"))
+            finally:
+                os._exit(status)
         self._jobs[pid] = job_id
         self._send({"job_id": job_id, "pid": pid, "status": None})
 
@@ -139,16 +148,17 @@ def _preload(name: str) -> bool:
     return True
 
 
-def start_forked(order_path: str, log_path: str, environ: Mapping[str, str]) -> int:
+def start_forked(order_path: str, log_path: str, environ: Mapping[str, str], renewal: Renewal) -> int:
     """Become the supervisor of a job, in a process that was just forked; the status to leave with.
 
     Everything of the forking process that a freshly started one would not have is undone: session,
-    descriptors, signals, environment, the state of random generators.
+    descriptors, signals, environment, the state of random generators, what is unique.
 
     Args:
         order_path: the job's ``order.json``.
         log_path: where standard output and error go, appended to.
         environ: the environment of the job; nothing of this process's is kept.
+        renewal: what the forking process holds that must be the job's own.
     """
     os.setsid()
     signal.set_wakeup_fd(-1)
@@ -160,6 +170,7 @@ def start_forked(order_path: str, log_path: str, environ: Mapping[str, str]) -> 
     except (OSError, OrderError):
         return 70
     _refresh(environ)
+    renewal.renew()
     processes.mark_environment(order.job_id)
     try:
         return supervise(order)
@@ -187,10 +198,6 @@ def _refresh(environ: Mapping[str, str]) -> None:
         path for path in environ.get("PYTHONPATH", "").split(os.pathsep) if path and path not in sys.path
     ]
     sys.path[1:1] = paths
-    # Python reseeds `random` itself after a fork, and torch's generators start from a constant.
-    numpy = sys.modules.get("numpy")
-    if numpy is not None and "numpy.random" in sys.modules:
-        numpy.random.seed()
 
 
 def main(arguments: List[str]) -> int:
