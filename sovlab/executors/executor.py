@@ -43,7 +43,8 @@ class Executor(Protocol):
             job_id: chosen by the caller before (`sovlab.core.names.new_job_id`).
             spec: what to run.
             payload: a pack whose SHA-256 is ``spec.payload``; not needed once this returns.
-            environ: the submitter's environment. Only executors on the same machine pass it on.
+            environ: the submitter's environment. Only executors on the same machine pass it on, without
+                what a launcher of ranks has told the submitter.
         """
         ...
 

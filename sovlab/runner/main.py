@@ -1,4 +1,4 @@
-"""The command line of the runner: ``run``, ``rank``, the forkserver, and in pods ``pod`` and its commands."""
+"""The command line of the runner: ``run``, ``child``, ``rank``, the forkserver, and ``pod`` and more."""
 
 from __future__ import annotations
 
@@ -31,6 +31,11 @@ def main(arguments: Optional[List[str]] = None) -> int:
         status = supervise(order)
         # All is written, and nobody need wait for this interpreter to be taken down.
         os._exit(status)
+    if arguments[:1] == ["child"] and len(arguments) == 3:
+        from sovlab.runner.process.child import main_started
+        from sovlab.runner.protocol.order import Order
+
+        main_started(Order.read(arguments[1]), int(arguments[2]))
     if arguments[:1] == [_FORKSERVER]:
         from sovlab.runner.process.forkserver import main as serve_forks
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 
@@ -185,6 +187,39 @@ def test_the_environment_that_was_asked_for_is_there(harness):
     job_id = harness.submit(source, env={"GREETING": '$HOME `x` "ä"'})
     harness.executor.wait(job_id, 60)
     assert harness.log(job_id) == '$HOME `x` "ä" cpu\n'.encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "seen"),
+    [
+        ("PYTHONHASHSEED", "0", "hash('sovlab')"),
+        ("PYTHONOPTIMIZE", "1", "__debug__"),
+        ("PYTHONWARNINGS", "error", "sys.warnoptions"),
+        ("TZ", "Asia/Tokyo", "time.tzname"),
+    ],
+)
+def test_a_variable_that_only_a_fresh_interpreter_heeds_is_heeded(harness, name, value, seen):
+    source = f"import sys, time\nprint({seen})"
+    job_id = harness.submit(source, env={name: value})
+    harness.executor.wait(job_id, 60)
+    environ = {**os.environ, name: value}
+    plain = subprocess.run([sys.executable, "-c", source], capture_output=True, env=environ, check=True)
+    assert harness.log(job_id) == plain.stdout
+
+
+def test_a_submitter_that_is_a_rank_of_somebody_elses_submits_jobs_of_one_process(harness, monkeypatch):
+    for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK", "SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE"):
+        monkeypatch.setenv(name, "4")
+    source = (
+        "import os, sovlab.torch\nprint(sovlab.torch.init_distributed().size)\n"
+        "print([n for n in os.environ if 'RANK' in n or n.startswith(('SLURM', 'OMPI', 'PMI', 'WORLD'))])"
+    )
+    job_id = harness.submit(source)
+    assert harness.executor.wait(job_id, 60).status.state is JobState.SUCCEEDED
+    assert harness.log(job_id) == b"1\n[]\n"
+    job_id = harness.submit("import os\nprint(os.environ['RANK'])", env={"RANK": "2"})
+    harness.executor.wait(job_id, 60)
+    assert harness.log(job_id) == b"2\n"
 
 
 def test_what_a_cell_displays_comes_back(harness):

@@ -209,9 +209,12 @@ class Agent:
             variable = self._configuration.visible.get(held.demand.backend)
             if variable and devices:
                 environ[variable] = ",".join(map(str, devices))
-            environ.setdefault("OMP_NUM_THREADS", str(self._threads(job, held.demand)))
+            late = {variable or ""}
+            if "OMP_NUM_THREADS" not in environ:
+                late.add("OMP_NUM_THREADS")
+                environ["OMP_NUM_THREADS"] = str(self._threads(job, held.demand))
             command = msgspec.json.decode((job / "command.json").read_bytes(), type=Command)
-            forkserver = self._forkservers.ready_for(command, environ, {variable or "", "OMP_NUM_THREADS"})
+            forkserver = self._forkservers.ready_for(command, environ, late)
             if forkserver is not None:
                 try:
                     forkserver.start(job / "order.json", job / "log", environ)

@@ -36,6 +36,7 @@ from sovlab.executors.local.store import JobDirectory, JobStore
 from sovlab.executors.ordering import order_for
 from sovlab.payload.shipping import runner_zip
 from sovlab.runner.system import processes
+from sovlab.runner.system.launchers import without_launchers
 from sovlab.runner.values.pack import Pack
 
 if TYPE_CHECKING:
@@ -143,7 +144,8 @@ class LocalExecutor:
             (directory / "log").touch(0o600)
             descriptor = os.open(directory / "environ.json", os.O_WRONLY | os.O_CREAT, 0o600)
             with os.fdopen(descriptor, "w") as file:
-                json.dump(dict(environ), file)
+                # The backend's now, so that whatever starts the job has come up with them.
+                json.dump({**without_launchers(environ), **backends.get(spec.backend).env}, file)
             (directory / "spec.json").write_bytes(
                 msgspec.json.encode({"version": 1, "submitted": submitted, "spec": spec})
             )

@@ -13,6 +13,7 @@ from typing import Any
 
 from sovlab.core.names import MAX_ID
 from sovlab.executors.local.command import Command
+from sovlab.runner.system.variables import heeded_once
 
 PRELOADED = ("torch", "numpy")
 """Libraries that are loaded before the next job once a job has imported them: no others are known to
@@ -22,14 +23,6 @@ _MOST = 6
 _HEADER = 4
 _VERB = "nursery"
 """The runner's verb for it. Runners of older versions, whose jobs may still be queued, know no other."""
-
-_READ_EARLY = """
-OMP_ MKL_ KMP_ OPENBLAS_ GOMP_ NUMEXPR_ TORCH PYTORCH_ CUDA_ NCCL_ HIP_ HSA_ ROCR_ ZE_ SYCL_
-HABANA_ PT_ LD_ DYLD_ PYTHON MALLOC_ LC_ LANG
-"""
-_PREFIXES = tuple(_READ_EARLY.split())
-"""Beginnings of names of environment variables that an interpreter or library reads when it is loaded."""
-
 
 Key = tuple[str, str, str, tuple[str, ...], tuple[tuple[str, str], ...]]
 """What two jobs of one forkserver have in common: interpreter, runner, stamp, libraries, environment."""
@@ -157,9 +150,7 @@ class Forkservers:
             late: variables that are still read after a fork, such as those that name devices.
         """
         preload = tuple(name for name in PRELOADED if name in self._imported) if command.wants else ()
-        matters = tuple(
-            sorted((n, v) for n, v in environ.items() if n.startswith(_PREFIXES) and n not in late)
-        )
+        matters = tuple(sorted((n, v) for n, v in environ.items() if heeded_once(n) and n not in late))
         full: Key = (command.python, command.runner, command.stamp, preload, matters)
         bare: Key = (command.python, command.runner, command.stamp, (), matters)
         chosen = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 import sys
@@ -31,15 +32,17 @@ def close_others(*keep: int) -> None:
 
 
 def open_standard() -> None:
-    """Replace ``sys.stdout`` and ``sys.stderr`` by unbuffered ones in UTF-8."""
+    """Replace ``sys.stdout`` and ``sys.stderr`` by unbuffered ones: in UTF-8, or ``PYTHONIOENCODING``."""
+    encoding, _, errors = os.environ.get("PYTHONIOENCODING", "").partition(":")
+    encoding = codecs.lookup(encoding).name if encoding else "utf-8"
     # What cannot be encoded was a file name, or is better seen than the end of the job.
-    sys.stdout = sys.__stdout__ = _text(1, "<stdout>", "surrogateescape")  # type: ignore[misc]
-    sys.stderr = sys.__stderr__ = _text(2, "<stderr>", "backslashreplace")  # type: ignore[misc]
+    sys.stdout = sys.__stdout__ = _text(1, "<stdout>", encoding, errors or "surrogateescape")  # type: ignore[misc]
+    sys.stderr = sys.__stderr__ = _text(2, "<stderr>", encoding, "backslashreplace")  # type: ignore[misc]
 
 
-def _text(descriptor: int, name: str, errors: str) -> io.TextIOWrapper:
+def _text(descriptor: int, name: str, encoding: str, errors: str) -> io.TextIOWrapper:
     raw = _Unbuffered(descriptor, "wb", closefd=False)
     raw.name = name
-    text = io.TextIOWrapper(raw, "utf-8", errors, newline="\n", write_through=True)
+    text = io.TextIOWrapper(raw, encoding, errors, newline="\n", write_through=True)
     text.mode = "w"  # type: ignore[misc]
     return text

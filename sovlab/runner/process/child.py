@@ -12,6 +12,7 @@ from typing import Any, Callable, Dict, NoReturn, Optional
 from sovlab.runner import context, progress
 from sovlab.runner.checkpoint import checkpoint
 from sovlab.runner.output import streams
+from sovlab.runner.process import interpreter
 from sovlab.runner.protocol.order import Order
 from sovlab.runner.system import processes
 
@@ -214,6 +215,17 @@ def main(order: Order, parent: int, writing: int) -> NoReturn:
         writing: descriptor of the pipe that takes the report.
     """
     become(parent)
+    _run_and_report(order, writing)
+
+
+def main_started(order: Order, writing: int) -> NoReturn:
+    """Be the child in an interpreter that was started for it, after `become`; else as `main`."""
+    interpreter.restore_path()
+    os.chdir(order.workdir)
+    _run_and_report(order, writing)
+
+
+def _run_and_report(order: Order, writing: int) -> NoReturn:
     streams.close_others(writing)
     _set_threads()
     report = run(order)

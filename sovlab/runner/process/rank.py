@@ -7,15 +7,13 @@ import os
 import signal
 from typing import Any, Dict, NoReturn
 
-from sovlab.runner.process import child
+from sovlab.runner.process import child, interpreter
 from sovlab.runner.protocol.exit_record import short
 from sovlab.runner.protocol.order import Order
 from sovlab.runner.system import processes
 
 DIRECTORY = "SOVLAB_RANKS"
 """Environment variable with the directory of the pipes and files between ranks and supervisor."""
-PYTHONPATH = "SOVLAB_PYTHONPATH"
-"""Environment variable that keeps the user's ``PYTHONPATH`` from the supervisor to the rank."""
 MAX_EVENT = 4000
 """Bytes of an event: writes to a pipe up to 4096 are whole on Linux, and macOS holds back no more."""
 
@@ -44,10 +42,7 @@ def run(order: Order) -> NoReturn:
     """Run the user's code as the rank that ``RANK`` gives. Ends by `SystemExit`."""
     directory, rank = os.environ.pop(DIRECTORY), int(os.environ["RANK"])
     processes.die_with(os.getppid())
-    path = os.environ.pop(PYTHONPATH, None)
-    os.environ.pop("PYTHONPATH", None)
-    if path is not None:
-        os.environ["PYTHONPATH"] = path
+    interpreter.restore_path()
     output = os.open(output_path(directory, rank), os.O_WRONLY)
     for descriptor in (1, 2):
         os.dup2(output, descriptor)

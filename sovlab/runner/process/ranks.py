@@ -19,8 +19,7 @@ import time
 from functools import partial
 from typing import Any, Dict, List, NoReturn, Optional
 
-from sovlab import _version
-from sovlab.runner.process import child, rank
+from sovlab.runner.process import child, interpreter, rank
 from sovlab.runner.process.log_merging import Merger
 from sovlab.runner.process.work import CannotStart, Outcome, Watchable, Work
 from sovlab.runner.protocol.order import Order
@@ -188,18 +187,13 @@ class Ranks(Work):
                 return  # the disk is full: the exit record has the traceback
 
     def _environment(self) -> Dict[str, str]:
-        environment = dict(os.environ)
+        environment = interpreter.environment(os.environ)
         environment[rank.DIRECTORY] = self._directory
         environment.setdefault("OMP_NUM_THREADS", str(max((os.cpu_count() or 1) // len(self._ranks), 1)))
         if self._order.rendezvous is None:
             # All on this machine, and nothing of it is to be seen from outside.
             loopback = "lo0" if sys.platform == "darwin" else "lo"
             environment.setdefault("GLOO_SOCKET_IFNAME", loopback)
-        if "PYTHONPATH" in environment:
-            environment[rank.PYTHONPATH] = environment["PYTHONPATH"]
-        if _archive() is None:
-            paths = [_root(), *filter(None, [environment.get("PYTHONPATH")])]
-            environment["PYTHONPATH"] = os.pathsep.join(paths)
         return environment
 
     def _command(self, node: int, port: int) -> List[str]:
@@ -211,13 +205,11 @@ class Ranks(Work):
             rendezvous = ["--rdzv-backend=static", "--master-addr=127.0.0.1", f"--master-port={port}"]
         else:
             rendezvous = ["--rdzv-backend=c10d", "--rdzv-endpoint=127.0.0.1:0", "--local-addr=127.0.0.1"]
-        archive = _archive()
-        program = [archive] if archive is not None else ["--module", "sovlab.runner"]
         return [
             *(sys.executable, "-m", "torch.distributed.run"),
             *(f"--nnodes={order.nodes}", f"--node-rank={node}", f"--nproc-per-node={order.procs}"),
             *(*rendezvous, f"--rdzv-id={order.job_id}", "--max-restarts=0", "--monitor-interval=0.1"),
-            *(*program, "rank", os.path.join(self._directory, "order.json")),
+            *(*interpreter.program("--module"), "rank", os.path.join(self._directory, "order.json")),
         ]
 
     def _read_output(self, descriptor: int, number: int) -> bool:
@@ -359,14 +351,3 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _root() -> str:
-    """What must be on ``sys.path`` for `sovlab` to be found: a directory or an archive."""
-    return os.path.dirname(os.path.dirname(os.path.abspath(_version.__file__)))
-
-
-def _archive() -> Optional[str]:
-    """The ``.pyz`` that this is run from; None if it is run from a directory."""
-    path = getattr(__spec__.loader, "archive", None)
-    return None if path is None else os.path.abspath(path)

@@ -21,6 +21,8 @@ from sovlab.runner.protocol import frames
 from sovlab.runner.protocol.exit_record import ExitRecord
 from sovlab.runner.protocol.order import Order
 from sovlab.runner.system import processes
+from sovlab.runner.system.launchers import of_launchers
+from sovlab.runner.system.variables import unheeded
 
 _POLITE = 2.0
 """Seconds that what a finished job left running gets between SIGTERM and SIGKILL."""
@@ -83,9 +85,12 @@ class Supervisor:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         # Only now: whoever knows this process may ask it to end.
         self._write_run_file()
+        for name in of_launchers(os.environ):
+            del os.environ[name]
+        fresh = bool(unheeded(order.env, os.environ))
         os.environ.update(environment(order))
         os.chdir(order.workdir)
-        work = self._work()
+        work = self._work(fresh)
         self._say(
             {"t": "start", "python": platform_version(), "host": os.uname().nodename, "pid": os.getpid()}
         )
@@ -102,12 +107,12 @@ class Supervisor:
         leftovers = Left(self._ending.memory_evidence(), self._kill_tree(_POLITE))
         return leftovers, work.outcome()
 
-    def _work(self) -> Work:
+    def _work(self, fresh: bool) -> Work:
         if self._order.ranks > 1:
             from sovlab.runner.process.ranks import Ranks
 
             return Ranks(self._order)
-        return Child(self._order)
+        return Child(self._order, fresh)
 
     def _write_run_file(self) -> None:
         if self._order.run is None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+import tempfile
+from typing import Any, Callable, Dict, List, NamedTuple, NoReturn, Optional
 
 from sovlab.runner.protocol.order import Order
 from sovlab.runner.system import processes
@@ -72,10 +73,16 @@ class Work:
 
 
 class Child(Work):
-    """The user's code in a child forked from here: Python is there already."""
+    """The user's code in a child forked from here: Python is there already.
 
-    def __init__(self, order: Order) -> None:
+    Args:
+        order: the request.
+        fresh: give it an interpreter that is started for it, which heeds what only such a one does.
+    """
+
+    def __init__(self, order: Order, fresh: bool = False) -> None:
         self._order = order
+        self._fresh = fresh
         self._report = bytearray()
         self._pid = 0
         self._status = 0
@@ -89,6 +96,8 @@ class Child(Work):
         self._pid = os.fork()
         if self._pid == 0:
             os.close(self._reading)
+            if self._fresh:
+                _execute(self._order, parent, writing)
             child.main(self._order, parent, writing)
         os.close(writing)
         os.set_blocking(self._reading, False)
@@ -124,3 +133,21 @@ class Child(Work):
             if not data:
                 os.close(self._reading)
                 self._reading = -1
+
+
+def _execute(order: Order, parent: int, writing: int) -> NoReturn:
+    """In the forked child: become an interpreter that was started for the job."""
+    from sovlab.runner.process import child, interpreter
+
+    try:
+        child.become(parent)
+        with tempfile.TemporaryFile(dir=order.scratch) as file:
+            file.write(order.encoded())
+            file.seek(0)
+            os.set_inheritable(file.fileno(), True)
+            os.set_inheritable(writing, True)
+            interpreter.execute("child", f"/dev/fd/{file.fileno()}", str(writing))
+    except OSError as error:
+        os.write(2, f"Python could not be started for the job: {error}\n".encode(errors="replace"))
+    finally:
+        os._exit(70)
