@@ -35,7 +35,7 @@ from sovlab.executors.local.queue import Budget, demand, lacking, too_large
 from sovlab.executors.local.store import JobDirectory, JobStore
 from sovlab.executors.ordering import order_for
 from sovlab.payload.shipping import runner_zip
-from sovlab.runner.system import processes
+from sovlab.runner.system import inherited, processes
 from sovlab.runner.system.launchers import without_launchers
 from sovlab.runner.values.pack import Pack
 
@@ -128,6 +128,7 @@ class LocalExecutor:
                 run=str(place / "run.json"),
                 cancel=str(place / "cancel"),
                 checkpoint=str(place / "checkpoint"),
+                inherited=inherited.of_this_process(),
             ).write(str(directory / "order.json"))
             foresight = Foresight(Pack(directory / "payload.pack"))
             command = Command(

@@ -15,6 +15,7 @@ from sovlab.runner.output import streams
 from sovlab.runner.process import interpreter
 from sovlab.runner.protocol.order import Order
 from sovlab.runner.system import processes
+from sovlab.runner.system.inherited import take_over
 
 _PRELOADABLE = ("torch", "numpy", "scipy", "pandas", "sklearn", "matplotlib.pyplot", "jax", "transformers")
 """Modules worth having loaded before the next job of this kind starts."""
@@ -195,8 +196,11 @@ def exit_status(report: Dict[str, Any]) -> int:
     return 128 + signal.SIGTERM if report.get("terminated") else int(report["exit_code"])
 
 
-def become(parent: int) -> None:
-    """Right after the fork: a process group of its own, Python's own signals, and to die with ``parent``."""
+def become(order: Order, parent: int) -> None:
+    """Right after the fork: a process group of its own, Python's own signals, and to die with ``parent``.
+
+    What the submitter would have given it, it has from here on.
+    """
     os.setpgid(0, 0)
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM):
@@ -204,6 +208,7 @@ def become(parent: int) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     processes.die_with(parent)
+    take_over(order.inherited)
 
 
 def main(order: Order, parent: int, writing: int) -> NoReturn:
@@ -214,7 +219,7 @@ def main(order: Order, parent: int, writing: int) -> NoReturn:
         parent: pid of the supervisor.
         writing: descriptor of the pipe that takes the report.
     """
-    become(parent)
+    become(order, parent)
     _run_and_report(order, writing)
 
 

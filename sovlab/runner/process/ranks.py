@@ -81,7 +81,7 @@ class Ranks(Work):
             parent = os.getpid()
             pid = os.fork()
             if pid == 0:
-                _launch(self._command(node, port), environment, self._directory, writing, parent)
+                _launch(self._order, self._command(node, port), environment, self._directory, writing, parent)
             os.close(writing)
             self._launchers[pid] = node
         return list(self._launchers)
@@ -315,11 +315,11 @@ def _wait_status(code: int) -> int:
 
 
 def _launch(
-    command: List[str], environment: Dict[str, str], directory: str, output: int, parent: int
+    order: Order, command: List[str], environment: Dict[str, str], directory: str, output: int, parent: int
 ) -> NoReturn:
     """In the forked child: become torchrun."""
     try:
-        child.become(parent)
+        child.become(order, parent)
         null = os.open(os.devnull, os.O_RDONLY)
         for source, target in ((null, 0), (output, 1), (output, 2)):
             os.dup2(source, target)

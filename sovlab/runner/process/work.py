@@ -140,7 +140,7 @@ def _execute(order: Order, parent: int, writing: int) -> NoReturn:
     from sovlab.runner.process import child, interpreter
 
     try:
-        child.become(parent)
+        child.become(order, parent)
         with tempfile.TemporaryFile(dir=order.scratch) as file:
             file.write(order.encoded())
             file.seek(0)

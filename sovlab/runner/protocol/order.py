@@ -44,6 +44,8 @@ class Order:
         memory: bytes that the job's processes may use in all; None for no limit.
         contained: whether the system itself keeps that limit, as containers do.
         labels: what cells are called, by the SHA-256 of their source.
+        inherited: what the user's code has from its submitter: umask, nice level, limits; see
+            `sovlab.runner.system.inherited`. None leaves what the runner has.
         origin: where it was submitted from, for people.
         digest: of the payload, by which a store keeps it.
         arrival: seconds that a pod waits for a payload that is sent to it.
@@ -82,6 +84,7 @@ class Order:
         memory: Optional[int] = None,
         contained: bool = False,
         labels: Optional[Dict[str, str]] = None,
+        inherited: Optional[Dict[str, Any]] = None,
         origin: str = "",
         digest: str = "",
         arrival: Optional[float] = None,
@@ -116,6 +119,7 @@ class Order:
         self.memory = memory
         self.contained = contained
         self.labels = dict(labels or {})
+        self.inherited = dict(inherited or {})
         self.origin = origin
         self.digest = digest
         self.arrival = arrival
