@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sovlab.cli import show
 from sovlab.client import Script, default
-from sovlab.client.job import Job
+from sovlab.client.job import Job, find_within
 from sovlab.core.job import JobState, JobStatus, Reason
 from sovlab.errors import UsageError, WaitTimeout
 from sovlab.options import flags
@@ -69,8 +69,13 @@ def logs(parsed: argparse.Namespace) -> int:
 
 def wait(parsed: argparse.Namespace) -> int:
     """``sovlab wait``."""
-    found = [default().job(name, parsed.target) for name in parsed.job]
-    return _finish(found, follow=False, json=parsed.json, timeout=parsed.timeout)
+    deadline = None if parsed.timeout is None else time.monotonic() + parsed.timeout
+    try:
+        found = find_within(parsed.timeout, default(), parsed.job, parsed.target)
+    except WaitTimeout as error:
+        show.complain(error)
+        return error.exit_code
+    return _finish(found, follow=False, json=parsed.json, deadline=deadline)
 
 
 def cancel(parsed: argparse.Namespace) -> int:
@@ -141,9 +146,9 @@ def doctor(parsed: argparse.Namespace) -> int:
     return 0 if all(check.ok for check in checks) else 1
 
 
-def _finish(found: list[Job], *, follow: bool, json: bool, timeout: float | None = None) -> int:
+def _finish(found: list[Job], *, follow: bool, json: bool, deadline: float | None = None) -> int:
     try:
-        statuses = show.follow(found, log=follow, quiet=json, timeout=timeout)
+        statuses, unread = show.follow(found, log=follow, quiet=json, deadline=deadline)
     except KeyboardInterrupt:
         left = [job for job in found if not job.done()]
         ids = " ".join(job.id for job in left)
@@ -158,7 +163,7 @@ def _finish(found: list[Job], *, follow: bool, json: bool, timeout: float | None
         return error.exit_code
     if json:
         show.json_document([job_document(job.last) for job in found])
-    return max((_exit_status(status) for status in statuses), default=0)
+    return max((_exit_status(status) for status in statuses), default=0) or unread
 
 
 def _exit_status(status: JobStatus) -> int:

@@ -15,10 +15,11 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from sovlab.client.job import Job
+from sovlab.core.deadlines import until
 from sovlab.core.event import ProgressChanged, StatusChanged, after
 from sovlab.core.job import JobState, JobStatus
 from sovlab.core.units import format_bytes, format_duration
-from sovlab.errors import SovlabError, WaitTimeout
+from sovlab.errors import ExecutorError, SovlabError, WaitTimeout
 from sovlab.views.jobs import hardware_words, state_words
 from sovlab.views.plans import describe_plan
 from sovlab.views.table import UNKNOWN, Table
@@ -131,19 +132,31 @@ class _State(ProgressColumn):
         return Text(str(task.fields.get("words", "")))
 
 
-def follow(jobs: Sequence[Job], *, log: bool, quiet: bool, timeout: float | None = None) -> list[JobStatus]:
-    """Wait for ``jobs`` with a progress bar each, on standard error; their statuses at the end.
+def follow(
+    jobs: Sequence[Job], *, log: bool, quiet: bool, deadline: float | None = None
+) -> tuple[list[JobStatus], int]:
+    """Wait for ``jobs`` with a progress bar each, on standard error.
 
     Args:
         jobs: waited for in this order.
         log: also print the log of the first, as it comes, on standard output.
         quiet: no progress bars.
-        timeout: seconds to wait for all of them; raises `WaitTimeout`.
+        deadline: when to stop waiting, by `time.monotonic`; raises `WaitTimeout`.
+
+    Returns:
+        Their statuses at the end, and the exit status of what kept the log from being read, or 0.
     """
-    deadline = None if timeout is None else time.monotonic() + timeout
-    console = _err()
+    console, unread = _err(), 0
+    if log:
+        try:
+            for text in jobs[0].stream(follow=True):
+                sys.stdout.write(text)
+                sys.stdout.flush()
+        except ExecutorError as error:
+            complain(error)  # the job goes on, and is waited for
+            unread = error.exit_code
     if quiet or not console.is_terminal or log:
-        return [_plain(job, log=log, quiet=quiet, deadline=deadline) for job in jobs]
+        return [_plain(job, log=log, quiet=quiet, deadline=deadline) for job in jobs], unread
     # The bars are gone at the end; how each job ended is printed above those that are left.
     with Progress(
         SpinnerColumn(style="blue"),
@@ -153,14 +166,10 @@ def follow(jobs: Sequence[Job], *, log: bool, quiet: bool, timeout: float | None
         console=console,
         transient=True,
     ) as bars:
-        return [_bar(job, bars, deadline) for job in jobs]
+        return [_bar(job, bars, deadline) for job in jobs], unread
 
 
 def _plain(job: Job, *, log: bool, quiet: bool, deadline: float | None) -> JobStatus:
-    if log:
-        for text in job.stream(follow=True):
-            sys.stdout.write(text)
-            sys.stdout.flush()
     status = job.wait(None if deadline is None else max(deadline - time.monotonic(), 0))
     if not quiet:
         _end(job, status, _err(), log=log)  # the log ends with the traceback
@@ -170,24 +179,15 @@ def _plain(job: Job, *, log: bool, quiet: bool, deadline: float | None) -> JobSt
 def _bar(job: Job, bars: Progress, deadline: float | None) -> JobStatus:
     import threading
 
-    record = job.last
+    record, stop = job.last, threading.Event()
     task = bars.add_task(escape(record.name), total=None, words="")
-    stop = threading.Event()
-    timer = None
-    if deadline is not None:
-        timer = threading.Timer(max(deadline - time.monotonic(), 0), stop.set)
-        timer.daemon = True
-        timer.start()
-    try:
-        for event in job.events(stop=stop):
-            record = after(record, event)
-            if isinstance(event, ProgressChanged):
-                bars.update(task, completed=event.progress.step, total=event.progress.total)
-            if isinstance(event, (ProgressChanged, StatusChanged)):
-                bars.update(task, words=state_words(record.status, time.time()))
-    finally:
-        if timer is not None:
-            timer.cancel()
+    events = job.events() if deadline is None else until(deadline, lambda: job.events(stop=stop), stop)
+    for event in events:
+        record = after(record, event)
+        if isinstance(event, ProgressChanged):
+            bars.update(task, completed=event.progress.step, total=event.progress.total)
+        if isinstance(event, (ProgressChanged, StatusChanged)):
+            bars.update(task, words=state_words(record.status, time.time()))
     status = record.status
     if not status.state.ended and status.state is not JobState.UNKNOWN:
         raise WaitTimeout(f"Job {job.name} has not ended in time.", "It goes on.")

@@ -7,8 +7,8 @@ import contextlib
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sovlab.core.job import JobRecord, JobState, JobStatus, Reason
 from sovlab.core.spec import PayloadKind
@@ -22,13 +22,19 @@ from sovlab.errors import (
     PendingResultError,
     ResultError,
     UserCodeError,
+    WaitTimeout,
     remote_cause,
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sovlab.client.client import Client
     from sovlab.core.event import Cursor, Event
     from sovlab.executors.executor import Executor
     from sovlab.payload.results import Results
+
+T = TypeVar("T")
 
 _FAILURES = {
     Reason.TIMEOUT: JobTimeout,
@@ -118,6 +124,10 @@ class Job:
         """Whether it has ended, however."""
         return self.state.ended
 
+    def done_within(self, timeout: float | None) -> bool:
+        """As `done`; raises `WaitTimeout` if the target has not answered after ``timeout`` seconds."""
+        return _within(timeout, self.done)
+
     def wait(self, timeout: float | None = None) -> JobStatus:
         """Block until it has ended.
 
@@ -146,13 +156,14 @@ class Job:
             ResultError: there is no such name, or its value cannot be loaded here.
             WaitTimeout: it has not ended in time.
         """
+        end = None if timeout is None else time.monotonic() + timeout
         failure = self.exception(timeout)
         if failure is not None:
             raise failure
-        spec = self.last.spec
+        spec, results = self.last.spec, self._results(end)
         if name is None and spec is not None and spec.kind is not PayloadKind.CALL:
-            return self._results().values()
-        return self._results().value(name or "return")
+            return results.values()
+        return results.value(name or "return")
 
     def results(self) -> dict[str, Any]:
         """The values of all names of ``--out`` that can be loaded here; waits for the job's end."""
@@ -175,13 +186,14 @@ class Job:
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Why it failed, as an exception to raise; None if it succeeded. Waits for its end."""
+        end = None if timeout is None else time.monotonic() + timeout
         status = self.wait(timeout)
         if status.state is JobState.SUCCEEDED:
             return None
         message = f"Job {self.name} {status.state}: {status.message or status.reason}"
         error = status.error or {}
         if status.reason is Reason.USER_ERROR:
-            return self._user_exception(message, str(error.get("traceback", "")))
+            return self._user_exception(message, str(error.get("traceback", "")), end)
         return _FAILURES.get(status.reason, JobError)(message, job_id=self.id)
 
     @property
@@ -208,17 +220,23 @@ class Job:
             follow: go on until the job has ended.
             rank: only what this rank printed; None is all, each line of several ranks marked ``[rank]``.
             tail: of what is there already, only the last so many lines.
+
+        Raises:
+            ExecutorError: the target refuses the log, or, at the end, a part of it cannot be read.
         """
         from sovlab.client.log_text import LogText
-        from sovlab.core.event import LogChunk
+        from sovlab.core.event import LogChunk, LogLost
 
+        lost: LogLost | None = None
         offset: Cursor = 0
         text = LogText(mark=rank is None)
         if tail is not None:
             kept: collections.deque[str] = collections.deque(maxlen=tail)
             line = ""
             for event in self.events(follow=False):
-                if isinstance(event, LogChunk):
+                if isinstance(event, LogLost):
+                    lost = lost or event
+                elif isinstance(event, LogChunk):
                     offset = event.offset
                     if rank is None or event.rank == rank:
                         *lines, line = (line + text.feed(event)).split("\n")
@@ -226,11 +244,20 @@ class Job:
             if line:
                 kept.append(line)
             yield "\n".join(kept) + ("" if line or not kept else "\n")
+            if lost is not None and (lost.refused or not follow):
+                raise lost.error
             if not follow:
                 return
+            lost = None
         for event in self.events(follow=follow, offset=offset):
-            if isinstance(event, LogChunk) and (rank is None or event.rank == rank):
+            if isinstance(event, LogLost):
+                if event.refused:
+                    raise event.error
+                lost = lost or event
+            elif isinstance(event, LogChunk) and (rank is None or event.rank == rank):
                 yield text.feed(event)
+        if lost is not None:
+            raise lost.error
 
     def events(
         self, *, follow: bool = True, offset: Cursor = 0, stop: threading.Event | None = None
@@ -281,8 +308,20 @@ class Job:
         self._executor.delete(self.id)
         self._last = None
 
-    def _results(self) -> Results:
-        path = self._executor.results(self.id)
+    def _fetched(self, end: float | None) -> Path | None:
+        """The file with its results, fetched if need be before ``end``, by `time.monotonic`."""
+        from sovlab.core.deadlines import within
+
+        def late() -> WaitTimeout:
+            return WaitTimeout(
+                f"Job {self.name} has ended, but its results could not be fetched in that time.", "Ask again."
+            )
+
+        left = None if end is None else max(end - time.monotonic(), 0.0)
+        return within(left, lambda: self._executor.results(self.id), late)
+
+    def _results(self, end: float | None = None) -> Results:
+        path = self._fetched(end)
         if path is None:
             spec = self.last.spec
             named = ", ".join(spec.outputs) if spec is not None else ""
@@ -299,8 +338,8 @@ class Job:
             self._opened = Results(path, main=vars(sys.modules["__main__"]))
         return self._opened
 
-    def _user_exception(self, message: str, traceback: str) -> BaseException:
-        path = self._executor.results(self.id)
+    def _user_exception(self, message: str, traceback: str, end: float | None) -> BaseException:
+        path = self._fetched(end)
         found = self._open(path).exception() if path is not None else None
         if found is None:
             return UserCodeError(message, job_id=self.id, traceback_text=traceback)
@@ -321,6 +360,26 @@ def _kept(status: JobStatus, name: str, job_id: str) -> str:
         return ""
     why = status.message.rstrip(".") or str(status.reason)
     return f"{why}. What it held by then is in sovlab.job({job_id!r}).partial()[{name!r}]."
+
+
+def find_within(
+    timeout: float | None, client: Client, names: Sequence[str], target: str | None = None
+) -> list[Job]:
+    """Jobs by name or id, as `Client.job` finds them.
+
+    Raises:
+        WaitTimeout: the target has not answered after ``timeout`` seconds.
+    """
+    return _within(timeout, lambda: [client.job(name, target) for name in names])
+
+
+def _within(timeout: float | None, ask: Callable[[], T]) -> T:
+    from sovlab.core.deadlines import within
+
+    def late() -> WaitTimeout:
+        return WaitTimeout(f"The target has not answered after {timeout:g} s.", "Jobs on it go on.")
+
+    return within(timeout, ask, late)
 
 
 def pending(job: Job, name: str) -> PendingResultError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from sovlab.core.job import JobRecord, JobState, JobStatus, Progress
+from sovlab.errors import ExecutorError
 
 Cursor = int | str
 """A place in a job's log, as an executor gives and takes it; 0 is the start, anything else is opaque."""
@@ -23,6 +24,19 @@ class LogChunk:
     data: bytes
     rank: int | None = None
     offset: Cursor = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLost(LogChunk):
+    """The rest of the log, or of one rank's, cannot be read; as a chunk it says so. The job goes on.
+
+    Attributes:
+        error: why, and what to do.
+        refused: whether that is said of the whole log, and will go on being said.
+    """
+
+    error: ExecutorError
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sovlab.client import Cell, Client, Script, default
-from sovlab.client.job import Job
+from sovlab.client.job import Job, find_within
 from sovlab.core.job import JobState
 from sovlab.errors import UsageError
 from sovlab.jupyter import arguments
@@ -119,10 +120,15 @@ class Commands:
     def wait(self, line: str) -> None:
         """Wait for jobs, and raise what ended the first that failed."""
         parsed = arguments.wait_parser().parse_line(line)
-        jobs = [self._job(name, parsed.target) for name in parsed.job] or list(self._mine.values())
+        begun, names = time.monotonic(), parsed.job
+        found = (
+            find_within(parsed.timeout, self.client, names, parsed.target or self._target) if names else ()
+        )
+        jobs = list(found or self._mine.values())
         if not jobs:
             raise UsageError("This notebook has submitted no job yet.", "Name one: %sovjobs lists them.")
-        self._wait(jobs, parsed.timeout)
+        left = None if parsed.timeout is None else max(parsed.timeout - (time.monotonic() - begun), 0.0)
+        self._wait(jobs, left)
 
     def backends(self, line: str) -> None:
         """Show what hardware a target has."""
@@ -173,8 +179,8 @@ class Commands:
     def _job(self, name: str, target: str | None) -> Job:
         return self.client.job(name, target or self._target)
 
-    def _show(self, job: Job) -> None:
-        if self._board.live(job) is None and not job.done():
+    def _show(self, job: Job, timeout: float | None = None) -> None:
+        if self._board.live(job) is None and not job.done_within(timeout):
             self._board.show(job)
 
     def _wait(
@@ -183,7 +189,7 @@ class Commands:
         from sovlab.jupyter.waiting import wait
 
         for job in jobs:
-            status = wait(job, timeout, partial(show or self._show, job))
+            status = wait(job, timeout, partial(show or partial(self._show, timeout=timeout), job))
             card = self._board.live(job)
             if card is not None and status is not None:
                 card.final.wait(_FINAL)  # the cell ends with the card's final state saved in the notebook

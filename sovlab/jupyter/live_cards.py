@@ -59,9 +59,10 @@ class LiveCard:
                     self._dirty.set()
             if self._record.status.state.ended:
                 self._outputs = self.job.outputs
-        except SovlabError as error:
+        except Exception as error:
             # The job goes on; only this card stops, and says how to look again.
-            self._notes = (*self._notes, f"This card no longer follows the job: {error}")
+            said = error if isinstance(error, SovlabError) else f"{type(error).__name__}: {error}"
+            self._notes = (*self._notes, f"This card no longer follows the job: {said}")
         finally:
             self._followed.set()
             self._dirty.set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType
 
@@ -21,8 +22,9 @@ def wait(
     """
     try:
         with _Interrupts():
+            begun = time.monotonic()
             show()
-            return job.wait(timeout)
+            return job.wait(None if timeout is None else max(timeout - (time.monotonic() - begun), 0.0))
     except KeyboardInterrupt:
         name = job.name
         if _ask(f"Job {name} goes on. Cancel it (c and Enter), or detach (Enter)? ") == "c":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from sovlab import cli
 from sovlab.client import Client
 from tests.kube.apiserver.access.auth import Rule, edit
 from tests.kube.apiserver.cluster import FakeCluster
+from tests.kube.apiserver.faults import delay, respond
 from tests.kube.apiserver.protocol.errors import ApiError
 from tests.kube.apiserver.protocol.kinds import Kind
 
@@ -346,3 +348,36 @@ def test_a_process_of_its_own_does_the_same(fake, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout.splitlines()[0].split() == ["What", "State", "Found", "More"]
+
+
+def test_a_log_that_is_refused_is_said_and_is_no_success(sovlab, fake, tmp_path):
+    given(sovlab, fake, current=True)
+    (tmp_path / "s.py").write_text("print('began')\n")
+    fake.faults.add("get pods/log", respond(403, "pods/log is forbidden here"), times=None)
+    try:
+        status, job_id, err = sovlab("submit", "s.py", "--follow")
+        assert "pods/log is forbidden here" in err
+        assert "succeeded" in err
+        assert status == 3
+        for words in (("logs",), ("logs", "--follow"), ("logs", "--tail", "3")):
+            status, out, err = sovlab(words[0], job_id.strip(), *words[1:])
+            assert (status, out.strip()) == (3, "")
+            assert "pods/log is forbidden here" in err
+        assert sovlab("wait", job_id.strip())[0] == 0
+    finally:
+        fake.faults.clear()
+
+
+def test_a_wait_of_a_shell_ends_in_time_though_the_server_hangs(sovlab, fake, tmp_path):
+    given(sovlab, fake, current=True)
+    (tmp_path / "s.py").write_text("import time\ntime.sleep(60)\n")
+    job_id = sovlab("submit", "s.py")[1].strip()
+    fake.faults.add("* *", delay(600.0), times=None)
+    try:
+        begun = time.monotonic()
+        status, _, err = sovlab("wait", job_id, "--timeout", "1s")
+        assert (status, "has not answered after 1 s" in err) == (124, True)
+        assert time.monotonic() - begun < 15, "a call that hangs is waited for half a minute"
+    finally:
+        fake.faults.clear()
+    sovlab("cancel", job_id)

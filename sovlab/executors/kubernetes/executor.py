@@ -12,6 +12,7 @@ from pathlib import Path
 from sovlab import backends
 from sovlab.core.capacity import Capacity
 from sovlab.core.cleaned import Cleaned
+from sovlab.core.deadlines import within
 from sovlab.core.event import Cursor, Event, StatusChanged
 from sovlab.core.job import JobRecord, JobState, JobStatus, Reason
 from sovlab.core.names import is_job_id
@@ -188,26 +189,28 @@ class KubernetesExecutor:
         buried = self._buried(job_id)
         if buried is not None:
             return buried
-        _, obj, pods = self._found(job_id)
-        record = self._record(obj, pods)
-        if record.status.state.ended or record.status.state is JobState.UNKNOWN:
-            return record
-        stop, timer = threading.Event(), None
-        if timeout is not None:
-            timer = threading.Timer(timeout, stop.set)
-            timer.daemon = True
-            timer.start()
-        last: JobStatus | None = None
-        try:
-            for event in self._events(job_id, follow=True, offset=0, stop=stop if timer else None, log=True):
+        stop = None if timeout is None else threading.Event()
+        name = job_id
+
+        def late() -> WaitTimeout:
+            return WaitTimeout(f"Job {name} has not ended after {timeout:g} s.", "It goes on.")
+
+        def wait() -> JobRecord:
+            nonlocal name
+            _, obj, pods = self._found(job_id)
+            record = self._record(obj, pods)
+            name = record.name
+            if record.status.state.ended or record.status.state is JobState.UNKNOWN:
+                return record
+            last: JobStatus | None = None
+            for event in self._events(job_id, follow=True, offset=0, stop=stop, log=True):
                 if isinstance(event, StatusChanged):
                     last = event.status
-        finally:
-            if timer is not None:
-                timer.cancel()
-        if last is None or not (last.state.ended or last.state is JobState.UNKNOWN):
-            raise WaitTimeout(f"Job {record.name} has not ended after {timeout:g} s.", "It goes on.")
-        return replace(record, status=last)
+            if last is None or not (last.state.ended or last.state is JobState.UNKNOWN):
+                raise late()
+            return replace(record, status=last)
+
+        return within(timeout, wait, late, stop=stop)
 
     def cancel(self, job_id: str) -> None:
         """See `Executor.cancel`. A job that a queue holds is deleted there, and its record is kept here."""

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from sovlab.core import decoding
-from sovlab.core.event import Cursor, Event, LogChunk, ProgressChanged, StatusChanged
+from sovlab.core.event import Cursor, Event, LogChunk, LogLost, ProgressChanged, StatusChanged
 from sovlab.core.job import JobRecord, JobState, JobStatus, Progress
 from sovlab.executors.kubernetes.cursors import Cursors
 from sovlab.executors.kubernetes.objects.trimming import Object
@@ -21,8 +21,8 @@ from sovlab.kube import labels
 from sovlab.kube.reading import status
 from sovlab.kube.reading.pods import container_name
 from sovlab.kube.transport.api import Api
-from sovlab.kube.transport.errors import ClusterError
-from sovlab.kube.transport.logs import PodLog
+from sovlab.kube.transport.errors import ClusterError, Unreachable
+from sovlab.kube.transport.logs import PodLog, is_refusal
 
 _LOOK = 2.0
 """Seconds between looks at events of the cluster, while a job waits: they say why."""
@@ -30,6 +30,10 @@ _GONE = 10.0
 _GATHER = 0.002
 """Seconds for which what comes in quick succession is gathered: each line of thousands is a piece."""
 _AT_ONCE = 1000
+_SILENT, _GIVEN_UP = 15.0, 100.0
+"""Seconds after a job's end without a piece of its log after which it is read anew, and then given up."""
+_REFUSED = 30.0
+"""Seconds for which a cluster must refuse news of jobs until that is said: one that starts refuses too."""
 _ENDS = ("Failed", "FailureTarget", "Complete", "Completed", "SuccessCriteriaMet")
 """Conditions by which workloads say that they end."""
 
@@ -55,12 +59,13 @@ class _Reader(threading.Thread):
             for piece, place in self.log.pieces(follow=following.follow, over=over):
                 following.inbox.put((self, piece, place))
         except ClusterError as error:
-            following.inbox.put((self, f"\n[sovlab: {error}]\n".encode(), self.log.position))
+            following.inbox.put((self, error, self.log.position))
         finally:
             following.inbox.put((self, None, 0))
 
 
-_Item = tuple[_Reader, bytes | dict[str, Any] | None, int] | None
+_Piece = bytes | dict[str, Any] | ClusterError | None
+_Item = tuple[_Reader, _Piece, int] | None
 """What a reader brought, None at its end, and the place after it; None where something has changed."""
 
 
@@ -113,7 +118,7 @@ class Following:
         self.inbox: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._taken = 0.0
         self._readers: dict[str, _Reader] = {}
-        self._busy = 0
+        self._busy: set[_Reader] = set()
         self._nonce = ""
         self._seen: set[str | None] = set()
         self._left = False
@@ -139,6 +144,7 @@ class Following:
         missing_since: float | None = None
         while True:
             self._changed = False
+            self._heed_refusal()
             obj = self._watched.workload(self._job_id)
             if obj is None:
                 buried = self._gone()
@@ -161,8 +167,9 @@ class Following:
             last = current
             yield from self._take(0.0)
             if over or not self.follow:
-                while self._busy:
-                    yield from self._take(0.1)
+                yield from self._rest()
+                if self._is_stopped():
+                    return
                 if over and current is not None:
                     yield StatusChanged(status=current)
                 return
@@ -171,9 +178,41 @@ class Following:
             # What the job prints changes nothing of its status, which takes longer to make than a line
             # takes to read.
             while not self._changed and (left := end - time.monotonic()) > 0:
-                if self._stop is not None and self._stop.is_set():
+                if self._is_stopped():
                     return
                 yield from self._take(left if self._stop is None else min(left, 0.1))
+
+    def _is_stopped(self) -> bool:
+        return self._stop is not None and self._stop.is_set()
+
+    def _heed_refusal(self) -> None:
+        """Raise what the cluster says if it goes on refusing news of jobs: nobody would hear of an end."""
+        for failure, since in self._watched.failures():
+            if is_refusal(failure) and time.monotonic() - since > _REFUSED:
+                raise failure
+
+    def _rest(self) -> Iterator[Event]:
+        """The rest of the log of pods that have ended; of one that nobody can read, that it is so."""
+        quiet_since, is_new = time.monotonic(), True
+        while self._busy and not self._is_stopped():
+            came = False
+            for event in self._take(0.1):
+                came = True
+                yield event
+            now = time.monotonic()
+            if came:
+                quiet_since, is_new = now, True
+            elif is_new and now - quiet_since > _SILENT:
+                is_new = False
+                for reader in self._busy:
+                    reader.log.read_anew()
+            elif now - quiet_since > _GIVEN_UP:
+                for reader in list(self._busy):
+                    said = Unreachable(
+                        f"The rest of the log of pod {reader.pod} does not come.", "Try again later."
+                    )
+                    yield self._lost(reader, said, reader.log.position)
+                self._busy.clear()
 
     def _read(self, obj: Object) -> tuple[list[Object], JobStatus]:
         """The pods of the job and its status.
@@ -230,8 +269,8 @@ class Following:
                 index = status.index(pod)
                 place, rank = self._cursors.of(index, pod["metadata"].get("uid", "")[:8])
                 log = PodLog(self._api, self._namespace, name, self._nonce, place, container_name(pod))
-                self._busy += 1
                 self._readers[name] = _Reader(log, index, pod, rank, self)
+                self._busy.add(self._readers[name])
 
     def _take(self, timeout: float) -> Iterator[Event]:
         """What the readers have brought, waiting for it if there is nothing yet."""
@@ -254,9 +293,17 @@ class Following:
         self._taken = time.monotonic()
         return items
 
-    def _event(self, reader: _Reader, piece: bytes | dict[str, Any] | None, place: int) -> Iterator[Event]:
+    def _lost(self, reader: _Reader, error: ClusterError, place: int) -> LogLost:
+        cursor = self._cursors.set(reader.index, reader.uid, place, reader.rank)
+        text = f"\n[sovlab: {error}]\n".encode()
+        return LogLost(data=text, rank=reader.rank, offset=cursor, error=error, refused=is_refusal(error))
+
+    def _event(self, reader: _Reader, piece: _Piece, place: int) -> Iterator[Event]:
         if piece is None:
-            self._busy -= 1
+            self._busy.discard(reader)
+            return
+        if isinstance(piece, ClusterError):
+            yield self._lost(reader, piece, place)
             return
         frame = decoding.frame(piece) if isinstance(piece, dict) else None
         if isinstance(frame, decoding.RankNamed):

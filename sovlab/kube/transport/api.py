@@ -40,10 +40,10 @@ _PATCHES = {
 class Api:
     """The API of one cluster.
 
-    Each call is retried with jitter while the server is overloaded (429, 5xx) or cannot be reached, as
-    long as a ``Retry-After`` says if there is one. So after an error a *create* may have happened all the
-    same: callers choose names themselves and treat `AlreadyExists` as success. After a 401 credentials
-    are read again, once.
+    Each call, but none that is read as a stream, is retried with jitter while the server is overloaded
+    (429, 5xx) or cannot be reached, as long as a ``Retry-After`` says if there is one. So after an error a
+    *create* may have happened all the same: callers choose names themselves and treat `AlreadyExists` as
+    success. After a 401 credentials are read again, once.
 
     Args:
         login: context and kubeconfig, or the pod's service account.
@@ -125,6 +125,8 @@ class Api:
     def stream(self, path: str, query: Mapping[str, Any], *, read_timeout: float) -> Iterator[Stream]:
         """A response read as it arrives: a watch, or a log that is followed.
 
+        It is not tried again: who reads a stream must begin it again anyway, and knows from where.
+
         Args:
             path: from the server's root.
             query: parameters; None is left out.
@@ -170,7 +172,7 @@ class Api:
         parameters = {k: _text(v) for k, v in query.items() if v is not None}
         target = f"{path}?{urlencode(parameters)}" if parameters else path
         data = msgspec.json.encode(body) if body is not None else None
-        end = time.monotonic() + self._patience
+        end = time.monotonic() + (0.0 if stream else self._patience)
         pause, renewed = _FIRST_PAUSE, False
         while True:
             connection = self._connected()

@@ -20,6 +20,9 @@ _BINARY, _MASKED = 0x82, 0x80
 _PIECE = 1 << 17
 """Bytes sent in one message."""
 _STDERR_KEPT = 4096
+SILENCE = 120.0
+"""Seconds without a byte either way after which a connection counts as broken: no command of ours is silent
+for so long."""
 
 
 class CommandFailed(ClusterError):
@@ -78,7 +81,7 @@ class ExecChannel:
         self._doing = doing
         self._stderr = b""
         self._lock = threading.Lock()
-        socket.settimeout(None)
+        socket.settimeout(SILENCE)
 
     def __enter__(self) -> ExecChannel:
         return self

@@ -10,20 +10,33 @@ from __future__ import annotations
 
 import datetime
 import itertools
+import math
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from sovlab.core import decoding
 from sovlab.kube import labels
-from sovlab.kube.transport.api import Api, Stream
-from sovlab.kube.transport.errors import ApiError, ClusterError, Invalid, NotFound
+from sovlab.kube.transport.api import READ, Api, Stream
+from sovlab.kube.transport.errors import (
+    ApiError,
+    ClusterError,
+    CredentialsError,
+    Invalid,
+    NotFound,
+    Overloaded,
+    Unreachable,
+)
 from sovlab.runner.protocol.frames import FrameReader
 
 _SILENCE = 300.0
 """Seconds of silence after which a followed log is asked for again: the connection may be dead."""
 _BEFORE_MARK = 4 << 20
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+_REFUSED, _BROKEN, _AWAY = 2.0, 5.0, 30.0
+"""Seconds without progress after which a log is given up: where it is refused, as a server that has just
+started does for a moment; and of a container that has ended, where its kubelet or the server is away."""
 _NO_LOG = b"unable to retrieve container logs for "
 """What a kubelet sends, as if it were the log, of a container that its runtime no longer has."""
 
@@ -165,24 +178,27 @@ class PodLog:
         Raises:
             ClusterError: it cannot be read, and would not be if one went on to wait for more.
         """
-        pause = _FIRST_PAUSE
+        pause, failing_since, again = _FIRST_PAUSE, math.inf, False
         while not self._stopped.is_set():
-            was_over, before, again = over(), self.position, False
+            was_over, before, ended_before = not follow or over(), self.position, again
+            again = False
             try:
-                complete = yield from self._read(follow=follow and not was_over)
-                if complete or not follow or was_over:
+                complete = yield from self._read(follow=not was_over)
+                if complete or was_over:
                     return
-                again = over()  # what came before its end may not have been read
+                failing_since = math.inf
+                # What came before its end may not have been read; then it is asked for at once, but once.
+                again = over() and not ended_before
             except NotFound:
                 return
             except Invalid:  # the container has not started yet, or never did
-                if not follow or was_over:
+                if was_over:
                     return
-            except ApiError:  # what the server says of a container that has ended, it will go on saying
-                if not follow or was_over:
-                    raise
-            except ClusterError:
-                if not follow:
+                failing_since = math.inf
+            except ClusterError as error:
+                now = time.monotonic()
+                failing_since = min(failing_since, now) if self.position == before else now
+                if now - failing_since >= _patience(error, ended=was_over):
                     raise
             if self.position > before:
                 pause = _FIRST_PAUSE
@@ -190,12 +206,16 @@ class PodLog:
                 self._stopped.wait(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
 
-    def stop(self) -> None:
-        """End `pieces`, from another thread."""
-        self._stopped.set()
+    def read_anew(self) -> None:
+        """End what is read now, from another thread: the container has ended, and nothing more may come."""
         stream = self._stream
         if stream is not None:
             stream.close()
+
+    def stop(self) -> None:
+        """End `pieces`, from another thread."""
+        self._stopped.set()
+        self.read_anew()
 
     def _read(self, *, follow: bool) -> Any:
         positions = LogPositions(self._nonce, self.position, whole=self._since is None)
@@ -204,7 +224,8 @@ class PodLog:
             # One second earlier: in that second's part of the log there is a mark that we have seen.
             since = datetime.datetime.fromtimestamp(self._since - 1, datetime.UTC)
             query["sinceTime"] = since.strftime("%Y-%m-%dT%H:%M:%SZ")
-        with self._api.stream(self._path, query, read_timeout=_SILENCE) as stream:
+        silence = _SILENCE if follow else READ
+        with self._api.stream(self._path, query, read_timeout=silence) as stream:
             self._stream = stream
             if self._stopped.is_set():
                 return True
@@ -234,3 +255,19 @@ class PodLog:
         if positions.marked is not None:
             self._since = positions.marked
         self.position = positions.position
+
+
+def is_refusal(error: ClusterError) -> bool:
+    """Whether the server will go on saying it: a right is missing, or it does not know us."""
+    return isinstance(error, CredentialsError) or (
+        isinstance(error, ApiError) and not isinstance(error, Overloaded)
+    )
+
+
+def _patience(error: ClusterError, *, ended: bool) -> float:
+    """Seconds for which an error is borne; of a container that runs, one that may pass always is."""
+    if is_refusal(error):
+        return _REFUSED
+    if not ended:
+        return math.inf
+    return _AWAY if isinstance(error, Unreachable) else _BROKEN

@@ -18,6 +18,8 @@ PAGE = 500
 _TIMEOUT = 240
 """Seconds after which the server ends a watch, so that a dead connection is noticed soon after."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 15.0
+_LASTS = 1.0
+"""Seconds after which a watch that ends is no reason to wait longer before the next."""
 
 Object = dict[str, Any]
 
@@ -82,8 +84,8 @@ class Cache:
         self._users = 0
         self._unused_since = 0.0
         self._thread: threading.Thread | None = None
-        self._stream: Any = None
         self._failure: ClusterError | None = None
+        self._failing_since = 0.0
         self._listed = False
         self._listeners: list[Callable[[], None]] = []
 
@@ -115,9 +117,10 @@ class Cache:
                 self._unused_since = time.monotonic()
 
     @property
-    def failure(self) -> ClusterError | None:
-        """Why the cache is not up to date; None if it is."""
-        return self._failure
+    def failed(self) -> tuple[ClusterError, float] | None:
+        """Why the cache is not up to date, and since when, by `time.monotonic`; None if it is."""
+        with self._changed:
+            return (self._failure, self._failing_since) if self._failure is not None else None
 
     @property
     def revision(self) -> int:
@@ -176,20 +179,22 @@ class Cache:
     # --- the thread
 
     def _run(self) -> None:
-        pause = _FIRST_PAUSE
+        pause, again = _FIRST_PAUSE, True
         try:
             while self._is_used():
+                begun = time.monotonic()
                 try:
                     if not self._version:
                         self._list()
                     begun = time.monotonic()
                     self._watch()
-                    if time.monotonic() - begun > _FIRST_PAUSE:
-                        pause = _FIRST_PAUSE
-                        continue  # the server ends watches after a while
                 except Gone:
                     self._version = ""
-                    continue
+                    if again:
+                        again = (
+                            False  # but not on and on, where a server says it of all that it has just said
+                        )
+                        continue
                 except msgspec.DecodeError:
                     self._fail(
                         Unreachable(
@@ -201,6 +206,8 @@ class Cache:
                     self._fail(error)
                     if isinstance(error, ApiError) and not self._listed:
                         return
+                if time.monotonic() - begun > _LASTS:  # the server ends watches after a while
+                    pause, again = _FIRST_PAUSE, True
                 time.sleep(pause * JITTER.uniform(0.5, 1.5))
                 pause = min(pause * 2, _LONGEST_PAUSE)
         finally:
@@ -214,6 +221,8 @@ class Cache:
 
     def _fail(self, error: ClusterError) -> None:
         with self._changed:
+            if self._failure is None:
+                self._failing_since = time.monotonic()
             self._failure = error
             self._notify()
 

@@ -13,7 +13,7 @@ from sovlab.kube import labels
 from sovlab.kube.objects import manifests
 from sovlab.kube.reading.pods import container_name
 from sovlab.kube.transport.api import Api
-from sovlab.kube.transport.errors import Forbidden, Gone, NotFound
+from sovlab.kube.transport.errors import ClusterError, Forbidden, Gone, NotFound
 from sovlab.kube.transport.watching import Cache
 
 _ANEW = 3
@@ -235,7 +235,6 @@ class LiveObjects:
         for cache in self._caches:
             cache.ignore(listener)
 
-    @property
-    def failure(self) -> Exception | None:
-        """Why it is not up to date now; None if it is."""
-        return next((cache.failure for cache in self._caches if cache.failure is not None), None)
+    def failures(self) -> list[tuple[ClusterError, float]]:
+        """Why it is not up to date now, each with when that began, by `time.monotonic`; none if it is."""
+        return [failed for cache in self._caches if (failed := cache.failed) is not None]

@@ -29,7 +29,9 @@ from sovlab.kube.transport.connection import Login
 
 _IDLE = 3.0
 """Seconds without a job after which it ends."""
-_AGAIN = 10.0
+_AGAIN, _LONGEST, _GIVEN_UP = 10.0, 300.0, 24 * 3600.0
+"""Seconds between tries to serve a job whose cluster does not answer, and until it is left: no pod waits
+longer for its payload."""
 _LOCK_FILE, _LOG_FILE = "courier.lock", "courier.log"
 """Names of files, which agents of older versions share."""
 
@@ -113,20 +115,21 @@ class TransferAgent:
                 watch.wait(1.0)
 
     def _serve_job(self, job_id: str) -> None:
-        while True:
+        pause, end = _AGAIN, time.monotonic() + _GIVEN_UP
+        while time.monotonic() < end:
             try:
                 for _ in self._executor.events(job_id):
-                    pass
+                    pause, end = _AGAIN, time.monotonic() + _GIVEN_UP
                 with contextlib.suppress(SovlabError):
                     self._executor.results(job_id)
+                break
             except JobNotFound:
-                pass
-            except SovlabError as error:
-                sys.stderr.write(f"{job_id}: {error}\n")
-                time.sleep(_AGAIN)  # the cluster does not answer now
-                continue
-            self._local_state.withdraw_request(job_id)
-            return
+                break
+            except Exception as error:  # the cluster does not answer now; or this job alone cannot be served
+                sys.stderr.write(f"{job_id}: {type(error).__name__}: {error}\n")
+                time.sleep(pause)
+                pause = min(pause * 2, _LONGEST)
+        self._local_state.withdraw_request(job_id)
 
 
 @contextlib.contextmanager

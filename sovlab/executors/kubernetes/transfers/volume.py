@@ -71,7 +71,7 @@ class Volume:
 
     def _await(self, path: str) -> None:
         """Wait until the pod runs: seldom more than two seconds, so that looking is cheaper than a watch."""
-        end = time.monotonic() + _START
+        end, pause = time.monotonic() + _START, 0.1
         while True:
             pod = self._api.get(path)
             if status.running_since(pod) is not None:
@@ -83,4 +83,5 @@ class Volume:
                     f"A pod to read the store {self._profile.claim} did not start: {why}.",
                     "The results stay in the store; try again.",
                 )
-            time.sleep(0.1)
+            time.sleep(pause)
+            pause = min(pause * 1.2, 2.0)
