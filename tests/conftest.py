@@ -10,6 +10,13 @@ from pathlib import Path
 import pytest
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Properties that are tried ten thousand times may take as long as they need."""
+    if os.environ.get("SOVLAB_TEST_EXAMPLES"):
+        for item in items:
+            item.add_marker(pytest.mark.timeout(0))
+
+
 @pytest.fixture(scope="session")
 def _home() -> Iterator[Path]:
     # Short, because a socket's path must be.

@@ -7,10 +7,12 @@ import copy
 import io
 import json
 import math
+import os
 from importlib.resources import files
 from typing import Any
 
 import jsonschema
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from sovlab.card.bundle import MIME, render
@@ -67,6 +69,18 @@ FRAMES: list[dict[str, Any]] = [
     {"t": "exit", "reason": "succeeded"},
 ]
 
+MANY = int(os.environ.get("SOVLAB_TEST_EXAMPLES") or 0)
+"""How many of each kind are tried; 0 tries a few, which every run of the tests has time for."""
+
+
+def examples(few: int, *, each: int = 1) -> settings:
+    """Settings of a property that tries ``few`` examples of ``each`` odd things, or as many as asked."""
+    count = -(-MANY // each) if MANY else few
+    return settings(
+        max_examples=count, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True
+    )
+
+
 _ODD = [
     *(True, False, -1, 0, 2**31, 2**53 + 1, 2**63, 2**64, 10**400, -(10**400)),
     *(1e15, 1e300, 1e308, -1e308, 5e-324, math.inf, -math.inf, math.nan, LATEST, LATEST - 1),
@@ -108,6 +122,29 @@ def changed(draw: st.DrawFn, whole: dict[str, Any]) -> dict[str, Any]:
         except (LookupError, TypeError):
             continue  # another change took the place away
     return made
+
+
+def _as_sent(value: Any) -> Any:
+    """As an API server can send it: JSON, and text that is Unicode."""
+    if isinstance(value, dict):
+        return {_as_sent(key): _as_sent(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_as_sent(inner) for inner in value]
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def sent(whole: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """An object of a cluster with something odd in any place, its name aside."""
+
+    def named(made: Any) -> Any:
+        meta = made.get("metadata")
+        if isinstance(meta, dict):
+            meta["name"] = whole["metadata"]["name"]
+        return made
+
+    return changed(whole).map(lambda made: named(_as_sent(made)))
 
 
 records = changed(RECORD)

@@ -16,6 +16,7 @@ LATEST = 253_370_764_800.0
 """The begin of the year 9999, in seconds since the epoch: no clock shows times beyond it."""
 
 _LONGEST = 1000
+_DEEPEST = 60
 _EXACT = 2**53
 """Whole numbers beyond this are floats for other readers of JSON, and so for this one."""
 _HALF = re.compile("[\ud800-\udfff]")
@@ -52,6 +53,24 @@ def _refuse_constant(word: str) -> NoReturn:
 
 
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+def shallow(data: bytes, most: int = _DEEPEST) -> bytes:
+    """JSON with null for what is nested more deeply than ``most``, which no reader fails to read."""
+    kept, start, depth = [], 0, 0
+    for token in _TOKEN.finditer(data):
+        if token.group() in (b"[", b"{"):
+            depth += 1
+            if depth == most + 1:
+                kept += [data[start : token.start()], b"null"]
+        elif token.group() in (b"]", b"}"):
+            if depth == most + 1:
+                start = token.end()
+            depth -= 1
+    return b"".join([*kept, data[start:] if depth <= most else b""])
+
+
+_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 
 
 def clean(text: str, most: int = _LONGEST) -> str:

@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sovlab.card.bundle import render
@@ -68,7 +68,7 @@ def check(record: decoding.ExitRecord) -> None:
 
 
 @given(hostile.records)
-@settings(max_examples=300, deadline=None)
+@hostile.examples(300)
 def test_a_record_with_anything_in_any_place_is_refused_or_fits(values: dict[str, Any]) -> None:
     record, damage = None, ""
     try:
@@ -85,7 +85,7 @@ def test_a_record_with_anything_in_any_place_is_refused_or_fits(values: dict[str
 
 
 @given(hostile.records)
-@settings(max_examples=200, deadline=None)
+@hostile.examples(200)
 def test_a_record_says_the_same_in_its_file(values: dict[str, Any]) -> None:
     try:
         read = exit_record(json.dumps(values).encode())
@@ -102,7 +102,7 @@ def test_what_is_no_record_is_refused(data: bytes) -> None:
 
 
 @given(hostile.frames)
-@settings(max_examples=500, deadline=None)
+@hostile.examples(500)
 def test_a_frame_with_anything_in_any_place_fits_or_is_none(values: dict[str, Any]) -> None:
     frame = decoding.frame(values)
     if isinstance(frame, Progress):
@@ -128,7 +128,7 @@ BUNDLE = {
 
 
 @given(st.lists(hostile.changed(BUNDLE) | hostile.odd, max_size=3) | hostile.odd)
-@settings(max_examples=200, deadline=None)
+@hostile.examples(200)
 def test_what_a_job_displayed_can_be_shown_whatever_it_is(found: object) -> None:
     shown = decoding.outputs(found)
     record = JobRecord(

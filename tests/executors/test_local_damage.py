@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sovlab.core import decoding
@@ -84,7 +84,7 @@ def check(shelf: Shelf, job_id: str) -> JobState:
     return state
 
 
-once = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+once = hostile.examples(60)
 
 
 @given(hostile.records)
@@ -197,7 +197,7 @@ def test_the_name_of_a_machine_is_bounded(shelf: Shelf) -> None:
 
 
 @given(st.one_of(hostile.records.map(lambda values: json.dumps(values).encode()), hostile.garbage))
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hostile.examples(300)
 def test_a_record_that_is_parsed_fast_is_read_and_refused_as_at_the_door(tmp_path, data: bytes) -> None:
     def told(read: Callable[[], Any]) -> Any:
         try:

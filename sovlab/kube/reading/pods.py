@@ -27,7 +27,7 @@ def index(pod: Object) -> int:
     number = str(
         pod_labels.get(labels.INDEX) or (pod["metadata"].get("annotations") or {}).get(labels.INDEX) or "0"
     )
-    return int(number) if number.isdecimal() else 0
+    return int(number) if number.isdecimal() and len(number) < 10 else 0
 
 
 def is_active(pod: Object) -> bool:

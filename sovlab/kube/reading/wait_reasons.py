@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sovlab.core.untrusted import clean
 from sovlab.kube import labels
 from sovlab.kube.reading import explaining, kueue
 from sovlab.kube.transport.api import Api
@@ -40,9 +41,9 @@ class Reasons:
         if when and time.monotonic() - when < _AGE:
             return why
         try:
-            why = self._ask(job, pods)
-        except ClusterError:
-            why = ""  # events and queues may be hidden from us; the state itself is known
+            why = clean(self._ask(job, pods))
+        except (ClusterError, ValueError, TypeError, LookupError, AttributeError):
+            why = ""  # events and queues may be hidden from us, or odd; the state itself is known
         with self._lock:
             if len(self._answers) > 1000:
                 self._answers.clear()

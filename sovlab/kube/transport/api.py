@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from sovlab.core.untrusted import shallow
 from sovlab.kube.transport import errors
 from sovlab.kube.transport.connection import Connection, Login
 from sovlab.kube.transport.exec import ExecChannel
@@ -283,13 +284,25 @@ def _refusal(answer: Any, doing: str) -> errors.ApiError:
 
 
 def parsed(data: bytes, kind: type[T]) -> T:
-    """A response decoded as ``kind``, a type of `msgspec`'s. Raises `Unreachable` if it does not fit."""
+    """A response decoded as ``kind``, a type of `msgspec`'s, without what is nested absurdly deeply.
+
+    Raises:
+        Unreachable: it does not fit.
+    """
     try:
-        return msgspec.json.decode(data, type=kind)
+        return decoded(data, kind)
     except msgspec.DecodeError as error:
         raise errors.Unreachable(
             "What answers is not a Kubernetes API server.", "Check the address in the kubeconfig."
         ) from error
+
+
+def decoded(data: bytes | msgspec.Raw, kind: type[T]) -> T:
+    """As `parsed`, but raises `msgspec.DecodeError`."""
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except RecursionError:
+        return msgspec.json.decode(shallow(bytes(data)), type=kind)
 
 
 def _parsed(data: bytes) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from typing import Any
 
 import msgspec
 
-from sovlab.kube.transport.api import JITTER, Api, parsed
+from sovlab.kube.transport.api import JITTER, Api, decoded, parsed
 from sovlab.kube.transport.errors import ApiError, ClusterError, Gone, Unreachable
+from sovlab.kube.transport.items import Items
 
 PAGE = 500
 _TIMEOUT = 240
@@ -53,6 +54,7 @@ class Cache:
         shape: the fields that are decoded, as a `TypedDict`; the rest of an object, mostly the greater part,
             costs neither time nor memory.
         trim: from a decoded object to what the cache holds; None drops the object.
+        damaged: likewise, from one that is not of that shape or cannot be trimmed, and why: as JSON has it.
         group: key of the group that an object belongs to, see `of`.
         linger: seconds that the watch goes on without a user.
     """
@@ -65,15 +67,14 @@ class Cache:
         *,
         shape: Any = Object,
         trim: Callable[[Object], Object | None],
+        damaged: Callable[[Any, Exception], Object | None] = lambda obj, error: None,
         group: Callable[[Object], str] = lambda obj: "",
         linger: float = 30.0,
     ) -> None:
         self._api = api
         self._path = path
         self._selector = selector
-        self._item: msgspec.json.Decoder[Object] = msgspec.json.Decoder(shape)
-        self._items: msgspec.json.Decoder[list[Object] | None] = msgspec.json.Decoder(list[shape] | None)
-        self._trim = trim
+        self._items = Items(shape, trim, damaged)
         self._group = group
         self._linger = linger
         self._objects: dict[str, Object] = {}
@@ -104,7 +105,7 @@ class Cache:
                     target=self._run, name=f"sovlab-watch {self._path}", daemon=True
                 )
                 self._thread.start()
-            while not self._listed and self._failure is None:
+            while not self._listed and self._failure is None and self._thread is not None:
                 self._changed.wait()
             failure = None if self._listed else self._failure
         try:
@@ -150,7 +151,7 @@ class Cache:
     def put(self, obj: Object) -> None:
         """Add an object from the response of a call, if it is newer than the cached one."""
         with self._changed:
-            self._apply("MODIFIED", obj)
+            self._apply("MODIFIED", obj["metadata"]["name"], self._items.trimmed(obj))
             self._notify()
 
     def drop(self, name: str) -> None:
@@ -206,6 +207,9 @@ class Cache:
                     self._fail(error)
                     if isinstance(error, ApiError) and not self._listed:
                         return
+                except Exception as error:  # nothing that a cluster says ends the watch of all of it
+                    what = f"What the cluster says of {self._path} cannot be read"
+                    self._fail(Unreachable(f"{what} ({type(error).__name__}: {error})."))
                 if time.monotonic() - begun > _LASTS:  # the server ends watches after a while
                     pause, again = _FIRST_PAUSE, True
                 time.sleep(pause * JITTER.uniform(0.5, 1.5))
@@ -238,10 +242,8 @@ class Cache:
         while True:
             # The server makes the next page while this one is read here.
             following = _begin(self._page, page.metadata.next) if page.metadata.next else None
-            for item in self._items.decode(page.items) or ():
-                trimmed = self._trim(item)
-                if trimmed is not None:
-                    objects[item["metadata"]["name"]] = trimmed
+            for trimmed in self._items.of_list(page.items):
+                objects[trimmed["metadata"]["name"]] = trimmed
             if following is None:
                 break
             page = following()
@@ -276,26 +278,27 @@ class Cache:
                     return
 
     def _take(self, line: bytes) -> None:
-        event = msgspec.json.decode(line, type=_Event)
+        event = decoded(line, _Event)
         if event.type == "ERROR":
             status: Object = msgspec.json.decode(event.object)
             code = status.get("code")
             if code == 410:
                 raise Gone("The watch is too old to go on.", status=410)
             raise ApiError(f"The watch ended: {status.get('message')}.", status=int(code or 0))
-        obj = self._item.decode(event.object)
+        obj, kept = self._items.read(event.object)
+        meta = obj.get("metadata") if isinstance(obj, dict) else None
+        if not isinstance(meta, dict):
+            return
         with self._changed:
-            self._version = obj["metadata"]["resourceVersion"]
-            if event.type != "BOOKMARK":
-                self._apply(event.type, obj)
+            self._version = str(meta.get("resourceVersion") or self._version)
+            if event.type != "BOOKMARK" and isinstance(meta.get("name"), str):
+                self._apply(event.type, meta["name"], kept)
                 self._notify()
 
-    def _apply(self, kind: str, obj: Object) -> None:
-        name = obj["metadata"]["name"]
+    def _apply(self, kind: str, name: str, trimmed: Object | None) -> None:
         if kind == "DELETED":
             self._forget(name)
             return
-        trimmed = self._trim(obj)
         cached = self._objects.get(name)
         if trimmed is None:
             self._forget(name)

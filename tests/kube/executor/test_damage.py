@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sovlab.core.event import ProgressChanged, StatusChanged
@@ -81,7 +81,7 @@ def clear(cluster: Cluster, ids: list[str]) -> None:
         cluster.fake.delete("jobs", job_id, cluster.namespace, policy="Background")
 
 
-few = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+few = hostile.examples(15, each=6)
 WHOLE = message(json.dumps({**RECORD, "reason": "succeeded"}).encode())
 
 
@@ -154,7 +154,7 @@ PRINTING = textwrap.dedent(
 
 
 @given(st.lists(hostile.frames, min_size=20, max_size=20))
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hostile.examples(5, each=20)
 def test_frames_with_anything_in_any_place_end_no_following(
     cluster: Cluster, state: Path, frames: list[dict[str, Any]]
 ) -> None:

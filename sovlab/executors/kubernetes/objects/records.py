@@ -15,16 +15,11 @@ from sovlab.core.names import is_job_id
 from sovlab.core.spec import JobSpec
 from sovlab.core.untrusted import clean
 from sovlab.errors import SpecError
-from sovlab.executors.kubernetes.objects.trimming import Object
+from sovlab.executors.kubernetes.objects.trimming import DAMAGE, UNFIT, Object
 from sovlab.executors.kubernetes.objects.workloads import Objects
 from sovlab.kube import labels
 from sovlab.kube.reading import status
 
-_DAMAGE = (
-    *(msgspec.MsgspecError, SpecError, RecursionError),
-    *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
-)
-"""What reading an object raises whose members are not what sovlab and the cluster write."""
 _Known = tuple[Object, list[Object], JobRecord]
 _NONE: list[Object] = []
 
@@ -47,20 +42,27 @@ def marks(spec: JobSpec, nonce: str, submitted: float, delivery: str) -> dict[st
 def job_record(obj: Object, pods: list[Object], target: str, *, why: str = "") -> JobRecord:
     """What a workload and its pods say. Damage makes the job UNKNOWN, never an error."""
     job_id = str(obj["metadata"]["name"])
+    bad = next((part for part in (obj, *pods) if part.get(DAMAGE)), None)
+    if bad is not None:
+        return _unreadable(obj, target, bad, bad[DAMAGE])
     try:
         spec = msgspec.json.decode(obj["metadata"]["annotations"][labels.SPEC], type=JobSpec)
         check_request(spec)
         found = status.status(obj, pods, now=time.time(), why=why)
-    except _DAMAGE as error:
-        kind, why = obj.get("kind") or "object", clean(str(error), 300)
-        damaged = JobStatus(
-            state=JobState.UNKNOWN,
-            reason=Reason.UNREADABLE,
-            message=f"Its {kind} in the cluster cannot be read ({why}).",
-            submitted=status.seconds(obj["metadata"].get("creationTimestamp")),
-        )
-        return JobRecord(id=job_id, target=target, spec=None, status=damaged)
+    except (SpecError, *UNFIT) as error:
+        return _unreadable(obj, target, obj, clean(str(error), 300))
     return JobRecord(id=job_id, target=target, spec=spec, status=found)
+
+
+def _unreadable(obj: Object, target: str, bad: Object, why: str) -> JobRecord:
+    """The record of a job of which one object, its workload or a pod, is damaged."""
+    damaged = JobStatus(
+        state=JobState.UNKNOWN,
+        reason=Reason.UNREADABLE,
+        message=f"Its {bad.get('kind') or 'object'} in the cluster cannot be read ({why}).",
+        submitted=status.seconds(obj["metadata"].get("creationTimestamp")),
+    )
+    return JobRecord(id=str(obj["metadata"]["name"]), target=target, spec=None, status=damaged)
 
 
 class Records:

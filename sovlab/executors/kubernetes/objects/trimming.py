@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
+import msgspec
+
+from sovlab.core.untrusted import clean
 from sovlab.kube import labels
 from sovlab.kube.reading.pods import container_name
 
@@ -20,6 +23,7 @@ _ANNOTATIONS = (
     labels.INDEX,
     labels.DEFAULT_CONTAINER,
 )
+_KNOWN = ("name", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp")
 _LABELS = (labels.JOB, labels.MANAGED_BY, labels.QUEUE, labels.INDEX)
 
 
@@ -61,11 +65,34 @@ class _Condition(TypedDict, total=False):
     lastTransitionTime: str | None
 
 
+class _Running(TypedDict, total=False):
+    startedAt: str | None
+
+
+class _Waiting(TypedDict, total=False):
+    reason: str | None
+    message: str | None
+
+
+class _Terminated(TypedDict, total=False):
+    exitCode: int | None
+    reason: str | None
+    message: str | None
+    startedAt: str | None
+    finishedAt: str | None
+
+
+class _State(TypedDict, total=False):
+    running: _Running | None
+    waiting: _Waiting | None
+    terminated: _Terminated | None
+
+
 class _ContainerStatus(TypedDict, total=False):
     name: str
     image: str | None
-    state: Any
-    lastState: Any
+    state: _State | None
+    lastState: _State | None
 
 
 class _Status(TypedDict, total=False):
@@ -82,8 +109,50 @@ class Shape(TypedDict, total=False):
 
     kind: str
     metadata: _Meta
-    spec: _Spec
-    status: _Status
+    spec: _Spec | None
+    status: _Status | None
+
+
+DAMAGE = "damage"
+"""Key of a trimmed object that could not be read: why, as a phrase. Then it has little else."""
+UNFIT = (
+    *(msgspec.MsgspecError, RecursionError),
+    *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError),
+)
+"""What reading an object raises whose members are not what sovlab and the cluster write."""
+
+
+def read(obj: object, kind: str) -> Object | None:
+    """`trim` for an object as the API sent it, whatever is in it; None if it is none of ours.
+
+    One that cannot be read is trimmed to what makes it known, and to why.
+
+    Args:
+        obj: as JSON was decoded.
+        kind: of the collection that it is in.
+    """
+    try:
+        named = {"kind": kind, **obj} if isinstance(obj, dict) else obj
+        return trim(msgspec.convert(named, Shape))
+    except UNFIT as error:
+        return damaged(obj, kind, error)
+
+
+def damaged(obj: object, kind: str, error: Exception) -> Object | None:
+    """What is kept of an object that cannot be read; None if nothing says that it is one of ours."""
+    meta = obj.get("metadata") if isinstance(obj, dict) else None
+    if not isinstance(meta, dict) or not isinstance(meta.get("name"), str):
+        return None
+    marked, told = (
+        {k: v for k in keys if isinstance(v := inner.get(k), str)} if isinstance(inner, dict) else {}
+        for inner, keys in ((meta.get("labels"), _LABELS), (meta.get("annotations"), _ANNOTATIONS))
+    )
+    if kind != "Pod" and labels.SPEC not in told and isinstance(meta.get("annotations"), dict | None):
+        return None
+    known = {k: v for k in _KNOWN if isinstance(v := meta.get(k), str)}
+    why = clean(str(error) or type(error).__name__, 300)
+    metadata = {**known, "labels": marked, "annotations": told}
+    return {"kind": kind, "metadata": metadata, "spec": {}, "status": {}, DAMAGE: why}
 
 
 def trim(obj: Object) -> Object | None:
@@ -101,11 +170,7 @@ def trim(obj: Object) -> Object | None:
     return {
         "kind": obj.get("kind") or ("Pod" if is_pod else ""),
         "metadata": {
-            **{
-                k: meta[k]
-                for k in ("name", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp")
-                if k in meta
-            },
+            **{k: meta[k] for k in _KNOWN if k in meta},
             "labels": {k: marked[k] for k in _LABELS if k in marked},
             "annotations": {k: told[k] for k in _ANNOTATIONS if k in told},
         },
@@ -128,7 +193,13 @@ def _trim_workload(spec: Mapping[str, Any]) -> Object:
     sets = spec.get("replicatedJobs")
     if sets:
         inner = (sets[0].get("template") or {}).get("spec") or {}
-        found["completions"] = inner.get("completions")
+        found["completions"] = _count(inner.get("completions"))
     if "trainer" in spec:
-        found["completions"] = (spec["trainer"] or {}).get("numNodes")
+        found["completions"] = _count((spec["trainer"] or {}).get("numNodes"))
     return found
+
+
+def _count(nodes: object) -> int | None:
+    if nodes is not None and type(nodes) is not int:
+        raise TypeError("its number of nodes is not a whole number")
+    return nodes

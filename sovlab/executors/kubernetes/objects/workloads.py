@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from sovlab.core.names import is_job_id
-from sovlab.executors.kubernetes.objects.trimming import Object, Shape, trim
+from sovlab.executors.kubernetes.objects.trimming import Object, Shape, damaged, read, trim
 from sovlab.kube import labels
 from sovlab.kube.objects import manifests
 from sovlab.kube.reading.pods import container_name
@@ -45,10 +45,6 @@ class JobObjects(NamedTuple):
     kind: WorkloadKind
     workload: Object
     pods: list[Object]
-
-
-def _trimmed(kind: WorkloadKind, workload: Object) -> Object:
-    return trim({"kind": kind.name, **workload}) or {}
 
 
 def _job_of(obj: Object) -> str:
@@ -110,11 +106,19 @@ class Objects:
         """What is known of a collection."""
         with self._lock:
             if path not in self._caches:
-                if path == self.pods_path:
-                    cache = Cache(self._api, path, labels.SELECTOR, shape=Shape, trim=trim, group=_job_of)
-                else:
-                    cache = Cache(self._api, path, labels.SELECTOR, shape=Shape, trim=self._trim_workload)
-                self._caches[path] = cache
+                is_pods = path == self.pods_path
+                name = next(
+                    (kind.name for kind in (self.jobs, *self._more.values()) if kind.path == path), "Pod"
+                )
+                self._caches[path] = Cache(
+                    self._api,
+                    path,
+                    labels.SELECTOR,
+                    shape=Shape,
+                    trim=trim if is_pods else self._trim_workload,
+                    damaged=lambda obj, error: damaged(obj, name, error),
+                    group=_job_of if is_pods else lambda obj: "",
+                )
             return self._caches[path]
 
     def _trim_workload(self, obj: Object) -> Object | None:
@@ -146,7 +150,7 @@ class Objects:
             return None
         found = self._first((self.jobs,), job_id)
         if found is not None:
-            return JobObjects(found[0], _trimmed(*found), self.pods(job_id))
+            return JobObjects(found[0], read(found[1], found[0].name) or {}, self.pods(job_id))
         pods = self.pods(job_id)
         trains = any(container_name(pod) == labels.TRAINER for pod in pods)
         likely = sorted(self._more.values(), key=lambda kind: (kind.name == "TrainJob") is not trains)
@@ -154,7 +158,7 @@ class Objects:
         if found is None:
             return None
         # Without pods, they may have come after the look at them.
-        return JobObjects(found[0], _trimmed(*found), pods or self.pods(job_id))
+        return JobObjects(found[0], read(found[1], found[0].name) or {}, pods or self.pods(job_id))
 
     def _first(self, kinds: Iterable[WorkloadKind], job_id: str) -> tuple[WorkloadKind, Object] | None:
         """The workload of the first kind that has one of ours by that name."""
@@ -167,7 +171,7 @@ class Objects:
                 if kind is self.jobs:
                     raise
                 continue  # what is installed need not be in everybody's role
-            if trim({"kind": kind.name, **found}) is not None:
+            if read(found, kind.name) is not None:
                 return kind, found
         return None
 
@@ -195,7 +199,7 @@ class Objects:
             except Gone:  # what a server's cache knows may be too old for a list, but not for the next one
                 if not left:
                     raise
-        return [kept for pod in found if (kept := trim({"kind": "Pod", **pod})) is not None]
+        return [kept for pod in found if (kept := read(pod, "Pod")) is not None]
 
 
 class LiveObjects:
