@@ -7,9 +7,9 @@ name is the backend's.
 from typing import TYPE_CHECKING, Any
 
 from sovlab.backends.cache import detections
-from sovlab.backends.choice import AUTO, choose
+from sovlab.backends.choice import choose
 from sovlab.backends.provider import Provider
-from sovlab.backends.registry import broken, detect, get, known
+from sovlab.backends.registry import AUTO, broken, detect, get, known
 
 if TYPE_CHECKING:
     from sovlab.backends.machine import Machine as Machine

@@ -9,8 +9,6 @@ from sovlab.core.backend import Backend
 from sovlab.core.capacity import Capacity
 from sovlab.errors import BackendError
 
-AUTO = "auto"
-
 _LOOK = "See %sovbackends, or in a shell: sovlab backends."
 
 
@@ -29,9 +27,9 @@ def choose(requested: str, gpus: int, capacities: Sequence[Capacity]) -> tuple[B
         BackendError: no such backend, or the target cannot give what is asked for.
     """
     offers = {offer.detection.backend: offer for offer in capacities}
-    if requested == AUTO:
+    if requested == registry.AUTO:
         return _auto(gpus, offers)
-    backend = registry.get(requested)
+    backend = _get(requested, offers)
     if not backend.is_accelerator:
         if gpus:
             raise BackendError(
@@ -50,6 +48,25 @@ def choose(requested: str, gpus: int, capacities: Sequence[Capacity]) -> tuple[B
             f"Ask for at most {offer.total:g}, or use more nodes.",
         )
     return backend, f"{backend.name}, as requested; {_free(offer)}."
+
+
+def _get(requested: str, offers: dict[str, Capacity]) -> Backend:
+    try:
+        return registry.get(requested)
+    except BackendError as error:
+        if requested in registry.broken():
+            raise
+        raise BackendError(error.message, f"{error.hint} {_has(offers)}") from None
+
+
+def _has(offers: dict[str, Capacity]) -> str:
+    """Which accelerators the target has, as a sentence."""
+    found = [f"{name} ({_free(offer)})" for name, offer in offers.items() if name != "cpu" and offer.total]
+    if found:
+        return f"This target has {' and '.join(found)}."
+    if any(offer.total is None for name, offer in offers.items() if name != "cpu"):
+        return "Which accelerators this target has is not known."
+    return "This target has no accelerator, only cpu."
 
 
 def _auto(gpus: int, offers: dict[str, Capacity]) -> tuple[Backend, str]:

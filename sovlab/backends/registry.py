@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 GROUP = "sovlab.backends"
 """Entry points of this group hold a `Provider`. The names of the built-in ones cannot be taken."""
 
+AUTO = "auto"
+"""Asks for whichever backend has free devices."""
+
+_NEAR = 0.75
+"""How much alike two words are of which one may be meant for the other: gpu and xpu are not."""
+
 BUILT_IN = ("cpu", "cuda", "rocm", "xpu", "hpu")
 
 
@@ -79,14 +85,21 @@ def get(name: str) -> Backend:
         raise BackendError(
             f"Backend {name!r} could not be loaded: {unloadable[name]}.", "Repair or remove that package."
         )
+    raise BackendError(f"There is no backend {name!r}.", _advice(name))
+
+
+def _advice(name: str) -> str:
+    """Which backends there are, each with what it is of, and which of them ``name`` may mean."""
     import difflib
 
-    names = [*known(), "auto"]
-    near = difflib.get_close_matches(name.lower(), names, 1)
-    raise BackendError(
-        f"There is no backend {name!r}.",
-        (f"Did you mean {near[0]}? " if near else "") + f"There are {', '.join(names)}.",
-    )
+    backends = {each: provider.backend for each, provider in known().items()}
+    word = name.lower().partition(":")[0].strip()  # of cuda:0, as torch has it
+    meant = [word] if word in (*backends, AUTO) else []
+    meant = meant or [each for each, backend in backends.items() if word in backend.title.lower().split()]
+    meant = meant or difflib.get_close_matches(word, [*backends, AUTO], 1, _NEAR)
+    titles = ", ".join(f"{each} is {backend.title}" for each, backend in backends.items() if each != "cpu")
+    near = f"Did you mean {' or '.join(meant)}? " if meant else ""
+    return f"{near}There are {', '.join([*backends, AUTO])}: {titles}."
 
 
 def detect(machine: Machine | None = None) -> list[Detection]:

@@ -35,6 +35,7 @@ def render(
     *,
     outputs: Sequence[Mapping[str, Any]] = (),
     notes: Sequence[str] = (),
+    raised: bool = False,
 ) -> dict[str, Any]:
     """The card as a MIME bundle.
 
@@ -45,6 +46,7 @@ def render(
         now: seconds since the epoch; the clock of a running job stops here.
         outputs: what it displayed, as MIME bundles ``{"data": …, "metadata": …}``.
         notes: sentences for the user, e.g. about a name that was withheld.
+        raised: whether the cell of the card raises the job's error: then the traceback is shown below it.
     """
     if isinstance(tail, bytes):
         printed, tail = tail, TerminalTail()
@@ -67,7 +69,7 @@ def render(
         facts=facts,
         lines=lines[-tail.shown :],
         total=tail.total,
-        traceback=shortened(traceback),
+        traceback=[] if raised else shortened(traceback),
         notes=notes,
         seen=words.seen(status, now),
     )

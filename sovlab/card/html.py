@@ -79,7 +79,7 @@ class CardText(msgspec.Struct, frozen=True, kw_only=True):
         facts: rows of the table of an ended job; empty before.
         lines: the end of the log, as a terminal would show it.
         total: how many lines the log has.
-        traceback: the user's, line by line.
+        traceback: the user's, line by line; empty where it is shown elsewhere.
         notes: sentences for the user.
         seen: the time that the card is of, if it may have changed since.
     """

@@ -7,35 +7,52 @@ carried out as written · 3 the target does not answer · 124 out of time · 130
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from sovlab.errors import SovlabError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv`` (default: the process's own); the exit status."""
+    from sovlab.cli import streams
+
+    streams.prepare()
+    status = 0
+    try:
+        status = _run(argv)
+    except BrokenPipeError:
+        pass  # the reader (head, less) has seen enough
+    except SystemExit as end:  # of --help
+        status = int(end.code or 0)
+    except OSError as error:
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            raise
+        status = streams.complain(error)
+    return status or streams.close()
+
+
+def _run(argv: Sequence[str] | None) -> int:
     from sovlab.cli.parser import parse
 
     try:
         parsed = parse(sys.argv[1:] if argv is None else argv)
         status = parsed.run(parsed)
-        sys.stdout.flush()
     except SovlabError as error:
         from sovlab.cli.show import complain
 
-        complain(error)
+        with suppress(BrokenPipeError):
+            complain(error)
         return error.exit_code
     except SyntaxError as error:
         # The script's own: found before anything was submitted.
         import traceback
 
-        sys.stderr.write("".join(traceback.format_exception_only(error)))
+        with suppress(BrokenPipeError):
+            sys.stderr.write("".join(traceback.format_exception_only(error)))
         return 2
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        # The reader (head, less) has seen enough; without this Python complains again at exit.
-        sys.stdout = open("/dev/null", "w")  # noqa: PTH123, SIM115
-        return 0
     return int(status or 0)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from pathlib import Path
 
-from sovlab.cli import show
+from sovlab.cli import show, streams
 from sovlab.client import Script, default
 from sovlab.client.job import Job, find_within
 from sovlab.core.job import JobState, JobStatus, Reason
@@ -16,6 +15,7 @@ from sovlab.options import flags
 from sovlab.views.document import job_document
 from sovlab.views.hardware import capacity_table
 from sovlab.views.jobs import jobs_table
+from sovlab.views.plans import plan_document
 
 _STATUS = {Reason.TIMEOUT: 124, Reason.CANCELLED: 130}
 
@@ -27,7 +27,7 @@ def submit(parsed: argparse.Namespace) -> int:
     if parsed.dry_run:
         plan = client.plan(code, chosen, check=parsed.dry_run == "server")
         if parsed.json:
-            show.json_document(plan)
+            show.json_document(plan_document(plan))
         else:
             show.plan(plan)
         return 0
@@ -61,9 +61,7 @@ def jobs(parsed: argparse.Namespace) -> int:
 def logs(parsed: argparse.Namespace) -> int:
     """``sovlab logs``."""
     job = default().job(parsed.job, parsed.target)
-    for text in job.stream(follow=parsed.follow, rank=parsed.rank, tail=parsed.tail):
-        sys.stdout.write(text)
-        sys.stdout.flush()
+    show.print_log(job, follow=parsed.follow, rank=parsed.rank, tail=parsed.tail)
     return 0
 
 
@@ -115,7 +113,7 @@ def manifests(parsed: argparse.Namespace) -> int:
     if parsed.json:
         show.json_document(found.objects)
     else:
-        sys.stdout.write(yaml_text(found.objects))
+        streams.write_utf8(yaml_text(found.objects))
     for sentence in found.notes:
         show.note(sentence)
     return 0

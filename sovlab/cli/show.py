@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from sovlab.cli import streams
 from sovlab.client.job import Job
 from sovlab.core.deadlines import until
 from sovlab.core.event import ProgressChanged, StatusChanged, after
@@ -36,12 +37,18 @@ _COLOURS = {
 }
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        # The command decides what a closed pipe means: rich would exit with status 1.
+        raise BrokenPipeError
+
+
 def _out() -> Console:
-    return Console(soft_wrap=True, highlight=False)
+    return _Console(soft_wrap=True, highlight=False)
 
 
 def _err() -> Console:
-    return Console(stderr=True, soft_wrap=True, highlight=False)
+    return _Console(stderr=True, soft_wrap=True, highlight=False)
 
 
 def line(text: str) -> None:
@@ -64,7 +71,8 @@ def complain(error: SovlabError) -> None:
 
 def json_document(value: Any) -> None:
     """One JSON document, indented."""
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+    text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    sys.stdout.write(streams.escaped_json(text) + "\n")
 
 
 def table(content: Table) -> None:
@@ -82,7 +90,7 @@ def table(content: Table) -> None:
         grid.add_row(
             *(Text(cell, style=colour or "") if i == 1 else Text(cell) for i, cell in enumerate(row))
         )
-    Console(highlight=False).print(grid)
+    _Console(highlight=False).print(grid)
 
 
 def plan(content: Plan) -> None:
@@ -90,7 +98,7 @@ def plan(content: Plan) -> None:
     if content.manifests:
         for part in describe_plan(content):
             note(part.text() if isinstance(part, Table) else part)
-        sys.stdout.write(plan_yaml(content))
+        streams.write_utf8(plan_yaml(content))
         return
     for part in describe_plan(content):
         if isinstance(part, Table):
@@ -125,6 +133,12 @@ def checks(found: Sequence[Check]) -> None:
             console.print(f"  [yellow]{escape(check.advice)}[/]")
 
 
+def print_log(job: Job, *, follow: bool, rank: int | None = None, tail: int | None = None) -> None:
+    """The log as its job wrote it, on standard output; see `Job.stream`."""
+    for text in job.stream(follow=follow, rank=rank, tail=tail, errors="surrogateescape"):
+        streams.write_log(text)
+
+
 class _State(ProgressColumn):
     """A job's state, time and rest of time, in words."""
 
@@ -149,9 +163,7 @@ def follow(
     console, unread = _err(), 0
     if log:
         try:
-            for text in jobs[0].stream(follow=True):
-                sys.stdout.write(text)
-                sys.stdout.flush()
+            print_log(jobs[0], follow=True)
         except ExecutorError as error:
             complain(error)  # the job goes on, and is waited for
             unread = error.exit_code
@@ -159,7 +171,7 @@ def follow(
         return [_plain(job, log=log, quiet=quiet, deadline=deadline) for job in jobs], unread
     # The bars are gone at the end; how each job ended is printed above those that are left.
     with Progress(
-        SpinnerColumn(style="blue"),
+        SpinnerColumn("dots" if console.encoding.startswith("utf") else "line", style="blue"),
         TextColumn("{task.description}"),
         BarColumn(complete_style="blue", finished_style="blue", pulse_style="blue"),
         _State(),

@@ -212,7 +212,12 @@ class Job:
         return "".join(self.stream(follow=follow, rank=rank))
 
     def stream(
-        self, *, follow: bool = True, rank: int | None = None, tail: int | None = None
+        self,
+        *,
+        follow: bool = True,
+        rank: int | None = None,
+        tail: int | None = None,
+        errors: str = "replace",
     ) -> Iterator[str]:
         r"""The log as text, piece by piece as it comes (``\r`` kept).
 
@@ -220,6 +225,7 @@ class Job:
             follow: go on until the job has ended.
             rank: only what this rank printed; None is all, each line of several ranks marked ``[rank]``.
             tail: of what is there already, only the last so many lines.
+            errors: what to do with bytes that are not UTF-8, as for `bytes.decode`.
 
         Raises:
             ExecutorError: the target refuses the log, or, at the end, a part of it cannot be read.
@@ -229,7 +235,7 @@ class Job:
 
         lost: LogLost | None = None
         offset: Cursor = 0
-        text = LogText(mark=rank is None)
+        text = LogText(mark=rank is None, errors=errors)
         if tail is not None:
             kept: collections.deque[str] = collections.deque(maxlen=tail)
             line = ""

@@ -13,10 +13,12 @@ class LogText:
 
     Args:
         mark: put ``[rank]`` before each line of a job with ranks.
+        errors: what to do with bytes that are not UTF-8, as for `bytes.decode`.
     """
 
-    def __init__(self, *, mark: bool) -> None:
+    def __init__(self, *, mark: bool, errors: str = "replace") -> None:
         self._mark = mark
+        self._errors = errors
         self._decoders: dict[int | None, codecs.IncrementalDecoder] = {}
         self._last: int | None = None
         self._line_start = True
@@ -24,7 +26,7 @@ class LogText:
     def feed(self, chunk: LogChunk) -> str:
         """The text of ``chunk``, after those fed before."""
         if chunk.rank not in self._decoders:
-            self._decoders[chunk.rank] = codecs.getincrementaldecoder("utf-8")(errors="replace")
+            self._decoders[chunk.rank] = codecs.getincrementaldecoder("utf-8")(errors=self._errors)
         text = self._decoders[chunk.rank].decode(chunk.data)
         if not self._mark or chunk.rank is None or not text:
             return text

@@ -15,7 +15,7 @@ from sovlab.client.job import Job, find_within
 from sovlab.core.job import JobState
 from sovlab.errors import UsageError
 from sovlab.jupyter import arguments
-from sovlab.jupyter.live_cards import live_cards_of
+from sovlab.jupyter.live_cards import LiveCard, live_cards_of
 from sovlab.jupyter.placeholder import Binder
 from sovlab.options import flags
 from sovlab.options.job import Options
@@ -179,23 +179,38 @@ class Commands:
     def _job(self, name: str, target: str | None) -> Job:
         return self.client.job(name, target or self._target)
 
-    def _show(self, job: Job, timeout: float | None = None) -> None:
-        if self._board.live(job) is None and not job.done_within(timeout):
-            self._board.show(job)
-
     def _wait(
-        self, jobs: list[Job], timeout: float | None = None, show: Callable[[Job], object] | None = None
+        self, jobs: list[Job], timeout: float | None = None, show: Callable[..., LiveCard] | None = None
     ) -> None:
+        """Wait for ``jobs`` in this order, and raise what ended the first that failed.
+
+        Its card, if this cell shows it, leaves the traceback to the error, which stands below it.
+        """
         from sovlab.jupyter.waiting import wait
 
-        for job in jobs:
-            status = wait(job, timeout, partial(show or partial(self._show, timeout=timeout), job))
-            card = self._board.live(job)
-            if card is not None and status is not None:
-                card.final.wait(_FINAL)  # the cell ends with the card's final state saved in the notebook
-        self.binder.bind_ended()
-        for job in jobs:
-            if job.last.status.state in (JobState.FAILED, JobState.CANCELLED):
-                failure = job.exception()
-                if failure is not None:
-                    raise failure
+        shown: dict[str, LiveCard] = {}
+        failed: Job | None = None
+
+        def begin(job: Job) -> None:
+            if show is not None or (self._board.live(job) is None and not job.done_within(timeout)):
+                shown[job.id] = (show or self._board.show)(job, raised=failed is None)
+
+        raised = None
+        try:
+            for job in jobs:
+                status = wait(job, timeout, partial(begin, job))
+                if status is None:
+                    return  # detached, from the others too
+                card = self._board.live(job)
+                if card is not None:
+                    card.final.wait(_FINAL)  # the cell ends with the card's final state in the notebook
+                if failed is None and status.state in (JobState.FAILED, JobState.CANCELLED):
+                    failed = job
+            self.binder.bind_ended()
+            raised = failed.exception() if failed is not None else None
+        finally:
+            for job_id, card in shown.items():
+                if raised is None or failed is None or job_id != failed.id:
+                    card.keep_traceback()
+        if raised is not None:
+            raise raised

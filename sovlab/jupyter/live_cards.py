@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sovlab.card.bundle import render
 from sovlab.card.terminal import TerminalTail
 from sovlab.client.job import Job
-from sovlab.core.job import JobRecord, Progress
+from sovlab.core.job import JobRecord, Progress, Reason
 from sovlab.errors import SovlabError
 
 if TYPE_CHECKING:
@@ -28,10 +28,12 @@ class LiveCard:
     Args:
         job: whose card it is.
         notes: sentences for the user, from the submit.
+        raised: whether the cell is to raise the job's error, and so shows its traceback.
     """
 
-    def __init__(self, job: Job, notes: Sequence[str] = ()) -> None:
+    def __init__(self, job: Job, notes: Sequence[str] = (), *, raised: bool = False) -> None:
         self.job = job
+        self._raised = raised
         self.final = threading.Event()
         """Set once the card shows the job's end, and nothing more will change on it."""
         self._followed = threading.Event()
@@ -41,7 +43,7 @@ class LiveCard:
         self._record: JobRecord = job.last
         self._outputs: list[dict[str, Any]] = []
         self._dirty = threading.Event()
-        self._lock = threading.Lock()
+        self._lock, self._painting = threading.Lock(), threading.Lock()
         self._handle: Any = None
 
     def show(self) -> None:
@@ -50,6 +52,12 @@ class LiveCard:
 
         self._handle = display(self._bundle(), raw=True, display_id=True)
         threading.Thread(target=self._paint, name=f"sovlab-paint-{self.job.id}", daemon=True).start()
+
+    def keep_traceback(self) -> None:
+        """Show the traceback here: the cell does not raise the error."""
+        if self._raised:
+            self._raised = False
+            self._update()
 
     def _follow(self) -> None:
         try:
@@ -90,12 +98,20 @@ class LiveCard:
             self.final.set()
 
     def _update(self) -> None:
-        self._handle.update(self._bundle(), raw=True)
+        with self._painting:  # or an older bundle might be sent last
+            self._handle.update(self._bundle(), raw=True)
 
     def _bundle(self) -> dict[str, Any]:
         with self._lock:
             return render(
-                self._record, self._tail, self._history, time.time(), outputs=self._outputs, notes=self._notes
+                self._record,
+                self._tail,
+                self._history,
+                time.time(),
+                outputs=self._outputs,
+                notes=self._notes,
+                # Of what else may end a job, out of memory say, the error does not show the traceback.
+                raised=self._raised and self._record.status.reason is Reason.USER_ERROR,
             )
 
 
@@ -105,9 +121,9 @@ class LiveCards:
     def __init__(self) -> None:
         self._cards: dict[str, LiveCard] = {}
 
-    def show(self, job: Job, notes: Sequence[str] = ()) -> LiveCard:
-        """Show ``job`` here, with a card of its own."""
-        card = LiveCard(job, notes)
+    def show(self, job: Job, notes: Sequence[str] = (), *, raised: bool = False) -> LiveCard:
+        """Show ``job`` here, with a card of its own; see `LiveCard`."""
+        card = LiveCard(job, notes, raised=raised)
         card.show()
         self._cards[job.id] = card
         return card

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 _NAME = r"""(?: ^|_ ) (?:
@@ -52,6 +52,24 @@ def suspicious(name: str, value: Any) -> str:
         if _looks(key, member):
             return f"{name}{step} looks like a secret"
     return ""
+
+
+def without_secrets(args: Sequence[str]) -> list[str]:
+    """Arguments of a command line as they may be shown: ``…`` takes the place of what looks like a secret.
+
+    Those that follow a name, as in ``--api-key K`` and ``--api-key=K``, are looked at under it.
+    """
+    shown: list[str] = []
+    before = ""
+    for arg in args:
+        flag, equals, value = arg.partition("=")
+        name = flag.lstrip("-").replace("-", "_") if equals else ""
+        if equals and name.isidentifier() and _looks(name, value):
+            shown.append(f"{flag}=…")
+        else:
+            shown.append("…" if _looks(before, arg) else arg)
+        before = flag.lstrip("-").replace("-", "_") if arg.startswith("-") and not equals else ""
+    return shown
 
 
 def _looks(name: str, value: Any) -> bool:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+
+import msgspec
 
 from sovlab.core.plan import Plan
 from sovlab.core.units import format_bytes, format_duration, format_limit
+from sovlab.payload.secrets import without_secrets
 from sovlab.views.jobs import hardware_words
 from sovlab.views.table import Table
 
@@ -13,6 +17,14 @@ from sovlab.views.table import Table
 def sizes_table(variables: Sequence[tuple[str, str, int]]) -> Table:
     """Variables that would be sent, one a row: (name, type, bytes)."""
     return Table(("Name", "Type", "Size"), tuple((n, t, format_bytes(s)) for n, t, s in variables))
+
+
+def plan_document(plan: Plan) -> dict[str, Any]:
+    """What a submit would do, as JSON can say it: of the environment the names, of arguments no secret."""
+    document: dict[str, Any] = msgspec.to_builtins(plan)
+    document["spec"]["env"] = sorted(plan.spec.env)
+    document["spec"]["args"] = without_secrets(plan.spec.args)
+    return document
 
 
 def describe_plan(plan: Plan) -> list[Table | str]:

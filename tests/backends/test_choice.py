@@ -87,9 +87,25 @@ def test_the_choice_and_its_reason(requested, gpus, offers, name, why):
             "the most of one kind on this target is 3",
         ),
         ("cudda", 0, NONE, "Did you mean cuda"),
+        ("nvidia", 0, NONE, "Did you mean cuda?"),
+        ("AMD", 0, NONE, "Did you mean rocm?"),
+        ("intel", 0, NONE, "Did you mean xpu or hpu?"),
+        ("gaudi", 0, NONE, "Did you mean hpu?"),
+        ("cuda:0", 0, NONE, "Did you mean cuda?"),
+        ("gpu", 0, NONE, "xpu is Intel XPU, hpu is Intel Gaudi.*This target has no accelerator, only cpu"),
+        ("gpu", 0, [CPU, offer("cuda", 2, 1)], r"This target has cuda \(1 of 2 GPUs is free\)"),
+        ("gpu", 0, [CPU, offer("cuda", None, None)], "Which accelerators this target has is not known"),
     ],
 )
 def test_what_cannot_be_had_is_one_sentence_with_what_to_do(requested, gpus, offers, says):
     with pytest.raises(BackendError, match=says) as caught:
         choose(requested, gpus, offers)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["gpu", "GPU", "tpu", "mps", "metal", "opencl"])
+def test_what_is_no_backend_of_ours_is_taken_for_none(name):
+    with pytest.raises(BackendError) as caught:
+        choose(name, 0, NONE)
+    assert "Did you mean" not in str(caught.value)
+    assert "cuda is NVIDIA CUDA, rocm is AMD ROCm" in caught.value.hint

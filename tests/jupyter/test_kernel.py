@@ -44,6 +44,18 @@ def test_interrupt_while_waiting_offers_to_cancel_or_to_detach(client, name, ans
     assert job.wait(60).state is JobState.CANCELLED
 
 
+def test_one_who_detaches_detaches_from_all(client):
+    for name in ("left", "other"):
+        drive({"run": f"%%sovsubmit --name {name}\n{SLEEP}"})
+    text = drive({"run": "%sovwait left other\n", "interrupt": "left"}, {"run": "print('at once')"})
+    assert "Detached: left goes on." in text
+    assert "at once" in text
+    for job in map(client.job, ("left", "other")):
+        assert job.state is JobState.RUNNING
+        job.cancel()
+        assert job.wait(60).state is JobState.CANCELLED
+
+
 def test_a_job_outlives_its_kernel_and_another_one_finds_it(client, tmp_path):
     gate = tmp_path / "gate"
     submit = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 
 import pytest
 from IPython.core.completer import provisionalcompleter
@@ -18,7 +19,7 @@ from sovlab.errors import (
     SpecError,
     UsageError,
 )
-from sovlab.jupyter.live_cards import LiveCard
+from sovlab.jupyter.live_cards import LiveCard, live_cards_of
 
 MIME = "application/vnd.sovlab.job.v1+json"
 
@@ -90,6 +91,48 @@ def test_an_error_in_the_cell_is_shown_as_the_users_own_with_its_cell_and_line(n
     assert f"Cell In[{defined}], line 3, in divide" in shown
     assert "ZeroDivisionError: division by zero" in shown
     assert "sovlab" not in shown
+
+
+def test_a_traceback_is_shown_once_and_the_error_of_the_cell_has_it(notebook, client):
+    notebook.run("def divide(a, b):\n    return a / b")
+    error = notebook.fails("%%sovsubmit --name once --wait\nprint('printed')\ndivide(1, 0)")
+    (card,) = notebook.shown
+    assert "return a / b" in "\n".join(error._render_traceback_())
+    for form in ("text/html", "text/plain"):
+        assert "return a / b" not in card[form]
+        assert "printed" in card[form]
+        assert "failed" in card[form]
+        assert "ZeroDivisionError" in card[form]
+    assert "return a / b" in card[MIME]["error"]["traceback"]
+    # Looked at by itself, the card has it.
+    notebook.run("import sovlab\nsovlab.job('once')")
+    assert live_cards_of(notebook.shell)._cards[client.job("once").id].final.wait(60)
+    assert "return a / b" in notebook.shown[-1]["text/plain"]
+
+
+def test_of_several_jobs_that_failed_each_traceback_is_shown_once(notebook, tmp_path):
+    gate = tmp_path / "gate"
+    wait = f"import os, time\nwhile not os.path.exists({str(gate)!r}):\n    time.sleep(0.02)\n"
+    for name in ("first", "second"):
+        notebook.run(f"%%sovsubmit --name {name}\n{wait}raise ValueError('of {name}')")
+    cards = live_cards_of(notebook.shell)
+    cards._cards.clear()  # as in another kernel, which has no cards of them yet
+
+    def open_when_shown() -> None:
+        while not cards._cards:
+            threading.Event().wait(0.02)
+        gate.touch()
+
+    opened = threading.Thread(target=open_when_shown, daemon=True)
+    opened.start()
+    error = notebook.fails("%sovwait first second")
+    opened.join()
+    assert "of first" in "\n".join(error._render_traceback_())
+    texts = [card["text/plain"] for card in notebook.shown[2:]]
+    assert texts
+    assert not any("raise ValueError('of first')" in text for text in texts)
+    for text in texts[1:]:
+        assert "raise ValueError('of second')" in text
 
 
 def test_what_failed_leaves_a_placeholder_that_says_why(notebook, client):
