@@ -163,7 +163,20 @@ class Job:
         spec, results = self.last.spec, self._results(end)
         if name is None and spec is not None and spec.kind is not PayloadKind.CALL:
             return results.values()
+        if name is not None and name not in results.names and spec is not None and spec.outputs:
+            raise self._unreturned(name, spec.outputs, results.names)
         return results.value(name or "return")
+
+    def _unreturned(self, name: str, asked: Sequence[str], returned: Sequence[str]) -> ResultError:
+        """Why the job has not returned ``name``, though it was asked for something."""
+        got = f"It returned {', '.join(returned)}." if returned else "It returned nothing."
+        if name not in asked:
+            return ResultError(f"Job {self.name} was asked for {', '.join(asked)}, not for {name!r}.", got)
+        why = next((each.error for each in self.last.status.returned if each.name == name), "")
+        return ResultError(
+            f"Job {self.name} did not return {name!r}: {why or f'the code did not bind {name}'}.",
+            f"{got} Bind {name} on every way through the code.",
+        )
 
     def results(self) -> dict[str, Any]:
         """The values of all names of ``--out`` that can be loaded here; waits for the job's end."""

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from sovlab.errors import CaptureError
+from sovlab.payload.notebook_syntax import instead
 from sovlab.runner.source.scopes import Names, names_in
 
 _ONLY_HERE = r"%\s*(matplotlib|config|load_ext|autoreload|reload_ext)\b"
@@ -40,7 +41,7 @@ class Source(msgspec.Struct, frozen=True):
         return hashlib.sha256(self.data).hexdigest()
 
     def line(self, name: str) -> str:
-        """Where ``name`` is first read, for a message: ``line 3``; empty if it is not read here."""
+        """Where ``name`` is first read, for a message: ``line 3``; empty if nothing in it reads it."""
         number = self.names.reads.get(name)
         return f"line {number}" if number else ""
 
@@ -96,14 +97,9 @@ def _without_magic(text: str, error: SyntaxError) -> str:
         indent = line[: len(line) - len(line.lstrip())]
         lines[number] = f"{indent}pass  # {line.lstrip()}"
         return "".join(lines)
-    if bare.startswith("%%"):
-        advice = "Remove the line: a job is timed and its output is kept anyway."
-    elif bare.startswith("!") or re.match(r"[\w, *]+=\s*!", bare):
-        advice = "Use subprocess.run([...]) in the cell, or run the command in a cell of its own before."
-    else:
-        advice = "Move it to a cell of its own, or write it in Python."
     raise CaptureError(
-        f"Line {number + 1} of the cell, {bare[:80]!r}, is for IPython, but a job runs plain Python.", advice
+        f"Line {number + 1} of the cell, {bare[:80]!r}, is for IPython, but a job runs plain Python.",
+        instead(bare),
     )
 
 
@@ -118,9 +114,10 @@ def undefined(source: Source, namespace: Mapping[str, Any]) -> list[str]:
     sentences = []
     for name in sorted(source.names.reads):
         defined = name in namespace or name in source.names.binds or hasattr(builtins, name)
-        if not defined and not name.startswith("_") and name not in ("get_ipython", "display"):
+        # What only --out names has no line: of that another sentence tells.
+        where = source.line(name)
+        if not defined and where and not name.startswith("_") and name not in ("get_ipython", "display"):
             hint = did_you_mean(name, namespace)
-            where = source.line(name)
             sentences.append(
                 f"{name}, read in {where}, is defined neither in the notebook nor in the cell.{hint}"
             )

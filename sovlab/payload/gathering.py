@@ -3,6 +3,7 @@
 from __future__ import annotations
 import __future__
 
+import ast
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
@@ -10,7 +11,7 @@ from typing import Any
 
 from sovlab.core.units import format_bytes
 from sovlab.errors import CaptureError, SovlabError
-from sovlab.payload import modules, secrets
+from sovlab.payload import modules, notebook_syntax, secrets
 from sovlab.payload.capture import Source
 from sovlab.runner.source.definitions import Definitions
 from sovlab.runner.values.pack import PackWriter
@@ -87,7 +88,7 @@ class Gathered:
             return
         named = name in (self._send or ())
         if self._send is not None and not named and not reader:
-            self._note(f"{name} is read in {self._where(name)}, but not sent: --in does not name it.")
+            self._note(f"{name} is {self._read_where(name)}, but not sent: --in does not name it.")
             return
         why = "" if named else secrets.suspicious(name, self._namespace[name])
         if why:
@@ -108,6 +109,12 @@ class Gathered:
         if reader:
             return reader
         return (self._cell.line(name) if self._cell is not None else "") or "the call"
+
+    def _read_where(self, name: str) -> str:
+        """Why a name travels, for a message: ``read in line 3``."""
+        if self._cell is not None and self._cell.names.reads.get(name) == 0 and not self.variables.get(name):
+            return "named in --out"
+        return f"read in {self._where(name)}"
 
     @property
     def bytecode(self) -> list[str]:
@@ -151,8 +158,36 @@ class Gathered:
             self._order = None
             raise
         dumper.finish()
+        self._check_plain()
         self._order = self._done
         return self.sent
+
+    def _check_plain(self) -> None:
+        """Refuse what would run a line that only IPython understands; a method that nobody names is told."""
+        gathered = self.definitions.gathered
+        with_shell = [n for n in sorted(gathered) if "get_ipython" in gathered[n].statement.source]
+        if not with_shell:
+            return
+        trees: list[ast.AST] = [d.statement.node for d in gathered.values()]
+        called = {"forward"} if self._cell is not None else None
+        if called is not None:
+            trees += [self._cell.tree] if self._cell is not None else []
+            called |= {n.attr for tree in trees for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
+        numbers = _execution_counts(self._namespace)
+        for name in with_shell:
+            statement = gathered[name].statement
+            for function, text, line in notebook_syntax.lines_of(statement.node):
+                where, advice = (
+                    f"line {line} of {_label(statement.file, numbers)}",
+                    notebook_syntax.instead(text),
+                )
+                if function and called is not None and function not in called and function[:2] != "__":
+                    self._note(f"{name}.{function} runs {text!r} in {where}, which fails in a job. {advice}")
+                    continue
+                raise CaptureError(
+                    f"{name} runs {text[:80]!r} in {where}, for IPython, but a job runs plain Python.",
+                    advice,
+                )
 
     def _next(self) -> str | None:
         # What pickling has found meanwhile comes last.
@@ -223,7 +258,7 @@ class Gathered:
         if sent.size > MAX_UNNAMED and not named:
             names = [*(self._send or self._read()), *([name] if self._send else [])]
             raise CaptureError(
-                f"{name}, read in {self._where(name)}, is {format_bytes(sent.size)}, more than the "
+                f"{name}, {self._read_where(name)}, is {format_bytes(sent.size)}, more than the "
                 f"{format_bytes(MAX_UNNAMED)} that are sent without being named.",
                 f"To send it, name it: --in {','.join(names)}.{self._view(name)}",
             )
@@ -306,12 +341,17 @@ class Gathered:
     def _read_by(self, function: Any) -> None:
         from cloudpickle import cloudpickle
 
+        if notebook_syntax.may_run_them(function.__code__):
+            raise CaptureError(
+                f"{function.__qualname__} runs a line that is for IPython, but a job runs plain Python.",
+                "Use subprocess.run([...]) in it, or write it in Python.",
+            )
         for name in sorted(cloudpickle._extract_code_globals(function.__code__)):
             self.definitions.need(name, f"{function.__qualname__}")
 
     def _refusal(self, name: str, error: Unpicklable) -> CaptureError:
         subject = _readable(error.path)
-        where = "" if name in self._explicit or name.startswith("def.") else f", read in {self._where(name)},"
+        where = "" if name in self._explicit or name.startswith("def.") else f", {self._read_where(name)},"
         remedy = next(
             (advice for pattern, advice in _REMEDIES if re.search(pattern, error.kind)),
             "Make it inside the cell.",

@@ -15,6 +15,7 @@ from sovlab.errors import (
     CaptureError,
     JobNotFound,
     PendingResultError,
+    ResultError,
     SovlabError,
     SpecError,
     UsageError,
@@ -141,6 +142,20 @@ def test_what_failed_leaves_a_placeholder_that_says_why(notebook, client):
     error = notebook.fails("value + 1")
     assert isinstance(error, PendingResultError)
     assert "was not produced" in str(error)
+
+
+def test_a_name_that_was_asked_for_and_not_bound_is_told_as_that(notebook, client):
+    notebook.run("%%sovsubmit --name unbound --wait --out total\nif False:\n    total = 1")
+    job = client.job("unbound")
+    with pytest.raises(ResultError) as asked:
+        job.result("total")
+    for error in (notebook.fails("total + 1"), asked.value):
+        assert "did not return 'total': the code did not bind total" in str(error)
+        assert "--out" not in str(error)
+    with pytest.raises(ResultError, match="asked for total, not for 'other'"):
+        job.result("other")
+    notebook.run("%%sovsubmit --name never --wait --out gone\nx = 1")
+    assert notebook.shown[-1][MIME]["notes"] == ["--out names gone, which the cell does not bind."]
 
 
 def test_the_card_is_one_bundle_that_ends_in_its_final_state(notebook):

@@ -155,6 +155,42 @@ def test_other_magics_are_refused_with_their_line(source, line, word):
     assert caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("source", "way_out"),
+    [
+        ("%%bash\nls", "subprocess.run(['bash', '-c'"),
+        ("%%sh\nls", "subprocess.run(["),
+        ("%%script perl\n1", "subprocess.run(["),
+        ("%%html\n<b>", "display(HTML("),
+        ("%%markdown\n# x", "display(HTML("),
+        ("%%writefile a.py\nx", "write_text"),
+        ("%%time\nx", "Remove the line"),
+        ("%%capture out\nx", "Remove the line"),
+        ("%%timeit\nx", "timeit.timeit"),
+        ("%%cython\ncdef int x", "write it in Python"),
+        ("x = !ls", "subprocess.run"),
+        ("!pip install torch", "environment"),
+        ("%pip install torch", "environment"),
+        ("!pip list", "subprocess.run"),
+        ("%cd /tmp", "os.chdir"),
+        ("%env A=1", "--env NAME=value"),
+        ("%run train.py", "%sovsubmit"),
+    ],
+)
+def test_each_magic_is_told_what_works_instead(source, way_out):
+    with pytest.raises(CaptureError) as caught:
+        read_cell(source, "Cell")
+    assert way_out in caught.value.hint
+    assert ("Remove the line" in caught.value.hint) is (way_out == "Remove the line")
+
+
+def test_a_name_that_only_out_has_is_read_nowhere():
+    assert undefined(read_cell("x = 1", "Cell", ["nowhere"]), {}) == []
+    assert undefined(read_cell("print(nowhere)", "Cell", ["nowhere"]), {}) == [
+        "nowhere, read in line 1, is defined neither in the notebook nor in the cell."
+    ]
+
+
 def test_text_that_looks_like_a_magic_is_text():
     source = 'x = """\n%matplotlib\n!ls\n"""\ny = (10\n%3)\n'
     assert read_cell(source, "Cell").data == source.encode()

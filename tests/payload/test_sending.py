@@ -1,5 +1,6 @@
 """What is refused, withheld or mentioned when something is sent, and that sending is repeatable."""
 
+import re
 import socket
 import sqlite3
 import subprocess
@@ -34,6 +35,47 @@ def unpicklable(tmp_path):
     things["socket"].close()
     things["database"].close()
     things["process"].wait()
+
+
+@pytest.mark.parametrize(
+    ("defines", "cell", "says"),
+    [
+        ("def f():\n    !echo hi", "f()", "f runs '!echo hi' in line 2 of In[1]"),
+        ("def f():\n    out = !echo {1}\n    return out", "f()", "f runs '!echo {1}' in line 2"),
+        ("def f():\n    %time x = 1\ndef g():\n    f()", "g()", "f runs '%time x = 1' in line 2"),
+        ("def f():\n    x = %pwd\n    return x", "f()", "f runs '%pwd' in line 2"),
+        ("class A:\n    def m(self):\n        !echo", "A().m()", "A runs '!echo' in line 3"),
+        ("class A:\n    def __call__(self):\n        !echo", "A()()", "A runs '!echo' in line 3"),
+        ("class A:\n    def m(self):\n        !echo\na = A()", "a.m()", "A runs '!echo' in line 3"),
+        (
+            "def make():\n    def f():\n        !echo\n    return f\nf = make()",
+            "f()",
+            "make.<locals>.f runs a line",
+        ),
+    ],
+)
+def test_a_function_with_a_line_of_ipythons_is_refused_by_its_name(notebook, defines, cell, says):
+    notebook.run(defines)
+    with pytest.raises(CaptureError, match=re.escape(says)) as caught:
+        notebook.pack(cell)
+    assert caught.value.hint
+    with pytest.raises(CaptureError):
+        Call(eval(cell.removesuffix("()"), notebook.ns)).pack(notebook.store)
+
+
+def test_a_method_that_the_job_does_not_call_may_have_one(notebook):
+    notebook.run("class A:\n    def show(self):\n        !ls\n    def answer(self):\n        return 42")
+    packed = notebook.pack("print(A().answer())")
+    assert any(m.startswith("A.show runs '!ls' in line 3 of In[1], which fails") for m in packed.messages)
+    assert notebook.job(packed)[0] == "42\n"
+
+
+def test_code_that_asks_whether_there_is_a_notebook_travels(notebook):
+    notebook.run(
+        "def in_notebook():\n    try:\n        return get_ipython() is not None\n"
+        "    except NameError:\n        return False"
+    )
+    assert notebook.job(notebook.pack("print(in_notebook())"))[0] == "False\n"
 
 
 @pytest.mark.parametrize("kind", ["file", "socket", "database", "lock", "generator", "thread", "process"])
