@@ -15,7 +15,11 @@ _MAX_TEXT = 100_000
 _MOST_PIXELS = 100_000
 _PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/svg+xml")
 _TEXTS = ("text/latex", "text/markdown", "text/plain")
-_SCRIPTS = ("application/javascript", "text/javascript")
+_SCRIPTS = (
+    *("application/javascript", "text/javascript"),
+    *("application/vnd.jupyter.widget-view+json", "application/vnd.plotly.v1+json"),
+)
+"""What only scripts of the page can show."""
 
 
 def render_output(bundle: Mapping[str, Any], pre: str) -> tuple[str, bool]:

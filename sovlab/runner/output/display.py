@@ -296,6 +296,7 @@ def install(hooks: Dict[str, Callable[[Any], None]]) -> None:
     builtins.display = display  # type: ignore[attr-defined]
     hooks["IPython.core.display_functions"] = _into_ipython
     hooks["matplotlib"] = _into_matplotlib
+    hooks["tqdm.notebook"] = hooks["plotly.io._renderers"] = _into_libraries
     # Of the notebook's own, which its kernel set; what the job starts beside itself draws without a screen.
     if "inline" in os.environ.get("MPLBACKEND", "inline") or "ipympl" in os.environ["MPLBACKEND"]:
         os.environ["MPLBACKEND"] = "agg"
@@ -312,6 +313,12 @@ def _into_ipython(module: Any) -> None:
 def _into_matplotlib(module: Any) -> None:
     if os.environ.get("MPLBACKEND", "agg").lower() == "agg":
         module.rcParams["backend"] = _MATPLOTLIB
+
+
+def _into_libraries(module: Any) -> None:
+    from sovlab.runner.output import libraries
+
+    libraries.adapt(module)
 
 
 def flush_figures() -> None:
