@@ -13,6 +13,7 @@ from sovlab.core.units import format_bytes
 from sovlab.errors import CaptureError, SovlabError
 from sovlab.payload import modules, notebook_syntax, secrets
 from sovlab.payload.capture import Source
+from sovlab.runner.settings import reading as settings
 from sovlab.runner.source.definitions import Definitions
 from sovlab.runner.values.pack import PackWriter
 from sovlab.runner.values.pickling import Dumper, PickleOptions, Postponed, Sent, Unpicklable
@@ -79,6 +80,10 @@ class Gathered:
         self.withheld: dict[str, str] = {}
         self.messages: list[str] = []
         self.sent: list[Sent] = []
+        self.settings: settings.Encoded = {}
+        """Settings of libraries, known once `dump` has run; a script has none: it makes its own."""
+        self._changed = settings.changed() if cell is not None or explicit else {}
+        self._not_carried = settings.not_carried() if cell is not None or explicit else []
         self.future = sorted(
             f for f in __future__.all_feature_names if namespace.get(f) is getattr(__future__, f)
         )
@@ -147,6 +152,7 @@ class Gathered:
         dumper = Dumper(writer, self._options)
         self._done = []
         self.sent = []
+        self._encode_settings()
         try:
             for name in iter(self._next, None):
                 self._done.append(name)
@@ -188,6 +194,15 @@ class Gathered:
                     f"{name} runs {text[:80]!r} in {where}, for IPython, but a job runs plain Python.",
                     advice,
                 )
+
+    def _encode_settings(self) -> None:
+        self.settings, left = settings.encode(self._changed, self._options)
+        left = [*self._not_carried, *left]
+        if left:
+            them = "them" if len(left) > 1 else "it"
+            self._note(
+                f"What earlier cells set with {', '.join(left)} is not in force in a job: set {them} there."
+            )
 
     def _next(self) -> str | None:
         # What pickling has found meanwhile comes last.

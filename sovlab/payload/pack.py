@@ -110,6 +110,7 @@ def write_payload(
             "withheld": sorted(gathered.withheld),
             "files": sorted(contents),
             "future": gathered.future,
+            "settings": gathered.settings,
             "data_free": not sent,
         }
 

@@ -161,6 +161,33 @@ def test_a_module_keeps_buffers_hooks_and_its_training_mode(round_trip):
     assert torch.equal(back.running_mean, module.running_mean)
 
 
+def test_gradients_travel_with_their_tensors_and_parameters(round_trip):
+    model = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5, momentum=0.9)
+    leaf = torch.ones(3, requires_grad=True)
+    middle = leaf * 2
+    middle.retain_grad()
+    (model(torch.ones(2)).sum() + (middle**2).sum()).backward()
+    plain = torch.zeros(2)
+    plain.grad = torch.ones(2)
+    there = {"optimizer": optimizer, "model": model, "leaf": leaf, "plain": plain, "none": torch.ones(1)}
+    back = round_trip(
+        round_trip({**there, "shared": [leaf.grad], "bias": model.bias, "middle": middle.detach()})
+    )
+    assert torch.equal(back["leaf"].grad, leaf.grad)
+    assert back["shared"][0] is back["leaf"].grad
+    assert torch.equal(back["plain"].grad, plain.grad)
+    assert back["none"].grad is None
+    for mine, theirs in zip(model.parameters(), back["model"].parameters(), strict=True):
+        assert type(theirs) is torch.nn.Parameter
+        assert torch.equal(mine.grad, theirs.grad)
+    assert back["optimizer"].param_groups[0]["params"][0] is back["model"].weight
+    assert back["bias"] is back["model"].bias
+    for each in (optimizer, back["optimizer"]):
+        each.step()
+    assert torch.equal(model.weight, back["model"].weight)
+
+
 def test_data_sets_and_loaders(round_trip):
     data = torch.utils.data.TensorDataset(strided(), torch.arange(200))
     loader = torch.utils.data.DataLoader(data, batch_size=50)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Callable, Dict, Optional, Sequence
+from typing import Any, Callable, Dict, Optional, Sequence, Set
 
 
 class AfterImport:
@@ -15,26 +15,36 @@ class AfterImport:
 
     def __init__(self, hooks: Dict[str, Callable[[Any], None]]) -> None:
         self._hooks = hooks
+        self._looking: Set[str] = set()
 
     def install(self) -> None:
         """Do it at once for modules that are here already, and for others when they come."""
-        for name in [name for name in self._hooks if name in sys.modules]:
-            self._hooks.pop(name)(sys.modules[name])
-        sys.meta_path.insert(0, self)
+        here = [name for name in self._hooks if name in sys.modules]
+        sys.meta_path.insert(0, self)  # before what is done, which may import others of them
+        for name in here:
+            self._imported(sys.modules[name])
 
     def find_spec(self, name: str, path: Optional[Sequence[str]] = None, target: Any = None) -> Any:
         """As the import system asks it."""
-        hook = self._hooks.pop(name, None)
-        if hook is None:
+        if name not in self._hooks or name in self._looking:
             return None
-        for finder in sys.meta_path:
-            spec = None if finder is self else finder.find_spec(name, path, target)
-            if spec is not None:
-                if spec.loader is not None:
-                    spec.loader = _Loader(spec.loader, hook)  # type: ignore[assignment]
-                return spec
-        self._hooks[name] = hook
+        self._looking.add(name)  # a finder below may ask all finders in its turn
+        try:
+            for finder in sys.meta_path:
+                spec = None if finder is self else finder.find_spec(name, path, target)
+                if spec is not None:
+                    if spec.loader is not None:
+                        spec.loader = _Loader(spec.loader, self._imported)  # type: ignore[assignment]
+                    return spec
+        finally:
+            self._looking.discard(name)
         return None
+
+    def _imported(self, module: Any) -> None:
+        # Only now: many ask for a spec just to learn whether there is such a module.
+        hook = self._hooks.pop(module.__spec__.name if module.__spec__ is not None else module.__name__, None)
+        if hook is not None:
+            hook(module)
 
 
 class _Loader:

@@ -74,12 +74,29 @@ class Program:
         if self._order.kind == "cell":
             self._file = file_name(self._meta["entry"]["cell"], self._order.labels)
         installer = Installer(self._pack, self.namespace, self._order.labels)
+        settings = self._carry_settings(installer)
         values = installer.all()
+        if settings is not None:
+            settings.settle()
         self._call = values.get("__call__")
         self.namespace.pop("__call__", None)
         if installer.errors:
             raise PayloadError(" ".join(f"`{n}` {why}." for n, why in sorted(installer.errors.items())))
         self.received = dict(self.namespace)
+
+    def _carry_settings(self, installer: Any) -> Any:
+        """Have the settings that travel put in force when their libraries are imported."""
+        encoded = self._meta.get("settings")
+        if not encoded:
+            return None
+        from sovlab.runner.settings.writing import CarriedSettings
+        from sovlab.runner.values.unpickling import loads
+
+        settings = CarriedSettings(
+            encoded, lambda data: loads(data, main=self.namespace, resolve=installer.resolve)
+        )
+        AfterImport(settings.hooks()).install()
+        return settings
 
     def run(self) -> None:
         """Run the code. Raises what it raises."""

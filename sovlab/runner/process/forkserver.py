@@ -32,6 +32,7 @@ _OURS = (
     "process.ranks",
     "execution.program",
     "execution.results",
+    "settings.writing",
     "source.definitions",
     "source.installing",
     "values.pickling",

@@ -37,6 +37,8 @@ class StorageReducer:
             untyped = value._untyped_storage
             canonical = self._canonical.setdefault(untyped._cdata, untyped)
             return typed_storage, (canonical, value.dtype)
+        if issubclass(kind, torch.Tensor):
+            return _reduce_gradient(value)
         return None
 
     @staticmethod
@@ -51,6 +53,23 @@ class StorageReducer:
         memory = (ctypes.c_char * size).from_address(on_cpu.data_ptr())
         memory.owner = on_cpu  # type: ignore[attr-defined,unused-ignore]  # keeps the memory as long as the buffer
         return rebuild_storage, (pickle.PickleBuffer(memory), device)
+
+
+def _reduce_gradient(tensor: Any) -> Optional[Tuple[Any, ...]]:
+    """The library's own reduce tuple with the gradient beside it; None if there is none to keep."""
+    # Of others than these asking for it warns.
+    gradient = tensor.grad if tensor.is_leaf or tensor.retains_grad else None
+    if gradient is None:
+        return None
+    make, arguments, *rest = tensor.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
+    if rest:
+        return None
+    return make, arguments, gradient, None, None, set_gradient
+
+
+def set_gradient(tensor: Any, gradient: Any) -> None:
+    """``tensor.grad = gradient``, if it may have one here."""
+    tensor.grad = gradient
 
 
 def _complete_torch() -> Any:
