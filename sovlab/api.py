@@ -21,8 +21,8 @@ def submit(function: Callable[..., Any], *args: Any, **keywords: Any) -> Job:
     """Run ``function(*args)`` as a job and return its handle at once.
 
     Keywords that are options (``backend``, ``nodes``, ``procs``, ``gpus``, ``cpu``, ``memory``, ``env``,
-    ``timeout``, ``name``, ``target``, ``queue``, ``priority``) are taken by sovlab, all others are passed to
-    the function; where a function has a parameter of such a name, bind it with `functools.partial`.
+    ``timeout``, ``name``, ``target``, ``queue``, ``priority``, ``files``) are taken by sovlab, all others are
+    passed to the function; where a function has a parameter of such a name, bind it with `functools.partial`.
 
     Raises:
         UsageError: an option is wrong, the arguments do not fit the function, or something cannot travel.

@@ -124,7 +124,9 @@ def clean(parsed: argparse.Namespace) -> int:
     if parsed.all and parsed.older_than is not None:
         raise UsageError("--all and --older-than contradict each other.", "Give one of them.")
     age = 0.0 if parsed.all else parsed.older_than
-    removed = default().clean(older_than=age, target=parsed.target, dry_run=parsed.dry_run)
+    removed = default().clean(
+        older_than=age, target=parsed.target, dry_run=parsed.dry_run, files=parsed.files
+    )
     if parsed.json:
         show.json_document(removed)
     else:

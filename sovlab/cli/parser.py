@@ -112,6 +112,9 @@ def _parser() -> argparse.ArgumentParser:
         help="ended longer ago than this, e.g. 7d (default: as in the settings)",
     )
     clean.add_argument("--all", action="store_true", help="all that have ended")
+    clean.add_argument(
+        "--files", action="store_true", help="those too that hold files which they wrote, like checkpoints"
+    )
     clean.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
     _target(clean)
 

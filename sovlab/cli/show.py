@@ -36,6 +36,9 @@ _COLOURS = {
     **{"ok": "green", "degraded": "yellow", "missing": "red"},
 }
 
+_FILES = 5
+"""Files that are shown of a job."""
+
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
@@ -121,6 +124,17 @@ def cleaned(result: Cleaned, *, dry_run: bool) -> None:
     """What was deleted."""
     did = "Would delete" if dry_run else "Deleted"
     line(f"{did} {len(result.jobs)} job{'s' if len(result.jobs) != 1 else ''}, {format_bytes(result.bytes)}.")
+    if result.kept:
+        does, them = ("holds", "it") if len(result.kept) == 1 else ("hold", "them")
+        line(
+            f"Kept {len(result.kept)} that {does} files which the job wrote; "
+            f"sovlab clean --files deletes {them} too:"
+        )
+        for job_id, files in sorted(result.kept.items()):
+            for path in files[:_FILES]:
+                line(f"  {job_id}  {path}")
+            if len(files) > _FILES:
+                line(f"  {job_id}  and {len(files) - _FILES} more")
 
 
 def checks(found: Sequence[Check]) -> None:

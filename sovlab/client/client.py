@@ -169,12 +169,18 @@ class Client:
         return self.executor(target).manifests_of(job.id)
 
     def clean(
-        self, *, older_than: float | None = None, target: str | None = None, dry_run: bool = False
+        self,
+        *,
+        older_than: float | None = None,
+        target: str | None = None,
+        dry_run: bool = False,
+        files: bool = False,
     ) -> Cleaned:
         """Delete ended jobs with all that they left; see `sovlab.client.retention.sweep`."""
         from sovlab.client.retention import sweep
 
-        return sweep(self.executor(target), self.settings, older_than=older_than, dry_run=dry_run)
+        executor = self.executor(target)
+        return sweep(executor, self.settings, older_than=older_than, dry_run=dry_run, files=files)
 
     # --- targets
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sovlab.core.job import JobRecord, JobState, JobStatus, Reason
@@ -208,6 +210,23 @@ class Job:
         if status.reason is Reason.USER_ERROR:
             return self._user_exception(message, str(error.get("traceback", "")), end)
         return _FAILURES.get(status.reason, JobError)(message, job_id=self.id)
+
+    def files(self, directory: str | os.PathLike[str] | None = None) -> dict[str, Path]:
+        """What it wrote beside its code on a cluster, by its path there: copies here. Waits for its end.
+
+        On this machine a job writes where the user has the code, and nothing need come back.
+
+        Args:
+            directory: where to put them; None is the job's own here.
+
+        Raises:
+            ResultError: they cannot be written.
+        """
+        self.wait()
+        path = self._executor.results(self.id)
+        if path is None:
+            return {}
+        return self._open(path).extract(path.parent / "files" if directory is None else Path(directory))
 
     @property
     def outputs(self) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sovlab.core.plan import Plan
     from sovlab.executors.executor import Executor
     from sovlab.payload.code import Code
+    from sovlab.payload.pack import Packed
 
 _SHARED = [field.name for field in dataclasses.fields(JobSpec) if field.name in NAMES]
 """Options that stand in a request under the same name; None leaves the request's default."""
@@ -95,8 +96,7 @@ def accept(code: Code, options: Options, executor: Executor, defaults: Defaults,
         ExecutorError: the target does not accept it.
     """
     spec = draft(code, options, executor, defaults)
-    packed = code.pack(store, send=options.send, outputs=options.outputs)
-    spec = replace(spec, payload=packed.digest, labels=packed.labels)
+    packed, spec = _pack(code, options, executor, spec, store)
     job_id = new_job_id(spec.name)
     try:
         executor.submit(job_id, spec, packed.path, dict(os.environ))
@@ -105,6 +105,18 @@ def accept(code: Code, options: Options, executor: Executor, defaults: Defaults,
             f"Job {spec.name} could not be submitted to target {executor.target}: {error}."
         ) from error
     return Accepted(job_id, spec, tuple(packed.messages), tuple(packed.bound))
+
+
+def _pack(
+    code: Code, options: Options, executor: Executor, spec: JobSpec, store: Path
+) -> tuple[Packed, JobSpec]:
+    """The payload in the store, and the request that names it."""
+    shared = getattr(executor, "shares_files", False)
+    packed = code.pack(store, send=options.send, outputs=options.outputs, files=options.files, shared=shared)
+    spec = replace(spec, payload=packed.digest, labels=packed.labels)
+    if shared:
+        spec = replace(spec, sources=packed.sources, script=packed.script)
+    return packed, spec
 
 
 def plan(code: Code, options: Options, executor: Executor, defaults: Defaults, *, check: bool) -> Plan:
@@ -118,8 +130,7 @@ def plan(code: Code, options: Options, executor: Executor, defaults: Defaults, *
 
     spec = draft(code, options, executor, defaults)
     with tempfile.TemporaryDirectory(prefix="sovlab-plan-") as scratch:
-        packed = code.pack(Path(scratch), send=options.send, outputs=options.outputs)
-        spec = replace(spec, payload=packed.digest, labels=packed.labels)
+        packed, spec = _pack(code, options, executor, spec, Path(scratch))
         manifests = executor.manifests(new_job_id(spec.name), spec, packed.path, check=check)
     return Plan(
         spec=spec,

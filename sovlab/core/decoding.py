@@ -65,6 +65,7 @@ class ExitRecord(NamedTuple):
         unreturned: names that the code bound besides.
         kept: what became of results for which the termination message has no room: ``store``, ``taken``,
             ``expired`` or ``interrupted``; empty where there are none.
+        files: what the code wrote beside itself and what it saved: the first of these paths.
         imported: libraries that the code imported, of those that are worth loading beforehand.
         max_rss: peak resident memory, in bytes.
         cpu_seconds: processor time of the user's process and its children.
@@ -84,6 +85,7 @@ class ExitRecord(NamedTuple):
     unreturned: tuple[str, ...] = ()
     kept: str = ""
     imported: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
     max_rss: int | None = None
     cpu_seconds: float | None = None
     python: str = ""
@@ -113,6 +115,7 @@ def exit_record(found: object) -> ExitRecord:
         unreturned=() if results is None else results.items("unreturned", _NAMES, _name),
         kept=record.text("kept", 40),
         imported=record.items("imported", _NAMES, _name),
+        files=record.items("files", _NAMES, _name),
         max_rss=record.whole("max_rss", 0, _BYTES),
         cpu_seconds=record.number("cpu_seconds", 0.0, _SECONDS),
         python=record.text("python", 100),
@@ -140,6 +143,7 @@ def ended_status(record: ExitRecord, submitted: float | None) -> JobStatus:
         progress=record.progress,
         returned=record.returned,
         unreturned=record.unreturned,
+        files=record.files,
         error=record.error,
         max_rss=record.max_rss,
         cpu_seconds=record.cpu_seconds,

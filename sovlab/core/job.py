@@ -108,6 +108,7 @@ class JobStatus:
         progress: the last that the job reported.
         returned: what came back, once it has ended.
         unreturned: names a cell bound that nobody asked for in ``--out``.
+        files: what it wrote beside its code elsewhere, and what it saved in a store: the first paths.
         error: the exception as the runner describes it: type, message, traceback (text), frames.
         max_rss: peak resident memory of the user's process, in bytes.
         cpu_seconds: processor time of the user's process and its children.
@@ -127,6 +128,7 @@ class JobStatus:
     progress: Progress | None = None
     returned: tuple[ReturnedName, ...] = ()
     unreturned: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
     error: Mapping[str, Any] | None = None
     max_rss: int | None = None
     cpu_seconds: float | None = None

@@ -70,6 +70,9 @@ class JobSpec:
         origin: where it was submitted from, for people: ``In[7]``, ``train.py``.
         labels: what cells are called, by the SHA-256 of their source: kept out of the payload so that
             the same cell run again is the same payload.
+        sources: where the payload's files are on this machine, by their paths in it or those of folders above
+            them; empty where jobs do not see the submitter's files.
+        script: a script's path as it was said, on the same condition.
     """
 
     name: str
@@ -90,6 +93,8 @@ class JobSpec:
     resume: str = ""
     origin: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
+    script: str = ""
 
     def __post_init__(self) -> None:
         check_name(self.name)

@@ -25,6 +25,8 @@ class Executor(Protocol):
 
     target: str
     """Name of the target this executor serves."""
+    shares_files: bool
+    """Whether jobs see the submitter's files under the same paths; one that does not say so, does not."""
 
     def check(self, spec: JobSpec) -> None:
         """Refuse what could never run there; asked before anything is packed.
@@ -126,8 +128,14 @@ class Executor(Protocol):
         """Forget an ended job and all that it left. Refuses one that has not ended (`UsageError`)."""
         ...
 
-    def clean(self, *, older_than: float, dry_run: bool = False) -> Cleaned:
-        """Delete the jobs that ended more than ``older_than`` seconds ago; never one that has not."""
+    def clean(self, *, older_than: float, dry_run: bool = False, files: bool = False) -> Cleaned:
+        """Delete the jobs that ended more than ``older_than`` seconds ago; never one that has not.
+
+        Args:
+            older_than: seconds.
+            dry_run: delete nothing, only say what would be.
+            files: delete those too that hold files which they wrote themselves, e.g. checkpoints.
+        """
         ...
 
     def capacity(self) -> list[Capacity]:

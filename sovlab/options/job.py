@@ -7,6 +7,7 @@ flags, the keywords, Tab completion and the request are made from these fields.
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -103,6 +104,8 @@ class Options:
         timeout: seconds the job may run; None takes the settings' default.
         send: names to send (``--in``); None sends what the code reads.
         outputs: names whose values come back (``--out``).
+        files: files and directories that travel beside the code (``--file``); where jobs see this machine's
+            files they are used where they are.
     """
 
     backend: str | None = _option(
@@ -212,6 +215,16 @@ class Options:
         cell=True,
     )
 
+    files: tuple[str, ...] = _option(
+        (),
+        "--file",
+        group=JOB,
+        metavar="PATH",
+        help="send this file or directory with the code, to where it reads it; may be repeated",
+        parse=tuple,
+        repeated=True,
+    )
+
     @property
     def resources(self) -> Resources:
         """What each node is given; raises `SpecError` where a number is out of range."""
@@ -251,4 +264,7 @@ def _checked(name: str, value: Any, flag: Flag) -> Any:
         return tuple(value) if flag.cell else value
     if name in ("queue", "priority") and not isinstance(value, str):
         raise SpecError(f"{name} is {value!r}.", "Give its name, as text.")
+    if name == "files":
+        one = isinstance(value, str | os.PathLike)
+        return tuple(os.fspath(path) for path in ([value] if one else value))
     return {str(k): str(v) for k, v in value.items()} if flag.repeated else value

@@ -15,6 +15,7 @@ from sovlab.core.spec import PayloadKind
 from sovlab.errors import CaptureError, SpecError
 from sovlab.payload import capture, modules
 from sovlab.payload.gathering import gather
+from sovlab.payload.luggage import Travel
 from sovlab.payload.pack import Packed, write_payload
 
 
@@ -41,13 +42,23 @@ class Code(Protocol):
         """Of a script, its arguments; of others what `pack` puts into the payload."""
         ...
 
-    def pack(self, store: Path, *, send: Sequence[str] | None = None, outputs: Sequence[str] = ()) -> Packed:
+    def pack(
+        self,
+        store: Path,
+        *,
+        send: Sequence[str] | None = None,
+        outputs: Sequence[str] = (),
+        files: Sequence[str] = (),
+        shared: bool = False,
+    ) -> Packed:
         """Put it, with all that it needs, into the object store.
 
         Args:
             store: directory of the object store.
             send: names to send (``--in``); None sends what the code reads.
             outputs: names wanted back (``--out``).
+            files: what travels beside the code (``--file``).
+            shared: whether the job sees the files of this machine under their paths.
 
         Raises:
             SyntaxError: the user's own.
@@ -80,7 +91,15 @@ class Cell(msgspec.Struct, frozen=True):
         """The label."""
         return self.label
 
-    def pack(self, store: Path, *, send: Sequence[str] | None = None, outputs: Sequence[str] = ()) -> Packed:
+    def pack(
+        self,
+        store: Path,
+        *,
+        send: Sequence[str] | None = None,
+        outputs: Sequence[str] = (),
+        files: Sequence[str] = (),
+        shared: bool = False,
+    ) -> Packed:
         """See `Code.pack`.
 
         Of the variables that the cell itself reads ``send`` sends just these, whatever their size and their
@@ -115,7 +134,7 @@ class Cell(msgspec.Struct, frozen=True):
             labels={cell.key: self.label} if self.label else {},
             messages=messages,
             bound=sorted(cell.names.binds),
-            directory=self.directory,
+            travel=Travel(self.directory, files=files, shared=shared),
         )
 
 
@@ -143,7 +162,15 @@ class Call(msgspec.Struct, frozen=True):
         """The function's name."""
         return name_of(self.function)
 
-    def pack(self, store: Path, *, send: Sequence[str] | None = None, outputs: Sequence[str] = ()) -> Packed:
+    def pack(
+        self,
+        store: Path,
+        *,
+        send: Sequence[str] | None = None,
+        outputs: Sequence[str] = (),
+        files: Sequence[str] = (),
+        shared: bool = False,
+    ) -> Packed:
         """See `Code.pack`; ``send`` and ``outputs`` are a cell's.
 
         Raises:
@@ -151,7 +178,13 @@ class Call(msgspec.Struct, frozen=True):
         """
         call = (self.function, tuple(self.arguments), dict(self.keywords))
         gathered = gather(_main_of(self.function), None, None, explicit={"__call__": call})
-        return write_payload(gathered, store, kind=self.kind, entry={"call": True}, directory=self.directory)
+        return write_payload(
+            gathered,
+            store,
+            kind=self.kind,
+            entry={"call": True},
+            travel=Travel(self.directory, files=files, shared=shared),
+        )
 
 
 class Script(msgspec.Struct, frozen=True):
@@ -172,7 +205,15 @@ class Script(msgspec.Struct, frozen=True):
         """The file's name."""
         return self.path.name
 
-    def pack(self, store: Path, *, send: Sequence[str] | None = None, outputs: Sequence[str] = ()) -> Packed:
+    def pack(
+        self,
+        store: Path,
+        *,
+        send: Sequence[str] | None = None,
+        outputs: Sequence[str] = (),
+        files: Sequence[str] = (),
+        shared: bool = False,
+    ) -> Packed:
         """See `Code.pack`; ``send`` and ``outputs`` are a cell's.
 
         Raises:
@@ -197,7 +238,7 @@ class Script(msgspec.Struct, frozen=True):
             imported=modules.imports_in(script.tree),
             labels={script.key: self.path.name},
             bound=sorted(script.names.binds),
-            directory=self.path.resolve().parent,
+            travel=Travel(self.path.resolve().parent, self.path, files=files, shared=shared),
         )
 
 

@@ -26,7 +26,7 @@ MAX_FILE = 5_000_000
 """Bytes of the largest data file of a package that travels."""
 MAX_DATA = 50_000_000
 """Bytes of all data files that travel."""
-_LEFT_OUT = frozenset({"__pycache__", "checkpoints", "node_modules", "wandb", "mlruns", "lightning_logs"})
+LEFT_OUT = frozenset({"__pycache__", "checkpoints", "node_modules", "wandb", "mlruns", "lightning_logs"})
 _COMPILED = frozenset({".pyc", ".pyo"})
 _CHECKPOINTS = frozenset({".pt", ".pth", ".ckpt", ".safetensors"})
 _OURS = frozenset({"sovlab", "cloudpickle", "__main__", "__mp_main__"})
@@ -43,6 +43,23 @@ class LocalFiles(msgspec.Struct):
 
     files: dict[str, Path] = {}
     messages: list[str] = []
+
+    def sources(self) -> dict[str, str]:
+        """Where the files are on this machine: each top-level name, or its single files if they lie apart."""
+        places: dict[str, dict[str, None]] = {}
+        for name, path in self.files.items():
+            place = os.path.abspath(path)  # noqa: PTH100 - a link stays one
+            places.setdefault(name.partition("/")[0], {})[place.removesuffix(name.replace("/", os.sep))] = (
+                None
+            )
+        found = {}
+        for name, path in self.files.items():
+            top = name.partition("/")[0]
+            if len(places[top]) == 1:
+                found[top] = next(iter(places[top])) + top
+            else:
+                found[name] = os.path.abspath(path)  # noqa: PTH100
+        return found
 
     def read(self) -> Iterator[tuple[str, bytes]]:
         """Each path inside the pack with its bytes, sorted."""
@@ -156,7 +173,7 @@ def _walk(directory: Path, name: str, above: frozenset[str]) -> Iterator[tuple[s
             f"The local package directory {name} cannot be read: {error.strerror}.", "Check its permissions."
         ) from error
     for entry in entries:
-        if entry.name.startswith(".") or entry.name in _LEFT_OUT or Path(entry.name).suffix in _COMPILED:
+        if entry.name.startswith(".") or entry.name in LEFT_OUT or Path(entry.name).suffix in _COMPILED:
             continue
         if entry.is_dir():
             yield from _walk(Path(entry.path), f"{name}/{entry.name}", above | {real})

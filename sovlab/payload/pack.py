@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from sovlab.payload import modules
 from sovlab.payload import store as objects
 from sovlab.payload.gathering import Gathered
+from sovlab.payload.luggage import Luggage, Travel, gather_files
 from sovlab.runner.values.pack import PackWriter
 from sovlab.runner.values.pickling import Sent
 
@@ -27,7 +27,9 @@ class Packed(msgspec.Struct, frozen=True, kw_only=True):
         messages: what the user should know: what was withheld or left out.
         variables: what travels, by name: (type, bytes).
         withheld: names that look like secrets and stay here.
-        files: paths of local modules, relative.
+        files: paths of local modules and of files beside them, relative.
+        sources: where these and the script are on this machine, by path or by that of a folder above.
+        script: a script's path as it was said.
         bytecode: functions and classes that only travel as bytecode, which needs the same Python there.
         bound: names that the code binds.
     """
@@ -40,6 +42,8 @@ class Packed(msgspec.Struct, frozen=True, kw_only=True):
     variables: Mapping[str, tuple[str, int]] = {}
     withheld: Sequence[str] = ()
     files: Sequence[str] = ()
+    sources: Mapping[str, str] = {}
+    script: str = ""
     bytecode: Sequence[str] = ()
     bound: Sequence[str] = ()
 
@@ -60,7 +64,7 @@ def write_payload(
     labels: Mapping[str, str] | None = None,
     messages: Sequence[str] | None = None,
     bound: Sequence[str] = (),
-    directory: Path | None = None,
+    travel: Travel = Travel(),  # noqa: B008 - frozen
 ) -> Packed:
     """Put a payload into the store, unless it is there.
 
@@ -74,7 +78,7 @@ def write_payload(
         labels: what cells are called, by the SHA-256 of their source.
         messages: what the user should know, beside what gathering found.
         bound: names that the code binds.
-        directory: where local modules are looked for first; None is the working directory.
+        travel: where the code is, and what travels beside it.
 
     Raises:
         CaptureError: something that was gathered cannot travel.
@@ -82,20 +86,18 @@ def write_payload(
     """
     import cloudpickle
 
-    local: modules.LocalFiles | None = None
-    contents: dict[str, bytes] = {}
+    luggage: Luggage | None = None
 
     def build(writer: PackWriter) -> dict[str, Any]:
         for name, data in (segments or {}).items():
             writer.add(name, data)
         sent = gathered.dump(writer)
-        nonlocal local
-        if local is None:
+        nonlocal luggage
+        if luggage is None:
             # Only pickling has shown which modules the values need.
-            local = modules.collect({*(imported or ()), *gathered.modules()}, directory or Path.cwd())
-            contents.update(local.read())
+            luggage = gather_files({*(imported or ()), *gathered.modules()}, travel)
         described = gathered.definitions.write(writer)
-        for name, data in contents.items():
+        for name, data in luggage.contents.items():
             writer.add(f"file/{name}", data)
         return {
             "format": "sovlab-payload",
@@ -103,27 +105,31 @@ def write_payload(
             "kind": kind,
             "python": list(sys.version_info[:2]),
             "cloudpickle": cloudpickle.__version__,
-            "entry": entry,
+            "entry": {**entry, "script": luggage.script} if luggage.script else entry,
             **described,
             "variables": [{"name": s.name, "size": s.size, "type": s.type} for s in _variables(sent)],
             "bytecode": sorted(set(gathered.bytecode)),
             "withheld": sorted(gathered.withheld),
-            "files": sorted(contents),
+            "files": sorted(luggage.contents),
+            **({"links": luggage.links} if luggage.links else {}),
             "future": gathered.future,
             "settings": gathered.settings,
             "data_free": not sent,
         }
 
     digest, path, size = objects.put(store, build)
+    assert luggage is not None  # build has run
     return Packed(
         digest=digest,
         path=path,
         size=size,
         labels={**gathered.labels(), **(labels or {})},
-        messages=[*(messages or ()), *gathered.messages, *(local.messages if local is not None else ())],
+        messages=[*(messages or ()), *gathered.messages, *luggage.messages],
         variables={s.name: (s.type, s.size) for s in _variables(gathered.sent)},
         withheld=sorted(gathered.withheld),
-        files=sorted(contents),
+        files=sorted(luggage.contents),
+        sources=luggage.sources,
+        script=str(travel.script or ""),
         bytecode=sorted(set(gathered.bytecode)),
         bound=bound,
     )

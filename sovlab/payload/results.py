@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sovlab.core.decoding import outputs
@@ -66,6 +66,35 @@ class Results:
     def outputs(self) -> list[dict[str, Any]]:
         """What the cell displayed, as MIME bundles ``{"data": …, "metadata": …}``."""
         return outputs(self._pack.meta.get("outputs"))
+
+    def extract(self, directory: Path) -> dict[str, Path]:
+        """Write the files that the job wrote beside its code below a directory; path in the job → path here.
+
+        Raises:
+            ResultError: they cannot be written there, or a path leads out of it.
+        """
+        found = {}
+        for name in self._pack.names():
+            if not name.startswith("file/"):
+                continue
+            relative = PurePosixPath(name[len("file/") :])
+            if relative.is_absolute() or ".." in relative.parts:
+                raise ResultError(
+                    f"The job sent a file with the path {str(relative)!r:.200}, outside of its directory.",
+                    "It was not written.",
+                )
+            path = directory / relative
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+                temporary.write_bytes(self._pack.segment(name))
+                temporary.replace(path)
+            except OSError as error:
+                raise ResultError(
+                    f"{path} cannot be written: {error.strerror}.", "Give another directory."
+                ) from error
+            found[str(relative)] = path
+        return found
 
     def value(self, name: str) -> Any:
         """The value of one name.

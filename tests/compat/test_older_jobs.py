@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -137,8 +138,11 @@ def test_an_ended_job_runs_again_and_goes_on_from_what_it_saved(
 
 def test_ended_jobs_are_deleted_and_what_runs_or_waits_is_not(older: Older, executor: LocalExecutor) -> None:
     kept = {older.job(name).name for name in ENDED}
-    assert set(executor.clean(older_than=0, dry_run=True).jobs) == kept
-    assert set(executor.clean(older_than=0).jobs) == kept
+    assert set(executor.clean(older_than=0, dry_run=True, files=True).jobs) == kept
+    saved = executor.clean(older_than=0).kept
+    assert {name for name in kept if name.startswith("cancelled-")} == set(saved)
+    assert all(Path(path).exists() for paths in saved.values() for path in paths)
+    assert set(executor.clean(older_than=0, files=True).jobs) == set(saved)
     assert [record.name for record in executor.records()] == ["waits"]
 
 

@@ -66,10 +66,10 @@ def local(state: Path, **limits: Any) -> LocalExecutor:
     return LocalExecutor(state, idle=60, **limits)
 
 
-def local_harness() -> Iterator[Harness]:
+def local_harness(**limits: Any) -> Iterator[Harness]:
     with tempfile.TemporaryDirectory(prefix="sov-", ignore_cleanup_errors=True) as directory:
         state = Path(directory) / "state"
-        executor = local(state)
+        executor = local(state, **limits)
         harness = Harness(executor, state / "objects")
         harness.keeps_checkpoints = True
         yield harness

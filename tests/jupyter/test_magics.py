@@ -49,7 +49,7 @@ def test_a_module_beside_the_notebook_travels(notebook, tmp_path):
     notebook.run("import mylab")
     notebook.run("%%sovsubmit --name module --out a,where --wait\na = mylab.answer()\nwhere = mylab.__file__")
     assert notebook["a"] == 42
-    assert str(tmp_path) not in notebook["where"]
+    assert notebook["where"] == str(tmp_path / "mylab" / "__init__.py")
 
 
 def test_out_holds_a_placeholder_until_the_job_has_ended_and_the_value_after(notebook, tmp_path):

@@ -66,6 +66,8 @@ class KubernetesExecutor:
         agents: whether a process may be started that brings and fetches what a pod waits for.
     """
 
+    shares_files = False
+
     def __init__(
         self, target: str, login: Login, profile: ClusterProfile, state: Path, *, agents: bool = True
     ) -> None:
@@ -295,10 +297,12 @@ class KubernetesExecutor:
         self._records.forget(job_id)
         return self.local_state.forget(job_id)
 
-    def clean(self, *, older_than: float, dry_run: bool = False) -> Cleaned:
+    def clean(self, *, older_than: float, dry_run: bool = False, files: bool = False) -> Cleaned:
         """See `Executor.clean`; what interrupted submits left is deleted too."""
         now, size = time.time(), 0
-        removed = [record.id for record in self.records() if self._may_go(record, now, older_than)]
+        may_go = [record for record in self.records() if self._may_go(record, now, older_than)]
+        kept = {} if files else {record.id: record.status.files for record in may_go if record.status.files}
+        removed = [record.id for record in may_go if record.id not in kept]
         if not dry_run:
             there = []
             for job_id in removed:
@@ -310,7 +314,7 @@ class KubernetesExecutor:
             self._empty_store([obj for _, obj in there])
             for kind, obj in there:
                 size += self._delete(kind, obj["metadata"]["name"])
-        return Cleaned(jobs=tuple(removed), bytes=size)
+        return Cleaned(jobs=tuple(removed), bytes=size, kept=kept)
 
     def _may_go(self, record: JobRecord, now: float, older_than: float) -> bool:
         found = record.status

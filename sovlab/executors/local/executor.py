@@ -61,6 +61,8 @@ class LocalExecutor:
         python: the interpreter that runs jobs; None is the one that submits them.
     """
 
+    shares_files = True
+
     def __init__(
         self,
         state: Path,
@@ -313,15 +315,20 @@ class LocalExecutor:
         shutil.rmtree(job.path, ignore_errors=True)
         return size
 
-    def clean(self, *, older_than: float, dry_run: bool = False) -> Cleaned:
+    def clean(self, *, older_than: float, dry_run: bool = False, files: bool = False) -> Cleaned:
         """See `Executor.clean`."""
         from sovlab.core.cleaned import Cleaned
 
         before, removed, size = time.time() - older_than, [], 0
+        kept: dict[str, tuple[str, ...]] = {}
         for job in list(self._store.all()):
             status: JobStatus = job.record(self.target).status
             when = status.ended or status.submitted or 0.0
             if not (status.state.ended or status.state is JobState.UNKNOWN) or when > before:
+                continue
+            wrote = () if files else job.written()
+            if wrote:
+                kept[job.id] = wrote
                 continue
             removed.append(job.id)
             size += (
@@ -333,7 +340,7 @@ class LocalExecutor:
             for pack in (self._store.state / "objects").glob("*.pack"):
                 if pack.stat().st_nlink == 1 and pack.stat().st_mtime < time.time() - 3600:
                     pack.unlink(missing_ok=True)
-        return Cleaned(jobs=tuple(removed), bytes=size)
+        return Cleaned(jobs=tuple(removed), bytes=size, kept=kept)
 
     def capacity(self) -> list[Capacity]:
         """See `Executor.capacity`."""

@@ -173,6 +173,35 @@ class JobDirectory:
         )
         return JobRecord(id=self.id, target=target, spec=spec, status=status)
 
+    def written(self) -> tuple[str, ...]:
+        """Paths of the files in it that the job itself wrote: what it saved, or put beside its code."""
+        found = [path for path in (self / "checkpoint").rglob("*") if path.is_file()]
+        beside = self / "files"
+        if beside.is_dir():  # of jobs that do not see the user's files, and of older versions
+            sent = self._sent()
+            for path in beside.rglob("*"):
+                name = path.relative_to(beside).as_posix()
+                if (
+                    path.is_file()
+                    and "__pycache__" not in path.parts
+                    and sent.get(name) != path.stat().st_size
+                ):
+                    found.append(path)
+        return tuple(sorted(map(str, found)))
+
+    def _sent(self) -> dict[str, int]:
+        """The files of the payload, with their sizes."""
+        from sovlab.runner.values.pack import Pack, PackError
+
+        try:
+            pack = Pack(self / "payload.pack")
+        except (OSError, PackError):
+            return {}
+        sizes = {n[len("file/") :]: len(pack.segment(n)) for n in pack.names() if n.startswith("file/")}
+        if "source" in pack and "script" in (pack.meta.get("entry") or {}):
+            sizes[str(pack.meta["entry"]["script"])] = len(pack.segment("source"))
+        return sizes
+
     def nonce(self) -> str:
         """What marks the frames in this job's log."""
         try:

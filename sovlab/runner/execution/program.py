@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 import builtins
 import linecache
-import os
 import sys
 import types
 from typing import Any, Dict, List, Optional, Sequence, Set
 
+from sovlab.runner.execution import mains
 from sovlab.runner.execution.import_hooks import AfterImport
 from sovlab.runner.output import display
 from sovlab.runner.protocol.order import Order
@@ -42,6 +42,7 @@ class Program:
         self._meta = self._pack.meta
         self._check_bytecode()
         self.withheld: Set[str] = set(self._meta.get("withheld", ()))
+        self._files: Optional[mains.Place] = None
         self.main = types.ModuleType("__main__")
         self.namespace: Dict[str, Any] = self.main.__dict__
         self.received: Dict[str, Any] = {}
@@ -57,16 +58,14 @@ class Program:
             PayloadError: something that was sent cannot be loaded here.
             BaseException: what the user's own definitions raise.
         """
-        self._files = self._unpack()
+        hooks: Dict[str, Any] = {}
+        self._files = place = mains.place(self._pack, self._order, hooks)
         sys.modules["__main__"] = self.main
         self.namespace["__builtins__"] = builtins
-        self._set_path()
-        hooks: Dict[str, Any] = {}
         display.install(hooks)
         AfterImport(hooks).install()
         if self._order.kind == "script":
-            self._script = os.path.join(self._files, *self._meta["entry"]["script"].split("/"))
-            self.namespace["__file__"] = self._script
+            mains.describe(self.namespace, place)
         else:
             setattr(builtins, _SHOW, display.show)
         from sovlab.runner.source.installing import Installer, file_name
@@ -104,9 +103,14 @@ class Program:
             function, args, kwargs = self._call  # type: ignore[misc]
             self.returned = _awaited(function(*args, **kwargs))
         elif self._order.kind == "script":
-            self._run_script()
+            mains.run(self.namespace, self._files)  # type: ignore[arg-type]  # prepared before
         else:
             self._run_cell()
+
+    @property
+    def directory(self) -> str:
+        """Of the payload's files, if they are in one of the job's own; else empty."""
+        return self._files.directory if self._files is not None and self._files.snapshot is None else ""
 
     def finish(self) -> None:
         """Show the figures that the code left open."""
@@ -137,55 +141,6 @@ class Program:
             f"{ours}: define {them} with def in a cell of the notebook, or choose an environment with "
             f"Python {theirs}."
         )
-
-    def _unpack(self) -> str:
-        """The directory of local modules; made once, by whichever rank is first."""
-        directory = os.path.join(self._order.scratch, "files")
-        names = [name for name in self._pack.names() if name.startswith("file/")]
-        script = self._meta["entry"].get("script") if self._order.kind == "script" else None
-        if (not names and script is None) or os.path.isdir(directory):
-            return directory
-        temporary = f"{directory}.{os.getpid()}"
-        for name in names:
-            self._unpack_one(temporary, name[len("file/") :], name)
-        if script is not None and f"file/{script}" not in names:
-            self._unpack_one(temporary, script, "source")
-        try:
-            os.rename(temporary, directory)
-        except OSError:
-            import shutil
-
-            shutil.rmtree(temporary, ignore_errors=True)
-            if not os.path.isdir(directory):
-                raise
-        return directory
-
-    def _unpack_one(self, root: str, relative: str, segment: str) -> None:
-        parts = relative.split("/")
-        if any(part in ("", ".", "..") or "\0" in part for part in parts):
-            raise PayloadError(
-                f"The payload contains a file with the path {relative!r}, outside of its own directory."
-            )
-        path = os.path.join(root, *parts)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "wb") as file:
-            file.write(self._pack.segment(segment))
-
-    def _set_path(self) -> None:
-        """As in the notebook: its directory comes first. What was sent comes before what lies there."""
-        first = [self._files]
-        if self._order.kind == "script":
-            first.insert(0, os.path.dirname(os.path.join(self._files, self._meta["entry"]["script"])))
-            sys.argv = [os.path.join(self._files, self._meta["entry"]["script"]), *self._order.args]
-        else:
-            sys.argv = [""]
-            first.append(self._order.workdir)
-        sys.path[:0] = list(dict.fromkeys(first))
-
-    def _run_script(self) -> None:
-        with open(self._script, "rb") as file:
-            code = compile(file.read(), self._script, "exec", dont_inherit=True)
-        exec(code, self.namespace)  # noqa: S102 - the user's own
 
     def _run_cell(self) -> None:
         source = bytes(self._pack.segment("source")).decode("utf-8", "surrogatepass")

@@ -6,6 +6,7 @@ import os
 import sys
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
+from sovlab.runner.execution import files
 from sovlab.runner.protocol.order import Order
 from sovlab.runner.values.pack import Pack, PackWriter
 from sovlab.runner.values.pickling import Sent
@@ -22,8 +23,9 @@ def write(
     unreturned: List[str],
     outputs: List[Dict[str, Any]],
     error: Optional[BaseException] = None,
-) -> Tuple[int, List[Sent]]:
-    """Write the pack, whole or not at all; its size in bytes, and what was written for each name.
+    directory: str = "",
+) -> Tuple[int, List[Sent], Dict[str, Any]]:
+    """Write the pack, whole or not at all; its size in bytes, what was written for each name, and of files.
 
     Args:
         order: says where the pack goes.
@@ -33,6 +35,7 @@ def write(
         unreturned: names that the code bound and nobody asked for.
         outputs: MIME bundles ``{"data": …, "metadata": …}``.
         error: the exception that ended the code; None if it came to its end.
+        directory: of the payload's files; what the code wrote there goes back too.
 
     Raises:
         OSError: it cannot be written.
@@ -42,7 +45,9 @@ def write(
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with open(descriptor, "wb", buffering=_BUFFER) as file, PackWriter(file, hashing=False) as writer:
             meta, sent = _write_values(writer, namespace, values, received, error)
+            beside = files.add_written(writer, directory)
             meta.update(
+                beside=beside,
                 format="sovlab-results",
                 version=1,
                 python=list(sys.version_info[:2]),
@@ -57,18 +62,25 @@ def write(
         if os.path.exists(temporary):
             os.unlink(temporary)
         raise
-    return size, sent
+    return size, sent, beside
 
 
 def merge(failed: str, first: str) -> None:
     """Put the exception that one rank left in ``failed`` beside the outputs that the first rank left."""
     source = Pack(failed)
-    outputs = Pack(first).meta["outputs"] if os.path.exists(first) else []
+    other = Pack(first) if os.path.exists(first) else None
+    kept: Dict[str, Any] = {"outputs": []}
+    if other is not None:
+        kept.update((key, other.meta[key]) for key in ("outputs", "beside") if key in other.meta)
     temporary = f"{os.path.splitext(first)[0]}.tmp"
     with open(temporary, "wb") as file, PackWriter(file, hashing=False) as writer:
         for name in source.names():
             writer.add(name, source.segment(name))
-        writer.finish({**source.meta, "outputs": outputs})
+        if other is not None:
+            for name in other.names():
+                if name.startswith("file/"):
+                    writer.add(name, other.segment(name))
+        writer.finish({**source.meta, **kept})
     os.rename(temporary, first)
 
 

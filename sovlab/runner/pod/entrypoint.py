@@ -253,6 +253,7 @@ class Pod:
         """Put record and results where the client finds them."""
         path = self._order.results
         results = None
+        self._look_for_files(record)
         first = self._order.node_rank == 0 or record["reason"] != "succeeded"
         if first and os.path.exists(path):
             with open(path, "rb") as file:
@@ -267,6 +268,28 @@ class Pod:
         except OSError as error:
             self._log.feed(f"The termination message could not be written: {error}\n".encode())
         self._log.end()
+
+    def _look_for_files(self, record: Dict[str, Any]) -> None:
+        """See to what the code wrote: that it comes back if it was ended before it could, and is said."""
+        from sovlab.runner.execution import files
+
+        order = self._order
+        directory = os.path.join(order.scratch, "files")
+        if order.node_rank == 0 and not os.path.exists(order.results) and files.written(directory):
+            try:
+                found = files.write_pack(order.results, directory)
+            except OSError as error:
+                self._log.feed(f"What was written beside the code is lost: {error}\n".encode())
+            else:
+                self._log.feed(f"{files.sentence(found)}\n".encode())
+                record["files"] = files.names(found)
+        elif order.node_rank and files.written(directory):
+            self._log.feed(
+                f"What node {order.node_rank} wrote beside the code does not come back.\n".encode()
+            )
+        if self._store is not None and os.path.isdir(order.checkpoint) and order.node_rank == 0:
+            saved = [f"checkpoint/{name}"[:200] for name in sorted(os.listdir(order.checkpoint))[:10]]
+            record["files"] = [*(record.get("files") or ()), *saved]
 
     def _save_results(self, path: str) -> str:
         """Put the results where they outlive this pod, or hold them; the word for it in the record."""

@@ -79,10 +79,12 @@ def _run(order: Order, rank: Optional[int], report: Dict[str, Any]) -> None:
             failure = error
             _explain(error, report, rank)
     if not rank or failure is not None:
-        _return(order, program, failure, report)
+        _return(order, program, failure, report, "" if rank or order.node_rank else program.directory)
 
 
-def _return(order: Order, program: Any, failure: Optional[BaseException], report: Dict[str, Any]) -> None:
+def _return(
+    order: Order, program: Any, failure: Optional[BaseException], report: Dict[str, Any], directory: str
+) -> None:
     from sovlab.runner.output import display
 
     outputs = display.outputs.bundles()
@@ -100,12 +102,15 @@ def _return(order: Order, program: Any, failure: Optional[BaseException], report
     if report["reason"] not in ("succeeded", "user_error"):
         failure = None
     unreturned = program.bound() if order.kind == "cell" else []
-    if not (values or outputs or absent or unreturned or failure is not None):
+    from sovlab.runner.execution import files
+
+    wrote = bool(directory and files.written(directory))
+    if not (values or outputs or absent or unreturned or failure is not None or wrote):
         return
     from sovlab.runner.execution import results
 
     try:
-        size, sent = results.write(
+        size, sent, beside = results.write(
             order,
             program.namespace,
             values,
@@ -113,6 +118,7 @@ def _return(order: Order, program: Any, failure: Optional[BaseException], report
             unreturned=unreturned,
             outputs=outputs,
             error=failure,
+            directory=directory,
         )
     except MemoryError:
         advice = "ask for more with --memory, or return less"
@@ -125,6 +131,9 @@ def _return(order: Order, program: Any, failure: Optional[BaseException], report
             report.update(reason="runner", exit_code=70, message=message)
             sys.stderr.write(f"{message}\n")
         return
+    if wrote:
+        sys.stderr.write(f"{files.sentence(beside)}\n")
+        report["files"] = files.names(beside)
     names = [dict(s._asdict()) for s in sent]
     names += [
         {"name": n, "type": "", "size": 0, "detail": "", "error": f"the code did not bind {n}"}

@@ -57,6 +57,7 @@ def describe(order: Order, ending: Ending, outcome: Outcome, leftovers: Left) ->
         "results": None,
         "progress": None,
         "imported": [],
+        "files": [],
     }
     for key in record:
         if report is not None and report.get(key) is not None:

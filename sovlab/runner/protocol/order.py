@@ -46,6 +46,9 @@ class Order:
         labels: what cells are called, by the SHA-256 of their source.
         inherited: what the user's code has from its submitter: umask, nice level, limits; see
             `sovlab.runner.system.inherited`. None leaves what the runner has.
+        sources: where the payload's files are on this machine, by their paths in it or those of folders above
+            them; empty where the submitter's files are not seen.
+        script: a script's path as it was said; empty if there is none.
         origin: where it was submitted from, for people.
         digest: of the payload, by which a store keeps it.
         arrival: seconds that a pod waits for a payload that is sent to it.
@@ -85,6 +88,8 @@ class Order:
         contained: bool = False,
         labels: Optional[Dict[str, str]] = None,
         inherited: Optional[Dict[str, Any]] = None,
+        sources: Optional[Dict[str, str]] = None,
+        script: str = "",
         origin: str = "",
         digest: str = "",
         arrival: Optional[float] = None,
@@ -120,6 +125,8 @@ class Order:
         self.contained = contained
         self.labels = dict(labels or {})
         self.inherited = dict(inherited or {})
+        self.sources = dict(sources or {})
+        self.script = script
         self.origin = origin
         self.digest = digest
         self.arrival = arrival

@@ -30,7 +30,7 @@ def marks(spec: JobSpec, nonce: str, submitted: float, delivery: str) -> dict[st
     Environment and arguments may hold secrets, and everybody who may see the workload can read these: they
     are in the Secret only. The names of cells are there too, for their length.
     """
-    told = replace(spec, env={}, args=(), labels={})
+    told = replace(spec, env={}, args=(), labels={}, sources={}, script="")
     return {
         labels.SPEC: msgspec.json.encode(told).decode(),
         labels.SUBMITTED: repr(submitted),

@@ -1,0 +1,96 @@
+"""The files of a payload: local modules and what is read beside them, each with its place in the job."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from sovlab.payload import beside, modules
+
+
+class Travel(msgspec.Struct, frozen=True):
+    """Where code is, and what travels beside it.
+
+    Attributes:
+        directory: where local modules are looked for first; None is the working directory.
+        script: the script, as it was said; None if there is none.
+        files: what is named with ``--file``.
+        shared: whether the job sees the files of this machine under their paths.
+    """
+
+    directory: Path | None = None
+    script: Path | None = None
+    files: Sequence[str] = ()
+    shared: bool = False
+
+
+class Luggage(msgspec.Struct):
+    """The files of a payload.
+
+    Attributes:
+        contents: path in the payload → content.
+        sources: where they and the script are on this machine, by path or by that of a folder above.
+        script: path of the script in the payload, if it has another than its name.
+        links: path from the working directory → path in the payload, of what was named.
+        messages: what was left out, one sentence each.
+    """
+
+    contents: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    script: str = ""
+    links: Mapping[str, str] = {}
+    messages: list[str] = []
+
+
+def gather_files(imported: Iterable[str], travel: Travel) -> Luggage:
+    """The files that travel.
+
+    Args:
+        imported: modules that the code imports, local or not.
+        travel: where it is, and what was named.
+
+    Raises:
+        CaptureError: one cannot be read, or has no place beside the code.
+    """
+    cwd = Path.cwd()
+    named = beside.check_named(travel.files, cwd)
+    local = modules.collect(imported, travel.directory or cwd)
+    luggage = Luggage(sources=local.sources(), messages=local.messages)
+    if travel.script is not None:
+        luggage.sources[travel.script.name] = os.path.abspath(travel.script)  # noqa: PTH100 - a link stays one
+    if travel.shared:
+        luggage.contents.update(local.read())
+    else:
+        _take_along(luggage, local, named, travel, cwd)
+    return luggage
+
+
+def _take_along(
+    luggage: Luggage, local: modules.LocalFiles, named: Sequence[Path], travel: Travel, cwd: Path
+) -> None:
+    bases = [travel.directory or cwd]
+    if travel.script is not None:
+        bases.append(Path(luggage.sources[travel.script.name]).parent)
+    found = beside.read_by(local, travel.script, cwd)
+    prefix = ""
+    if cwd not in bases and any(not beside.below(path, bases) for path in (*named, *found)):
+        # The tree of the working directory, if the code is in it: then all keep their places to each other.
+        prefix = next((f"{p}/" for p in (beside.below(base, [cwd]) for base in bases) if p), "")
+    if prefix and travel.script is not None:
+        luggage.script = prefix + travel.script.name
+    names = {}
+    for name, path in local.files.items():
+        is_beside = prefix and any(path == base / name for base in bases)
+        names[name] = prefix + name if is_beside else name
+    bases = [cwd] if prefix else bases
+    chosen = beside.named_files(named, bases, cwd)
+    more = beside.small(found, bases, [*names.values(), *chosen.files, luggage.script])
+    luggage.contents.update({names[name]: data for name, data in local.read()})
+    for name, path in sorted({**more.files, **chosen.files}.items()):
+        luggage.contents.setdefault(name, beside.mapped(path))
+    luggage.links = chosen.links
+    luggage.messages += more.messages
