@@ -13,11 +13,12 @@ from sovlab.core.units import format_bytes
 from sovlab.errors import CaptureError, SovlabError
 from sovlab.payload import modules, notebook_syntax, secrets
 from sovlab.payload.capture import Source
+from sovlab.payload.ordering import Ordering
 from sovlab.runner.settings import reading as settings
 from sovlab.runner.source.definitions import Definitions
 from sovlab.runner.values.pack import PackWriter
 from sovlab.runner.values.pickling import Dumper, PickleOptions, Postponed, Sent, Unpicklable
-from sovlab.runner.values.refilling import FILLING, contents, skeleton
+from sovlab.runner.values.refilling import FILLING
 
 MAX_UNNAMED = 256_000_000
 """Bytes of the largest variable that travels without being named in ``--in``."""
@@ -67,16 +68,11 @@ class Gathered:
         self._cell = cell
         self._send = send
         self._explicit = explicit
-        self._order: list[str] | None = None
-        self._done: list[str] = []
-        self._ahead: set[str] = set()
-        """Variables and states that go ahead of what they hold: definitions that need them to be run."""
-        self._first: dict[str, set[str]] = {}
-        """By name, what must come before it."""
         self._options = PickleOptions()
         self.definitions = Definitions(namespace, self._variable)
         self.variables: dict[str, str] = {}
         """Variables that travel, with the definition that reads each; empty for the code itself."""
+        self._ordering = Ordering(self.definitions, self.variables, explicit, self._value)
         self.withheld: dict[str, str] = {}
         self.messages: list[str] = []
         self.sent: list[Sent] = []
@@ -150,23 +146,30 @@ class Gathered:
         """
         self._options = PickleOptions(self._refer, strict=True, main=self._namespace, reads=self._read_by)
         dumper = Dumper(writer, self._options)
-        self._done = []
+        self._ordering.begin()
         self.sent = []
         self._encode_settings()
         try:
-            for name in iter(self._next, None):
-                self._done.append(name)
+            for name in iter(self._ordering.next, None):
                 sent = self._add(dumper, name)
                 if sent is not None:
                     self.sent.append(sent)
             self._fill(dumper)
         except Postponed:
-            self._order = None
+            self._ordering.forget()
             raise
         dumper.finish()
         self._check_plain()
-        self._order = self._done
+        self._ordering.settle()
         return self.sent
+
+    def _fill(self, dumper: Dumper) -> None:
+        filling = self._ordering.filling()
+        if filling is not None:
+            self._ordering.fills()
+            dumper.add(FILLING, filling)
+            if self._ordering.next() is not None:
+                raise Postponed  # what went ahead without some of its functions has shown what these read
 
     def _check_plain(self) -> None:
         """Refuse what would run a line that only IPython understands; a method that nobody names is told."""
@@ -204,53 +207,6 @@ class Gathered:
                 f"What earlier cells set with {', '.join(left)} is not in force in a job: set {them} there."
             )
 
-    def _next(self) -> str | None:
-        # What pickling has found meanwhile comes last.
-        planned = self._order if self._order is not None else self._plan()
-        done = set(self._done)
-        return next((name for name in (*planned, *self._plan()) if name not in done), None)
-
-    def _plan(self) -> list[str]:
-        """Names in the order in which the job can load them."""
-        early: dict[str, None] = {}
-        states = self.definitions.states()
-        for name in sorted(self.definitions.gathered):
-            definitions, variables = self.definitions.before(name)
-            early.update(dict.fromkeys(v for v in variables if v in self.variables))
-            early.update(dict.fromkeys(f"def.{d}" for d in definitions if f"def.{d}" in states))
-        wanted = [*early, *sorted(self.variables), *self._explicit, *sorted(states)]
-        ordered: dict[str, None] = {}
-        for name in wanted:
-            self._put(name, ordered, set())
-        return [name for name in ordered if name in set(wanted)]
-
-    def _put(self, name: str, ordered: dict[str, None], waiting: set[str]) -> None:
-        if name in ordered or name in waiting:
-            return
-        for first in sorted(self._first.get(name, ())):
-            self._put(first, ordered, {*waiting, name})
-        ordered[name] = None
-
-    def _early(self) -> set[str]:
-        """Variables that definitions read while they are run."""
-        return {v for name in self.definitions.gathered for v in self.definitions.before(name)[1]}
-
-    def _fill(self, dumper: Dumper) -> None:
-        """What is put right when all definitions have run; see `sovlab.runner.values.refilling`."""
-        early = sorted(name for name in self._early() if name in self.variables and name in self._done)
-        states = self.definitions.states()
-        if not early and not states:
-            return
-        module = self.definitions.module
-        values = {name: self._namespace[name] for name in early}
-        parts = [*values.values(), *states.values()]
-        filling = [entry for part in parts for entry in contents(part, module)]
-        self._done.append(FILLING)
-        found = {name.partition(".")[2]: state for name, state in states.items()}
-        if filling or self._ahead:
-            dumper.add(FILLING, (filling, found, values))
-        self._done.pop()
-
     def _add(self, dumper: Dumper, name: str) -> Sent | None:
         if self._only_returned(name):
             # It keeps its value if the cell does not bind it. Should it have one that cannot travel, such
@@ -260,12 +216,11 @@ class Gathered:
             except (Unpicklable, SovlabError):
                 return None
         try:
-            if name in self._ahead:
-                made = skeleton(self._value(name), self.definitions.module)
-                if made is not None:
-                    sent = dumper.add(name, made[0])
-                    dumper.stand_for(made[1])
-                    return sent
+            made = self._ordering.skeleton(name)
+            if made is not None:
+                sent = dumper.add(name, made[0])
+                dumper.stand_for(made[1])
+                return sent
             sent = dumper.add(name, self._value(name))
         except Unpicklable as error:
             raise self._refusal(name, error) from error.__cause__
@@ -305,53 +260,9 @@ class Gathered:
 
     def _refer(self, value: Any) -> str | None:
         name = self.definitions.refer(value)
-        if name is not None and self._done and self._done[-1] != FILLING:
-            self._order_before(name.partition(".")[0])
+        if name is not None:
+            self._ordering.refers(name.partition(".")[0])
         return name
-
-    def _order_before(self, top: str) -> None:
-        """See that what a definition reads while it is run comes before what is just pickled and holds it.
-
-        Raises:
-            Postponed: it does not, but will.
-        """
-        if top not in self.definitions.gathered:
-            return
-        current = self._done[-1]
-        needed = self._needed_by(top)
-        if current in needed:
-            # They need each other.
-            if current in self._ahead or skeleton(self._value(current), self.definitions.module) is None:
-                self.definitions.send_as_value(top)
-            self._ahead.add(current)
-            raise Postponed
-        late = {name for name in needed if name not in self._done}
-        if not late:
-            return
-        if any(current in self._all_first(name) for name in late):
-            if current in self._ahead:
-                self.definitions.send_as_value(top)
-            self._ahead.add(current)
-        else:
-            self._first.setdefault(current, set()).update(late)
-        raise Postponed
-
-    def _needed_by(self, top: str) -> set[str]:
-        """Variables and states of definitions that are needed to run the definition ``top``."""
-        definitions, variables = self.definitions.before(top)
-        states = self.definitions.states()
-        needed = {name for name in variables if name in self.variables}
-        return needed | {f"def.{name}" for name in definitions if f"def.{name}" in states}
-
-    def _all_first(self, name: str) -> set[str]:
-        found: set[str] = set()
-        todo = [name]
-        while todo:
-            for first in self._first.get(todo.pop(), ()):
-                if first not in found:
-                    found.add(first)
-                    todo.append(first)
-        return found
 
     def _read_by(self, function: Any) -> None:
         from cloudpickle import cloudpickle

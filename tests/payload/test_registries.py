@@ -46,6 +46,10 @@ FORMS = {
         ["SEEN = set()", "def see(f):\n    SEEN.add(f)\n    return f", "@see\ndef one(x):\n    return x + 1"],
         "[f(1) for f in SEEN], one in SEEN",
     ),
+    "a dictionary with closures beside": (
+        ["OPS, K = {}, 7", OP, "def make():\n    return lambda x: x + K", PLUS, "OPS['more'] = make()"],
+        "OPS['plus'](5, 3), OPS['more'](1), list(OPS)",
+    ),
     "a dictionary of lists": (
         ["import collections\nHOOKS = collections.defaultdict(list)"]
         + [

@@ -10,8 +10,9 @@ from __future__ import annotations
 import collections
 import functools
 import types
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Dict, Iterator, Tuple
 
+from sovlab.runner.source.wrapping import layers
 from sovlab.runner.values.refilling import refill
 
 _DISPATCHING: Any = functools.singledispatch(lambda value: None)
@@ -21,8 +22,6 @@ _CONTAINERS: Tuple[type, ...] = (
     *(dict, list, set, tuple, frozenset, bytearray),
     *(collections.OrderedDict, collections.defaultdict, collections.Counter, collections.deque),
 )
-_DEEP = 5
-"""Wrappers around one another."""
 
 
 def registered(value: Any) -> Dict[Any, Any]:
@@ -44,9 +43,9 @@ def state(value: Any, origin: Any) -> Dict[str, Any]:
     found: Dict[str, Any] = {}
     if registered(value):
         found["registered"] = registered(value)
-    layers = [_layer(part, origin) for part in _layers(value, origin)]
-    if any(layers):
-        found["layers"] = layers
+    states = [_layer(part, origin) for part in layers(value, origin)]
+    if any(states):
+        found["layers"] = states
     return found
 
 
@@ -55,7 +54,7 @@ def restore(value: Any, found: Dict[str, Any]) -> None:
     for kind, function in found.get("registered", {}).items():
         if value.registry.get(kind) is not function:
             value.register(kind, function)
-    for part, layer in zip(_layers(value, None), found.get("layers", ())):
+    for part, layer in zip(layers(value, None), found.get("layers", ())):
         vars(part).update(layer.get("dict", {}))
         cells = dict(zip(part.__code__.co_freevars, part.__closure__ or ())) if layer.get("cells") else {}
         for name, content in layer.get("cells", {}).items():
@@ -90,32 +89,6 @@ def _set(cell: Any, content: Any) -> None:
         cell.cell_contents = content
 
 
-def _layers(value: Any, origin: Any) -> List[Any]:
-    """``value`` and the functions within it, from the outermost to the one before ``origin``."""
-    layers: List[Any] = []
-    part = value
-    while part is not None and part is not origin and len(layers) < _DEEP:
-        if isinstance(part, type) or not hasattr(part, "__dict__"):
-            break
-        layers.append(part)
-        part = next(_within(part), None) if isinstance(part, types.FunctionType) else None
-    if part is origin is not None and part is value:
-        layers.append(part)  # the decorators gave back what they were given
-    return layers
-
-
-def _within(function: types.FunctionType) -> Iterator[Any]:
-    wrapped = vars(function).get("__wrapped__")
-    if wrapped is not None:
-        yield wrapped
-    for cell in function.__closure__ or ():
-        try:
-            if isinstance(cell.cell_contents, types.FunctionType):
-                yield cell.cell_contents
-        except ValueError:
-            continue
-
-
 def _layer(part: Any, origin: Any) -> Dict[str, Any]:
     if isinstance(part, types.FunctionType):
         single = part.__code__ is _SINGLE
@@ -145,3 +118,13 @@ def _is_value(value: Any) -> bool:
     if kind in _SCALARS or kind in _CONTAINERS or isinstance(value, (types.FunctionType, type)):
         return True
     return kind.__module__ == "__main__" or kind.__module__.partition(".")[0] in ("torch", "numpy", "pandas")
+
+
+def is_plain(value: Any, depth: int = 3) -> bool:
+    """Whether something is made of numbers, strings and tensors alone, which always travel."""
+    if type(value) in _SCALARS or type(value).__module__ in ("torch", "numpy"):
+        return True
+    if not depth or type(value) not in (dict, list, tuple, set, frozenset) or len(value) > 1000:
+        return False
+    parts = [*value, *value.values()] if isinstance(value, dict) else value
+    return all(is_plain(part, depth - 1) for part in parts)

@@ -15,6 +15,7 @@ from sovlab.runner.source.likeness import alike
 from sovlab.runner.source.locating import DefiningStatement, Statement
 from sovlab.runner.source.returned import globals_of
 from sovlab.runner.source.scopes import Names, names_in
+from sovlab.runner.source.staleness import is_as_made
 from sovlab.runner.values.pack import PackWriter
 
 _PYTHONS = frozenset(
@@ -125,7 +126,11 @@ class Definitions:
         if name not in self._definitions:
             statement = locating.find(name, self._namespace) if self._definable(name) else None
             found = None if statement is None else Definition(name, statement, self._namespace[name])
-            here = found is not None and self._is_of_here(found.statement.origin, found)
+            here = (
+                found is not None
+                and self._is_of_here(found.statement.origin, found)
+                and is_as_made(found.statement, self._namespace[name], self._namespace)
+            )
             self._definitions[name] = found if here else None
             if here and found is not None and self._back and self._adds_itself(found):
                 self._definitions[name] = None
@@ -361,7 +366,8 @@ def _changed_attributes(node: Any, origin: type) -> Dict[str, Any]:
             if registered:
                 methods[name] = registered
             continue
-        if name not in bound or (name in literals and not _says(literals[name], value)):
+        computed = name not in literals and decorated.is_plain(value)
+        if name not in bound or computed or (name in literals and not _says(literals[name], value)):
             changed[name] = value
     state = {"attributes": changed, "methods": methods}
     return {key: found for key, found in state.items() if found}

@@ -72,6 +72,11 @@ def same(one: types.FunctionType, other: Any) -> bool:
     return isinstance(other, types.FunctionType) and _same(one.__code__, other.__code__)
 
 
+def same_code(one: types.CodeType, other: types.CodeType) -> bool:
+    """Whether two pieces of code do the same."""
+    return _same(one, other)
+
+
 def cells(namespace: Mapping[str, Any]) -> List[str]:
     """File names of what may define names of ``namespace``, newest first."""
     files = [name for name, entry in list(linecache.cache.items()) if len(entry) == 4 and entry[1] is None]

@@ -1,0 +1,110 @@
+"""Whether running the source of a definition now makes what it made then.
+
+What it reads while it is run may have got another value since: the base of a class, a decorator that was
+edited, a constant in the body of a class.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import types
+from typing import Any, Iterator, Mapping, Optional
+
+from sovlab.runner.source.locating import DefiningStatement, same_code
+from sovlab.runner.source.wrapping import layers
+
+
+def is_as_made(statement: DefiningStatement, value: Any, namespace: Mapping[str, Any]) -> bool:
+    """Whether the names that a definition needs to be run stand for what they stood for.
+
+    Args:
+        statement: the definition.
+        value: what the namespace has under its name.
+        namespace: where it looks names up.
+    """
+    origin, node = statement.origin, statement.node
+    if (
+        isinstance(origin, type)
+        and isinstance(node, ast.ClassDef)
+        and not _has_bases(origin, node, namespace)
+    ):
+        return False
+    if value is origin or not getattr(node, "decorator_list", None):
+        return True
+    module = namespace.get("__name__", "__main__")
+    kind = type(value)
+    if kind.__module__ == module and _resolved_name(kind.__qualname__, namespace) is not kind:
+        return False
+    makers = [_resolved(_callee(expression), namespace) for expression in getattr(node, "decorator_list", ())]
+    inner = [code for maker in makers for code in _codes(maker)]
+    return all(
+        any(same_code(part.__code__, code) for code in inner)
+        for part in layers(value, origin)
+        if isinstance(part, types.FunctionType) and part is not origin and part.__globals__ is namespace
+    )
+
+
+def _has_bases(origin: type, node: ast.ClassDef, namespace: Mapping[str, Any]) -> bool:
+    for expression in node.bases:
+        base = _resolved(_callee(expression), namespace)
+        if isinstance(base, type) and base not in origin.__mro__:
+            return False
+    for keyword in node.keywords:
+        kind = _resolved(keyword.value, namespace) if keyword.arg == "metaclass" else None
+        if isinstance(kind, type) and not isinstance(origin, kind):
+            return False
+    return True
+
+
+def _callee(expression: ast.expr) -> ast.expr:
+    while isinstance(expression, (ast.Call, ast.Subscript)):
+        expression = expression.func if isinstance(expression, ast.Call) else expression.value
+    return expression
+
+
+def _resolved(expression: ast.expr, namespace: Mapping[str, Any]) -> Any:
+    """What a dotted name stands for now; None if it is something else, or is not to be had without asking."""
+    if isinstance(expression, ast.Name):
+        return namespace.get(expression.id)
+    if isinstance(expression, ast.Attribute):
+        owner = _resolved(expression.value, namespace)
+        found = None
+        for place in (owner, *(owner.__mro__ if isinstance(owner, type) else type(owner).__mro__)):
+            fields = getattr(place, "__dict__", {})
+            if expression.attr in fields:
+                found = fields[expression.attr]
+                break
+        return found
+    return None
+
+
+def _resolved_name(qualified: str, namespace: Mapping[str, Any]) -> Any:
+    first, *rest = qualified.split(".")
+    try:
+        return functools.reduce(getattr, rest, namespace.get(first))
+    except AttributeError:
+        return None
+
+
+def _codes(maker: Any) -> Iterator[types.CodeType]:
+    """The code of all functions that a decorator may make."""
+    todo = [code for code in (_code_of(maker), _code_of(vars(type(maker)).get("__call__"))) if code]
+    if isinstance(maker, type):
+        todo += [code for part in vars(maker).values() if (code := _code_of(part)) is not None]
+    if isinstance(maker, types.FunctionType):
+        for cell in maker.__closure__ or ():
+            try:
+                code = _code_of(cell.cell_contents)
+            except ValueError:
+                continue
+            todo += [code] if code is not None else []
+    while todo:
+        code = todo.pop()
+        yield code
+        todo.extend(const for const in code.co_consts if isinstance(const, types.CodeType))
+
+
+def _code_of(value: Any) -> Optional[types.CodeType]:
+    value = getattr(value, "__func__", value)
+    return value.__code__ if isinstance(value, types.FunctionType) else None
