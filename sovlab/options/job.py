@@ -15,9 +15,11 @@ from typing import Any
 import msgspec
 
 from sovlab.core.spec import Resources
-from sovlab.core.units import parse_bytes, parse_duration
+from sovlab.core.units import format_bytes, format_limit, parse_bytes, parse_duration
 from sovlab.errors import SpecError
 
+LEAST_MEMORY = 16 << 20
+"""Bytes below which no job is accepted: Python alone takes about as much."""
 WHERE, SIZE, JOB = "where it runs", "what each node is given", "the job"
 """Headings under which ``--help`` lists the flags."""
 
@@ -228,6 +230,12 @@ class Options:
     @property
     def resources(self) -> Resources:
         """What each node is given; raises `SpecError` where a number is out of range."""
+        if self.memory is not None and 0 < self.memory < LEAST_MEMORY:
+            raise SpecError(
+                f"--memory is {format_bytes(self.memory)}, with which no Python starts: it needs "
+                f"{format_limit(LEAST_MEMORY)} at least.",
+                f"Did you mean {_meant(self.memory)}?",
+            )
         return Resources(cpu=self.cpu, memory=self.memory, gpus=self.gpus)
 
 
@@ -253,6 +261,15 @@ def from_keywords(keywords: Mapping[str, Any]) -> Options:
             f"Did you mean {near[0]}?" if near else f"There are {', '.join(sorted(NAMES))}.",
         )
     return Options(**{k: _checked(k, v, FLAGS[k]) for k, v in keywords.items() if v is not None})
+
+
+def _meant(size: int) -> str:
+    """The size that somebody may have had in mind who gave one that is much too small."""
+    if size < 1 << 10:
+        return f"{size}GiB"
+    if size < 1 << 20:
+        return f"{size if size < 1 << 16 else size >> 10}MiB"
+    return f"{size >> 20}GiB"
 
 
 def _checked(name: str, value: Any, flag: Flag) -> Any:

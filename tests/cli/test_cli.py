@@ -104,6 +104,7 @@ def test_waiting_too_short_is_124_and_the_job_goes_on(sovlab, tmp_path, client):
         (["submit", "ok.py", "--nodes", "0"], "--nodes"),
         (["submit", "ok.py", "--memory", "lots"], "size"),
         (["submit", "ok.py", "--memory", "9999T"], "memory"),
+        (["submit", "ok.py", "--memory", "2"], "Did you mean 2GiB?"),
         (["submit", "ok.py", "--env", "NOVALUE"], "NOVALUE"),
         (["submit", "ok.py", "--target", "moon"], "moon"),
         (["submit", "bad.py"], "bad.py"),

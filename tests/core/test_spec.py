@@ -81,3 +81,15 @@ def test_what_is_no_id_is_never_taken_for_a_file_name(text):
 
 def test_a_name_is_shown_with_its_spaces_folded():
     assert check_name("  Häuser   über\tallem ") == "Häuser über allem"
+
+
+@pytest.mark.parametrize(
+    ("size", "meant"),
+    [("2", "2GiB"), (16, "16GiB"), ("2K", "2048MiB"), (4096, "4096MiB"), ("512k", "512MiB"), ("8M", "8GiB")],
+)
+def test_memory_in_which_no_python_starts_is_refused_with_what_may_have_been_meant(size, meant):
+    from sovlab.options.job import from_keywords
+
+    with pytest.raises(SpecError, match=rf"needs 16 MiB at least\. Did you mean {meant}\?"):
+        from_keywords({"memory": size}).resources
+    assert from_keywords({"memory": "16M"}).resources.memory == 16 << 20

@@ -223,6 +223,7 @@ def test_backends_and_targets_are_listed(notebook):
         ("%%sovsubmit --nodes 0\n1", SpecError, "--nodes"),
         ("%%sovsubmit --cpu -2\n1", SpecError, "--cpu"),
         ("%%sovsubmit --memory -4G\n1", UsageError, "size"),
+        ("%%sovsubmit --memory 512k\n1", UsageError, "512MiB"),
         ("%%sovsubmit --timeout soon\n1", UsageError, "duration"),
         ("%%sovsubmit --in nowhere\n1", CaptureError, "nowhere"),
         ("%%sovsubmit --frobnicate\n1", UsageError, "frobnicate"),

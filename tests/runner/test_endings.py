@@ -156,10 +156,70 @@ def test_torch_without_memory_is_out_of_memory(job: RunningJob) -> None:
     assert job.run("import torch\ntorch.empty(1 << 60)")["reason"] == "out_of_memory"
 
 
+def in_a_group() -> None:
+    """Skip a test that needs a cgroup where this process may make none."""
+    from sovlab.runner.system import memory_group
+
+    if not memory_group.available():
+        pytest.skip("no cgroup may be made here")
+
+
+def test_a_peak_that_nobody_looks_at_ends_the_job_where_the_kernel_keeps_the_limit(job: RunningJob) -> None:
+    in_a_group()
+    record = job.run(
+        "print('begun')\nx = bytearray(300_000_000)\nx[::4096] = b'1' * len(x[::4096])\ndel x\nprint('over')",
+        memory=200 << 20,
+    )
+    assert (job.status, record["reason"]) == (137, "out_of_memory")
+    assert record["message"] == "It used more memory than the 200 MiB that --memory allows."
+    assert record["memory"]["kept_by"].startswith("cgroup")
+    assert "over" not in job.log
+
+
+def test_a_limit_that_the_kernel_keeps_lets_a_job_within_it_end(job: RunningJob) -> None:
+    in_a_group()
+    record = job.run("x = bytearray(100_000_000)\nx[::4096] = b'1' * len(x[::4096])\ny = 1", memory=200 << 20)
+    assert record["reason"] == "succeeded"
+    assert 100_000_000 < record["memory"]["peak"] <= 200 << 20
+    groups = [entry for _, folders, _ in os.walk("/sys/fs/cgroup") for entry in folders]
+    assert f"sovlab-{job.job_id}" not in groups
+
+
+def test_a_worker_that_the_kernel_killed_for_memory_is_told_as_such(job: RunningJob) -> None:
+    in_a_group()
+    record = job.run(
+        """
+        import subprocess, sys, time
+        code = "x = bytearray(300_000_000)\\nx[::4096] = b'1' * len(x[::4096])"
+        subprocess.run([sys.executable, "-c", code], check=True)
+        """,
+        memory=200 << 20,
+    )
+    assert (job.status, record["reason"]) == (137, "out_of_memory")
+
+
+def test_ranks_share_the_limit_of_their_job(job: RunningJob) -> None:
+    pytest.importorskip("torch")
+    source = "import time\nx = b'1' * 1_500_000_000\ntime.sleep(60)"
+    record = job.run(source, memory=2_000_000_000, procs=2)
+    assert record["reason"] == "out_of_memory"
+
+
+def test_a_limit_that_is_kept_by_looks_says_so_and_how_much_there_was(job: RunningJob) -> None:
+    """As in a container, whose system keeps the limit as well."""
+    record = job.run(
+        "import time\nx = b'1' * 300_000_000\ntime.sleep(60)", memory=200_000_000, contained=True
+    )
+    assert (job.status, record["reason"]) == (137, "out_of_memory")
+    assert "--memory allows only 200 MB" in record["message"]
+    assert record["memory"]["kept_by"] == "container"
+
+
 def test_more_than_the_memory_it_was_given(job: RunningJob) -> None:
     record = job.run("import time\nx = b'1' * 300_000_000\ntime.sleep(60)", memory=200_000_000)
     assert (job.status, record["reason"]) == (137, "out_of_memory")
-    assert "--memory allows only 200 MB" in record["message"]
+    assert "200 MB" in record["message"]
+    assert "--memory allows" in record["message"]
 
 
 @pytest.mark.skipif(not LINUX, reason="shared pages are counted once on Linux")

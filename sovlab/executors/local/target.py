@@ -42,7 +42,23 @@ def make(configured: ConfiguredTarget) -> Executor:
 
 
 def examine(configured: ConfiguredTarget) -> list[Finding]:
-    """Whether logs can be followed without looking again and again."""
+    """Whether logs can be followed without looking again and again, and who keeps memory limits."""
+    return [*_inotify(), _memory_limits()]
+
+
+def _memory_limits() -> Finding:
+    from sovlab.core.finding import ok
+    from sovlab.runner.system.memory_group import available
+
+    version = available()
+    if version:
+        return ok("memory limits", f"kept by the kernel ({version})")
+    return ok(
+        "memory limits", "kept by looking at the processes, at least once a second: a short peak may pass"
+    )
+
+
+def _inotify() -> list[Finding]:
     from sovlab.core.finding import degraded, ok
 
     try:

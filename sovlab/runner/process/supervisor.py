@@ -15,6 +15,7 @@ import sys
 import time
 from typing import Any, Dict, List, Optional, Tuple
 
+from sovlab.runner.process.memory_limit import MemoryLimit
 from sovlab.runner.process.verdict import Ending, Left, describe, exit_status
 from sovlab.runner.process.work import CannotStart, Child, Outcome, Work
 from sovlab.runner.protocol import frames
@@ -28,7 +29,6 @@ _POLITE = 2.0
 """Seconds that what a finished job left running gets between SIGTERM and SIGKILL."""
 _STUBBORN = 10.0
 """Seconds after which the supervisor no longer waits for killed processes, e.g. ones stuck in the kernel."""
-_SAMPLING = 1.0
 _PASSED_ON = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -38,10 +38,10 @@ class Supervisor:
     def __init__(self, order: Order) -> None:
         self._order = order
         self._started = time.time()
-        self._ending = Ending(order.timeout)
+        self._limit = MemoryLimit(order)
+        self._ending = Ending(order.timeout, self._limit)
         self._deadline = None if order.timeout is None else time.monotonic() + order.timeout
         self._kill_at: Optional[float] = None
-        self._sample_at = time.monotonic() + _SAMPLING if order.memory else None
         self._running: Dict[int, bool] = {}
         self._usage = [0.0, 0]
 
@@ -60,8 +60,10 @@ class Supervisor:
             if isinstance(error, CannotStart):
                 message = str(error)
             leftovers, outcome = Left(), Outcome({"reason": "runner", "message": message, "exit_code": 70}, 0)
+        memory = self._limit.end()
         record = describe(order, self._ending, outcome, leftovers)
         record.update(
+            **({"memory": memory} if memory is not None else {}),
             started=self._started,
             ended=time.time(),
             max_rss=self._usage[1],
@@ -100,7 +102,7 @@ class Supervisor:
             return Left(), Outcome(None, 0)
         blocked = {*_PASSED_ON, signal.SIGCHLD}
         signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
-        self._running = dict.fromkeys(work.start(), True)
+        self._running = dict.fromkeys(self._limit.start(work.start), True)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, blocked)
         while self._running:
             self._wait(work, waking)
@@ -140,7 +142,7 @@ class Supervisor:
         for descriptor in watched:
             poll.register(descriptor, select.POLLIN)
         due = work.tick(time.monotonic())
-        times = [t for t in (due, self._deadline, self._kill_at, self._sample_at) if t is not None]
+        times = [t for t in (due, self._deadline, self._kill_at, self._limit.due) if t is not None]
         pause = None if not times else max(0.0, min(min(times) - time.monotonic(), 86400.0)) * 1000 + 1
         try:
             ready = poll.poll(pause)
@@ -171,10 +173,9 @@ class Supervisor:
         if self._deadline is not None and now >= self._deadline:
             self._deadline = None
             self._ask_to_end(work, "timeout")
-        if self._sample_at is not None and now >= self._sample_at and self._order.memory:
-            self._sample_at = now + _SAMPLING
-            self._ending.sample(self._order.memory)
-            if self._ending.over and self._running:
+        if self._limit.due is not None and now >= self._limit.due:
+            self._limit.look(now)
+            if self._limit.over and self._running:
                 self._kill_all()
         if self._kill_at is not None and now >= self._kill_at and self._running:
             self._kill_at = now + 1.0
@@ -216,7 +217,7 @@ class Supervisor:
             now = time.monotonic()
             if not remaining or now - begun > _STUBBORN:
                 return list(signalled)
-            if now - begun >= polite or self._ending.over:
+            if now - begun >= polite or self._limit.over:
                 processes.kill(remaining, signal.SIGKILL)
             else:
                 processes.kill((pid for pid in remaining if pid not in signalled), signal.SIGTERM)

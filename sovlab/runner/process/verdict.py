@@ -6,9 +6,10 @@ import os
 import signal
 from typing import Any, Dict, List, NamedTuple, Optional
 
+from sovlab.runner.process.memory_limit import MemoryLimit
 from sovlab.runner.process.work import Outcome
 from sovlab.runner.protocol.order import Order
-from sovlab.runner.system import memory, processes
+from sovlab.runner.system import memory
 
 
 class Left(NamedTuple):
@@ -26,18 +27,11 @@ class Left(NamedTuple):
 class Ending:
     """What may end a job, collected while it runs: the request to end, memory over its limit, OOM kills."""
 
-    def __init__(self, timeout: Optional[float]) -> None:
+    def __init__(self, timeout: Optional[float], limit: Optional[MemoryLimit] = None) -> None:
         self.why: Optional[str] = None
         """What the job was asked to end for: ``timeout``, ``cancelled`` or a signal's name."""
-        self.over: Optional[int] = None
-        """Bytes that were in use when they were more than ``--memory`` allows; None if they never were."""
+        self.limit = limit
         self._kills = memory.Kills()
-
-    def sample(self, limit: int) -> None:
-        """Measure the job's memory, and note if it is over ``limit`` bytes."""
-        used = memory.used((p.pid for p in processes.descendants(os.getpid())), limit)
-        if used > limit:
-            self.over = used
 
     def memory_evidence(self) -> Optional[str]:
         """Where the kernel has killed for lack of memory since the start; None if nowhere."""
@@ -63,11 +57,15 @@ def describe(order: Order, ending: Ending, outcome: Outcome, leftovers: Left) ->
         if report is not None and report.get(key) is not None:
             record[key] = report[key]
     on_request = report is None or report.get("terminated")
-    if ending.over is not None and order.memory is not None:
+    limit = ending.limit
+    if limit is not None and limit.used is not None and order.memory is not None:
         record["reason"] = "out_of_memory"
         record["message"] = (
-            f"It used {_size(ending.over)} of memory, but --memory allows only {_limit(order.memory)}."
+            f"It used {_size(limit.used)} of memory, but --memory allows only {_limit(order.memory)}."
         )
+    elif limit is not None and limit.exceeded and order.memory and record["reason"] != "succeeded":
+        record["reason"] = "out_of_memory"
+        record["message"] = f"It used more memory than the {_limit(order.memory)} that --memory allows."
     elif ending.why == "timeout" and on_request:
         record["reason"] = "timeout"
         record["message"] = f"It ran longer than its --timeout of {order.timeout:g} s."

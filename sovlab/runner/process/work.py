@@ -96,9 +96,14 @@ class Child(Work):
         self._pid = os.fork()
         if self._pid == 0:
             os.close(self._reading)
-            if self._fresh:
-                _execute(self._order, parent, writing)
-            child.main(self._order, parent, writing)
+            try:
+                if self._fresh:
+                    _execute(self._order, parent, writing)
+                child.main(self._order, parent, writing)
+            except BaseException as error:
+                os.write(2, f"The runner failed: {type(error).__name__}: {error}\n".encode(errors="replace"))
+            finally:
+                os._exit(70)
         os.close(writing)
         os.set_blocking(self._reading, False)
         return [self._pid]
