@@ -16,6 +16,7 @@ from sovlab.core.job import JobRecord, JobState, JobStatus, Reason
 from sovlab.core.spec import PayloadKind
 from sovlab.core.units import format_clock
 from sovlab.errors import (
+    ExecutorError,
     JobCancelled,
     JobError,
     JobKilled,
@@ -377,7 +378,9 @@ class Job:
         return self._opened
 
     def _user_exception(self, message: str, traceback: str, end: float | None) -> BaseException:
-        path = self._fetched(end)
+        path = None
+        with contextlib.suppress(ResultError, ExecutorError):  # its words are in its record
+            path = self._fetched(end)
         found = self._open(path).exception() if path is not None else None
         if found is None:
             return UserCodeError(message, job_id=self.id, traceback_text=traceback)

@@ -96,6 +96,27 @@ time.sleep(60)
     assert meta["outputs"][0]["data"] == {"text/plain": "'shown'"}
 
 
+def test_a_rank_that_lost_another_is_not_told_for_it_though_it_says_so_first(job: RunningJob) -> None:
+    record = job.run(
+        START
+        + """
+class Slow(ValueError):
+    def __reduce__(self):  # what it takes to send an error may be much
+        time.sleep(0.5)
+        return ValueError, self.args
+
+if world.rank == 1:
+    raise Slow("on purpose")
+time.sleep(0.2)
+raise RuntimeError("Connection closed by peer [127.0.0.1]:1234")
+""",
+        procs=2,
+    )
+    assert record["message"] == "Slow: on purpose"
+    assert record["error"]["rank"] == 1
+    assert Pack(job.directory / "results.pack").meta["error_pickle"]
+
+
 def test_a_rank_that_waits_for_a_failed_one_does_not_hold_the_job(job: RunningJob) -> None:
     record = job.run(
         """

@@ -249,6 +249,9 @@ class KubernetesExecutor:
             return None
         known = self._records.ended(job_id)  # what has ended is not asked for again
         obj, pods = known if known is not None else self._found(job_id)[1:]
+        found = self._record(obj, pods).status.state
+        if not (found.ended or found is JobState.UNKNOWN):
+            return None  # which of its nodes explains its end is not known before
         if self._transfers.is_stored(pods):
             return self._from_store(job_id, obj)
         return self._transfers.results(job_id, pods)

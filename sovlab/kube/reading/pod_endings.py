@@ -6,7 +6,6 @@ cluster says of the pod explains it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,15 +14,10 @@ from sovlab.core.job import Reason
 from sovlab.kube.reading import explaining
 from sovlab.kube.reading.pods import Object, condition, container, image, index, is_leaving, node, seconds
 from sovlab.runner.protocol import termination
+from sovlab.runner.protocol.peers import lost_peer
 
 OUTSIDE = ("killed", "lost")
 """Reasons in exit records that say no more than that the end came from outside."""
-_LOST_PEER = re.compile(
-    r"connection (was |is )?(likely )?(closed|reset|refused|aborted)|closed by peer|broken pipe"
-    r"|socket timeout|timed out waiting|remote process exited|heartbeat",
-    re.IGNORECASE,
-)
-_PEER_ERRORS = ("DistBackendError", "DistNetworkError", "DistStoreError")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +115,7 @@ _LOST, _ASKED = 3, 4
 
 def _lost_its_peer(record: ExitRecord | None) -> bool:
     """Whether code, or torchrun, failed for want of another rank, as far as its exception tells."""
-    if record is None:
-        return False
-    error = record.error or {}
-    texts = [str(error.get("type", "")), str(error.get("message", "")), record.message]
-    return any(name in text for name in _PEER_ERRORS for text in texts) or any(map(_LOST_PEER.search, texts))
+    return record is not None and lost_peer(record.error, record.message)
 
 
 def _time_of(found: Ended) -> float:

@@ -108,6 +108,8 @@ def _all_said(job: Object, found: Sequence[Ended]) -> bool:
         return False
     if labels.CANCELLED in _annotations(job):
         return True
+    if nodes(job) > 1 and any(is_leaving(e.pod) for e in found):
+        return False  # whoever looks a moment later will not see all of them, until the job says how it ended
     last = decisive(found)
     return last is not None and last.is_by_itself and not last.disrupted and not _is_suspended(job)
 
@@ -240,6 +242,10 @@ def _waiting_or_running(
         )
     if labels.CANCELLED in told or condition(job, "FailureTarget", "Failed"):
         return replace(base, message="ending", host=hosts(current))
+    if begun and all_of_it > 1 and not suspended and any(e.record and e.reason != "succeeded" for e in found):
+        return replace(
+            base, state=JobState.RUNNING, started=min(begun), message="ending", host=hosts(current)
+        )
     queue = (job["metadata"].get("labels") or {}).get(labels.QUEUE)
     if suspended and labels.READY not in told:
         text = "its payload is on its way"

@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from sovlab.runner.execution import files
 from sovlab.runner.protocol.order import Order
-from sovlab.runner.values.pack import Pack, PackWriter
+from sovlab.runner.values.pack import PackWriter
 from sovlab.runner.values.pickling import Sent
 
 _BUFFER = 1 << 20
@@ -63,25 +63,6 @@ def write(
             os.unlink(temporary)
         raise
     return size, sent, beside
-
-
-def merge(failed: str, first: str) -> None:
-    """Put the exception that one rank left in ``failed`` beside the outputs that the first rank left."""
-    source = Pack(failed)
-    other = Pack(first) if os.path.exists(first) else None
-    kept: Dict[str, Any] = {"outputs": []}
-    if other is not None:
-        kept.update((key, other.meta[key]) for key in ("outputs", "beside") if key in other.meta)
-    temporary = f"{os.path.splitext(first)[0]}.tmp"
-    with open(temporary, "wb") as file, PackWriter(file, hashing=False) as writer:
-        for name in source.names():
-            writer.add(name, source.segment(name))
-        if other is not None:
-            for name in other.names():
-                if name.startswith("file/"):
-                    writer.add(name, other.segment(name))
-        writer.finish({**source.meta, **kept})
-    os.rename(temporary, first)
 
 
 def _write_values(

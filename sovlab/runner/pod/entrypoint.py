@@ -259,7 +259,7 @@ class Pod:
             with open(path, "rb") as file:
                 results = file.read(16 * termination.LIMIT + 1)
         text, inside = termination.encode(record, results)
-        if results is not None and not inside:
+        if results is not None and not inside and not self._is_of_another(record):
             record["kept"] = self._save_results(path)
             text, _ = termination.encode(record)
         try:
@@ -290,6 +290,15 @@ class Pod:
         if self._store is not None and os.path.isdir(order.checkpoint) and order.node_rank == 0:
             saved = [f"checkpoint/{name}"[:200] for name in sorted(os.listdir(order.checkpoint))[:10]]
             record["files"] = [*(record.get("files") or ()), *saved]
+
+    def _is_of_another(self, record: Dict[str, Any]) -> bool:
+        """Whether another node's failure explains this one's: in a store there is one place for both."""
+        in_store = self._store is not None or bool(self._order.results_url)
+        if not in_store or self._order.nodes == 1 or record["reason"] == "succeeded":
+            return False
+        from sovlab.runner.protocol.peers import lost_peer
+
+        return lost_peer(record.get("error"), str(record.get("message") or ""))
 
     def _save_results(self, path: str) -> str:
         """Put the results where they outlive this pod, or hold them; the word for it in the record."""

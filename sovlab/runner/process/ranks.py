@@ -23,6 +23,7 @@ from sovlab.runner.process import child, interpreter, rank
 from sovlab.runner.process.log_merging import Merger
 from sovlab.runner.process.work import CannotStart, Outcome, Watchable, Work
 from sovlab.runner.protocol.order import Order
+from sovlab.runner.protocol.peers import lost_peer
 from sovlab.runner.system import processes
 
 _READ = 1 << 16
@@ -31,6 +32,8 @@ _LOOK = 0.5
 """Seconds between two looks for ranks that died without a report."""
 _AFTER_FAILURE = 5.0
 """Seconds that the other ranks get to end after one has failed, unless the first is saving."""
+_ITS_CAUSE = 1.0
+"""Seconds that a rank whose end another rank has felt gets to say why it ends."""
 _ROOT_CAUSE = re.compile(
     rb"Root Cause \(first observed failure\):.*?rank\s*:\s*(\d+).*?exitcode\s*:\s*(-?\d+)", re.DOTALL
 )
@@ -58,6 +61,7 @@ class Ranks(Work):
         self._partial_event = b""
         self._asked_to_end = False
         self._kill_at: Optional[float] = None
+        self._others_at: Optional[float] = None
         self._first_node: Optional[Any] = None
         self._look_at = 0.0
         self._merger = Merger(order.nonce)
@@ -99,11 +103,18 @@ class Ranks(Work):
         if now >= self._look_at:
             self._look_at = now + _LOOK
             self._look_for_dead(now)
+        if self._others_at is not None and now >= self._others_at:
+            self._others_at = None
+            self._end_others()
         if self._kill_at is not None and now >= self._kill_at:
             self._kill_at = now + 1.0
             below = processes.descendants(os.getpid())
             processes.kill((p.pid for p in below if p.pid not in self._launchers), signal.SIGKILL)
-        due = [t for t in (self._look_at, self._merger.flush(now), self._kill_at) if t is not None]
+        due = [
+            t
+            for t in (self._look_at, self._merger.flush(now), self._kill_at, self._others_at)
+            if t is not None
+        ]
         return min(due)
 
     def ask(self, number: int) -> None:  # noqa: D102 - as Work's
@@ -157,8 +168,10 @@ class Ranks(Work):
             # SIGABRT is what a communication library does to the ranks that are left.
             return Outcome(None, _wait_status(status), number)
         if self._failed:
-            self._merge(self._failed[0])
-            return Outcome(self._reports[self._failed[0]], 0, self._failed[0])
+            # One that lost another rank may say so before that other one has said why it failed.
+            failed = next((r for r in self._failed if not self._lost_peer(r)), self._failed[0])
+            self._merge(failed)
+            return Outcome(self._reports[failed], 0, failed)
         if all(r in self._reports for r in self._ranks):
             return Outcome(self._reports[self._ranks[0]], 0, None)
         output = b"".join(self._launcher_output.values()).decode(errors="replace").strip()
@@ -179,7 +192,7 @@ class Ranks(Work):
     def _merge(self, failed: int) -> None:
         path = rank.results_path(self._directory, failed)
         if failed and os.path.exists(path):
-            from sovlab.runner.execution.results import merge
+            from sovlab.runner.values.pack import merge
 
             try:
                 merge(path, self._order.results)
@@ -250,7 +263,14 @@ class Ranks(Work):
             report = self._reports[number]
             if report["reason"] != "succeeded" and not report.get("terminated"):
                 self._failed.append(number)
-                self._end_others()
+                if self._lost_peer(number) and self._others_at is None:
+                    self._others_at = time.monotonic() + _ITS_CAUSE
+                elif not self._lost_peer(number):
+                    self._end_others()
+
+    def _lost_peer(self, number: int) -> bool:
+        report = self._reports[number]
+        return lost_peer(report.get("error"), str(report.get("message") or ""))
 
     def _full_report(self, number: int, brief: Dict[str, Any]) -> Dict[str, Any]:
         try:

@@ -202,3 +202,22 @@ def _map_privately(descriptor: int) -> memoryview:
     # written to in it ever takes any.
     flags = mmap.MAP_PRIVATE | getattr(mmap, "MAP_NORESERVE", 0)
     return memoryview(mmap.mmap(descriptor, 0, flags=flags, prot=mmap.PROT_READ | mmap.PROT_WRITE))
+
+
+def merge(failed: str, first: str) -> None:
+    """Put the exception that one rank left in ``failed`` beside the outputs and files of the first rank."""
+    source = Pack(failed)
+    other = Pack(first) if os.path.exists(first) else None
+    kept: Dict[str, Any] = {"outputs": []}
+    if other is not None:
+        kept.update((key, other.meta[key]) for key in ("outputs", "beside") if key in other.meta)
+    temporary = f"{os.path.splitext(first)[0]}.tmp"
+    with open(temporary, "wb") as file, PackWriter(file, hashing=False) as writer:
+        for name in source.names():
+            writer.add(name, source.segment(name))
+        if other is not None:
+            for name in other.names():
+                if name.startswith("file/"):
+                    writer.add(name, other.segment(name))
+        writer.finish({**source.meta, **kept})
+    os.rename(temporary, first)

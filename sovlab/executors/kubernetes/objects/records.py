@@ -20,7 +20,8 @@ from sovlab.executors.kubernetes.objects.workloads import Objects
 from sovlab.kube import labels
 from sovlab.kube.reading import status
 
-_Known = tuple[Object, list[Object], JobRecord]
+_Known = tuple[Object, list[Object], JobRecord, list[Object]]
+"""A workload and its pods as they were read last, the record, and its pods with those that are gone since."""
 _NONE: list[Object] = []
 
 
@@ -115,18 +116,29 @@ class Records:
     def make(self, obj: Object, pods: list[Object]) -> JobRecord:
         """The record of a job from its workload and all of its pods."""
         made = job_record(obj, pods, self._target)
+        known = self._known.get(made.id)
+        if known is not None and made.status.state is not JobState.UNKNOWN and _is_of_one(known[0], obj):
+            # What was told of an end stays, though more becomes known of it, or its pods go.
+            made = known[2]
         if made.status.state.ended:
-            self._known[made.id] = (obj, pods or _NONE, made)
+            before = known[3] if known is not None else _NONE
+            all_of_them = {pod["metadata"]["name"]: pod for pod in (*before, *pods)}
+            self._known[made.id] = (obj, pods or _NONE, made, list(all_of_them.values()))
         return made
 
     def ended(self, job_id: str) -> tuple[Object, list[Object]] | None:
-        """The workload and the pods of a job that has ended, if they were read and pods were there."""
+        """The workload and the pods of a job that has ended, also those that are gone, if pods were there."""
         known = self._known.get(job_id)
-        return (known[0], known[1]) if known is not None and known[1] else None
+        return (known[0], known[3]) if known is not None and known[3] else None
 
     def forget(self, job_id: str) -> None:
         """Take out a job that was deleted."""
         self._known.pop(job_id, None)
+
+
+def _is_of_one(some: Object, other: Object) -> bool:
+    """Whether two versions are of one object, and not of one that took the name of another."""
+    return bool(some["metadata"].get("uid") == other["metadata"].get("uid"))
 
 
 def _are_same(some: list[Object], others: list[Object]) -> bool:

@@ -51,9 +51,9 @@ class LocalState:
         """Undo `request_transfer`."""
         (self.requests / job_id).unlink(missing_ok=True)
 
-    def results(self, job_id: str) -> Path:
-        """Path of the results of a job; the file need not exist."""
-        return self.root / job_id / "results.pack"
+    def results(self, job_id: str, node: str = "") -> Path:
+        """Path of the results of a job, or of one of its nodes; the file need not exist."""
+        return self.root / job_id / f"results{node}.pack"
 
     def payload(self, job_id: str) -> Path:
         """Path of the payload of a job; the file exists if it must be sent from here."""
@@ -74,9 +74,10 @@ class LocalState:
         finally:
             temporary.unlink(missing_ok=True)
 
-    def put_results(self, job_id: str, data: bytes) -> Path:
-        """Write the results of a job; their path."""
-        return self._put(self.make(job_id) / "results.pack", data)
+    def put_results(self, job_id: str, data: bytes, node: str = "") -> Path:
+        """Write the results of a job, or of one of its nodes; their path."""
+        self.make(job_id)
+        return self._put(self.results(job_id, node), data)
 
     def put_bytes(self, job_id: str, data: bytes) -> Path:
         """Write the payload of a job; its path."""

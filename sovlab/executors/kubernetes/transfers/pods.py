@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -14,12 +17,14 @@ from sovlab.core.spec import JobSpec
 from sovlab.errors import ResultError, UsageError
 from sovlab.executors.kubernetes.objects.trimming import Object
 from sovlab.executors.kubernetes.transfers.local_state import LocalState
+from sovlab.kube import labels
 from sovlab.kube.objects.profile import ClusterProfile
 from sovlab.kube.reading import status
 from sovlab.kube.reading.pods import container_name
 from sovlab.kube.transport.api import Api
 from sovlab.kube.transport.errors import ClusterError, Invalid, NotFound
 from sovlab.kube.transport.exec_files import Container
+from sovlab.runner.values.pack import merge
 
 _TRIES, _AGAIN = 30, 10.0
 """How often, and after how many seconds, something that broke off for good is begun again."""
@@ -60,10 +65,15 @@ class PodTransfers:
             ResultError: there were results, but they are lost or elsewhere.
         """
         local = self._local_state.results(job_id)
-        for ended in filter(None, map(status.ended, status.newest(pods))):
-            if ended.results is not None:
-                return self._local_state.put_results(job_id, ended.results)
-        last = status.decisive([e for e in map(status.ended, status.newest(pods)) if e is not None])
+        found = [e for e in map(status.ended, status.newest(pods)) if e is not None]
+        last = status.decisive(found)
+        mine = self._left_by(job_id, last)
+        first = next((e for e in found if e.index == 0 and e is not last), None)
+        if last is not None and last.reason != "user_error":
+            # Its exception is not asked for: what the first node displayed is all that there is of use.
+            mine, first = mine or self._left_by(job_id, first), None
+        if mine is not None:
+            return self._chosen(job_id, mine, self._left_by(job_id, first))
         fate = last.record.kept if last is not None and last.record is not None else ""
         if fate == "taken":
             if local.exists():
@@ -78,6 +88,32 @@ class PodTransfers:
                 "Run it again, and wait for it; or give the target a store.",
             )
         return local if local.exists() else None
+
+    def _left_by(self, job_id: str, ended: status.Ended | None) -> Path | None:
+        """The results of one node, as far as they are here or in its pod's last words."""
+        if ended is None:
+            return None
+        path = self._local_state.results(job_id, _node(ended.pod))
+        if ended.results is not None:
+            return self._local_state.put_results(job_id, ended.results, _node(ended.pod))
+        return path if path.exists() else None
+
+    def _chosen(self, job_id: str, mine: Path, first: Path | None) -> Path:
+        """The results of the node that explains the job's end, with what the first node displayed."""
+        target = self._local_state.results(job_id)
+        if mine == target:
+            return target
+        with self._local_state.only_one(job_id, "choose"):
+            if not target.exists():
+                whole = mine.with_name(f".chosen.{os.getpid()}.pack")
+                whole.unlink(missing_ok=True)
+                if first is None:
+                    os.link(mine, whole)
+                else:
+                    shutil.copyfile(first, whole)
+                    merge(str(mine), str(whole))
+                whole.replace(target)
+        return target
 
     def is_stored(self, pods: list[Object]) -> bool:
         """Whether the results of a job are in the target's store."""
@@ -119,11 +155,12 @@ class PodTransfers:
     def _fetch(self, job_id: str, pod: Object) -> None:
         def fetch() -> None:
             container = self._container(pod)
-            if not self._local_state.results(job_id).exists():
-                container.fetch(self._local_state.results(job_id))
+            path = self._local_state.results(job_id, _node(pod))
+            if not path.exists():
+                container.fetch(path)
             container.say_taken()
 
-        self._patiently(job_id, "fetch", fetch)
+        self._patiently(job_id, f"fetch{_node(pod)}", fetch)
 
     def _patiently(self, job_id: str, what: str, do: Callable[[], None]) -> None:
         """Do what a pod waits for, after whoever does it now, until it is done or the pod is gone."""
@@ -140,3 +177,10 @@ class PodTransfers:
     def _container(self, pod: Object) -> Container:
         name, namespace = pod["metadata"]["name"], self._profile.namespace
         return Container(self._api, namespace, name, self._profile.python, container_name(pod))
+
+
+def _node(pod: Mapping[str, Any]) -> str:
+    """Which of several nodes a pod is, as a name of files has it; empty where there is one."""
+    meta = pod["metadata"]
+    is_one_of_several = any(labels.INDEX in (meta.get(part) or {}) for part in ("labels", "annotations"))
+    return f".{status.index(pod)}" if is_one_of_several else ""
