@@ -9,7 +9,7 @@ import sys
 import types
 from typing import Any, Dict, List, Optional, Sequence, Set
 
-from sovlab.runner.execution import mains
+from sovlab.runner.execution import mains, spawning
 from sovlab.runner.execution.import_hooks import AfterImport
 from sovlab.runner.output import display
 from sovlab.runner.protocol.order import Order
@@ -62,7 +62,10 @@ class Program:
         self._files = place = mains.place(self._pack, self._order, hooks)
         sys.modules["__main__"] = self.main
         self.namespace["__builtins__"] = builtins
+        spawning.alias_main(self.main)
         display.install(hooks)
+        if self._order.kind != "script":
+            spawning.install(hooks, self.namespace, self._order.labels, self._order.scratch)
         AfterImport(hooks).install()
         if self._order.kind == "script":
             mains.describe(self.namespace, place)

@@ -18,6 +18,8 @@ from sovlab.runner.source.scopes import Names, names_in
 from sovlab.runner.source.staleness import is_as_made
 from sovlab.runner.values.pack import PackWriter
 
+_MAIN = ("__main__", "__mp_main__")
+"""Modules that are nowhere to be imported from; the second is what `multiprocessing` calls the first."""
 _PYTHONS = frozenset(
     (
         *("__name__", "__doc__", "__package__", "__loader__", "__spec__", "__builtins__", "__builtin__"),
@@ -290,13 +292,13 @@ def import_of(value: Any) -> Optional[Tuple[str, Optional[str]]]:
     if isinstance(value, types.ModuleType):
         return (
             (value.__name__, None)
-            if sys.modules.get(value.__name__) is value and value.__name__ != "__main__"
+            if sys.modules.get(value.__name__) is value and value.__name__ not in _MAIN
             else None
         )
     if not isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType)):
         return None
     module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", "")
-    if not isinstance(module, str) or module == "__main__" or "." in name:
+    if not isinstance(module, str) or module in _MAIN or "." in name:
         return None
     return (module, name) if getattr(sys.modules.get(module), name, None) is value else None
 
