@@ -182,6 +182,27 @@ def test_jobs_that_look_at_hashes_are_forked_too(harness):
 
 
 @pytest.mark.parametrize(
+    ("value", "looks"),
+    [
+        ({"a", "b"}, True),
+        ([{"deep": {1, 2}}], True),
+        (lambda name: hash(name), True),
+        (["a", "b"], False),
+        ({"x": 1.0}, False),
+        (set(), False),
+    ],
+    ids=["set", "set within", "lambda", "list", "dict", "empty"],
+)
+def test_values_that_show_hashes_are_told_by_their_pickle(tmp_path: Path, value: Any, looks: bool) -> None:
+    from sovlab.executors.local.foresight import Foresight
+    from sovlab.payload.code import Cell
+    from sovlab.runner.values.pack import Pack
+
+    packed = Cell("print(value)", {"value": value}, label="In[1]").pack(tmp_path)
+    assert Foresight(Pack(packed.path)).looks_at_hashes() is looks
+
+
+@pytest.mark.parametrize(
     ("source", "looks"),
     [
         ("x = hash('a')", True),

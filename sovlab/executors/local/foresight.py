@@ -16,6 +16,8 @@ _OF_ONE_PROCESS = re.compile(
     rb"|\{[^{}:]{0,400},[^{}:]{0,400}\}|\{[^{}:]{0,400}\bfor\b[^{}:]{0,400}\}"
 )
 """Calls of `hash` and `id`, and sets, whose order rests on these: each process has its own."""
+_IN_VALUES = re.compile(rb"\x8f\x94\(|\x8c(?:\x04hash|\x09frozenset|\x03set)\x94")
+"""The same in a pickle: a set that is not empty, and names that the bytecode of a function reads."""
 
 
 class Foresight:
@@ -32,9 +34,14 @@ class Foresight:
 
     def looks_at_hashes(self) -> bool:
         """Whether the code may see hashes or addresses, which differ from one process to the next."""
-        return any(_OF_ONE_PROCESS.search(text) for text in self._texts())
+        if any(_OF_ONE_PROCESS.search(text) for text in self._texts()):
+            return True
+        return "variables" in self._pack.names() and bool(_IN_VALUES.search(self._beginning("variables")))
 
     def _texts(self, *more: str) -> Iterator[bytes]:
         for name in self._pack.names():
             if name in ("source", *more) or name.startswith(("def.", "file/")):
-                yield bytes(self._pack.segment(name)[:_SEARCHED])
+                yield self._beginning(name)
+
+    def _beginning(self, name: str) -> bytes:
+        return bytes(self._pack.segment(name)[:_SEARCHED])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import resource
-from typing import Any, Dict, List, Mapping
+from typing import Any, Dict, Mapping
+
+_LIMITS = [name for name in dir(resource) if name.startswith("RLIMIT_")]
 
 
 def of_this_process() -> Dict[str, Any]:
@@ -12,7 +14,7 @@ def of_this_process() -> Dict[str, Any]:
     inherited: Dict[str, Any] = {"umask": _umask(), "limits": {}}
     if hasattr(os, "getpriority"):
         inherited["nice"] = os.getpriority(os.PRIO_PROCESS, 0)
-    for name in _limit_names():
+    for name in _LIMITS:
         inherited["limits"][name] = list(resource.getrlimit(getattr(resource, name)))
     return inherited
 
@@ -24,11 +26,11 @@ def take_over(inherited: Mapping[str, Any]) -> None:
     if "nice" in inherited and hasattr(os, "setpriority"):
         _try(os.setpriority, os.PRIO_PROCESS, 0, int(inherited["nice"]))
     limits = inherited.get("limits", {})
-    for name in _limit_names():
-        if name in limits:
-            number = getattr(resource, name)
-            most = resource.getrlimit(number)[1]
-            soft, hard = (_least(int(limit), most) for limit in limits[name])
+    for name in _LIMITS:
+        number = getattr(resource, name)
+        present = resource.getrlimit(number)
+        if name in limits and present != tuple(limits[name]):
+            soft, hard = (_least(int(limit), present[1]) for limit in limits[name])
             _try(resource.setrlimit, number, (soft, hard))
 
 
@@ -41,10 +43,6 @@ def _umask() -> int:
         mask = os.umask(0o077)
         os.umask(mask)
         return mask
-
-
-def _limit_names() -> List[str]:
-    return [name for name in dir(resource) if name.startswith("RLIMIT_")]
 
 
 def _least(limit: int, most: int) -> int:
