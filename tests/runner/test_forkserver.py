@@ -257,3 +257,32 @@ print([r for r in held.values() if not any(r is k for k in known) and type(r) is
         check=True,
     )
     assert done.stdout == "[]\n"
+
+
+def test_numpy_computes_with_the_threads_that_the_job_was_given(job: RunningJob, archive: Path) -> None:
+    pytest.importorskip("numpy")
+    source = """
+import ctypes
+import numpy
+try:
+    from numpy._core import _multiarray_umath as library
+    x = ctypes.CDLL(library.__file__).scipy_openblas_get_num_threads64_()
+except (ImportError, AttributeError):
+    x = None
+"""
+    plain = subprocess.run(
+        [sys.executable, "-c", f"{source}\nprint(x)"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    if plain.stdout == "None\n":
+        pytest.skip("this numpy computes with another library")
+    forkserver = Forkserver(archive, "numpy")
+    forkserver.answer()
+    job.write(source, outputs=["x"])
+    assert run(forkserver, job, OMP_NUM_THREADS="1") == 0, job.log
+    assert job.values["x"] == int(plain.stdout) == 1
+    forkserver.socket.close()
+    forkserver.process.wait(10)

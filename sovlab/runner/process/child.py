@@ -252,14 +252,35 @@ def _run_and_report(order: Order, writing: int) -> NoReturn:
 
 
 def _set_threads() -> None:
-    """Give a torch that was loaded before this process was forked the threads that the job was given.
+    """Give torch and numpy, where they were loaded before the fork, the threads that the job was given.
 
-    Its library looked at the environment when it was loaded. Here and not before the fork, because this
-    starts threads, and threads do not survive one.
+    Their libraries looked at the environment when they were loaded. Here and not before the fork, because
+    this starts threads, and threads do not survive one.
     """
-    torch, threads = sys.modules.get("torch"), os.environ.get("OMP_NUM_THREADS", "")
-    if torch is not None and threads.isdigit() and int(threads) > 0:
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    if not threads.isdigit() or int(threads) < 1:
+        return
+    torch = sys.modules.get("torch")
+    if torch is not None:
         torch.set_num_threads(int(threads))
+    numpy = sys.modules.get("numpy._core._multiarray_umath")
+    if numpy is not None:
+        _set_threads_of_openblas(str(numpy.__file__), int(threads))
+
+
+def _set_threads_of_openblas(library: str, threads: int) -> None:
+    """Of the OpenBLAS that ``library`` is linked with, if that is what it computes with."""
+    import ctypes
+
+    try:
+        linked = ctypes.CDLL(library)
+    except OSError:
+        return
+    for prefix, suffix in (("scipy_", "64_"), ("scipy_", ""), ("", "64_"), ("", "")):
+        function = getattr(linked, f"{prefix}openblas_set_num_threads{suffix}", None)
+        if function is not None:
+            function(threads)
+            return
 
 
 def _leave(status: int) -> NoReturn:
