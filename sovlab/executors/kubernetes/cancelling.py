@@ -25,6 +25,8 @@ _AT_ONCE = 16
 """Nodes that are told at a time."""
 _MARGIN = 10.0
 """Seconds that a runner needs to end beside the grace that it gives the job."""
+_LATEST = 60.0
+"""Seconds by which a clock may be wrong, until what was put in the place of a cancelled pod is ended."""
 _KILLED = 128 + 9
 
 
@@ -40,6 +42,10 @@ class Cancelling:
     In a running container an exec command does it, so that its pod stays, with log and termination message.
     Where nothing runs yet, or no command may be run, the workload is left without pods to run, and the
     cluster ends them with SIGTERM and their grace time: then they are deleted, and their logs with them.
+
+    A pod that is going says nothing of the job's end: a queue or the cluster may put another in its place,
+    which would run the code anew. Then the workload is left without pods too; and should a pod go between its
+    cancelling and its end, the Job has a deadline.
 
     Of several nodes some may run before others, or before the cluster says so, which it does up to some
     seconds late. So long as those that are cancelled have not ended, the others are cancelled as they start.
@@ -62,14 +68,18 @@ class Cancelling:
         self._cancelled: set[str] = set()
         self._asked: set[str] = set()
 
-    def carry_out(self, pods: list[Object], look: Callable[[], list[Object]]) -> None:
+    def carry_out(self, pods: list[Object], look: Callable[[], list[Object]]) -> bool:
         """Mark the workload as cancelled, and end its pods.
 
         Args:
             pods: the job's, as they were read last.
             look: reads them again.
+
+        Returns:
+            Whether that ends it; False if a queue has taken it back meanwhile, and would let it go again.
         """
-        self._api.patch(self._path, {"metadata": {"annotations": {labels.CANCELLED: repr(time.time())}}})
+        if is_queued(self._mark()):
+            return False
         current, refused, end = status.newest(pods), 0, time.monotonic() + self._grace + _MARGIN
         while True:
             running = [pod for pod in current if status.running_since(pod) is not None]
@@ -77,8 +87,10 @@ class Cancelling:
                 refused += not self._cancel_running(running)
             except Forbidden:
                 break
+            if self._may_be_replaced(current):
+                break
             if self._all_end(current, running):
-                return
+                return True
             # What may have heard of it ends with its log; to delete it meanwhile would lose that.
             deaf = refused >= _TRIES and not any(_uid(pod) in self._asked for pod in running)
             if not running or deaf or time.monotonic() > end:
@@ -91,6 +103,26 @@ class Cancelling:
                 # A container that starts just now may not hear SIGTERM yet, and would get all of its grace.
                 path = f"/api/v1/namespaces/{self._profile.namespace}/pods/{pod['metadata']['name']}"
                 self._api.delete(path, grace=_SHORT)
+        return True
+
+    def _mark(self) -> Object:
+        """Mark the workload as cancelled; as it is then."""
+        now = time.time()
+        change: Object = {"metadata": {"annotations": {labels.CANCELLED: repr(now)}}}
+        begun = status.seconds((self._obj.get("status") or {}).get("startTime"))
+        if self._kind.name == "Job" and begun is not None:
+            deadline = max(now - begun, 0.0) + self._grace + _MARGIN + _LATEST
+            try:
+                return self._api.patch(
+                    self._path, {**change, "spec": {"activeDeadlineSeconds": int(deadline)}}
+                )
+            except Invalid:
+                pass
+        return self._api.patch(self._path, change)
+
+    def _may_be_replaced(self, current: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether the one pod is going, and not because of a cancel: several are not replaced one by one."""
+        return status.nodes(self._obj) == 1 and any(map(status.is_going, current))
 
     def _cancel_running(self, running: Sequence[Mapping[str, Any]]) -> bool:
         """Run the ``cancel`` command in each running container, once; False if one of them cannot be told.

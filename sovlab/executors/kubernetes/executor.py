@@ -49,6 +49,7 @@ from sovlab.kube.reading.wait_reasons import Reasons
 from sovlab.kube.survey.capacity import Counting, largest
 from sovlab.kube.transport.api import Api
 from sovlab.kube.transport.connection import Login
+from sovlab.kube.transport.errors import ClusterError
 from sovlab.payload.shipping import small_runner
 
 _INTERRUPTED = 600.0
@@ -225,9 +226,9 @@ class KubernetesExecutor:
         if not is_queued(obj):
             grace = record.spec.grace if record.spec is not None else GRACE
             cancelling = Cancelling(self._api, self._profile, kind, obj, grace)
-            cancelling.carry_out(pods, lambda: self._objects.pods(job_id))
-            return
-        message = "It was cancelled before it started."
+            if cancelling.carry_out(pods, lambda: self._objects.pods(job_id)):
+                return
+        message = "It was cancelled." if pods else "It was cancelled before it started."
         status_ = replace(
             record.status,
             state=JobState.CANCELLED,
@@ -237,7 +238,11 @@ class KubernetesExecutor:
             ahead=None,
         )
         self.local_state.put_tombstone(replace(record, status=status_))
-        self._api.delete(f"{kind.path}/{job_id}")
+        try:
+            self._api.delete(f"{kind.path}/{job_id}")
+        except ClusterError:
+            self.local_state.drop_tombstone(job_id)  # it goes on
+            raise
         self._objects.forget(job_id)
 
     def results(self, job_id: str) -> Path | None:

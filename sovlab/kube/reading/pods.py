@@ -40,6 +40,11 @@ def is_leaving(pod: Object) -> bool:
     return bool(pod["metadata"].get("deletionTimestamp"))
 
 
+def is_going(pod: Object) -> bool:
+    """Whether the cluster takes a pod away, or has: another may take its place."""
+    return is_leaving(pod) or condition(pod, "DisruptionTarget") is not None
+
+
 def container_name(pod: Object) -> str:
     """Name of the job's container in a pod."""
     default = (pod["metadata"].get("annotations") or {}).get(labels.DEFAULT_CONTAINER)

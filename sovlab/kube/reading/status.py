@@ -19,6 +19,7 @@ from sovlab.kube.reading.pods import (
     image,
     index,
     is_active,
+    is_going,
     is_leaving,
     newest,
     node,
@@ -33,6 +34,7 @@ __all__ = [
     "decisive",
     "ended",
     "index",
+    "is_going",
     "newest",
     "nodes",
     "pod_problem",
@@ -66,7 +68,8 @@ def status(job: Object, pods: Sequence[Object], *, now: float, why: str = "") ->
     failed = failed or condition(job, "FailureTarget")
     if _all_said(job, found) or ((failed or complete) and not _may_say_more(job, current, found, failed)):
         return _ended(job, base, found, failed, complete)
-    if labels.CANCELLED in told and (not current or _is_starved(job, current) or _is_over(current, found)):
+    over = not current or _is_starved(job, current) or _is_over(current, found)
+    if labels.CANCELLED in told and over and not _may_run_again(job, current):
         return _ended(job, base, found, None, None) if found else _cancelled(job, base, None)
     return _waiting_or_running(job, base, current, found, now, why)
 
@@ -94,6 +97,19 @@ def _is_starved(job: Object, current: Sequence[Object]) -> bool:
     return _is_suspended(job) and not any(map(is_active, current))
 
 
+def _may_run_again(job: Object, current: Sequence[Object]) -> bool:
+    """Whether the pod of a cancelled job is going, or gone, and the cluster may yet replace it."""
+    spec = job.get("spec") or {}
+    stays = spec.get("parallelism") == 0 or (_is_suspended(job) and not _is_in_queue(job))
+    if stays or nodes(job) > 1 or job.get("kind") != "Job" or condition(job, "Failed", "FailureTarget"):
+        return False
+    return not current or any(map(is_going, current))
+
+
+def _is_in_queue(job: Object) -> bool:
+    return labels.QUEUE in (job["metadata"].get("labels") or {})
+
+
 def _is_over(current: Sequence[Object], found: Sequence[Ended]) -> bool:
     """Whether a cancelled job's pods are all over or gone: a JobSet or TrainJob says so a second later."""
     return not any(map(is_active, current)) and any(e.reason == "cancelled" for e in found)
@@ -107,7 +123,7 @@ def _all_said(job: Object, found: Sequence[Ended]) -> bool:
     if len(found) < nodes(job) or any(e.record is None for e in found):
         return False
     if labels.CANCELLED in _annotations(job):
-        return True
+        return not _may_run_again(job, [e.pod for e in found])
     if nodes(job) > 1 and any(is_leaving(e.pod) for e in found):
         return False  # whoever looks a moment later will not see all of them, until the job says how it ended
     last = decisive(found)

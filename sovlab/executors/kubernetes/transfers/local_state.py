@@ -101,6 +101,10 @@ class LocalState:
         target = self.make(record.id) / _TOMBSTONE
         self._put(target, msgspec.json.encode(record))
 
+    def drop_tombstone(self, job_id: str) -> None:
+        """Undo `put_tombstone`: the job is in the cluster after all."""
+        (self.root / job_id / _TOMBSTONE).unlink(missing_ok=True)
+
     def tombstone(self, job_id: str) -> JobRecord | None:
         """The record that `put_tombstone` kept; None if there is none."""
         try:
