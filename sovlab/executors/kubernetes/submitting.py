@@ -23,9 +23,11 @@ from sovlab.kube.objects import manifests
 from sovlab.kube.objects.profile import ClusterProfile
 from sovlab.kube.survey.dry_run import try_objects
 from sovlab.kube.transport.api import Api
-from sovlab.kube.transport.errors import AlreadyExists
+from sovlab.kube.transport.errors import AlreadyExists, Invalid
 from sovlab.runner.protocol.order import Order
 
+_ANEW = 3
+"""How often a workload is looked at again whose labels have changed just before it was let go."""
 _ARRIVAL = 24 * 3600.0
 _ROOM = manifests.SECRET_LIMIT - 4096
 _KNOWN_IN_THE_CONTAINER = {"payload": "", "results": "", "exit": "", "workdir": ""}
@@ -107,7 +109,7 @@ class Submission:
             for obj in self._belongings({**workload, "kind": self._kind.name}):
                 with contextlib.suppress(AlreadyExists):
                     self._api.create(_collection(obj, self._profile.namespace), obj)
-            return self._let_go()
+            return self._let_go(workload)
         except BaseException:
             if made:
                 with contextlib.suppress(SovlabError):
@@ -178,11 +180,29 @@ class Submission:
             results_url=self._results_url,
         )
 
-    def _let_go(self) -> Object:
-        change: Object = {"metadata": {"annotations": {labels.READY: repr(time.time())}}}
-        if not self._profile.queue:  # a queue lets its jobs go itself
-            change["spec"] = {"suspend": False}
-        return self._api.patch(f"{self._kind.path}/{self._job_id}", change)
+    def _let_go(self, workload: Object) -> Object:
+        """Let a workload go, unless a queue has it, which lets its jobs go itself.
+
+        What counts is the workload as the cluster has it, which may put what names no queue into one.
+        """
+        path = f"{self._kind.path}/{self._job_id}"
+        for left in range(_ANEW, -1, -1):
+            marked = workload["metadata"].get("labels") or {}
+            ready = f"/metadata/annotations/{labels.READY.replace('/', '~1')}"
+            change: list[Object] = [
+                {"op": "test", "path": "/metadata/labels", "value": marked},
+                {"op": "add", "path": ready, "value": repr(time.time())},
+            ]
+            if labels.QUEUE not in marked:
+                change.append({"op": "add", "path": "/spec/suspend", "value": False})
+            try:
+                return self._api.patch(path, change, kind="json")
+            except Invalid:
+                now = self._api.get(path)
+                if not left or (now["metadata"].get("labels") or {}) == marked:
+                    raise
+                workload = now  # somebody has put it into a queue, or marked it otherwise, just now
+        raise AssertionError("not reached")
 
 
 def profile_for_job(profile: ClusterProfile, spec: JobSpec) -> ClusterProfile:

@@ -15,7 +15,7 @@ from .access.certificates import Certificates
 from .controllers import jobsets, trainjobs
 from .controllers.garbage import GarbageCollector
 from .controllers.jobs import Jobs
-from .controllers.kueue import Kueue, suspend
+from .controllers.kueue import Kueue
 from .controllers.namespaces import Claims, Namespaces, Quotas
 from .controllers.nodes import Evictions, NodeLifecycle
 from .controllers.plane import Plane
@@ -187,7 +187,7 @@ class FakeCluster(Handles):
         self.kueue: Kueue | None = None
         if kueue:
             self.kueue = Kueue(self.registry, recorder)
-            self.registry.webhooks.append(suspend)
+            self.registry.webhooks.append(self.kueue.default)
             self.plane.add(self.kueue)
         if jobset or trainer:
             self.registry.webhooks.append(jobsets.default)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .controller import Kueue, suspend
+from .controller import Kueue
 
-__all__ = ["Kueue", "suspend"]
+__all__ = ["Kueue"]

@@ -26,12 +26,6 @@ _ALL: Key = ("", "*")
 _WATCHED = (*MANAGED, WORKLOADS, LOCALQUEUES, CLUSTERQUEUES, FLAVORS, WORKLOAD_PRIORITIES)
 
 
-def suspend(kind: Kind, obj: Object) -> None:
-    """The webhook: a Job with a queue is created suspended, whatever it says."""
-    if kind in MANAGED and queue_of(obj) and not obj["metadata"].get("ownerReferences"):
-        obj.setdefault("spec", {})["suspend"] = True
-
-
 class Kueue(Managing):
     """Kueue.
 
@@ -39,6 +33,16 @@ class Kueue(Managing):
         registry: the API.
         recorder: for events.
     """
+
+    def default(self, kind: Kind, obj: Object) -> None:
+        """The webhook: a Job with a queue is made suspended, and gets the queue `default` if there is one."""
+        metadata = obj["metadata"]
+        if kind not in MANAGED or metadata.get("ownerReferences"):
+            return
+        if not queue_of(obj) and self._store.get(LOCALQUEUES, metadata["namespace"], "default"):
+            metadata["labels"] = {**(metadata.get("labels") or {}), workloads.QUEUE: "default"}
+        if queue_of(obj):
+            obj.setdefault("spec", {})["suspend"] = True
 
     def keys(self, kind: Kind, change: Change) -> Iterable[Key]:
         entry = change.new or change.old
