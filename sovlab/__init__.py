@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from sovlab.api import submit as submit
     from sovlab.client import Client as Client
     from sovlab.client.job import Job as Job
+    from sovlab.client.waiting import as_completed as as_completed
+    from sovlab.client.waiting import wait as wait
     from sovlab.core.job import JobState as JobState
     from sovlab.errors import SovlabError as SovlabError
     from sovlab.runner.checkpoint import checkpoint as checkpoint
@@ -30,6 +32,7 @@ _HOME = {
     "Job": "sovlab.client.job",
     "JobState": "sovlab.core.job",
     "SovlabError": "sovlab.errors",
+    "as_completed": "sovlab.client.waiting",
     "checkpoint": "sovlab.runner.checkpoint",
     "job": "sovlab.api",
     "jobs": "sovlab.api",
@@ -37,6 +40,7 @@ _HOME = {
     "remote": "sovlab.api",
     "submit": "sovlab.api",
     "torch": "",
+    "wait": "sovlab.client.waiting",
 }
 
 __all__ = [*sorted(_HOME), "__version__"]

@@ -154,7 +154,7 @@ class ResultError(SovlabError):
     exit_code = 1
 
 
-class WaitTimeout(SovlabError):
+class WaitTimeout(SovlabError, TimeoutError):
     """The time to wait is over; the job goes on."""
 
     exit_code = 124

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from sovlab.cli import show, streams
-from sovlab.client import Script, default
+from sovlab.client import Module, Script, default
 from sovlab.client.job import Job, find_within
 from sovlab.core.job import JobState, JobStatus, Reason
 from sovlab.errors import UsageError, WaitTimeout
@@ -23,7 +23,7 @@ _STATUS = {Reason.TIMEOUT: 124, Reason.CANCELLED: 130}
 def submit(parsed: argparse.Namespace) -> int:
     """``sovlab submit``."""
     client, chosen = default(), flags.from_arguments(parsed)
-    code = Script(Path(parsed.script).expanduser(), parsed.args)
+    code = _code(parsed)
     if parsed.dry_run:
         plan = client.plan(code, chosen, check=parsed.dry_run == "server")
         if parsed.json:
@@ -43,6 +43,14 @@ def submit(parsed: argparse.Namespace) -> int:
     if not waits:
         return 0
     return _finish([job], follow=parsed.follow and not parsed.json, json=parsed.json)
+
+
+def _code(parsed: argparse.Namespace) -> Script | Module:
+    if parsed.module is not None:  # the first word after it is no script
+        return Module(parsed.module, [*filter(None, [parsed.script]), *parsed.args])
+    if parsed.script is None:
+        raise UsageError("sovlab submit was given nothing to run.", "Name a Python file, or -m and a module.")
+    return Script(Path(parsed.script).expanduser(), parsed.args)
 
 
 def jobs(parsed: argparse.Namespace) -> int:

@@ -61,8 +61,11 @@ def _parser() -> argparse.ArgumentParser:
             sub.add_argument("--json", action="store_true", help="print one JSON document")
         return sub
 
-    submit = verb("submit", "Run a Python script as a job; its own arguments go after --.", commands.submit)
-    submit.add_argument("script", help="a Python file")
+    submit = verb(
+        "submit", "Run a Python script or module as a job; its own arguments go after --.", commands.submit
+    )
+    submit.add_argument("script", nargs="?", help="a Python file")
+    submit.add_argument("-m", dest="module", metavar="MODULE", help="run a module, as python -m does")
     submit.add_argument("args", nargs="*", metavar="arguments", help="for the script, after --")
     submit.add_argument(
         "-f", "--follow", action="store_true", help="print its log as it comes; implies --wait"

@@ -10,12 +10,13 @@ from sovlab.client.client import Client, Submitted, default
 if TYPE_CHECKING:
     from sovlab.payload.code import Call as Call
     from sovlab.payload.code import Cell as Cell
+    from sovlab.payload.code import Module as Module
     from sovlab.payload.code import Script as Script
     from sovlab.payload.code import name_of as name_of
 
-_CODE = ("Call", "Cell", "Script", "name_of")
+_CODE = ("Call", "Cell", "Module", "Script", "name_of")
 
-__all__ = ["Call", "Cell", "Client", "Script", "Submitted", "default", "name_of"]
+__all__ = ["Call", "Cell", "Client", "Module", "Script", "Submitted", "default", "name_of"]
 
 
 def __getattr__(name: str) -> Any:

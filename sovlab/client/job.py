@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -30,7 +30,7 @@ from sovlab.errors import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from concurrent.futures import Future
 
     from sovlab.client.client import Client
     from sovlab.core.event import Cursor, Event
@@ -52,9 +52,11 @@ class Job:
     """A job that was submitted, in the words of `concurrent.futures`.
 
     Any process can hold one by the durable id, and holding one keeps nothing alive. Get one from
-    `sovlab.submit`, or again with `sovlab.job`. It keeps the last record that it was given: by its submit, a
-    list, a wait or its events. What has ended never changes and is not asked for again; of a job that has
-    not, each question is asked anew.
+    `sovlab.submit`, or again with `sovlab.job`; a pickle holds the id and the name of the target. It keeps
+    the last record that it was given: by its submit, a list, a wait or its events. What has ended never
+    changes and is not asked for again; of a job that has not, each question is asked anew.
+
+    ``await job`` gives its `result`; for several jobs there are `sovlab.as_completed` and `sovlab.wait`.
 
     Args:
         job_id: the durable id.
@@ -76,6 +78,7 @@ class Job:
         self._last = record
         self._followers = 0
         self._lock = threading.Lock()
+        self._ended: Future[JobStatus] | None = None
         self._opened: Results | None = None
 
     @property
@@ -144,6 +147,26 @@ class Job:
         if last is None or not last.status.state.ended:
             last = self._keep(self._executor.wait(self.id, timeout))
         return last.status
+
+    def when_ended(self) -> Future[JobStatus]:
+        """A future that is done when it has ended, for what waits for several things at once.
+
+        A thread waits for that, one for each handle however often it is asked.
+        """
+        from concurrent.futures import Future
+
+        from sovlab.client.waiting import in_thread
+
+        with self._lock:
+            failed = self._ended is not None and self._ended.done() and self._ended.exception() is not None
+            if self._ended is None or failed:
+                last = self._last
+                self._ended = Future()
+                if last is not None and last.status.state.ended:
+                    self._ended.set_result(last.status)
+                else:
+                    self._ended = in_thread(self.wait, f"sovlab-wait {self.id}")
+            return self._ended
 
     def result(self, name: str | None = None, timeout: float | None = None) -> Any:
         """What it returned, waiting for its end.
@@ -329,6 +352,31 @@ class Job:
             with self._lock:
                 self._followers -= 1
 
+    def __await__(self) -> Generator[Any, None, Any]:
+        """Its `result`, while the event loop goes on: another thread waits for the end and loads it."""
+        from sovlab.client.waiting import awaited
+
+        return awaited(self).__await__()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (self.id, self.target)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Job) and (self.id, self.target) == (other.id, other.target)
+
+    def __hash__(self) -> int:
+        return hash((self.id, self.target))
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "_condition":  # what concurrent.futures looks for first
+                raise AttributeError(
+                    "concurrent.futures waits for futures only: "
+                    "for jobs there are sovlab.as_completed(jobs) and sovlab.wait(jobs)."
+                )
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
     def cancel(self) -> None:
         """Ask it to end: SIGTERM, its grace time for the checkpoint hook, SIGKILL. Returns at once."""
         self._executor.cancel(self.id)
@@ -421,6 +469,13 @@ def _within(timeout: float | None, ask: Callable[[], T]) -> T:
         return WaitTimeout(f"The target has not answered after {timeout:g} s.", "Jobs on it go on.")
 
     return within(timeout, ask, late)
+
+
+def _again(job_id: str, target: str) -> Job:
+    """The handle that was pickled; nothing is asked for."""
+    from sovlab.client.client import default
+
+    return default().attach(job_id, target)
 
 
 def pending(job: Job, name: str) -> PendingResultError:

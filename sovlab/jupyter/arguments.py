@@ -78,6 +78,7 @@ def submit_parser() -> Parser:
     )
     parser.add_argument("script", nargs="?", help="a Python file, with %%sovsubmit and one percent sign")
     parser.add_argument("args", nargs="*", metavar="arguments", help="for the script, after --")
+    parser.add_argument("-m", dest="module", metavar="MODULE", help="run a module, as python -m does")
     flags.add_arguments(parser, cell=True)
     return parser
 

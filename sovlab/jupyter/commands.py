@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sovlab.client import Cell, Client, Script, default
+from sovlab.client import Cell, Client, Module, Script, default
 from sovlab.client.job import Job, find_within
 from sovlab.core.job import JobState
 from sovlab.errors import UsageError
@@ -69,17 +69,20 @@ class Commands:
         else:
             show(job)
 
-    def _code(self, parsed: Any, cell: str | None, chosen: Options) -> tuple[Cell | Script, Options]:
+    def _code(self, parsed: Any, cell: str | None, chosen: Options) -> tuple[Cell | Module | Script, Options]:
         """What the line and the cell say to run, and the options with a name for it."""
         if cell is not None:
-            if parsed.script is not None:
+            word = parsed.script or parsed.module
+            if word is not None:
                 raise UsageError(
-                    f"%%sovsubmit takes only flags, not {parsed.script!r}.",
+                    f"%%sovsubmit takes only flags, not {word!r}.",
                     "Run a script with %sovsubmit and one percent sign, or put the word after its flag.",
                 )
             count = len(self.shell.user_ns["In"]) - 1  # execution_count may already be that of the next cell
             named = replace(chosen, name=chosen.name or f"cell-{count}")
             return Cell(cell, self.shell.user_ns, label=f"In[{count}]"), named
+        if parsed.module is not None:
+            return Module(parsed.module, [*filter(None, [parsed.script]), *parsed.args]), chosen
         if parsed.script is None:
             raise UsageError(
                 "%sovsubmit was given nothing to run.",

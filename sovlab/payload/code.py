@@ -1,4 +1,4 @@
-"""`Code`: what is run, a `Cell`, a `Call` or a `Script`; each knows its name and how it is packed."""
+"""`Code`: what is run, a `Cell`, `Call`, `Script` or `Module`; each knows its name and how it is packed."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from typing import Any, Protocol
 import msgspec
 
 from sovlab.core.spec import PayloadKind
-from sovlab.errors import CaptureError, SpecError
+from sovlab.errors import CaptureError
 from sovlab.payload import capture, modules
 from sovlab.payload.gathering import gather
 from sovlab.payload.luggage import Travel
 from sovlab.payload.pack import Packed, write_payload
+from sovlab.payload.scripts import Module as Module
+from sovlab.payload.scripts import Script as Script
 
 
 class Code(Protocol):
@@ -184,61 +186,6 @@ class Call(msgspec.Struct, frozen=True):
             kind=self.kind,
             entry={"call": True},
             travel=Travel(self.directory, files=files, shared=shared),
-        )
-
-
-class Script(msgspec.Struct, frozen=True):
-    """A Python file, run as ``python path args…`` would, with the local modules that it imports."""
-
-    path: Path
-    args: Sequence[str] = ()
-
-    kind = PayloadKind.SCRIPT
-
-    @property
-    def name(self) -> str:
-        """The file's, without its suffix."""
-        return self.path.stem
-
-    @property
-    def origin(self) -> str:
-        """The file's name."""
-        return self.path.name
-
-    def pack(
-        self,
-        store: Path,
-        *,
-        send: Sequence[str] | None = None,
-        outputs: Sequence[str] = (),
-        files: Sequence[str] = (),
-        shared: bool = False,
-    ) -> Packed:
-        """See `Code.pack`; ``send`` and ``outputs`` are a cell's.
-
-        Raises:
-            SpecError: there is no such file, or it cannot be read.
-            SyntaxError: the script's own.
-        """
-        try:
-            data = self.path.read_bytes()
-        except FileNotFoundError:
-            raise SpecError(f"There is no file {self.path}.", "Give the path of a Python file.") from None
-        except OSError as error:
-            raise SpecError(
-                f"The script {self.path} cannot be read: {error.strerror}.", "Give the path of a Python file."
-            ) from None
-        script = capture.read_script(data, self.path.name)
-        return write_payload(
-            gather({}, None, None),
-            store,
-            kind=self.kind,
-            entry={"script": self.path.name},
-            segments={"source": data},
-            imported=modules.imports_in(script.tree),
-            labels={script.key: self.path.name},
-            bound=sorted(script.names.binds),
-            travel=Travel(self.path.resolve().parent, self.path, files=files, shared=shared),
         )
 
 

@@ -27,6 +27,7 @@ _REMEDIES = (
     (r"^_io\.|\.IO$|^tempfile\.", "Open the file inside the cell, or send its path."),
     (r"generator$|iterator$", "Create it inside the cell, or send a list of its items."),
     (r"lock|Lock|Condition|Event|Semaphore|queue\.", "Make it inside the cell."),
+    (r"^sovlab\.client\.job", "Send what job.result() gives, or job.id."),
     (r"[Ss]ocket|Connection|Cursor|Session|Client", "Connect inside the cell."),
     (r"Thread|Process|Pool|Executor|Task|Future", "Start it inside the cell."),
 )

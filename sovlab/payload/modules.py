@@ -117,6 +117,24 @@ def _roots(top: str, search: Sequence[str]) -> list[Path]:
     return [Path(spec.origin)]
 
 
+def locate(name: str, directory: Path) -> importlib.machinery.ModuleSpec | None:
+    """The module that ``python -m name`` would run in ``directory``, found without importing anything.
+
+    A package stands for its ``__main__``. None if there is none.
+    """
+    search: Sequence[str] | None = [str(directory), *(path or os.getcwd() for path in sys.path)]  # noqa: PTH109
+    top, *rest = name.split(".")
+    spec = _find(top, search or ())
+    full = top
+    for part in rest:
+        search = spec.submodule_search_locations if spec is not None else None
+        full = f"{full}.{part}"
+        spec = importlib.machinery.PathFinder.find_spec(full, search) if search is not None else None
+    if spec is None or spec.submodule_search_locations is None or name.endswith(".__main__"):
+        return spec
+    return locate(f"{name}.__main__", directory)
+
+
 def _find(top: str, search: Sequence[str]) -> importlib.machinery.ModuleSpec | None:
     try:
         return importlib.machinery.PathFinder.find_spec(top, list(search)) or importlib.util.find_spec(top)

@@ -49,6 +49,46 @@ def test_submit_prints_the_id_and_wait_tells_how_it_ended(sovlab, tmp_path):
     assert sovlab("logs", job_id).stdout == "out\n"
 
 
+def test_a_module_is_submitted_as_python_runs_it(sovlab, tmp_path):
+    (tmp_path / "lab").mkdir()
+    write(tmp_path / "lab", "__init__.py", "")
+    write(tmp_path / "lab", "part.py", "VALUE = 3")
+    write(
+        tmp_path / "lab",
+        "train.py",
+        "import sys\nfrom .part import VALUE\nprint(__spec__.name, __file__, sys.argv, VALUE)",
+    )
+    plain = subprocess.run(
+        [sys.executable, "-m", "lab.train", "--lr", "1"], cwd=tmp_path, capture_output=True, text=True
+    )
+    done = sovlab("submit", "-f", "-m", "lab.train", "--", "--lr", "1")
+    job_id, _, printed = done.stdout.partition("\n")
+    assert (done.returncode, job_id[:6], printed) == (0, "train-", plain.stdout)
+    printed = sovlab("submit", "-m", "lab.train", "word", "-f").stdout.partition("\n")[2]
+    assert printed == plain.stdout.replace("'--lr', '1'", "'word'")
+    assert "There is no module lab.nothing" in sovlab("submit", "-m", "lab.nothing").stderr
+    assert "nothing to run" in sovlab("submit").stderr
+
+
+def test_clean_names_what_jobs_wrote_and_keeps_it(sovlab, tmp_path):
+    script = write(
+        tmp_path,
+        "saves.py",
+        "import sovlab.runner.checkpoint as c, os\nd = os.environ['SOVLAB_CHECKPOINT']\n"
+        "os.makedirs(d)\nopen(os.path.join(d, 'step.pt'), 'w').write('x')",
+    )
+    job_id = sovlab("submit", "-f", "--json", script)
+    job_id = json.loads(job_id.stdout)[0]["id"]
+    said = sovlab("clean", "--all", "--dry-run").stdout
+    assert "sovlab clean --files deletes" in said
+    assert f"{job_id}  " in said
+    assert "step.pt" in said
+    sovlab("clean", "--all")
+    assert sovlab("logs", job_id).returncode == 0
+    sovlab("clean", "--all", "--files")
+    assert sovlab("logs", job_id).returncode == 2
+
+
 def test_follow_prints_the_log_on_standard_output_alone(sovlab, tmp_path):
     done = sovlab(
         "submit",

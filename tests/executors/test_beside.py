@@ -16,10 +16,10 @@ import pytest
 from sovlab.client import submitting
 from sovlab.client.job import Job
 from sovlab.core.job import JobState
-from sovlab.errors import CaptureError
+from sovlab.errors import CaptureError, SpecError
 from sovlab.executors.local import LocalExecutor
 from sovlab.options.job import Options
-from sovlab.payload.code import Call, Cell, Code, Script
+from sovlab.payload.code import Call, Cell, Code, Module, Script
 from sovlab.settings import Defaults
 from tests.executors.conftest import EXECUTORS, Harness, local_harness
 
@@ -425,3 +425,77 @@ def test_clean_keeps_what_a_job_wrote_unless_it_is_told(tmp_path: Path) -> None:
         assert beside.exists()
         assert set(executor.clean(older_than=0, files=True).jobs) == {saving.id, older}
         assert not beside.exists()
+
+
+# --- modules as the main program
+
+PACKAGE = {
+    "lab/__init__.py": "print('package', __name__, flush=True)\n",
+    "lab/train.py": """
+        import dataclasses, os, pickle, sys
+        from . import helper
+        from .sub.deep import VALUE
+        from lab.helper import read
+        @dataclasses.dataclass
+        class Point:
+            x: int
+        if __name__ == "__main__":
+            print(__name__, __package__, __spec__.name, os.path.basename(__file__), sys.argv[1:])
+            print(os.path.samefile(sys.argv[0], __file__), VALUE, helper is sys.modules["lab.helper"], read())
+            print(os.path.samefile(sys.path[0], os.path.dirname(os.path.dirname(__file__))))
+            print(pickle.loads(pickle.dumps(Point(3))))
+    """,
+    "lab/helper.py": """
+        from importlib.resources import files
+        def read():
+            return files(__package__).joinpath("data.txt").read_text()
+    """,
+    "lab/data.txt": "data of the package",
+    "lab/sub/__init__.py": "",
+    "lab/sub/deep.py": "from ..helper import read\nVALUE = read()[:4]\n",
+    "lab/__main__.py": "from .helper import read\nprint(__spec__.name, __package__, read())\n",
+    "lab/pool.py": """
+        import multiprocessing
+        from . import helper
+        def work(n):
+            return n, helper.read()
+        if __name__ == "__main__":
+            with multiprocessing.get_context("spawn").Pool(1) as pool:
+                print(pool.map(work, [1]))
+    """,
+    "single.py": """
+        import lab.helper, sys
+        print(__spec__.name, __package__ == "", sys.argv[1:], lab.helper.read())
+    """,
+    "space/tool.py": "print(__package__, __spec__.name)\n",
+}
+
+
+@pytest.mark.parametrize(
+    "module", ["lab.train", "lab", "lab.pool", "single", "space.tool", "lab.__main__", "calendar"]
+)
+def test_a_module_runs_as_python_runs_it(
+    module: str, place: tuple[str, Harness], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, harness = place
+    project(tmp_path, PACKAGE)
+    arguments = ("2026", "2") if module == "calendar" else ("--lr", "0.1")
+    expected = plain(tmp_path, "-m", module, *arguments)
+    monkeypatch.chdir(tmp_path)
+    job, _ = submit(harness, Module(module, arguments))
+    assert job.logs(follow=True) == expected
+
+
+def test_a_module_that_cannot_run_is_refused(
+    place: tuple[str, Harness], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, harness = place
+    project(tmp_path, {"lab/__init__.py": "raise RuntimeError('imported')", "lab/bad.py": "def"})
+    monkeypatch.chdir(tmp_path)
+    for name in ("lab", "lab.missing", "nowhere.at.all"):
+        with pytest.raises(SpecError, match=f"There is no module {name} to run here"):
+            submit(harness, Module(name))
+    with pytest.raises(SpecError, match="does not name a module"):
+        submit(harness, Module("lab/bad.py"))
+    with pytest.raises(SyntaxError):
+        submit(harness, Module("lab.bad"))

@@ -67,3 +67,16 @@ def test_a_job_outlives_its_kernel_and_another_one_finds_it(client, tmp_path):
         "job.wait(60)\nprint(job.result('value'), job.logs())"
     )
     assert "7 went on" in drive({"run": submit}, {"kill": True}, {"run": find})
+
+
+def test_a_job_is_awaited_in_a_kernel_whose_loop_goes_on(client, tmp_path):
+    gate = tmp_path / "gate"
+    cell = (
+        "import asyncio, os, sovlab\n"
+        "def hold(gate):\n    with open(gate) as file:\n        return file.read()\n"
+        f"os.mkfifo({str(gate)!r})\njob = sovlab.submit(hold, {str(gate)!r})\n"
+        # Only a loop that goes on lets the job end.
+        f"asyncio.get_running_loop().call_later(0, lambda: open({str(gate)!r}, 'w').write('let go'))\n"
+        "print('awaited:', await job)"
+    )
+    assert "awaited: let go" in drive({"run": cell})

@@ -5,9 +5,11 @@
 import os
 import random
 
+import pytest
+
 from sovlab.errors import CaptureError
 
-COUNT = int(os.environ.get("SOVLAB_TEST_NOTEBOOKS", "60"))
+COUNT = int(os.environ.get("SOVLAB_TEST_NOTEBOOKS", "30"))
 """How many are made. Thousands take minutes."""
 SEED = int(os.environ.get("SOVLAB_TEST_SEED", "20261128"))
 
@@ -120,6 +122,7 @@ class Maker:
         return f"[{', '.join(parts)}]"
 
 
+@pytest.mark.timeout(180 + 20 * COUNT)
 def test_a_job_gives_what_the_notebook_gives_or_says_before_that_it_cannot(notebook):
     chance = random.Random(SEED)
     refused = 0

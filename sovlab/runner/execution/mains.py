@@ -93,7 +93,7 @@ def _set_path(found: Place, order: Order) -> None:
     first = [found.directory, order.workdir]
     if "module" in found.entry:
         sys.argv = ["-m", *order.args]
-        if shared:
+        if shared or not os.path.isdir(found.directory):
             first.reverse()
     elif found.script:
         sys.argv = [(order.script if shared else "") or found.script, *order.args]

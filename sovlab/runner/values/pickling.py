@@ -244,6 +244,8 @@ def _pickler_class() -> Any:
                     return main_attribute, (name,)
                 if cloudpickle._lookup_module_and_qualname(value) is None:
                     return _cached_again, (value.__wrapped__, value.cache_parameters())
+            if self._options.strict and type(value).__module__ == "sovlab.client.job":
+                raise TypeError("a job has no client to ask other jobs with")
             if isinstance(value, io.IOBase):
                 return self._reduce_file(value)
             if isinstance(value, types.ModuleType):
@@ -293,7 +295,7 @@ def _explain(name: str, value: object, error: BaseException, options: PickleOpti
     from sovlab.runner.values.unpicklable import find
 
     def attempt(part: object) -> Optional[BaseException]:
-        scratch = PickleOptions(options.refer, main=options.main)
+        scratch = PickleOptions(options.refer, strict=options.strict, main=options.main)
         try:
             _pickler_class()(_Nowhere(), scratch, lambda buffer: False).dump(part)
         except Exception as failure:
