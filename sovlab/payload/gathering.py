@@ -11,14 +11,13 @@ from typing import Any
 
 from sovlab.core.units import format_bytes
 from sovlab.errors import CaptureError, SovlabError
-from sovlab.payload import modules, notebook_syntax, secrets
+from sovlab.payload import modules, secrets
 from sovlab.payload.capture import Source
 from sovlab.payload.ordering import Ordering
 from sovlab.runner.settings import reading as settings
 from sovlab.runner.source.definitions import Definitions
 from sovlab.runner.values.pack import PackWriter
-from sovlab.runner.values.pickling import Dumper, PickleOptions, Postponed, Sent, Unpicklable
-from sovlab.runner.values.refilling import FILLING
+from sovlab.runner.values.pickling import FILLING, Dumper, PickleOptions, Postponed, Sent, Unpicklable
 
 MAX_UNNAMED = 256_000_000
 """Bytes of the largest variable that travels without being named in ``--in``."""
@@ -178,6 +177,8 @@ class Gathered:
         with_shell = [n for n in sorted(gathered) if "get_ipython" in gathered[n].statement.source]
         if not with_shell:
             return
+        from sovlab.payload import notebook_syntax
+
         trees: list[ast.AST] = [d.statement.node for d in gathered.values()]
         called = {"forward"} if self._cell is not None else None
         if called is not None:
@@ -267,6 +268,8 @@ class Gathered:
 
     def _read_by(self, function: Any) -> None:
         from cloudpickle import cloudpickle
+
+        from sovlab.payload import notebook_syntax
 
         if notebook_syntax.may_run_them(function.__code__):
             raise CaptureError(

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from sovlab.payload import beside, modules
+from sovlab.payload import modules
 
 
 class Travel(msgspec.Struct, frozen=True):
@@ -57,6 +57,9 @@ def gather_files(imported: Iterable[str], travel: Travel) -> Luggage:
         CaptureError: one cannot be read, or has no place beside the code.
     """
     cwd = Path.cwd()
+    # What finds files beside the code is not needed by who has none: the most.
+    from sovlab.payload import beside
+
     named = beside.check_named(travel.files, cwd)
     local = modules.collect(imported, travel.directory or cwd)
     luggage = Luggage(sources=local.sources(), messages=local.messages)
@@ -75,6 +78,8 @@ def _take_along(
     bases = [travel.directory or cwd]
     if travel.script is not None:
         bases.append(Path(luggage.sources[travel.script.name]).parent)
+    from sovlab.payload import beside
+
     found = beside.read_by(local, travel.script, cwd)
     prefix = ""
     if cwd not in bases and any(not beside.below(path, bases) for path in (*named, *found)):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sovlab.runner.source.definitions import Definitions
-from sovlab.runner.values.pickling import Postponed
-from sovlab.runner.values.refilling import FILLING, Filling, contents, skeleton
+from sovlab.runner.values.pickling import FILLING, Postponed
+
+if TYPE_CHECKING:
+    from sovlab.runner.values.refilling import Filling
 
 
 class Ordering:
@@ -62,7 +64,12 @@ class Ordering:
 
     def skeleton(self, name: str) -> tuple[Any, list[tuple[Any, Any]]] | None:
         """What goes in place of a name's value, see `refilling.skeleton`; None if its value does."""
-        return skeleton(self._value(name), self._definitions.module) if name in self._ahead else None
+        return self._skeleton(name) if name in self._ahead else None
+
+    def _skeleton(self, name: str) -> tuple[Any, list[tuple[Any, Any]]] | None:
+        from sovlab.runner.values.refilling import skeleton
+
+        return skeleton(self._value(name), self._definitions.module)
 
     def filling(self) -> tuple[Filling, dict[str, Any], dict[str, Any]] | None:
         """What is put right when all definitions have run, to be written last; None if there is nothing.
@@ -72,6 +79,10 @@ class Ordering:
         early = sorted(name for name in self._early() if name in self._variables and name in self._done)
         states = self._definitions.states()
         values = {name: self._value(name) for name in early}
+        if not self._ahead and not values and not states:
+            return None
+        from sovlab.runner.values.refilling import contents
+
         parts = [*values.values(), *states.values()]
         module = self._definitions.module
         filling = [entry for part in parts for entry in contents(part, module)]
@@ -92,7 +103,7 @@ class Ordering:
         late = {name for name in needed if name not in self._done}
         if current in needed or any(current in self._all_first(name) for name in late):
             # They need each other.
-            if current in self._ahead or skeleton(self._value(current), self._definitions.module) is None:
+            if current in self._ahead or self._skeleton(current) is None:
                 self._definitions.send_as_value(top)
             self._ahead.add(current)
             raise Postponed

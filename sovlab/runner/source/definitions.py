@@ -10,12 +10,9 @@ import sys
 import types
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Set, Tuple
 
-from sovlab.runner.source import decorated, locating
-from sovlab.runner.source.likeness import alike
+from sovlab.runner.source import locating
 from sovlab.runner.source.locating import DefiningStatement, Statement
-from sovlab.runner.source.returned import globals_of
 from sovlab.runner.source.scopes import Names, names_in
-from sovlab.runner.source.staleness import is_as_made
 from sovlab.runner.values.pack import PackWriter
 
 _MAIN = ("__main__", "__mp_main__")
@@ -128,15 +125,17 @@ class Definitions:
         if name not in self._definitions:
             statement = locating.find(name, self._namespace) if self._definable(name) else None
             found = None if statement is None else Definition(name, statement, self._namespace[name])
-            here = (
-                found is not None
-                and self._is_of_here(found.statement.origin, found)
-                and is_as_made(found.statement, self._namespace[name], self._namespace)
-            )
-            self._definitions[name] = found if here else None
-            if here and found is not None and self._back and self._adds_itself(found):
+            self._definitions[name] = found if found is not None and self._is_as_here(found) else None
+            if self._back and found is not None and self._adds_itself(found):
                 self._definitions[name] = None
         return self._definitions[name]
+
+    def _is_as_here(self, found: Definition) -> bool:
+        """Whether running the source of a definition here makes what the definition is."""
+        from sovlab.runner.source.staleness import is_as_made
+
+        of_here = self._is_of_here(found.statement.origin, found)
+        return of_here and is_as_made(found.statement, self._namespace[found.name], self._namespace)
 
     def _adds_itself(self, found: Definition) -> bool:
         """Whether something that may be changed is read when the source of a definition is run."""
@@ -161,6 +160,8 @@ class Definitions:
 
         One that another job has returned may find something else; it goes by value, with what it finds.
         """
+        from sovlab.runner.source.returned import globals_of
+
         there = globals_of(value)
         if there is None or there is self._namespace:
             return True
@@ -188,6 +189,8 @@ class Definitions:
         return name
 
     def _reference(self, value: Any) -> Optional[str]:
+        from sovlab.runner.source.likeness import alike
+
         qualified = str(getattr(value, "__qualname__", ""))
         top, _, rest = qualified.partition(".")
         if "<" in qualified:
@@ -305,6 +308,8 @@ def import_of(value: Any) -> Optional[Tuple[str, Optional[str]]]:
 
 def _state(statement: DefiningStatement, value: Any) -> Tuple[Dict[str, Any], ast.AST]:
     """What the source of a definition does not say, and its tree without what is said instead."""
+    from sovlab.runner.source import decorated
+
     node, origin = statement.node, statement.origin
     if getattr(node, "decorator_list", None) and not (isinstance(origin, type) and value is origin):
         return decorated.state(value, origin), node
@@ -350,6 +355,8 @@ def _arguments(node: Any) -> ast.arguments:
 
 def _changed_attributes(node: Any, origin: type) -> Dict[str, Any]:
     """Plain attributes of a class that are not what its body says."""
+    from sovlab.runner.source import decorated
+
     if any(type(base) not in (type, abc.ABCMeta) for base in origin.__mro__):
         return {}  # a metaclass such as Enum's decides what attributes mean
     bound = names_in(ast.Module(body=node.body, type_ignores=[])).binds

@@ -14,11 +14,12 @@ import linecache
 import types
 from typing import Any, Callable, Dict, List, Mapping, Optional, Set
 
-from sovlab.runner.source import decorated
 from sovlab.runner.values.moved import present
 from sovlab.runner.values.pack import Pack
-from sovlab.runner.values.refilling import FILLING, refill
 from sovlab.runner.values.unpickling import Loader, attribute
+
+_FILLING = "fill."
+"""As `sovlab.runner.values.pickling.FILLING`, which a job need not load."""
 
 
 def file_name(key: str, labels: Mapping[str, str]) -> str:
@@ -77,7 +78,7 @@ class Installer:
         for name, value, error in Loader(self._pack, main=self._main, names=names, resolve=self.resolve):
             if error:
                 self.errors[name] = error
-            elif name == FILLING:
+            elif name == _FILLING:
                 fillings.append(value)
             elif name.startswith("def."):
                 self._restore(name, value)
@@ -90,6 +91,8 @@ class Installer:
         for name in self._entries:
             self._define(name)
         for filling, states, variables in fillings:
+            from sovlab.runner.values.refilling import refill
+
             # What ran meanwhile may have added to what it found.
             refill(filling)
             for name, state in states.items():
@@ -170,6 +173,8 @@ class Installer:
             vars(value).update(state["dict"])
         for member, content in state.get("attributes", {}).items():
             setattr(value, member, content)
+        from sovlab.runner.source import decorated
+
         for member, found in state.get("methods", {}).items():
             decorated.restore_method(value, member, found)
         decorated.restore(value, state)

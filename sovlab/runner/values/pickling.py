@@ -39,6 +39,9 @@ __all__ = [
 ]
 
 PROTOCOL = 5
+FILLING = "fill."
+"""Under this name a pack has, last of all, what is put right when all definitions have run: what containers
+hold, states of definitions by name, and variables by name; see `sovlab.runner.values.refilling`."""
 _IN_BAND = 4096
 """Buffers below this many bytes stay in the stream: a segment each would cost more than their copy."""
 

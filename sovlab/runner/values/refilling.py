@@ -16,9 +16,6 @@ _SEQUENCES = (list, collections.deque)
 _MOST = 10_000
 """Members of containers that are looked through; who has more in one does not fill it by decorators."""
 
-FILLING = "fill."
-"""Under this name a pack has, last of all, what is put right when all definitions have run: the `Filling`,
-states of definitions by name, and variables by name."""
 Filling = List[Tuple[str, Any, Any]]
 """What each container holds: its kind, the container, its content."""
 
