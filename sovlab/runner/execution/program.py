@@ -65,7 +65,8 @@ class Program:
         spawning.alias_main(self.main)
         display.install(hooks)
         if self._order.kind != "script":
-            spawning.install(hooks, self.namespace, self._order.labels, self._order.scratch)
+            told = {name: getattr(self._order, name) for name in ("labels", "scratch", "payload", "sources")}
+            spawning.install(hooks, self.namespace, told)
         AfterImport(hooks).install()
         if self._order.kind == "script":
             mains.describe(self.namespace, place)

@@ -21,16 +21,15 @@ _counter = itertools.count(1)
 def install(
     hooks: Dict[str, Callable[[Any], None]],
     namespace: Dict[str, Any],
-    labels: Mapping[str, str],
-    scratch: str,
+    order: Mapping[str, Any],
 ) -> None:
     """Have processes that are started anew find what ``__main__`` has now.
 
     Args:
         hooks: module name → what to do once it has been imported; added to.
         namespace: that of ``__main__``.
-        labels: what cells are called, by the SHA-256 of their source.
-        scratch: directory for what is handed over.
+        order: of the job, what is told of it to such processes: ``labels``, ``scratch``, and ``payload`` and
+            ``sources`` for the modules that travelled.
     """
 
     def change(module: Any) -> None:
@@ -40,7 +39,7 @@ def install(
             data: Dict[str, Any] = prepare(name)
             # A script is run again by its own path. A forkserver's own process needs nothing ("ignore").
             if name != "ignore" and not any(key.startswith("init_main") for key in data):
-                data["init_main_from_path"] = _hand_over(namespace, labels, scratch)
+                data["init_main_from_path"] = _hand_over(namespace, order)
             return data
 
         module.get_preparation_data = get_preparation_data
@@ -48,15 +47,15 @@ def install(
     hooks["multiprocessing.spawn"] = change
 
 
-def _hand_over(namespace: Dict[str, Any], labels: Mapping[str, str], scratch: str) -> str:
+def _hand_over(namespace: Dict[str, Any], order: Mapping[str, Any]) -> str:
     """The path of a file that makes the ``__main__`` of one new process."""
-    base = os.path.join(scratch, f"spawned-{os.getpid()}-{next(_counter)}")
+    base = os.path.join(order["scratch"], f"spawned-{os.getpid()}-{next(_counter)}")
     with open(f"{base}.pack", "wb") as file, PackWriter(file, hashing=False) as writer:
         writer.finish(_write(writer, namespace))
     with open(f"{base}.py", "w", encoding="utf-8") as text:
         text.write(
             "from sovlab.runner.execution.spawning import begin\n\n"
-            f"begin(globals(), {f'{base}.pack'!r}, {dict(labels)!r}, {scratch!r})\n"
+            f"begin(globals(), {f'{base}.pack'!r}, {dict(order)!r})\n"
         )
     return f"{base}.py"
 
@@ -116,7 +115,7 @@ def _next(definitions: Any, needed: Mapping[str, None], done: List[str]) -> Opti
     return next((name for name in (*early, *needed, *states) if name not in done), None)
 
 
-def begin(namespace: Dict[str, Any], path: str, labels: Mapping[str, str], scratch: str) -> None:
+def begin(namespace: Dict[str, Any], path: str, order: Mapping[str, Any]) -> None:
     """In the new process: bind in ``namespace`` what was handed over. Raises nothing.
 
     Whoever waits for a process that ends in its first lines may wait for ever, as a pool does. What is not
@@ -128,7 +127,7 @@ def begin(namespace: Dict[str, Any], path: str, labels: Mapping[str, str], scrat
 
     lost: Dict[str, str] = {}
     try:
-        _bind(namespace, path, labels, scratch, lost)
+        _bind(namespace, path, order, lost)
     except Exception as error:  # whatever the user's own definitions raise
         why = f"{type(error).__name__}: {error}"
     else:
@@ -144,21 +143,22 @@ def begin(namespace: Dict[str, Any], path: str, labels: Mapping[str, str], scrat
     namespace["__getattr__"] = absent
 
 
-def _bind(
-    namespace: Dict[str, Any], path: str, labels: Mapping[str, str], scratch: str, lost: Dict[str, str]
-) -> None:
+def _bind(namespace: Dict[str, Any], path: str, order: Mapping[str, Any], lost: Dict[str, str]) -> None:
     from sovlab.runner.execution import pool_tasks as tasks
+    from sovlab.runner.execution.snapshot import Snapshot
     from sovlab.runner.settings.writing import CarriedSettings
     from sovlab.runner.source.installing import Installer
     from sovlab.runner.values.unpickling import loads
 
     hooks: Dict[str, Callable[[Any], None]] = {}
-    install(hooks, namespace, labels, scratch)
+    install(hooks, namespace, order)
     hooks["multiprocessing.pool"] = tasks.answer_for_unreadable
     AfterImport(hooks).install()
+    if order["sources"]:
+        Snapshot(Pack(order["payload"]), order["sources"], os.path.join(order["scratch"], "files")).install()
     pack = Pack(path)
     lost.update(pack.meta["lost"])
-    installer = Installer(pack, namespace, labels)
+    installer = Installer(pack, namespace, order["labels"])
     settings = CarriedSettings(
         pack.meta["settings"], lambda data: loads(data, main=namespace, resolve=installer.resolve)
     )
