@@ -21,7 +21,7 @@ import types
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from sovlab.errors import SovlabError
-from sovlab.runner.values import tensors
+from sovlab.runner.values import tensors, typing_forms
 from sovlab.runner.values.pack import PackWriter
 from sovlab.runner.values.unpickling import load, main_attribute, main_namespace
 
@@ -219,6 +219,8 @@ def _pickler_class() -> Any:
     from cloudpickle import cloudpickle
 
     class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+        dispatch_table = typing_forms.with_forms(cloudpickle.Pickler.dispatch_table)
+
         def __init__(
             self,
             file: Any,
@@ -231,6 +233,9 @@ def _pickler_class() -> Any:
 
         def reducer_override(self, value: Any) -> Any:
             if isinstance(value, (type, types.FunctionType)):
+                again = typing_forms.parametrised(value) if isinstance(value, type) else None
+                if again is not None:
+                    return again
                 name = self._options.refer(value)
                 if name is not None:
                     return main_attribute, (name,)
