@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 
 from sovlab.errors import CaptureError
-from sovlab.payload.notebook_syntax import instead
 from sovlab.runner.source.scopes import Names, names_in
 
 _ONLY_HERE = r"%\s*(matplotlib|config|load_ext|autoreload|reload_ext)\b"
@@ -87,6 +86,8 @@ def _checked(data: bytes, text: str, tree: ast.Module, file: str, returned: Sequ
 
 def _without_magic(text: str, error: SyntaxError) -> str:
     """``text`` with the magic at the line of ``error`` made a comment, on a line of the same number."""
+    from sovlab.payload.notebook_syntax import instead
+
     lines = re.split(r"(?<=\n)|(?<=\r)(?!\n)", text)
     number = (error.lineno or 0) - 1
     line = lines[number] if 0 <= number < len(lines) else ""

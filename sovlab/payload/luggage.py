@@ -57,10 +57,12 @@ def gather_files(imported: Iterable[str], travel: Travel) -> Luggage:
         CaptureError: one cannot be read, or has no place beside the code.
     """
     cwd = Path.cwd()
-    # What finds files beside the code is not needed by who has none: the most.
-    from sovlab.payload import beside
+    named: list[Path] = []
+    if travel.files:
+        # What finds files beside the code is not needed by who has none: the most.
+        from sovlab.payload import beside
 
-    named = beside.check_named(travel.files, cwd)
+        named = beside.check_named(travel.files, cwd)
     local = modules.collect(imported, travel.directory or cwd)
     luggage = Luggage(sources=local.sources(), messages=local.messages)
     if travel.script is not None:

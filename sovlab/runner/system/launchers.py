@@ -2,7 +2,7 @@
 
 Where a kernel or whoever else submits was itself started by one, or an image has them set, they say nothing
 of the job: it would wait for ranks that are not its own. A job has those of its own launcher, and what
-``--env`` says.
+``--env`` says. How a submitter's terminal writes letters says nothing of the job either: its log is UTF-8.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ SLURM SRUN_ PBS_ LSB_ JSM_ FLUX_ PALS_ ALPS_
 PMI_ PMI2_ PMIX_ OMPI_ ORTE_ PRTE_ PRRTE_ MPI_LOCAL MV2_COMM_WORLD_ MPISPAWN_ HYDI_ I_MPI_HYDRA
 AZ_BATCH_ SM_HOSTS SM_CURRENT_HOST JAX_COORDINATOR JAX_PROCESS_ JAX_NUM_PROCESSES
 """
+_TERMINALS = ("PYTHONIOENCODING", "PYTHONLEGACYWINDOWSSTDIO")
 _PREFIXES = tuple(_OF_OTHERS.split())
 """Of torchrun and accelerate; of batch systems; of MPI and how it is started; of services."""
 
@@ -32,6 +33,6 @@ def of_launchers(environ: Mapping[str, str]) -> List[str]:
 
 
 def without_launchers(environ: Mapping[str, str]) -> Dict[str, str]:
-    """``environ`` as it was before a launcher came."""
-    left_out = set(of_launchers(environ))
+    """``environ`` as it was before a launcher came, and without what is true of a terminal only."""
+    left_out = {*of_launchers(environ), *_TERMINALS}
     return {name: value for name, value in environ.items() if name not in left_out}
