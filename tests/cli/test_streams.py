@@ -112,7 +112,10 @@ def test_a_full_disk_is_said_in_a_sentence(talkative):
 
 def test_closed_output_is_no_error(talkative):
     done = subprocess.run(
-        ["bash", "-c", f"{sys.executable} -m sovlab jobs -n 0 >&-"], cwd=talkative, capture_output=True, text=True
+        ["bash", "-c", f"{sys.executable} -m sovlab jobs -n 0 >&-"],
+        cwd=talkative,
+        capture_output=True,
+        text=True,
     )
     assert (done.returncode, done.stderr) == (0, "")
 
