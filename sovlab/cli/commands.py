@@ -8,7 +8,8 @@ from pathlib import Path
 
 from sovlab.cli import show, streams
 from sovlab.client import Module, Script, default
-from sovlab.client.job import Job, find_within
+from sovlab.client.answering import find_within
+from sovlab.client.job import Job
 from sovlab.core.job import JobState, JobStatus, Reason
 from sovlab.errors import UsageError, WaitTimeout
 from sovlab.options import flags

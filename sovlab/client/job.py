@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import os
 import sys
@@ -10,11 +9,10 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from sovlab.core.job import JobRecord, JobState, JobStatus, Reason
 from sovlab.core.spec import PayloadKind
-from sovlab.core.units import format_clock
 from sovlab.errors import (
     ExecutorError,
     JobCancelled,
@@ -22,7 +20,6 @@ from sovlab.errors import (
     JobKilled,
     JobOutOfMemory,
     JobTimeout,
-    PendingResultError,
     ResultError,
     UserCodeError,
     WaitTimeout,
@@ -32,12 +29,9 @@ from sovlab.errors import (
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from sovlab.client.client import Client
     from sovlab.core.event import Cursor, Event
     from sovlab.executors.executor import Executor
     from sovlab.payload.results import Results
-
-T = TypeVar("T")
 
 _FAILURES = {
     Reason.TIMEOUT: JobTimeout,
@@ -132,7 +126,9 @@ class Job:
 
     def done_within(self, timeout: float | None) -> bool:
         """As `done`; raises `WaitTimeout` if the target has not answered after ``timeout`` seconds."""
-        return _within(timeout, self.done)
+        from sovlab.client.answering import answered
+
+        return answered(timeout, self.done)
 
     def wait(self, timeout: float | None = None) -> JobStatus:
         """Block until it has ended.
@@ -286,40 +282,9 @@ class Job:
         Raises:
             ExecutorError: the target refuses the log, or, at the end, a part of it cannot be read.
         """
-        from sovlab.client.log_text import LogText
-        from sovlab.core.event import LogChunk, LogLost
+        from sovlab.client.reading_logs import texts
 
-        lost: LogLost | None = None
-        offset: Cursor = 0
-        text = LogText(mark=rank is None, errors=errors)
-        if tail is not None:
-            kept: collections.deque[str] = collections.deque(maxlen=tail)
-            line = ""
-            for event in self.events(follow=False):
-                if isinstance(event, LogLost):
-                    lost = lost or event
-                elif isinstance(event, LogChunk):
-                    offset = event.offset
-                    if rank is None or event.rank == rank:
-                        *lines, line = (line + text.feed(event)).split("\n")
-                        kept.extend(lines)
-            if line:
-                kept.append(line)
-            yield "\n".join(kept) + ("" if line or not kept else "\n")
-            if lost is not None and (lost.refused or not follow):
-                raise lost.error
-            if not follow:
-                return
-            lost = None
-        for event in self.events(follow=follow, offset=offset):
-            if isinstance(event, LogLost):
-                if event.refused:
-                    raise event.error
-                lost = lost or event
-            elif isinstance(event, LogChunk) and (rank is None or event.rank == rank):
-                yield text.feed(event)
-        if lost is not None:
-            raise lost.error
+        return texts(self.events, follow=follow, rank=rank, tail=tail, errors=errors)
 
     def events(
         self, *, follow: bool = True, offset: Cursor = 0, stop: threading.Event | None = None
@@ -444,57 +409,8 @@ class Job:
         return f"<Job {self.id}: {record.status.state}>"
 
 
-def _kept(status: JobStatus, name: str, job_id: str) -> str:
-    if status.state is JobState.SUCCEEDED or not any(r.name == name and not r.error for r in status.returned):
-        return ""
-    why = status.message.rstrip(".") or str(status.reason)
-    return f"{why}. What it held by then is in sovlab.job({job_id!r}).partial()[{name!r}]."
-
-
-def find_within(
-    timeout: float | None, client: Client, names: Sequence[str], target: str | None = None
-) -> list[Job]:
-    """Jobs by name or id, as `Client.job` finds them.
-
-    Raises:
-        WaitTimeout: the target has not answered after ``timeout`` seconds.
-    """
-    return _within(timeout, lambda: [client.job(name, target) for name in names])
-
-
-def _within(timeout: float | None, ask: Callable[[], T]) -> T:
-    from sovlab.core.deadlines import within
-
-    def late() -> WaitTimeout:
-        return WaitTimeout(f"The target has not answered after {timeout:g} s.", "Jobs on it go on.")
-
-    return within(timeout, ask, late)
-
-
 def _again(job_id: str, target: str) -> Job:
     """The handle that was pickled; nothing is asked for."""
     from sovlab.client.client import default
 
     return default().attach(job_id, target)
-
-
-def pending(job: Job, name: str) -> PendingResultError:
-    """The error for touching ``name`` before its value is there: where it comes from, and how to get it."""
-    record = job.current
-    state = record.status.state
-    if state is JobState.SUCCEEDED:
-        return PendingResultError(
-            f"{name!r} has come back from job {record.name}, but this cell started before that.",
-            "Run the cell again, or call " + f"sovlab.job({record.id!r}).result({name!r}).",
-        )
-    if state.ended:
-        return PendingResultError(
-            f"{name!r} was not produced: job {record.name} {state}.",
-            _kept(record.status, name, record.id) or record.status.message or f"See %sovlogs {record.id}.",
-        )
-    elapsed = record.status.elapsed(time.time()) or 0.0
-    since = f" for {format_clock(elapsed)}" if state is JobState.RUNNING and elapsed >= 1 else ""
-    return PendingResultError(
-        f"{name!r} comes from job {record.name}, which has not ended yet ({state}{since}).",
-        f"Wait for it with %sovwait {record.id}.",
-    )

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sovlab.client import Cell, Client, Module, Script, default
-from sovlab.client.job import Job, find_within
+from sovlab.client.job import Job
 from sovlab.core.job import JobState
 from sovlab.errors import UsageError
 from sovlab.jupyter import arguments
@@ -123,6 +123,8 @@ class Commands:
     def wait(self, line: str) -> None:
         """Wait for jobs, and raise what ended the first that failed."""
         parsed = arguments.wait_parser().parse_line(line)
+        from sovlab.client.answering import find_within
+
         begun, names = time.monotonic(), parsed.job
         found = (
             find_within(parsed.timeout, self.client, names, parsed.target or self._target) if names else ()

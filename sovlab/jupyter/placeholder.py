@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
-from sovlab.client.job import Job, pending
+from sovlab.client.job import Job
 from sovlab.core.job import JobState
 from sovlab.errors import ResultError, SovlabError
 
@@ -71,6 +71,12 @@ for _name in _OPERATORS.split():
     setattr(Placeholder, f"__{_name}__", _touch)
 
 
+def _pending(job: Job, name: str) -> SovlabError:
+    from sovlab.client.pending import pending
+
+    return pending(job, name)
+
+
 class Binder:
     """Puts returned values into the notebook's variables before the next cell runs.
 
@@ -84,7 +90,7 @@ class Binder:
 
     def expect(self, job: Job, names: Iterable[str]) -> None:
         """Bind placeholders for ``names``, to be replaced when ``job`` has ended."""
-        made = {name: Placeholder(lambda name=name: pending(job, name)) for name in names}  # type: ignore[misc]
+        made = {name: Placeholder(lambda name=name: _pending(job, name)) for name in names}  # type: ignore[misc]
         if made:
             self._namespace.update(made)
             self._waiting[job.id] = (job, made)

@@ -157,7 +157,7 @@ def test_waiting_too_short_is_124_and_the_job_goes_on(sovlab, tmp_path, client):
         (["submti", "ok.py"], "Did you mean submit?"),
         (["submit", "ok.py", "--gpu", "1"], "Did you mean --gpus?"),
         (["submit", "ok.py", "--lr", "0.1"], "after --"),
-        (["submit"], "Script is missing"),
+        (["submit"], "nothing to run"),
         ([], "Command is missing"),
     ],
 )

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from sovlab.client.job import Job, pending
+from sovlab.client.job import Job
+from sovlab.client.pending import pending
 from sovlab.core.event import LogChunk, ProgressChanged, StatusChanged, after
 from sovlab.core.job import JobRecord, JobState, JobStatus, Progress
 from sovlab.errors import JobNotFound

@@ -11,7 +11,8 @@ import pytest
 from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 
-from sovlab.client.job import Job, pending
+from sovlab.client.job import Job
+from sovlab.client.pending import pending
 from sovlab.core.job import JobRecord, JobState
 from sovlab.errors import JobError, JobNotFound
 from sovlab.executors.executor import Executor
