@@ -148,7 +148,7 @@ class Definitions:
             value = self._namespace[name]
             inner = self.definition(name)
             if inner is not None:
-                if inner.state:
+                if any(map(_may_grow, (inner.state.get("attributes"), inner.state.get("dict")))):
                     return True
                 todo.extend(inner.reads.reads)
             elif isinstance(value, (dict, list, set)) or type(value).__module__ == self.module:
@@ -288,6 +288,13 @@ class Definitions:
         imports: List[List[Optional[str]]] = [[None, name, None] for name in sorted(self.submodules)]
         imports += [[name, *self.imports[name]] for name in sorted(self.imports)]
         return {"definitions": entries, "imports": imports}
+
+
+def _may_grow(fields: Optional[Mapping[str, Any]]) -> bool:
+    """Whether something is among values to which a decorator may add."""
+    return any(
+        isinstance(v, (dict, list, set)) or type(v).__module__ == "__main__" for v in (fields or {}).values()
+    )
 
 
 def import_of(value: Any) -> Optional[Tuple[str, Optional[str]]]:

@@ -118,8 +118,10 @@ class Records:
         made = job_record(obj, pods, self._target)
         known = self._known.get(made.id)
         if known is not None and made.status.state is not JobState.UNKNOWN and _is_of_one(known[0], obj):
-            # What was told of an end stays, though more becomes known of it, or its pods go.
-            made = known[2]
+            # What was told of an end stays, though its pods go. Of one that succeeded, its results go with them.
+            told, now = known[2].status, made.status
+            if not told.state is now.state is JobState.SUCCEEDED:
+                made = replace(made, status=replace(told, submitted=now.submitted))
         if made.status.state.ended:
             before = known[3] if known is not None else _NONE
             all_of_them = {pod["metadata"]["name"]: pod for pod in (*before, *pods)}
