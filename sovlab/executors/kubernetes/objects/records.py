@@ -118,7 +118,7 @@ class Records:
         made = job_record(obj, pods, self._target)
         known = self._known.get(made.id)
         if known is not None and made.status.state is not JobState.UNKNOWN and _is_of_one(known[0], obj):
-            # What was told of an end stays, though its pods go. Of one that succeeded, its results go with them.
+            # What was told of an end stays, though its pods go. Where it succeeded its results go with them.
             told, now = known[2].status, made.status
             if not told.state is now.state is JobState.SUCCEEDED:
                 made = replace(made, status=replace(told, submitted=now.submitted))
