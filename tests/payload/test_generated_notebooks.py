@@ -113,7 +113,7 @@ class Maker:
         ]
         for _ in range(self.chance.randint(3, 10)):
             self.chance.choice(makers)()
-        parts = [f"({n}, {n}(3))" for n in ()] + [f"{n}(3)" for n in self.functions]
+        parts = [f"{n}(3)" for n in self.functions]
         parts += [f"getattr({n}, 'note', None)" for n in self.functions]
         parts += [f"({c}().go(2), {c}.size)" for c in self.classes] + self.values
         parts += [f"({n}.go(1), isinstance({n}, type({n})))" for n in sorted(getattr(self, "instances", ()))]

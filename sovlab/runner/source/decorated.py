@@ -10,9 +10,9 @@ from __future__ import annotations
 import collections
 import functools
 import types
-from typing import Any, Dict, Iterator, Tuple
+from typing import Any, Dict, Tuple
 
-from sovlab.runner.source.wrapping import layers
+from sovlab.runner.source.wrapping import enclosed, layers
 from sovlab.runner.values.refilling import refill
 
 _DISPATCHING: Any = functools.singledispatch(lambda value: None)
@@ -95,21 +95,13 @@ def _layer(part: Any, origin: Any) -> Dict[str, Any]:
         fields = (
             {} if single else {n: v for n, v in vars(part).items() if n != "__wrapped__" and _is_value(v)}
         )
-        names = () if single or part is origin else part.__code__.co_freevars
-        cells = {n: v for n, v in zip(names, _contents(part)) if _is_value(v) and not callable(v)}
+        inside = {} if single or part is origin else enclosed(part)
+        cells = {n: v for n, v in inside.items() if _is_value(v) and not callable(v)}
         return {key: what for key, what in (("dict", fields), ("cells", cells)) if what}
     if type(part).__module__ != getattr(origin, "__module__", None):
         return {}  # of a library: what its decorator makes is for the library to say
     fields = {name: value for name, value in vars(part).items() if value is not origin and _is_value(value)}
     return {"dict": fields} if fields else {}
-
-
-def _contents(function: types.FunctionType) -> Iterator[Any]:
-    for cell in function.__closure__ or ():
-        try:
-            yield cell.cell_contents
-        except ValueError:
-            yield cell  # not bound yet; it is no value
 
 
 def _is_value(value: Any) -> bool:

@@ -16,10 +16,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Set
 
 from sovlab.runner.values.moved import present
 from sovlab.runner.values.pack import Pack
-from sovlab.runner.values.unpickling import Loader, attribute
-
-_FILLING = "fill."
-"""As `sovlab.runner.values.pickling.FILLING`, which a job need not load."""
+from sovlab.runner.values.unpickling import FILLING, Loader, attribute
 
 
 def file_name(key: str, labels: Mapping[str, str]) -> str:
@@ -78,7 +75,7 @@ class Installer:
         for name, value, error in Loader(self._pack, main=self._main, names=names, resolve=self.resolve):
             if error:
                 self.errors[name] = error
-            elif name == _FILLING:
+            elif name == FILLING:
                 fillings.append(value)
             elif name.startswith("def."):
                 self._restore(name, value)
@@ -90,9 +87,9 @@ class Installer:
                 values[name] = value
         for name in self._entries:
             self._define(name)
-        for filling, states, variables in fillings:
+        if fillings:
             from sovlab.runner.values.refilling import refill
-
+        for filling, states, variables in fillings:
             # What ran meanwhile may have added to what it found.
             refill(filling)
             for name, state in states.items():

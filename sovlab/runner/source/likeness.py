@@ -11,6 +11,7 @@ import types
 from typing import Any, Dict, Set, Tuple
 
 from sovlab.runner.source.locating import same
+from sovlab.runner.source.wrapping import enclosed
 
 _OF_THE_OBJECT = frozenset(
     (
@@ -68,18 +69,8 @@ def _functions(one: types.FunctionType, other: types.FunctionType, seen: Set[Tup
         and _alike(one.__defaults__, other.__defaults__, seen)
         and _alike(one.__kwdefaults__, other.__kwdefaults__, seen)
         and _alike(vars(one), vars(other), seen)
-        and _alike(_enclosed(one), _enclosed(other), seen)
+        and _alike(enclosed(one), enclosed(other), seen)
     )
-
-
-def _enclosed(function: types.FunctionType) -> Tuple[Any, ...]:
-    found = []
-    for cell in function.__closure__ or ():
-        try:
-            found.append(cell.cell_contents)
-        except ValueError:
-            found.append(None)  # not bound yet
-    return tuple(found)
 
 
 def _classes(one: type, other: type, seen: Set[Tuple[int, int]]) -> bool:

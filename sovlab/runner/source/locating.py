@@ -17,6 +17,7 @@ import types
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
 
 from sovlab.runner.source.binding import FUNCTIONS
+from sovlab.runner.source.wrapping import enclosed
 
 Statement = Union[ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Assign]
 
@@ -69,12 +70,7 @@ def find(name: str, namespace: Mapping[str, Any]) -> Optional[DefiningStatement]
 
 def same(one: types.FunctionType, other: Any) -> bool:
     """Whether two functions were made of the same source."""
-    return isinstance(other, types.FunctionType) and _same(one.__code__, other.__code__)
-
-
-def same_code(one: types.CodeType, other: types.CodeType) -> bool:
-    """Whether two pieces of code do the same."""
-    return _same(one, other)
+    return isinstance(other, types.FunctionType) and same_code(one.__code__, other.__code__)
 
 
 def cells(namespace: Mapping[str, Any]) -> List[str]:
@@ -114,11 +110,7 @@ def _wrapped(value: Any) -> Iterator[Any]:
     elif isinstance(value, property):
         yield value.fget
     elif isinstance(value, types.FunctionType):
-        for cell in value.__closure__ or ():
-            try:
-                yield cell.cell_contents
-            except ValueError:
-                continue  # not bound yet
+        yield from enclosed(value).values()
 
 
 def _function(origin: types.FunctionType, name: str, *, bare: bool) -> Optional[DefiningStatement]:
@@ -133,7 +125,7 @@ def _function(origin: types.FunctionType, name: str, *, bare: bool) -> Optional[
             continue  # wrapped by a later statement, not by its own
         future = _future(code.co_flags)
         compiled = _compiled(statement.file, statement.cell, node, _flags(future))
-        if any(_same(code, way) for way in compiled):
+        if any(same_code(code, way) for way in compiled):
             return statement._replace(future=future, origin=origin)
     return None
 
@@ -301,7 +293,8 @@ def _flags(future: Tuple[str, ...]) -> int:
     return sum(flag for flag, name in _FUTURE.items() if name in future)
 
 
-def _same(live: types.CodeType, compiled: types.CodeType) -> bool:
+def same_code(live: types.CodeType, compiled: types.CodeType) -> bool:
+    """Whether two pieces of code do the same, wherever they stand."""
     if live is compiled:
         return True
     if (
@@ -316,7 +309,7 @@ def _same(live: types.CodeType, compiled: types.CodeType) -> bool:
         return False
     for one, other in zip(live.co_consts, compiled.co_consts):
         if isinstance(one, types.CodeType) and isinstance(other, types.CodeType):
-            if not _same(one, other):
+            if not same_code(one, other):
                 return False
         elif type(one) is not type(other) or repr(one) != repr(other):  # 0.0 is not -0.0, nan is nan
             return False
@@ -356,7 +349,7 @@ def _class_is(origin: type, body: types.CodeType) -> bool:
                 for f in origins(function, q, origin.__module__)
             }
             codes = [f.__code__ for f in inner.values() if isinstance(f, types.FunctionType)]
-            if not any(_same(live, code) for live in codes for code in compiled[name]):
+            if not any(same_code(live, code) for live in codes for code in compiled[name]):
                 return False
         elif name not in body.co_names and _from_cell(function, origin):
             return False

@@ -12,7 +12,7 @@ import types
 from typing import Any, Iterator, Mapping, Optional
 
 from sovlab.runner.source.locating import DefiningStatement, same_code
-from sovlab.runner.source.wrapping import layers
+from sovlab.runner.source.wrapping import enclosed, layers
 
 
 def is_as_made(statement: DefiningStatement, value: Any, namespace: Mapping[str, Any]) -> bool:
@@ -93,12 +93,7 @@ def _codes(maker: Any) -> Iterator[types.CodeType]:
     if isinstance(maker, type):
         todo += [code for part in vars(maker).values() if (code := _code_of(part)) is not None]
     if isinstance(maker, types.FunctionType):
-        for cell in maker.__closure__ or ():
-            try:
-                code = _code_of(cell.cell_contents)
-            except ValueError:
-                continue
-            todo += [code] if code is not None else []
+        todo += [code for part in enclosed(maker).values() if (code := _code_of(part)) is not None]
     while todo:
         code = todo.pop()
         yield code

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import types
-from typing import Any, Iterator, List
+from typing import Any, Dict, Iterator, List
 
 _DEEP = 5
 """Wrappers around one another."""
+
+
+def enclosed(function: types.FunctionType) -> Dict[str, Any]:
+    """What a function has closed over, by name; what is not bound yet is left out."""
+    found = {}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
+        try:
+            found[name] = cell.cell_contents
+        except ValueError:
+            continue
+    return found
 
 
 def layers(value: Any, origin: Any) -> List[Any]:
@@ -27,9 +38,4 @@ def _within(function: types.FunctionType) -> Iterator[Any]:
     wrapped = vars(function).get("__wrapped__")
     if wrapped is not None:
         yield wrapped
-    for cell in function.__closure__ or ():
-        try:
-            if isinstance(cell.cell_contents, types.FunctionType):
-                yield cell.cell_contents
-        except ValueError:
-            continue
+    yield from (part for part in enclosed(function).values() if isinstance(part, types.FunctionType))

@@ -23,9 +23,10 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Seq
 from sovlab.errors import SovlabError
 from sovlab.runner.values import tensors, typing_forms
 from sovlab.runner.values.pack import PackWriter
-from sovlab.runner.values.unpickling import load, main_attribute, main_namespace
+from sovlab.runner.values.unpickling import FILLING, load, main_attribute, main_namespace
 
 __all__ = [
+    "FILLING",
     "Dumper",
     "PickleOptions",
     "Postponed",
@@ -39,9 +40,6 @@ __all__ = [
 ]
 
 PROTOCOL = 5
-FILLING = "fill."
-"""Under this name a pack has, last of all, what is put right when all definitions have run: what containers
-hold, states of definitions by name, and variables by name; see `sovlab.runner.values.refilling`."""
 _IN_BAND = 4096
 """Buffers below this many bytes stay in the stream: a segment each would cost more than their copy."""
 

@@ -14,6 +14,10 @@ from sovlab.runner.values.absent import absent, reason_within, shared_with
 from sovlab.runner.values.moved import present
 from sovlab.runner.values.pack import Pack
 
+FILLING = "fill."
+"""Under this name a pack has, last of all, what is put right when all definitions have run: what containers
+hold, states of definitions by name, and variables by name; see `sovlab.runner.values.refilling`."""
+
 
 def main_attribute(name: str) -> Any:
     """What ``__main__`` calls ``name``, which may be dotted. `load` puts its own in place of this one."""
