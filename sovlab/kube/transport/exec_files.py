@@ -18,8 +18,27 @@ from sovlab.kube.transport.exec import CommandFailed, ExecChannel
 from sovlab.runner.protocol import layout
 
 _TRIES = 5
+"""How often something is tried that comes no further."""
 _PAUSE = 0.5
 _WINDOW = 8 << 20
+
+
+class _Tries:
+    """Counts tries in a row that came no further: a large file may need many that each bring a part of it."""
+
+    def __init__(self) -> None:
+        self._furthest = -1
+        self._vain = 0
+
+    def pause(self, reached: int) -> bool:
+        """After one that broke off at ``reached`` bytes: wait, and True; False if it is time to give up."""
+        if reached > self._furthest:
+            self._furthest, self._vain = reached, 0
+        self._vain += 1
+        if self._vain >= _TRIES:
+            return False
+        time.sleep(_PAUSE * 2 ** (self._vain - 1))
+        return True
 
 
 class Container:
@@ -44,19 +63,18 @@ class Container:
         """Send the payload.
 
         Raises:
-            ClusterError: it could not be sent, after `_TRIES` tries.
+            ClusterError: it could not be sent, after `_TRIES` tries that brought nothing.
         """
-        size = payload.stat().st_size
-        for attempt in range(_TRIES):
+        size, received, tries = payload.stat().st_size, 0, _Tries()
+        while True:
             try:
                 received = int(self.run("received", WORK).strip() or 0)
                 if received < 0:
                     return
                 self._send(payload, size, min(received, size))
             except (Unreachable, CommandFailed):
-                if attempt == _TRIES - 1:
+                if not tries.pause(received):
                     raise
-                time.sleep(_PAUSE * 2**attempt)
             else:
                 return
 
@@ -64,17 +82,16 @@ class Container:
         """Receive a file; it appears at ``target`` once it is whole.
 
         Raises:
-            ClusterError: it could not be received, after `_TRIES` tries.
+            ClusterError: it could not be received, after `_TRIES` tries that brought nothing.
         """
-        partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+        partial, tries = target.with_name(f".{target.name}.{os.getpid()}.part"), _Tries()
         try:
-            for attempt in range(_TRIES):
+            while True:
                 try:
                     self._receive(partial, source)
                 except (Unreachable, CommandFailed):
-                    if attempt == _TRIES - 1:
+                    if not tries.pause(partial.stat().st_size if partial.exists() else 0):
                         raise
-                    time.sleep(_PAUSE * 2**attempt)
                 else:
                     partial.replace(target)
                     return
@@ -82,8 +99,16 @@ class Container:
             partial.unlink(missing_ok=True)
 
     def say_taken(self) -> None:
-        """Tell the runner that the results have been fetched."""
-        self.run("taken", WORK)
+        """Tell the runner that the results have been fetched; as often as need be, for once is enough."""
+        tries = _Tries()
+        while True:
+            try:
+                self.run("taken", WORK)
+            except Unreachable:
+                if not tries.pause(0):
+                    raise
+            else:
+                return
 
     def cancel(self) -> None:
         """Cancel the job: SIGTERM, and a file that says why."""

@@ -17,6 +17,7 @@ from sovlab.kube import labels
 from sovlab.kube.mounts import WORK
 from sovlab.kube.reading.pods import running_since
 from sovlab.kube.transport.errors import ApiError, ClusterError
+from sovlab.kube.transport.exec_files import Container
 from sovlab.payload.results import Results
 from tests.executors.conftest import Harness
 from tests.kube.proxy import proxy_before, until
@@ -300,6 +301,30 @@ def test_a_large_payload_and_a_large_result_go_through_the_container(harness):
     job_id = harness.submit("back = data[::-1]", namespace={"data": data}, outputs=("back",))
     assert harness.executor.wait(job_id, 120).status.state is JobState.SUCCEEDED, harness.log(job_id)
     assert Results(harness.executor.results(job_id), main={}).value("back") == data[::-1]
+
+
+def test_large_results_arrive_though_each_connection_brings_only_a_part_of_them(proxied, monkeypatch):
+    """Giving up counts tries that come no further, not breaks."""
+    fetch, given_up = Container.fetch, []
+
+    def fetched(container, target):
+        try:
+            fetch(container, target)
+        except ClusterError as error:
+            given_up.append(error)
+            raise
+
+    monkeypatch.setattr(Container, "fetch", fetched)
+    harness, proxy = proxied
+    value = bytes(range(256)) * (20 << 12)
+    job_id = harness.submit("back = bytes(range(256)) * (20 << 12)", outputs=("back",))
+    proxy.limits = [2 << 20] * 200
+    try:
+        assert harness.executor.wait(job_id, 120).status.state is JobState.SUCCEEDED
+    finally:
+        proxy.limits = []
+    assert given_up == []
+    assert Results(harness.executor.results(job_id), main={}).value("back") == value
 
 
 def test_large_results_arrive_though_connections_break(proxied):
