@@ -17,7 +17,6 @@ import types
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
 
 from sovlab.runner.source.binding import FUNCTIONS
-from sovlab.runner.source.wrapping import enclosed
 
 Statement = Union[ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Assign]
 
@@ -110,6 +109,8 @@ def _wrapped(value: Any) -> Iterator[Any]:
     elif isinstance(value, property):
         yield value.fget
     elif isinstance(value, types.FunctionType):
+        from sovlab.runner.source.wrapping import enclosed  # a first submit without functions does without
+
         yield from enclosed(value).values()
 
 
