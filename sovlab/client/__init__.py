@@ -10,19 +10,24 @@ from sovlab.client.client import Client, Submitted, default
 if TYPE_CHECKING:
     from sovlab.payload.code import Call as Call
     from sovlab.payload.code import Cell as Cell
-    from sovlab.payload.code import Module as Module
-    from sovlab.payload.code import Script as Script
     from sovlab.payload.code import name_of as name_of
+    from sovlab.payload.scripts import Module as Module
+    from sovlab.payload.scripts import Script as Script
 
-_CODE = ("Call", "Cell", "Module", "Script", "name_of")
+_CODE = ("Call", "Cell", "name_of")
+_SCRIPTS = ("Module", "Script")
 
 __all__ = ["Call", "Cell", "Client", "Module", "Script", "Submitted", "default", "name_of"]
 
 
 def __getattr__(name: str) -> Any:
     # Listing and waiting need nothing of what packs code.
-    if name not in _CODE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from sovlab.payload import code
+    if name in _CODE:
+        from sovlab.payload import code
 
-    return getattr(code, name)
+        return getattr(code, name)
+    if name in _SCRIPTS:
+        from sovlab.payload import scripts
+
+        return getattr(scripts, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

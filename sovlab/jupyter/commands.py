@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sovlab.client import Cell, Client, Module, Script, default
+from sovlab.client import Cell, Client, default
 from sovlab.client.job import Job
 from sovlab.core.job import JobState
 from sovlab.errors import UsageError
@@ -19,6 +19,9 @@ from sovlab.jupyter.live_cards import LiveCard, live_cards_of
 from sovlab.jupyter.placeholder import Binder
 from sovlab.options import flags
 from sovlab.options.job import Options
+
+if TYPE_CHECKING:
+    from sovlab.client import Module, Script
 
 _FINAL = 10.0
 """Seconds that a cell waits for its card's last painting, so that the notebook is saved with it."""
@@ -81,6 +84,8 @@ class Commands:
             count = len(self.shell.user_ns["In"]) - 1  # execution_count may already be that of the next cell
             named = replace(chosen, name=chosen.name or f"cell-{count}")
             return Cell(cell, self.shell.user_ns, label=f"In[{count}]"), named
+        from sovlab.client import Module, Script  # who submits cells needs neither
+
         if parsed.module is not None:
             return Module(parsed.module, [*filter(None, [parsed.script]), *parsed.args]), chosen
         if parsed.script is None:

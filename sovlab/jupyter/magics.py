@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import sys
 import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -124,9 +125,30 @@ def register(shell: Any, client: Client | None = None) -> SovlabMagics:
     magics = SovlabMagics(shell, client)
     shell.register_magics(magics)
     shell.events.register("pre_run_cell", magics.bind_ended)
+    shell.events.register("post_run_cell", _Imports().look)
     register_cards(shell)
     _register_completion(shell, magics)
     return magics
+
+
+class _Imports:
+    """Has it remembered what the user's own modules hold when they are new: what differs later was set."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+
+    def look(self, _result: object = None) -> None:
+        """After each cell: look for new modules."""
+        new = sys.modules.keys() - self._seen
+        self._seen |= new
+        own = [name for name in new if self._may_be_own(getattr(sys.modules.get(name), "__file__", None))]
+        if own:
+            from sovlab.client import imported
+
+            imported.remember(own)
+
+    def _may_be_own(self, file: str | None) -> bool:
+        return file is not None and "-packages" not in file and not file.startswith(sys.base_prefix)
 
 
 def register_cards(shell: Any) -> None:

@@ -13,12 +13,11 @@ import msgspec
 
 from sovlab.core.spec import PayloadKind
 from sovlab.errors import CaptureError
-from sovlab.payload import capture, modules
+from sovlab.payload import capture
+from sovlab.payload.files import modules
+from sovlab.payload.files.luggage import Travel
 from sovlab.payload.gathering import gather
-from sovlab.payload.luggage import Travel
 from sovlab.payload.pack import Packed, write_payload
-from sovlab.payload.scripts import Module as Module
-from sovlab.payload.scripts import Script as Script
 
 
 class Code(Protocol):

@@ -11,13 +11,22 @@ from typing import Any
 
 from sovlab.core.units import format_bytes
 from sovlab.errors import CaptureError, SovlabError
-from sovlab.payload import modules, secrets
+from sovlab.payload import secrets
 from sovlab.payload.capture import Source
+from sovlab.payload.files import modules
 from sovlab.payload.ordering import Ordering
 from sovlab.runner.settings import reading as settings
 from sovlab.runner.source.definitions import Definitions
 from sovlab.runner.values.pack import PackWriter
-from sovlab.runner.values.pickling import FILLING, Dumper, PickleOptions, Postponed, Sent, Unpicklable
+from sovlab.runner.values.pickling import (
+    FILLING,
+    OF_MODULE,
+    Dumper,
+    PickleOptions,
+    Postponed,
+    Sent,
+    Unpicklable,
+)
 
 MAX_UNNAMED = 256_000_000
 """Bytes of the largest variable that travels without being named in ``--in``."""
@@ -72,7 +81,9 @@ class Gathered:
         self.definitions = Definitions(namespace, self._variable)
         self.variables: dict[str, str] = {}
         """Variables that travel, with the definition that reads each; empty for the code itself."""
-        self._ordering = Ordering(self.definitions, self.variables, explicit, self._value)
+        self._of_modules: dict[str, Any] = {}
+        self._left: set[str] = set()
+        self._ordering = Ordering(self.definitions, self.variables, explicit, self._value, self._of_modules)
         self.withheld: dict[str, str] = {}
         self.messages: list[str] = []
         self.sent: list[Sent] = []
@@ -163,6 +174,50 @@ class Gathered:
         self._ordering.settle()
         return self.sent
 
+    def add_module_state(self, files: Sequence[str]) -> None:
+        """Let what was set in local modules travel as well; ``files`` are their absolute paths.
+
+        Raises:
+            Postponed: something was; begin anew.
+        """
+        if not files or (self._cell is None and not self._explicit):
+            return  # a script imports them itself
+        from sovlab.payload.files import module_edits, module_state
+
+        for sentence in module_edits.edited(files):
+            self._note(sentence)
+        found = {f"{OF_MODULE}{path}": value for path, value in module_state.changed(files).items()}
+        new = [name for name in found if name not in self._of_modules and name not in self._left]
+        for name in new:
+            why = secrets.suspicious(name.rpartition(".")[2].rpartition(":")[2], found[name])
+            if why:
+                self._leave(name, f"it looks like a secret: {why}")
+            else:
+                self._of_modules[name] = found[name]
+        if new:
+            self._ordering.forget()
+            raise Postponed
+
+    def _leave(self, name: str, why: str) -> None:
+        """Let the job have what a module gives by itself."""
+        module, _, path = name[len(OF_MODULE) :].partition(":")
+        self._of_modules.pop(name, None)
+        self._left.add(name)
+        self._note(
+            f"{module}.{path}, set here, does not travel: {why}. In the job it is as {module} makes it."
+        )
+
+    def _add_of_module(self, dumper: Dumper, name: str) -> Sent | None:
+        try:
+            sent = dumper.add(name, self._of_modules[name])
+        except Unpicklable as error:
+            self._leave(name, f"{error.kind} cannot be pickled")
+            return None
+        if sent.size > MAX_UNNAMED:
+            self._leave(name, f"it is {format_bytes(sent.size)}, more than {format_bytes(MAX_UNNAMED)}")
+            raise Postponed
+        return sent
+
     def _fill(self, dumper: Dumper) -> None:
         filling = self._ordering.filling()
         if filling is not None:
@@ -210,6 +265,8 @@ class Gathered:
             )
 
     def _add(self, dumper: Dumper, name: str) -> Sent | None:
+        if name in self._of_modules:
+            return self._add_of_module(dumper, name)
         if self._only_returned(name):
             # It keeps its value if the cell does not bind it. Should it have one that cannot travel, such
             # as the placeholder of an earlier job, the cell is likely to bind it.
@@ -247,6 +304,8 @@ class Gathered:
     def _value(self, name: str) -> Any:
         if name in self._explicit:
             return self._explicit[name]
+        if name in self._of_modules:
+            return self._of_modules[name]
         if name in self.variables:
             return self._namespace[name]
         return self.definitions.states()[name]

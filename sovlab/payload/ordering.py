@@ -20,6 +20,7 @@ class Ordering:
         variables: names of variables that travel; more come while it is used.
         explicit: names of values that travel beside them.
         value: gives what stands under a name.
+        of_modules: names of what was set in local modules; more come.
     """
 
     def __init__(
@@ -28,11 +29,13 @@ class Ordering:
         variables: Mapping[str, str],
         explicit: Iterable[str],
         value: Callable[[str], Any],
+        of_modules: Mapping[str, Any],
     ) -> None:
         self._definitions = definitions
         self._variables = variables
         self._explicit = list(explicit)
         self._value = value
+        self._of_modules = of_modules
         self._settled: list[str] | None = None
         self._done: list[str] = []
         self._ahead: set[str] = set()
@@ -79,11 +82,12 @@ class Ordering:
         early = sorted(name for name in self._early() if name in self._variables and name in self._done)
         states = self._definitions.states()
         values = {name: self._value(name) for name in early}
-        if not self._ahead and not values and not states:
+        of_modules = list(self._of_modules.values()) if self._definitions.gathered else []
+        if not self._ahead and not values and not states and not of_modules:
             return None
         from sovlab.runner.values.refilling import contents
 
-        parts = [*values.values(), *states.values()]
+        parts = [*values.values(), *states.values(), *of_modules]
         module = self._definitions.module
         filling = [entry for part in parts for entry in contents(part, module)]
         if not filling and not self._ahead and not values:
@@ -119,7 +123,8 @@ class Ordering:
 
     def _plan(self) -> list[str]:
         """Names in the order in which the job can load them."""
-        early: dict[str, None] = {}
+        # What is run early may read what was set in a module.
+        early: dict[str, None] = dict.fromkeys(sorted(self._of_modules))
         states = self._definitions.states()
         for name in sorted(self._definitions.gathered):
             definitions, variables = self._definitions.before(name)

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from sovlab.payload import store as objects
+from sovlab.payload.files.luggage import Luggage, Travel, gather_files
 from sovlab.payload.gathering import Gathered
-from sovlab.payload.luggage import Luggage, Travel, gather_files
 from sovlab.runner.values.pack import PackWriter
 from sovlab.runner.values.pickling import Sent
 
@@ -95,7 +95,9 @@ def write_payload(
         nonlocal luggage
         if luggage is None:
             # Only pickling has shown which modules the values need.
-            luggage = gather_files({*(imported or ()), *gathered.modules()}, travel)
+            found = gather_files({*(imported or ()), *gathered.modules()}, travel)
+            gathered.add_module_state(found.modules)
+            luggage = found
         described = gathered.definitions.write(writer)
         for name, data in luggage.contents.items():
             writer.add(f"file/{name}", data)

@@ -9,9 +9,10 @@ import msgspec
 
 from sovlab.core.spec import PayloadKind
 from sovlab.errors import SpecError
-from sovlab.payload import capture, modules
+from sovlab.payload import capture
+from sovlab.payload.files import modules
+from sovlab.payload.files.luggage import Travel
 from sovlab.payload.gathering import gather
-from sovlab.payload.luggage import Travel
 from sovlab.payload.pack import Packed, write_payload
 
 

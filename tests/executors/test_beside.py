@@ -19,7 +19,8 @@ from sovlab.core.job import JobState
 from sovlab.errors import CaptureError, SpecError
 from sovlab.executors.local import LocalExecutor
 from sovlab.options.job import Options
-from sovlab.payload.code import Call, Cell, Code, Module, Script
+from sovlab.payload.code import Call, Cell, Code
+from sovlab.payload.scripts import Module, Script
 from sovlab.settings import Defaults
 from tests.executors.conftest import EXECUTORS, Harness, local_harness
 

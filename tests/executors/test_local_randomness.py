@@ -17,8 +17,8 @@ import pytest
 from sovlab.core.job import JobState
 from sovlab.core.names import new_job_id
 from sovlab.core.spec import JobSpec, PayloadKind
-from sovlab.payload.code import Script
 from sovlab.payload.results import Results
+from sovlab.payload.scripts import Script
 
 from .conftest import Harness, local_harness
 

@@ -10,7 +10,8 @@ import textwrap
 import pytest
 
 from sovlab.options.job import Options
-from sovlab.payload.code import Cell, Script
+from sovlab.payload.code import Cell
+from sovlab.payload.scripts import Script
 from sovlab.runner.settings import reading
 
 # A notebook in a process of its own: each cell of the first list is run in it, then the probe both here and

@@ -50,13 +50,19 @@ class Maker:
         if name not in self.values:
             self.values.append(name)
 
+    def known(self):
+        """A number, or a name that has one now and may have another later."""
+        return self.chance.choice([str(self.chance.randint(1, 9)), *self.values])
+
     def function(self):
         name = self.chance.choice("fgh")
         known = [n for n in self.functions if n != name]
         self.functions = known
         decorator = self.chance.choice([*self.decorators, None]) if self.decorators else None
         line = f"@{decorator}\n" if decorator else ""
-        default = self.chance.choice(["", "", f", k={self.chance.randint(1, 3)}", ", k=[1]"])
+        default = self.chance.choice(
+            ["", "", f", k={self.chance.randint(1, 3)}", ", k=[1]", f", k={self.known()}"]
+        )
         more = {"": "", ", k=[1]": " + len(k)"}.get(default, " + k")
         self.cells.append(f"{line}def {name}(x{default}):\n    return x{more} + ({self.expression()})")
         self.functions = [*known, name]
@@ -66,11 +72,14 @@ class Maker:
         others = [c for c in self.classes if c != name]
         self.classes = others
         base = self.chance.choice([*others, ""])
-        body = f"    size = {self.chance.randint(1, 9)}\n    def go(self, x):\n"
+        size = self.chance.choice([self.chance.randint(1, 9), self.known(), f"{self.known()} + 1"])
+        default = self.chance.choice(["", f", k={self.known()}", ", k=[1]"])
+        body = f"    size = {size}\n    _made = []\n    def go(self, x{default}):\n        self._made.append(x)\n"
         over = " + super().go(x)" if base else ""
         self.cells.append(
             f"class {name}{f'({base})' if base else ''}:\n{body}"
-            f"        return self.size * x{over} + ({self.expression()})"
+            f"        return self.size * x{over} + len(self._made){' + (k if k else 0)' if default[:3] == ', k' and '[' not in default else ''}"
+            f" + ({self.expression()})"
         )
         self.classes = [*others, name]
 
@@ -101,6 +110,16 @@ class Maker:
             self.cells.append(f"{name} = {self.chance.choice(self.classes)}()")
             self.instances = {*getattr(self, "instances", ()), name}
 
+    def record(self):
+        one, other = self.known(), self.known()
+        self.cells.append(
+            "import dataclasses, enum\n@dataclasses.dataclass\nclass R:\n"
+            f"    n: int = {one}\n    m: int = dataclasses.field(default={other})\n    _all = []\n"
+            "    def __post_init__(self):\n        R._all.append(self.n)\n"
+            f"class E(enum.Enum):\n    A = {other}\n    B = 'b'\n    def plus(self, x={one}):\n        return x"
+        )
+        self.records = True
+
     def make(self):
         makers = [
             self.value,
@@ -110,6 +129,7 @@ class Maker:
             self.closure,
             self.change,
             self.instance,
+            self.record,
         ]
         for _ in range(self.chance.randint(3, 10)):
             self.chance.choice(makers)()
@@ -117,6 +137,7 @@ class Maker:
         parts += [f"getattr({n}, 'note', None)" for n in self.functions]
         parts += [f"({c}().go(2), {c}.size)" for c in self.classes] + self.values
         parts += [f"({n}.go(1), isinstance({n}, type({n})))" for n in sorted(getattr(self, "instances", ()))]
+        parts += ["(R(), R.m, R._all, E.A.value, E.B.plus(), R(2, m=E.A.value))"] * hasattr(self, "records")
         parts += [READ[d] for d in self.decorators if d in READ]
         self.chance.shuffle(parts)
         return f"[{', '.join(parts)}]"

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from sovlab.errors import CaptureError
-from sovlab.payload import modules
+from sovlab.payload.files import modules
 
 
 def write(root, files):

@@ -12,7 +12,8 @@ import pytest
 
 from sovlab.errors import CaptureError, SovlabError, SpecError
 from sovlab.payload import gathering
-from sovlab.payload.code import Call, Cell, Script
+from sovlab.payload.code import Call, Cell
+from sovlab.payload.scripts import Script
 from sovlab.payload.secrets import suspicious
 from sovlab.runner.values.pack import Pack
 

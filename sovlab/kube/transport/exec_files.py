@@ -13,7 +13,7 @@ from pathlib import Path
 from sovlab.kube import labels
 from sovlab.kube.mounts import GIVEN, WORK
 from sovlab.kube.transport.api import Api
-from sovlab.kube.transport.errors import Unreachable
+from sovlab.kube.transport.errors import Overloaded, Unreachable
 from sovlab.kube.transport.exec import CommandFailed, ExecChannel
 from sovlab.runner.protocol import layout
 
@@ -72,7 +72,7 @@ class Container:
                 if received < 0:
                     return
                 self._send(payload, size, min(received, size))
-            except (Unreachable, CommandFailed):
+            except (Unreachable, Overloaded, CommandFailed):
                 if not tries.pause(received):
                     raise
             else:
@@ -89,7 +89,7 @@ class Container:
             while True:
                 try:
                     self._receive(partial, source)
-                except (Unreachable, CommandFailed):
+                except (Unreachable, Overloaded, CommandFailed):
                     if not tries.pause(partial.stat().st_size if partial.exists() else 0):
                         raise
                 else:
@@ -104,7 +104,7 @@ class Container:
         while True:
             try:
                 self.run("taken", WORK)
-            except Unreachable:
+            except (Unreachable, Overloaded):
                 if not tries.pause(0):
                     raise
             else:

@@ -120,3 +120,23 @@ def is_plain(value: Any, depth: int = 3) -> bool:
         return False
     parts = [*value, *value.values()] if isinstance(value, dict) else value
     return all(is_plain(part, depth - 1) for part in parts)
+
+
+def is_value(value: Any, module: str, depth: int = 5) -> bool:
+    """Whether something is data that travels: plain values, and objects of the module's classes that hold it.
+
+    In doubt it is not: an object that holds a lock or a file is made anew where its source is run.
+    """
+    if is_plain(value) or isinstance(value, (types.FunctionType, types.BuiltinFunctionType, type)):
+        return True
+    if not depth:
+        return False
+    if isinstance(value, functools.partial):
+        parts: Any = [value.func, *value.args, *value.keywords.values()]
+    elif type(value) in _CONTAINERS:
+        parts = [*value, *value.values()] if isinstance(value, dict) else value
+    elif type(value).__module__ == module and not hasattr(value, "__slots__"):
+        parts = vars(value).values()
+    else:
+        return False
+    return len(parts) <= 1000 and all(is_value(part, module, depth - 1) for part in parts)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import abc
-import ast
-import copy
 import functools
 import sys
 import types
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Set, Tuple
 
 from sovlab.runner.source import locating
-from sovlab.runner.source.locating import DefiningStatement, Statement
+from sovlab.runner.source.locating import DefiningStatement
 from sovlab.runner.source.scopes import Names, names_in
 from sovlab.runner.values.pack import PackWriter
 
@@ -48,15 +45,19 @@ class Definition:
         statement: where it stands in a cell, and what it made.
         reads: names that it takes from ``__main__``.
         placeholders: whether its defaults travel as values, with None in their place in the source.
+        missing: names without which its source cannot be run here any more.
         state: what its source does not say: changed defaults and attributes; empty if nothing.
     """
 
-    def __init__(self, name: str, statement: DefiningStatement, value: Any) -> None:
+    def __init__(self, name: str, statement: DefiningStatement, namespace: Mapping[str, Any]) -> None:
+        from sovlab.runner.source import unsaid
+
         self.name = name
         self.statement = statement
-        self.state, tree = _state(statement, value)
+        self.state, tree = unsaid.state(statement, namespace[name], namespace)
         self.placeholders = tree is not statement.node
         self.reads: Names = names_in(tree)
+        self.missing = unsaid.missing(tree, statement.future, namespace)
 
 
 class Definitions:
@@ -124,7 +125,7 @@ class Definitions:
         """The definition that gave ``name`` its value; None if its source is not known."""
         if name not in self._definitions:
             statement = locating.find(name, self._namespace) if self._definable(name) else None
-            found = None if statement is None else Definition(name, statement, self._namespace[name])
+            found = None if statement is None else Definition(name, statement, self._namespace)
             self._definitions[name] = found if found is not None and self._is_as_here(found) else None
             if self._back and found is not None and self._adds_itself(found):
                 self._definitions[name] = None
@@ -134,12 +135,13 @@ class Definitions:
         """Whether running the source of a definition here makes what the definition is."""
         from sovlab.runner.source.staleness import is_as_made
 
-        of_here = self._is_of_here(found.statement.origin, found)
-        return of_here and is_as_made(found.statement, self._namespace[found.name], self._namespace)
+        if found.missing or not self._is_of_here(found.statement.origin, found):
+            return False
+        return is_as_made(found.statement, self._namespace[found.name], self._namespace)
 
     def _adds_itself(self, found: Definition) -> bool:
         """Whether something that may be changed is read when the source of a definition is run."""
-        todo, seen = sorted(found.reads.early), {found.name}
+        todo, seen = sorted(self._early(found)), {found.name}
         while todo:
             name = todo.pop()
             if name in seen or name not in self._namespace:
@@ -154,6 +156,20 @@ class Definitions:
             elif isinstance(value, (dict, list, set)) or type(value).__module__ == self.module:
                 return True
         return False
+
+    def _early(self, found: Definition) -> Set[str]:
+        """What a definition reads while it is run, without classes that it does nothing with but derive."""
+        from sovlab.runner.source.unsaid import used
+
+        busy = used(found.statement.node)
+        return {name for name in found.reads.early if name in busy or not self._is_quiet(name)}
+
+    def _is_quiet(self, name: str) -> bool:
+        """Whether nothing of the notebook's runs where a class is derived from, or named."""
+        cls = self._namespace.get(name)
+        if not isinstance(cls, type) or type(cls).__module__ == self.module:
+            return False
+        return not any("__init_subclass__" in vars(c) for c in cls.__mro__ if c.__module__ == self.module)
 
     def _is_of_here(self, value: Any, found: Definition) -> bool:
         """Whether a function or class finds under the names that it reads what this namespace has under them.
@@ -174,7 +190,9 @@ class Definitions:
         value = self._namespace.get(name)
         if isinstance(value, (types.FunctionType, type)):
             return True
-        return any(True for _ in locating.origins(value, name, self.module)) if callable(value) else False
+        from sovlab.runner.source.matching import origins
+
+        return callable(value) and any(True for _ in origins(value, name, self.module))
 
     def refer(self, value: Any) -> Optional[str]:
         """For `PickleOptions`: the qualified name of a function or class whose source travels, else None."""
@@ -311,87 +329,3 @@ def import_of(value: Any) -> Optional[Tuple[str, Optional[str]]]:
     if not isinstance(module, str) or module in _MAIN or "." in name:
         return None
     return (module, name) if getattr(sys.modules.get(module), name, None) is value else None
-
-
-def _state(statement: DefiningStatement, value: Any) -> Tuple[Dict[str, Any], ast.AST]:
-    """What the source of a definition does not say, and its tree without what is said instead."""
-    from sovlab.runner.source import decorated
-
-    node, origin = statement.node, statement.origin
-    if getattr(node, "decorator_list", None) and not (isinstance(origin, type) and value is origin):
-        return decorated.state(value, origin), node
-    if isinstance(origin, type):
-        return _changed_attributes(node, origin), node
-    state: Dict[str, Any] = {}
-    if vars(origin):
-        state["dict"] = dict(vars(origin))
-    arguments = _arguments(node)
-    written = [*arguments.defaults, *(d for d in arguments.kw_defaults if d is not None)]
-    live = [*(origin.__defaults__ or ()), *(origin.__kwdefaults__ or {}).values()]
-    if len(written) == len(live) and all(_says(w, v) for w, v in zip(written, live)):
-        return state, node
-    state["defaults"] = origin.__defaults__
-    state["kwdefaults"] = origin.__kwdefaults__
-    return state, without_defaults(node)
-
-
-def _says(node: ast.AST, value: Any) -> bool:
-    try:
-        written = ast.literal_eval(node)
-        return type(written) is type(value) and repr(written) == repr(value)
-    except (ValueError, TypeError, SyntaxError):
-        return False
-
-
-def without_defaults(node: Statement) -> Statement:
-    """A function's tree with None for its defaults: they come as values."""
-    blank: Statement = copy.deepcopy(node)
-    arguments = _arguments(blank)
-    for values in (arguments.defaults, arguments.kw_defaults):
-        for number, default in enumerate(values):
-            if default is not None:
-                values[number] = ast.copy_location(ast.Constant(None), default)
-    return blank
-
-
-def _arguments(node: Any) -> ast.arguments:
-    function: Any = node.value if isinstance(node, ast.Assign) else node
-    arguments: ast.arguments = function.args
-    return arguments
-
-
-def _changed_attributes(node: Any, origin: type) -> Dict[str, Any]:
-    """Plain attributes of a class that are not what its body says."""
-    from sovlab.runner.source import decorated
-
-    if any(type(base) not in (type, abc.ABCMeta) for base in origin.__mro__):
-        return {}  # a metaclass such as Enum's decides what attributes mean
-    bound = names_in(ast.Module(body=node.body, type_ignores=[])).binds
-    literals = {
-        target.id: statement.value
-        for statement in node.body
-        if isinstance(statement, ast.Assign) and _literal(statement.value)
-        for target in statement.targets
-        if isinstance(target, ast.Name)
-    }
-    changed: Dict[str, Any] = {}
-    methods: Dict[str, Any] = {}
-    for name, value in vars(origin).items():
-        if name.startswith("_") or callable(value) or hasattr(type(value), "__get__"):
-            registered = decorated.registered(value)
-            if registered:
-                methods[name] = registered
-            continue
-        computed = name not in literals and decorated.is_plain(value)
-        if name not in bound or computed or (name in literals and not _says(literals[name], value)):
-            changed[name] = value
-    state = {"attributes": changed, "methods": methods}
-    return {key: found for key, found in state.items() if found}
-
-
-def _literal(node: ast.AST) -> bool:
-    try:
-        ast.literal_eval(node)
-    except (ValueError, TypeError, SyntaxError):
-        return False
-    return True

@@ -8,6 +8,7 @@ from __future__ import annotations
 import __future__
 
 import ast
+import contextlib
 import functools
 import importlib
 import linecache
@@ -16,7 +17,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Set
 
 from sovlab.runner.values.moved import present
 from sovlab.runner.values.pack import Pack
-from sovlab.runner.values.unpickling import FILLING, Loader, attribute
+from sovlab.runner.values.unpickling import FILLING, OF_MODULE, Loader, attribute
 
 
 def file_name(key: str, labels: Mapping[str, str]) -> str:
@@ -79,6 +80,8 @@ class Installer:
                 fillings.append(value)
             elif name.startswith("def."):
                 self._restore(name, value)
+            elif name.startswith(OF_MODULE):
+                _set_in_module(name[len(OF_MODULE) :], value)
             elif self._replace:
                 values[name] = self._main[name] = value  # a definition that is run later may read it
             elif name in needed:
@@ -151,7 +154,7 @@ class Installer:
         file = file_name(entry["key"], self._labels)
         tree = ast.parse("\n" * (first - 1) + source, file)
         if entry["defaults"]:
-            from sovlab.runner.source.definitions import without_defaults
+            from sovlab.runner.source.defaults import without_defaults
 
             block: Any = tree.body[0] if isinstance(tree.body[0], ast.If) else tree
             block.body[0] = without_defaults(block.body[0])
@@ -169,11 +172,16 @@ class Installer:
         if "dict" in state:
             vars(value).update(state["dict"])
         for member, content in state.get("attributes", {}).items():
-            setattr(value, member, content)
-        from sovlab.runner.source import decorated
+            *owners, last = member.split(".")
+            setattr(functools.reduce(getattr, owners, value), last, content)
+        from sovlab.runner.source import decorated, defaults
 
+        if "decorated_defaults" in state:
+            defaults.restore(value, name, state["decorated_defaults"])
+        defaults.restore_class(value, state.get("method_defaults", {}))
         for member, found in state.get("methods", {}).items():
-            decorated.restore_method(value, member, found)
+            *owners, last = member.split(".")
+            decorated.restore_method(functools.reduce(getattr, owners, value), last, found)
         decorated.restore(value, state)
 
     def _remember_lines(self) -> None:
@@ -189,6 +197,18 @@ class Installer:
                 lines[number] = line
         for file, lines in cells.items():
             linecache.cache[file] = (sum(map(len, lines)), None, lines, file)
+
+
+def _set_in_module(path: str, value: Any) -> None:
+    """Set ``module:attribute`` or ``module:Class.attribute``."""
+    name, _, rest = path.partition(":")
+    *owners, last = rest.split(".")
+    try:
+        owner: Any = importlib.import_module(name)
+    except ImportError:
+        return  # whoever needs it says so
+    with contextlib.suppress(AttributeError):  # another version of it
+        setattr(functools.reduce(getattr, owners, owner), last, value)
 
 
 def _refuse(name: str) -> Any:

@@ -10,7 +10,7 @@ import functools
 import types
 from typing import Any, Dict, Set, Tuple
 
-from sovlab.runner.source.locating import same
+from sovlab.runner.source.matching import same
 from sovlab.runner.source.wrapping import enclosed
 
 _OF_THE_OBJECT = frozenset(

@@ -10,7 +10,7 @@ import types
 import weakref
 from typing import Any, Dict, Mapping, Optional, Tuple
 
-from sovlab.runner.source.locating import own_functions
+from sovlab.runner.source.matching import own_functions
 
 
 class ReturnedNamespace(Dict[str, Any]):

@@ -6,12 +6,15 @@ edited, a constant in the body of a class.
 
 from __future__ import annotations
 
+import abc
 import ast
 import functools
 import types
 from typing import Any, Iterator, Mapping, Optional
 
-from sovlab.runner.source.locating import DefiningStatement, same_code
+from sovlab.runner.source.decorated import is_plain
+from sovlab.runner.source.locating import DefiningStatement, defining
+from sovlab.runner.source.matching import same_code
 from sovlab.runner.source.wrapping import enclosed, layers
 
 
@@ -24,12 +27,10 @@ def is_as_made(statement: DefiningStatement, value: Any, namespace: Mapping[str,
         namespace: where it looks names up.
     """
     origin, node = statement.origin, statement.node
-    if (
-        isinstance(origin, type)
-        and isinstance(node, ast.ClassDef)
-        and not _has_bases(origin, node, namespace)
-    ):
-        return False
+    if isinstance(origin, type) and isinstance(node, ast.ClassDef):
+        same = _has_bases(origin, node, namespace) and _has_body(origin, node, namespace)
+        if not same:
+            return False
     if value is origin or not getattr(node, "decorator_list", None):
         return True
     module = namespace.get("__name__", "__main__")
@@ -55,6 +56,78 @@ def _has_bases(origin: type, node: ast.ClassDef, namespace: Mapping[str, Any]) -
         if isinstance(kind, type) and not isinstance(origin, kind):
             return False
     return True
+
+
+def _has_body(origin: type, node: ast.ClassDef, namespace: Mapping[str, Any]) -> bool:
+    """Whether the body of a class takes the way that it took, and gives the members that it gave.
+
+    Attributes of most classes, as far as they are plain, are set after it has run again; those that a
+    metaclass has made something else of, as `enum.Enum` does, cannot be.
+    """
+    module = ast.Module(body=[*node.body], type_ignores=[])
+    if any(_chooses(part, namespace) for part in ast.walk(module)):
+        return False
+    for name, nodes in defining(node.body).items():
+        inner, last = vars(origin).get(name), nodes[-1]
+        is_class = isinstance(inner, type) and isinstance(last, ast.ClassDef)
+        if is_class and not _has_body(inner, last, namespace):  # type: ignore[arg-type]
+            return False
+    if all(type(base) in (type, abc.ABCMeta) for base in origin.__mro__):
+        return True
+    for part in node.body:
+        target = part.targets[0] if isinstance(part, ast.Assign) else getattr(part, "target", None)
+        value = getattr(part, "value", None)
+        if not isinstance(target, ast.Name) or value is None:
+            continue
+        made, makes = _member(origin, target.id), _evaluated(value, namespace)
+        if is_plain(made) and is_plain(makes) and repr(made) != repr(makes):
+            return False
+    return True
+
+
+def _chooses(part: ast.AST, namespace: Mapping[str, Any]) -> bool:
+    """Whether a statement in the body of a class does one thing or another by a variable of the notebook."""
+    if not isinstance(part, (ast.If, ast.For, ast.While)):
+        return False
+    condition = part.iter if isinstance(part, ast.For) else part.test
+    names = {inner.id for inner in ast.walk(condition) if isinstance(inner, ast.Name)}
+    return any(name in namespace and not callable(namespace[name]) for name in names)
+
+
+def _member(origin: type, name: str) -> Any:
+    """The value that a class was given under a name, whatever its metaclass has made of it."""
+    members = vars(origin).get("_member_map_", {})
+    if name in members:
+        return members[name].value
+    for fields in ("__pydantic_fields__", "model_fields", "__fields__"):
+        found = vars(origin).get(fields)
+        if isinstance(found, dict) and name in found:
+            return getattr(found[name], "default", _NOTHING)
+    return vars(origin).get(name, _NOTHING)
+
+
+_NOTHING = object()
+_HARMLESS = (
+    *(ast.Constant, ast.Name, ast.Load, ast.Tuple, ast.List, ast.Dict, ast.Set),
+    *(ast.BinOp, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod),
+    *(ast.UnaryOp, ast.UAdd, ast.USub, ast.Not, ast.JoinedStr, ast.FormattedValue),
+)
+
+
+def _evaluated(expression: ast.expr, namespace: Mapping[str, Any]) -> Any:
+    """What an expression of plain values gives now; `_NOTHING` if it may run code of the user's."""
+    parts = list(ast.walk(expression))
+    names = {part.id for part in parts if isinstance(part, ast.Name)}
+    if not all(isinstance(part, _HARMLESS) for part in parts):
+        return _NOTHING
+    values = {name: namespace[name] for name in names if name in namespace}
+    if len(values) < len(names) or not all(map(is_plain, values.values())):
+        return _NOTHING
+    try:
+        code = compile(ast.Expression(expression), "<expression>", "eval")
+        return eval(code, {"__builtins__": {}}, values)  # noqa: S307 - arithmetic of plain values
+    except Exception:
+        return _NOTHING
 
 
 def _callee(expression: ast.expr) -> ast.expr:

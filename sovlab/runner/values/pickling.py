@@ -23,10 +23,11 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Seq
 from sovlab.errors import SovlabError
 from sovlab.runner.values import tensors, typing_forms
 from sovlab.runner.values.pack import PackWriter
-from sovlab.runner.values.unpickling import FILLING, load, main_attribute, main_namespace
+from sovlab.runner.values.unpickling import FILLING, OF_MODULE, load, main_attribute, main_namespace
 
 __all__ = [
     "FILLING",
+    "OF_MODULE",
     "Dumper",
     "PickleOptions",
     "Postponed",

@@ -17,6 +17,8 @@ from sovlab.runner.values.pack import Pack
 FILLING = "fill."
 """Under this name a pack has, last of all, what is put right when all definitions have run: what containers
 hold, states of definitions by name, and variables by name; see `sovlab.runner.values.refilling`."""
+OF_MODULE = "mod."
+"""Begins the names of what was set in modules: ``mod.config:rate``, ``mod.config:Model.width``."""
 
 
 def main_attribute(name: str) -> Any:

@@ -20,6 +20,7 @@ from sovlab.kube.transport.errors import ApiError, ClusterError
 from sovlab.kube.transport.exec_files import Container
 from sovlab.payload.results import Results
 from tests.executors.conftest import Harness
+from tests.kube.apiserver.faults import respond
 from tests.kube.proxy import proxy_before, until
 
 LINES = (
@@ -301,6 +302,32 @@ def test_a_large_payload_and_a_large_result_go_through_the_container(harness):
     job_id = harness.submit("back = data[::-1]", namespace={"data": data}, outputs=("back",))
     assert harness.executor.wait(job_id, 120).status.state is JobState.SUCCEEDED, harness.log(job_id)
     assert Results(harness.executor.results(job_id), main={}).value("back") == data[::-1]
+
+
+def test_a_transfer_is_tried_again_after_an_internal_error(cluster, harness, monkeypatch):
+    """As a node's kubelet gives them when it has much to do."""
+    if cluster.fake is None:
+        pytest.skip("a real one gives none on demand")
+    fetch, given_up = Container.fetch, []
+
+    def fetched(container, target):
+        try:
+            fetch(container, target)
+        except ClusterError as error:
+            given_up.append(error)
+            raise
+
+    monkeypatch.setattr(Container, "fetch", fetched)
+    value = bytes(range(256)) * (2 << 12)
+    job_id = harness.submit(
+        "import time\ntime.sleep(1)\nback = bytes(range(256)) * (2 << 12)", outputs=("back",)
+    )
+    until(lambda: harness.executor.record(job_id).status.state is JobState.RUNNING)
+    fault = cluster.fake.faults.add("* pods/exec", respond(500, "error dialing backend"), times=3)
+    assert harness.executor.wait(job_id, 90).status.state is JobState.SUCCEEDED
+    assert Results(harness.executor.results(job_id), main={}).value("back") == value
+    assert given_up == []
+    cluster.fake.faults.remove(fault)
 
 
 def test_large_results_arrive_though_each_connection_brings_only_a_part_of_them(proxied, monkeypatch):

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from sovlab.payload import modules
+from sovlab.payload.files import modules
 
 
 class Travel(msgspec.Struct, frozen=True):
@@ -36,6 +36,7 @@ class Luggage(msgspec.Struct):
         sources: where they and the script are on this machine, by path or by that of a folder above.
         script: path of the script in the payload, if it has another than its name.
         links: path from the working directory → path in the payload, of what was named.
+        modules: absolute paths of the local modules.
         messages: what was left out, one sentence each.
     """
 
@@ -43,6 +44,7 @@ class Luggage(msgspec.Struct):
     sources: dict[str, str] = {}
     script: str = ""
     links: Mapping[str, str] = {}
+    modules: Sequence[str] = ()
     messages: list[str] = []
 
 
@@ -60,11 +62,11 @@ def gather_files(imported: Iterable[str], travel: Travel) -> Luggage:
     named: list[Path] = []
     if travel.files:
         # What finds files beside the code is not needed by who has none: the most.
-        from sovlab.payload import beside
+        from sovlab.payload.files import beside
 
         named = beside.check_named(travel.files, cwd)
     local = modules.collect(imported, travel.directory or cwd)
-    luggage = Luggage(sources=local.sources(), messages=local.messages)
+    luggage = Luggage(sources=local.sources(), messages=local.messages, modules=local.modules())
     if travel.script is not None:
         luggage.sources[travel.script.name] = os.path.abspath(travel.script)  # noqa: PTH100 - a link stays one
     if travel.shared:
@@ -80,7 +82,7 @@ def _take_along(
     bases = [travel.directory or cwd]
     if travel.script is not None:
         bases.append(Path(luggage.sources[travel.script.name]).parent)
-    from sovlab.payload import beside
+    from sovlab.payload.files import beside
 
     found = beside.read_by(local, travel.script, cwd)
     prefix = ""

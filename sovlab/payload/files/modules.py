@@ -44,6 +44,10 @@ class LocalFiles(msgspec.Struct):
     files: dict[str, Path] = {}
     messages: list[str] = []
 
+    def modules(self) -> list[str]:
+        """Absolute paths of those that are Python source."""
+        return [os.path.abspath(p) for n, p in self.files.items() if n.endswith(".py")]  # noqa: PTH100
+
     def sources(self) -> dict[str, str]:
         """Where the files are on this machine: each top-level name, or its single files if they lie apart."""
         places: dict[str, dict[str, None]] = {}

@@ -21,7 +21,7 @@ import msgspec
 from sovlab.core.units import format_bytes
 from sovlab.errors import CaptureError
 from sovlab.payload import secrets
-from sovlab.payload.modules import LEFT_OUT, MAX_DATA, MAX_FILE, LocalFiles
+from sovlab.payload.files.modules import LEFT_OUT, MAX_DATA, MAX_FILE, LocalFiles
 
 _ASKS = re.compile(
     rb"__file__|__path__|__spec__|importlib.resources|importlib_resources|get_data|getfile|getsourcefile"

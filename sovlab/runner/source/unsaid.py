@@ -1,0 +1,166 @@
+"""What the source of a definition does not say of it, or not any more."""
+
+from __future__ import annotations
+
+import abc
+import ast
+import builtins
+import copy
+import functools
+from typing import Any, Dict, Iterator, List, Mapping, Protocol, Sequence, Set, Tuple
+
+from sovlab.runner.source import decorated, defaults, locating
+from sovlab.runner.source.binding import FUNCTIONS
+from sovlab.runner.source.locating import DefiningStatement
+from sovlab.runner.source.matching import mangled
+from sovlab.runner.source.scopes import names_in
+
+
+def state(
+    statement: DefiningStatement, value: Any, namespace: Mapping[str, Any]
+) -> Tuple[Dict[str, Any], ast.AST]:
+    """What the source of a definition does not say, and its tree without the defaults that it does not say.
+
+    A function that stands by itself never needs them. Decorators and what makes classes may look at them, so
+    there they are left out only if they could not be worked out any more.
+    """
+    node, origin = statement.node, statement.origin
+    if isinstance(origin, type) and value is origin and isinstance(node, ast.ClassDef):
+        found = changed_attributes(node, origin)
+        changed = defaults.of_class(origin, node)
+        if changed:
+            found["method_defaults"] = changed
+    elif getattr(node, "decorator_list", None):
+        found = decorated.state(value, origin)
+        changed = {} if isinstance(origin, type) else defaults.of_decorated(value, node)
+        if changed:
+            found["decorated_defaults"] = changed
+    else:
+        found = {"dict": dict(vars(origin))} if vars(origin) else {}
+        changed = defaults.of_function(origin, node)
+        return ({**found, **changed}, defaults.without_defaults(node)) if changed else (found, node)
+    if changed and missing(node, statement.future, namespace):
+        return found, defaults.without_defaults(node)
+    return found, node
+
+
+def missing(node: ast.AST, future: Sequence[str], namespace: Mapping[str, Any]) -> Set[str]:
+    """Names without which the source of a definition cannot be run here any more.
+
+    Args:
+        node: its tree.
+        future: features of ``__future__`` that it was compiled with.
+        namespace: where it would be run.
+    """
+    gone = _gone(node, namespace)
+    return _gone(_Evaluated("annotations" in future).visit(copy.deepcopy(node)), namespace) if gone else gone
+
+
+def used(node: ast.AST) -> Set[str]:
+    """Names with which a definition does something while it is run, beside deriving and annotating."""
+    found: Set[str] = set()
+    todo: List[ast.AST] = [*getattr(node, "decorator_list", ())]
+    if isinstance(node, ast.ClassDef):
+        todo += [*node.keywords, *node.body]
+    elif isinstance(node, FUNCTIONS):
+        todo += [*node.args.defaults, *(default for default in node.args.kw_defaults if default is not None)]
+    else:
+        todo.append(node)
+    while todo:
+        part = todo.pop()
+        if isinstance(part, (*FUNCTIONS, ast.ClassDef)):
+            found |= used(part)
+            continue
+        if isinstance(part, ast.AnnAssign):
+            todo += [part.value] if part.value is not None else []
+            continue
+        if isinstance(part, ast.Name):
+            found.add(part.id)
+        todo += ast.iter_child_nodes(part)
+    return found
+
+
+def _gone(node: ast.AST, namespace: Mapping[str, Any]) -> Set[str]:
+    early = names_in(node).early
+    return {name for name in early if name not in namespace and not hasattr(builtins, name)}
+
+
+class _Evaluated(ast.NodeTransformer):
+    """Leaves out the annotations that Python does not work out."""
+
+    def __init__(self, none_is: bool) -> None:
+        self._none_is = none_is
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        for field in ("annotation", "returns"):
+            found = getattr(node, field, None)
+            if found is not None and (self._none_is or isinstance(found, ast.Constant)):
+                setattr(node, field, ast.copy_location(ast.Constant(None), found))
+        return super().generic_visit(node)
+
+
+def changed_attributes(node: ast.ClassDef, origin: type, *, computed: bool = True) -> Dict[str, Any]:
+    """Attributes of a class that are not what its body says: ``attributes``, and registered ``methods``.
+
+    Args:
+        node: its definition.
+        origin: the class.
+        computed: whether those count that its body does not say, but how to work them out.
+    """
+    if any(type(base) not in (type, abc.ABCMeta, type(Protocol)) for base in origin.__mro__):
+        return {}  # a metaclass such as Enum's decides what attributes mean
+    bound = {mangled(origin, name) for name in names_in(ast.Module(node.body, [])).binds}
+    literals = {mangled(origin, name): value for name, value in _literals(node)}
+    inner_nodes = locating.defining(node.body)
+    changed: Dict[str, Any] = {}
+    methods: Dict[str, Any] = {}
+    for name, value in vars(origin).items():
+        inner = inner_nodes.get(name, [])
+        if isinstance(value, type) and len(inner) == 1 and isinstance(inner[0], ast.ClassDef):
+            for kind, found in changed_attributes(inner[0], value, computed=computed).items():
+                {"attributes": changed, "methods": methods}[kind].update(
+                    {f"{name}.{member}": what for member, what in found.items()}
+                )
+        elif decorated.registered(value):
+            methods[name] = decorated.registered(value)
+        elif _is_data(name, value, origin.__module__):
+            said = name in literals and defaults.says(literals[name], value)
+            if not said and (
+                name in literals or name not in bound or decorated.is_value(value, origin.__module__)
+            ):
+                changed[name] = value
+    state = {"attributes": changed, "methods": methods}
+    return {key: found for key, found in state.items() if found}
+
+
+def _is_data(name: str, value: Any, module: str) -> bool:
+    """Whether an attribute of a class is data of the user's, and neither a method nor Python's own."""
+    if name in _PYTHONS or (name.startswith("__") and name.endswith("__")):
+        return False
+    if type(value).__module__ == module or isinstance(value, functools.partial):
+        return True
+    return not callable(value) and not hasattr(type(value), "__get__")
+
+
+_PYTHONS = frozenset(("_abc_impl", "_is_protocol", "_is_runtime_protocol", "_fields", "_field_defaults"))
+"""What `abc` and `typing` put on classes."""
+
+
+def _literals(node: ast.ClassDef) -> Iterator[Tuple[str, ast.expr]]:
+    for part in node.body:
+        targets = part.targets if isinstance(part, ast.Assign) else [getattr(part, "target", None)]
+        value = getattr(part, "value", None)
+        if not isinstance(part, (ast.Assign, ast.AnnAssign)) or value is None or not is_literal(value):
+            continue
+        for target in targets:
+            if isinstance(target, ast.Name):
+                yield target.id, value
+
+
+def is_literal(node: ast.AST) -> bool:
+    """Whether an expression is made of numbers, strings and containers of them alone."""
+    try:
+        ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError):
+        return False
+    return True
