@@ -141,14 +141,17 @@ class _Imports:
         """After each cell: look for new modules."""
         new = sys.modules.keys() - self._seen
         self._seen |= new
-        own = [name for name in new if self._may_be_own(getattr(sys.modules.get(name), "__file__", None))]
+        own = [name for name in new if self._may_be_own(name)]
         if own:
             from sovlab.client import imported
 
             imported.remember(own)
 
-    def _may_be_own(self, file: str | None) -> bool:
-        return file is not None and "-packages" not in file and not file.startswith(sys.base_prefix)
+    def _may_be_own(self, name: str) -> bool:
+        file = getattr(sys.modules.get(name), "__file__", None)
+        if not isinstance(file, str) or name.partition(".")[0] == "sovlab":
+            return False
+        return "-packages" not in file and not file.startswith(sys.base_prefix)
 
 
 def register_cards(shell: Any) -> None:

@@ -7,6 +7,7 @@ import ast
 from collections.abc import Mapping
 from typing import Any
 
+from sovlab.payload.left_attributes import derived, left
 from sovlab.runner.source.definitions import Definitions, import_of
 from sovlab.runner.source.installing import Installer
 from sovlab.runner.source.returned import ReturnedNamespace, returned_with
@@ -47,6 +48,10 @@ class Returning:
                     self.namespace[needed] = main[needed]
         self._own_names = sorted(own)
         self.installer = Installer(pack, self.namespace, labels, replace=False)
+        same = self._entries.keys() - own
+        attributes = left(pack, self._here, main, same)
+        self.namespace.update(derived(main, same, attributes))
+        self.installer.derived = {name: frozenset(found) for name, found in attributes.items()}
 
     def values(self, names: set[str]) -> dict[str, Any]:
         """Load ``names``; see `Installer.values`."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import collections
+import contextlib
 import functools
 import sys
 import types
@@ -37,7 +38,8 @@ def look(names: Collection[str]) -> None:
         if isinstance(module, types.ModuleType) and (known is None or known[0] is not module):
             file = getattr(module, "__file__", None)
             if isinstance(file, str) and is_local(Path(file)):
-                _remembered[name] = (module, {path: _fingerprint(v) for path, v, _ in _data(module)})
+                with contextlib.suppress(Exception):  # whatever an odd module says
+                    _remembered[name] = (module, {path: _fingerprint(v) for path, v, _ in _data(module)})
 
 
 def changed(files: Collection[str]) -> dict[str, Any]:

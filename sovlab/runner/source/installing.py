@@ -13,7 +13,7 @@ import functools
 import importlib
 import linecache
 import types
-from typing import Any, Callable, Dict, List, Mapping, Optional, Set
+from typing import Any, Callable, Dict, FrozenSet, List, Mapping, Optional, Set
 
 from sovlab.runner.values.moved import present
 from sovlab.runner.values.pack import Pack
@@ -54,6 +54,8 @@ class Installer:
         self._entries: Dict[str, Dict[str, Any]] = {d["name"]: d for d in pack.meta.get("definitions", ())}
         self._begun: Set[str] = set()
         self._labels = labels
+        self.derived: Dict[str, FrozenSet[str]] = {}
+        """Classes derived from the notebook's, with the attributes that are their own."""
         self.errors: Dict[str, str] = {}
         """Why names could not be loaded here; each reason continues a sentence that begins with the name."""
 
@@ -163,6 +165,11 @@ class Installer:
 
     def _restore(self, segment: str, state: Dict[str, Any]) -> None:
         name = segment[len("def.") :]
+        if name in self.derived:
+            own = {key: v for key, v in state.get("attributes", {}).items() if key in self.derived[name]}
+            for key, content in own.items():
+                setattr(self._main[name], key, content)
+            return
         if self._has(name) and not self._replace and name not in self._begun:
             return
         self._define(name)

@@ -110,7 +110,7 @@ def changed_attributes(node: ast.ClassDef, origin: type, *, computed: bool = Tru
     if any(type(base) not in (type, abc.ABCMeta, type(Protocol)) for base in origin.__mro__):
         return {}  # a metaclass such as Enum's decides what attributes mean
     bound = {mangled(origin, name) for name in names_in(ast.Module(node.body, [])).binds}
-    literals = {mangled(origin, name): value for name, value in _literals(node)}
+    literal = {mangled(origin, name): value for name, value in literals(node)}
     inner_nodes = locating.defining(node.body)
     changed: Dict[str, Any] = {}
     methods: Dict[str, Any] = {}
@@ -124,10 +124,13 @@ def changed_attributes(node: ast.ClassDef, origin: type, *, computed: bool = Tru
         elif decorated.registered(value):
             methods[name] = decorated.registered(value)
         elif _is_data(name, value, origin.__module__):
-            said = name in literals and defaults.says(literals[name], value)
-            if not said and (
-                name in literals or name not in bound or decorated.is_value(value, origin.__module__)
-            ):
+            if name in literal:
+                differs = not defaults.says(literal[name], value)
+            elif name in bound:
+                differs = computed and decorated.is_value(value, origin.__module__)
+            else:
+                differs = True
+            if differs:
                 changed[name] = value
     state = {"attributes": changed, "methods": methods}
     return {key: found for key, found in state.items() if found}
@@ -146,7 +149,8 @@ _PYTHONS = frozenset(("_abc_impl", "_is_protocol", "_is_runtime_protocol", "_fie
 """What `abc` and `typing` put on classes."""
 
 
-def _literals(node: ast.ClassDef) -> Iterator[Tuple[str, ast.expr]]:
+def literals(node: ast.ClassDef) -> Iterator[Tuple[str, ast.expr]]:
+    """What the body of a class assigns literally."""
     for part in node.body:
         targets = part.targets if isinstance(part, ast.Assign) else [getattr(part, "target", None)]
         value = getattr(part, "value", None)
