@@ -4,8 +4,9 @@ from __future__ import annotations
 import __future__
 
 import ast
+import linecache
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -16,6 +17,7 @@ from sovlab.payload.capture import Source
 from sovlab.payload.files import modules
 from sovlab.payload.ordering import Ordering
 from sovlab.runner.settings import reading as settings
+from sovlab.runner.source import locating
 from sovlab.runner.source.definitions import Definitions
 from sovlab.runner.values.pack import PackWriter
 from sovlab.runner.values.pickling import (
@@ -31,6 +33,8 @@ from sovlab.runner.values.pickling import (
 MAX_UNNAMED = 256_000_000
 """Bytes of the largest variable that travels without being named in ``--in``."""
 
+_SETTING = re.compile(r"^[ \t]*(?!self\.)[\w.]+\.\w+[ \t]*=[^=]|setattr\(", re.MULTILINE)
+"""Lines that may set something in a module."""
 _REMEDIES = (
     (r"^_io\.|\.IO$|^tempfile\.", "Open the file inside the cell, or send its path."),
     (r"generator$|iterator$", "Create it inside the cell, or send a list of its items."),
@@ -174,19 +178,33 @@ class Gathered:
         self._ordering.settle()
         return self.sent
 
-    def add_module_state(self, files: Sequence[str]) -> None:
-        """Let what was set in local modules travel as well; ``files`` are their absolute paths.
+    def add_module_state(self, imported: Iterable[str], files: Sequence[str]) -> None:
+        """Let what was set in modules travel as well.
+
+        Args:
+            imported: modules that the code imports.
+            files: absolute paths of those that are the user's own.
 
         Raises:
             Postponed: something was; begin anew.
         """
-        if not files or (self._cell is None and not self._explicit):
+        if self._cell is None and not self._explicit:
             return  # a script imports them itself
-        from sovlab.payload.files import module_edits, module_state
+        state: dict[str, Any] = {}
+        if files:
+            from sovlab.payload.files import module_edits, module_state
 
-        for sentence in module_edits.edited(files):
-            self._note(sentence)
-        found = {f"{OF_MODULE}{path}": value for path, value in module_state.changed(files).items()}
+            for sentence in module_edits.edited(files):
+                self._note(sentence)
+            state.update(module_state.changed(files))
+        if any(
+            _SETTING.search("".join(linecache.getlines(file))) for file in locating.cells(self._namespace)
+        ):
+            from sovlab.payload import library_patches
+
+            tops = {name.partition(".")[0] for name in imported}
+            state.update(library_patches.patched(self._namespace, tops))
+        found = {f"{OF_MODULE}{path}": value for path, value in state.items()}
         new = [name for name in found if name not in self._of_modules and name not in self._left]
         for name in new:
             why = secrets.suspicious(name.rpartition(".")[2].rpartition(":")[2], found[name])

@@ -95,8 +95,9 @@ def write_payload(
         nonlocal luggage
         if luggage is None:
             # Only pickling has shown which modules the values need.
-            found = gather_files({*(imported or ()), *gathered.modules()}, travel)
-            gathered.add_module_state(found.modules)
+            names = {*(imported or ()), *gathered.modules()}
+            found = gather_files(names, travel)
+            gathered.add_module_state(names, found.modules)
             luggage = found
         described = gathered.definitions.write(writer)
         for name, data in luggage.contents.items():
