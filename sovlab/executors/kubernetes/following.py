@@ -159,7 +159,7 @@ class Following:
             else:
                 self._nonce = obj["metadata"]["annotations"].get(labels.NONCE, "-")
                 pods, current = self._read(obj)
-                current = self._marked(current, pods)
+                current = self._marked(current, pods, status.nodes(obj))
                 self._start_readers(pods)
             over = current is not None and (current.state.ended or current.state is JobState.UNKNOWN)
             if current is not None and not over and (last is None or _shown(current) != _shown(last)):
@@ -236,7 +236,7 @@ class Following:
         known = sum(status.ended(pod) is not None for pod in status.newest(pods))
         return bool(ends or not self.follow) and known < status.nodes(obj)
 
-    def _marked(self, current: JobStatus, pods: list[Object]) -> JobStatus:
+    def _marked(self, current: JobStatus, pods: list[Object], nodes: int) -> JobStatus:
         """The status, with a word of it where pods that were there have gone and others take their place."""
         there = {pod["metadata"].get("uid") for pod in pods}
         if self._seen - there:
@@ -245,6 +245,8 @@ class Following:
         if self._left and (there - self._seen or (not there and current.state is JobState.QUEUED)):
             self._again = True
         self._seen |= there
+        if len(self._seen) > nodes:
+            self._again = True  # one that is still going has been replaced
         waits = current.state in (JobState.PENDING, JobState.QUEUED)
         if self._again and waits and not current.message.startswith(("requeued", "ending")):
             return replace(current, message=f"requeued: {current.message}")

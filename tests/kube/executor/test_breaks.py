@@ -165,6 +165,48 @@ def test_an_evicted_job_begins_again_and_says_so(cluster, harness):
     assert Results(harness.executor.results(job_id), main={}).value("y") == 1
 
 
+def test_a_job_has_begun_again_though_the_pod_before_is_still_there(cluster, harness):
+    source = (
+        "import os, time\n"
+        "print('began', flush=True)\n"
+        "work = os.path.dirname(os.environ['SOVLAB_CHECKPOINT'])\n"
+        "while not os.path.exists(f'{work}/go'):\n    time.sleep(0.05)\n"
+    )
+    job_id = harness.submit(source)
+    executor, seen, first = harness.executor, [], ""
+    for event in executor.events(job_id):
+        if isinstance(event, StatusChanged):
+            seen.append(event.status)
+        if isinstance(event, LogChunk) and not first:
+            first = executor._objects.pods(job_id)[0]["metadata"]["name"]
+            path = cluster.path("pods", first)
+            cluster.api.patch(path, {"metadata": {"finalizers": ["example.org/last"]}})
+            cluster.api.create(
+                path + "/eviction",
+                {
+                    "apiVersion": "policy/v1",
+                    "kind": "Eviction",
+                    "metadata": {"name": first, "namespace": cluster.namespace},
+                },
+            )
+            until(lambda: len(executor._objects.pods(job_id)) == 2)
+        elif first and len(seen) > 2:
+            with contextlib.suppress(ClusterError):
+                cluster.api.patch(cluster.path("pods", first), {"metadata": {"finalizers": None}})
+            again = [p for p in executor._objects.pods(job_id) if p["metadata"]["name"] != first]
+            if again and running_since(again[0]) is not None:
+                go = ["python3", "-c", f"open('{WORK}/go', 'w').close()"]
+                with (
+                    contextlib.suppress(ClusterError),
+                    cluster.api.exec(
+                        cluster.namespace, again[0]["metadata"]["name"], labels.CONTAINER, go
+                    ) as channel,
+                ):
+                    channel.finish()
+    assert seen[-1].state is JobState.SUCCEEDED
+    assert any(s.message.startswith("requeued") for s in seen), [s.message for s in seen]
+
+
 def test_one_of_several_nodes_that_is_evicted_ends_the_job_and_says_why(cluster, harness):
     source = "import time\nprint('began', flush=True)\ntime.sleep(60)"
     job_id = harness.submit(source, nodes=2)
