@@ -10,6 +10,7 @@ that run go on.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import json
@@ -32,6 +33,7 @@ _OURS = (
     "process.ranks",
     "execution.program",
     "execution.results",
+    "settings.python",
     "settings.writing",
     "source.definitions",
     "source.installing",
@@ -68,6 +70,7 @@ class Forkserver:
             loaded = [name for name in modules if _preload(name)]
             for name in _RUNNERS:
                 _preload(name)
+            _prepare()
         self._renewal.collect()
         # What is loaded by now stays shared with the forks: no collection writes into it.
         gc.collect()
@@ -147,6 +150,14 @@ def _preload(name: str) -> bool:
     except Exception:
         return False
     return True
+
+
+def _prepare() -> None:
+    """Make what every job that returns something would make."""
+    from sovlab.runner.values import pickling
+
+    with contextlib.suppress(ImportError):  # cloudpickle is not everywhere
+        pickling.prepare()
 
 
 def start_forked(order_path: str, log_path: str, environ: Mapping[str, str], renewal: Renewal) -> int:

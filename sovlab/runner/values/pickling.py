@@ -212,6 +212,11 @@ def _size(buffer: pickle.PickleBuffer) -> int:
         return view.nbytes
 
 
+def prepare() -> None:
+    """Make now what the first pickle would make. Raises `ImportError` where cloudpickle is missing."""
+    _pickler_class()
+
+
 @functools.lru_cache(maxsize=1)
 def _pickler_class() -> Any:
     # cloudpickle costs milliseconds, which a job that returns nothing does not pay.
