@@ -82,6 +82,7 @@ class Gathered:
         self._send = send
         self._explicit = explicit
         self._options = PickleOptions()
+        self._whole: set[int] = set()
         self.definitions = Definitions(namespace, self._variable)
         self.variables: dict[str, str] = {}
         """Variables that travel, with the definition that reads each; empty for the code itself."""
@@ -159,7 +160,14 @@ class Gathered:
             Postponed: a variable must come before one that is written already; begin anew.
             CaptureError: one cannot travel.
         """
-        self._options = PickleOptions(self._refer, strict=True, main=self._namespace, reads=self._read_by)
+        self._options = PickleOptions(
+            self._refer,
+            strict=True,
+            main=self._namespace,
+            reads=self._read_by,
+            whole=self._whole,
+            begin_anew=self._begin_anew,
+        )
         dumper = Dumper(writer, self._options)
         self._ordering.begin()
         self.sent = []
@@ -281,6 +289,10 @@ class Gathered:
             self._note(
                 f"What earlier cells set with {', '.join(left)} is not in force in a job: set {them} there."
             )
+
+    def _begin_anew(self) -> None:
+        self._ordering.forget()
+        raise Postponed
 
     def _add(self, dumper: Dumper, name: str) -> Sent | None:
         if name in self._of_modules:

@@ -12,6 +12,7 @@ loaded, because a library is missing or a class refuses its state, leaves the ot
 
 from __future__ import annotations
 
+import collections
 import functools
 import io
 import json
@@ -23,7 +24,7 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Seq
 from sovlab.errors import SovlabError
 from sovlab.runner.values import tensors, typing_forms
 from sovlab.runner.values.pack import PackWriter
-from sovlab.runner.values.unpickling import FILLING, OF_MODULE, load, main_attribute, main_namespace
+from sovlab.runner.values.unpickling import FILLING, OF_MODULE, load, main_attribute, main_namespace, set_cell
 
 __all__ = [
     "FILLING",
@@ -97,6 +98,8 @@ class PickleOptions:
             get that as their globals, and `reads` is told of them. None sends the globals that they
             read with them.
         reads: called with each function that goes by value and has ``main`` as its globals.
+        whole: ids of arrays that are sent whole wherever a view of them is; more come.
+        begin_anew: called when it would be better had one of them been known before; see `ArrayReducer`.
     """
 
     def __init__(
@@ -106,11 +109,15 @@ class PickleOptions:
         strict: bool = False,
         main: Optional[Mapping[str, object]] = None,
         reads: Callable[[Any], None] = lambda function: None,
+        whole: Optional[Set[int]] = None,
+        begin_anew: Callable[[], None] = lambda: None,
     ) -> None:
         self.refer = refer
         self.strict = strict
         self.main = main
         self.reads = reads
+        self.whole: Set[int] = set() if whole is None else whole
+        self.begin_anew = begin_anew
         self.bytecode: List[str] = []
         """What went as bytecode, by name: ``train``, ``Net``, ``<lambda>``."""
         self.modules: Set[str] = set()
@@ -222,8 +229,11 @@ def _pickler_class() -> Any:
     # cloudpickle costs milliseconds, which a job that returns nothing does not pay.
     from cloudpickle import cloudpickle
 
+    known = typing_forms.with_forms(cloudpickle.Pickler.dispatch_table)
+    known = collections.ChainMap({types.CellType: _reduce_cell}, known)
+
     class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
-        dispatch_table = typing_forms.with_forms(cloudpickle.Pickler.dispatch_table)
+        dispatch_table = known
 
         def __init__(
             self,
@@ -234,6 +244,7 @@ def _pickler_class() -> Any:
             super().__init__(file, protocol=PROTOCOL, buffer_callback=keep_beside)
             self._options = options
             self._storages = tensors.StorageReducer()
+            self._arrays: Any = None
 
         def reducer_override(self, value: Any) -> Any:
             if isinstance(value, (type, types.FunctionType)):
@@ -262,16 +273,28 @@ def _pickler_class() -> Any:
                 return self._reduce_file(value)
             if isinstance(value, types.ModuleType):
                 self._options.modules.add(value.__name__)
-            storage = self._storages.reduce(value)
-            return NotImplemented if storage is None else storage
+            shared = self._storages.reduce(value)
+            if shared is None and type(value).__name__ == "ndarray":
+                shared = self._reduce_array(value)
+            return NotImplemented if shared is None else shared
+
+        def _reduce_array(self, value: Any) -> Any:
+            if self._arrays is None:
+                from sovlab.runner.values.arrays import ArrayReducer
+
+                self._arrays = ArrayReducer(self._options.whole, self._options.begin_anew)
+            return self._arrays.reduce(value)
 
         def _dynamic_function_reduce(self, function: Any) -> Any:
             reduced = super()._dynamic_function_reduce(function)
-            if self._options.main is None or function.__globals__ is not self._options.main:
-                return reduced
-            self._options.reads(function)
-            make, (code, _, *rest), (state, slots), *setters = reduced
-            return (make, (code, _MAIN, *rest), (state, {**slots, "__globals__": {}}), *setters)
+            make, (code, namespace, *rest, closure), (state, slots), *setters = reduced
+            if function.__closure__ is not None:
+                # The cells themselves, not their copies: other functions may have them too.
+                closure, slots = function.__closure__, {**slots, "__closure__": None}
+            if self._options.main is not None and function.__globals__ is self._options.main:
+                self._options.reads(function)
+                namespace, slots = _MAIN, {**slots, "__globals__": {}}
+            return (make, (code, namespace, *rest, closure), (state, slots), *setters)
 
         @staticmethod
         def _reduce_file(value: Any) -> Any:
@@ -284,6 +307,15 @@ def _pickler_class() -> Any:
             raise TypeError("an open file cannot leave the process that opened it")
 
     return Pickler
+
+
+def _reduce_cell(cell: Any) -> Any:
+    # What it holds comes once it is there, for that may be the function that has closed over it.
+    try:
+        content = cell.cell_contents
+    except ValueError:
+        return types.CellType, ()
+    return types.CellType, (), (content,), None, None, set_cell
 
 
 _CACHED = type(functools.lru_cache(lambda: None))

@@ -31,6 +31,11 @@ def attribute(value: Any, name: str) -> Any:
     return getattr(value, name, value) if name == "__wrapped__" else getattr(value, name)
 
 
+def set_cell(cell: Any, content: Tuple[Any]) -> None:
+    """Fill the cell of a closure."""
+    (cell.cell_contents,) = content
+
+
 def main_namespace() -> Dict[str, Any]:
     """The namespace of ``__main__``. `load` puts its own in place of this one."""
     return vars(sys.modules["__main__"])
