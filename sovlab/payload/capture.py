@@ -125,6 +125,30 @@ def undefined(source: Source, namespace: Mapping[str, Any]) -> list[str]:
     return sentences
 
 
+def looked_through(source: Source) -> list[str]:
+    """One sentence if the code looks at the names of the notebook as a whole: in a job they are few."""
+    if not re.search(r"\b(globals|vars|locals|dir)\(\)", source.text):
+        return []
+    from sovlab.runner.source.binding import FUNCTIONS, is_namespace, looked_up
+
+    todo: list[tuple[ast.AST, bool]] = [(source.tree, False)]
+    while todo:
+        node, inside = todo.pop()
+        inside = inside or isinstance(node, (*FUNCTIONS, ast.Lambda, ast.ClassDef))
+        written = isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del))
+        if written or looked_up(node) is not None or getattr(node, "attr", "") == "update":
+            continue
+        name = getattr(getattr(node, "func", None), "id", "")
+        called = isinstance(node, ast.Call) and not node.args and name == "dir"
+        if (called or is_namespace(node)) and (name == "globals" or not inside):
+            return [
+                f"Line {node.lineno} looks through {name}(): "  # type: ignore[attr-defined]
+                "in a job that has what the code reads by name, and no more."
+            ]
+        todo += [(child, inside) for child in ast.iter_child_nodes(node)]
+    return []
+
+
 def did_you_mean(name: str, namespace: Mapping[str, Any]) -> str:
     """A sentence with the public name that is nearest to ``name``, behind a space; empty if none is near."""
     import difflib

@@ -120,7 +120,7 @@ class Cell(msgspec.Struct, frozen=True):
                     or "Define it in a cell before this one.",
                 )
         gathered = gather(self.namespace, cell, send)
-        messages = capture.undefined(cell, self.namespace)
+        messages = [*capture.undefined(cell, self.namespace), *capture.looked_through(cell)]
         for name in outputs:
             if name not in cell.names.binds and name not in gathered.variables:
                 hint = capture.did_you_mean(name, cell.names.binds)

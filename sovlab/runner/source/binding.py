@@ -16,6 +16,36 @@ def arguments_of(arguments: ast.arguments) -> List[ast.arg]:
     return [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, *more]
 
 
+def is_namespace(node: ast.AST, *, inside: bool = False) -> bool:
+    """Whether an expression is the namespace of the notebook as a dictionary: ``globals()``.
+
+    Args:
+        node: the expression.
+        inside: it stands in a function or class, where ``vars()`` and ``locals()`` are others.
+    """
+    if not isinstance(node, ast.Call) or node.args or not isinstance(node.func, ast.Name):
+        return False
+    return node.func.id == "globals" or (not inside and node.func.id in ("vars", "locals"))
+
+
+def looked_up(node: ast.AST, *, inside: bool = False) -> Optional[Tuple[str, int]]:
+    """The name that an expression looks up in the namespace, and its line: ``globals()["x"]``.
+
+    0 for the line where the name need not be there: ``"x" in globals()``, ``globals().get("x")``.
+    """
+    key: Optional[ast.AST] = None
+    line = 0
+    if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
+        if is_namespace(node.value, inside=inside):
+            key, line = node.slice, node.lineno
+    elif isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.In, ast.NotIn)):
+        key = node.left if is_namespace(node.comparators[0], inside=inside) else None
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
+        key = node.args[0] if is_namespace(node.func.value, inside=inside) else None
+    key = getattr(key, "value", key) if type(key).__name__ == "Index" else key
+    return (key.value, line) if isinstance(key, ast.Constant) and isinstance(key.value, str) else None
+
+
 class _Bound(ast.NodeVisitor):
     """Collects what one scope binds, without going into the scopes within it."""
 

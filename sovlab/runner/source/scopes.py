@@ -13,7 +13,7 @@ import ast
 import re
 from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Union
 
-from sovlab.runner.source.binding import Function, arguments_of, bound_in
+from sovlab.runner.source.binding import Function, arguments_of, bound_in, looked_up
 
 _SWALLOWING = frozenset({"suppress", "raises", "assertRaises", "ignored"})
 """Context managers after whose block it may not have been run to its end. Others are rare enough."""
@@ -311,6 +311,15 @@ class _Analysis(ast.NodeVisitor):
                 self._bind(alias.asname or alias.name.partition(".")[0], node.lineno)
 
     visit_ImportFrom = visit_Import
+
+    def visit(self, node: ast.AST) -> None:
+        """Visit a node of any kind."""
+        found = looked_up(node, inside=bool(self._scopes))
+        if found is not None and self._later is not None:
+            self._later.setdefault(*found)
+        elif found is not None:
+            self._take(found[0], found[1], early=True)
+        super().visit(node)
 
     def visit_Call(self, node: ast.Call) -> None:
         self.generic_visit(node)
