@@ -42,7 +42,7 @@ class Source(msgspec.Struct, frozen=True):
     def line(self, name: str) -> str:
         """Where ``name`` is first read, for a message: ``line 3``; empty if nothing in it reads it."""
         number = self.names.reads.get(name)
-        return f"line {number}" if number else ""
+        return f"line {number}" if number is not None and number > 0 else ""
 
 
 def read_cell(source: str, file: str, returned: Sequence[str] = ()) -> Source:

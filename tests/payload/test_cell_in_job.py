@@ -8,7 +8,7 @@ from sovlab.payload.results import Results
 
 def test_variables_the_cell_reads_travel_and_others_do_not(notebook):
     notebook.run("a = [1, 2]\nb = {'x': a}\nunread = object()")
-    packed = notebook.pack("print(b['x'] is a, 'unread' in globals())")
+    packed = notebook.pack("print(b['x'] is a, 'unread' in list(globals()))")
     assert set(packed.variables) == {"a", "b"}
     assert notebook.job(packed)[0] == "True False\n"
 

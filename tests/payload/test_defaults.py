@@ -172,3 +172,22 @@ def test_what_cannot_travel_is_made_anew_in_the_body_of_a_class(notebook):
     notebook.run("C.n = 2")
     out, _ = notebook.job(notebook.pack("with C.lock:\n    print(C.n)", label="In[99]"))
     assert out == "2\n"
+
+
+def test_a_class_of_the_same_name_in_an_earlier_cell_is_another(notebook):
+    notebook.run("class A:\n    x = 1")
+    notebook.run(
+        "class A:\n    _count = 0\n    x = 1\n    def seen(self):\n        return A._count\nA._count = 3"
+    )
+    out, _ = notebook.job(notebook.pack("print(A().seen(), A.x)"))
+    assert out == "3 1\n"
+
+
+def test_a_class_of_the_same_name_in_a_later_cell_is_another(notebook):
+    notebook.run(
+        "class A:\n    _count = 0\n    x = 1\n    def seen(self):\n        return A._count\nA._count = 3"
+    )
+    notebook.run("kept = A\nclass A:\n    x = 1")
+    notebook.run("A = kept")
+    out, _ = notebook.job(notebook.pack("print(A().seen(), A.x)"))
+    assert out == "3 1\n"

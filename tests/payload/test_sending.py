@@ -192,7 +192,7 @@ def test_secrets_one_level_down_are_recognised_without_showing_them(tmp_path):
 def test_a_secret_is_withheld_unless_it_is_named(notebook, meta):
     secret = "hf_" + "aB3" * 12
     notebook.run(f"cfg = {{'token': '{secret}'}}\nhf_token = 'abcdef'\ndef login():\n    return hf_token")
-    packed = notebook.pack("print('cfg' in globals(), login)")
+    packed = notebook.pack("print('cfg' in list(globals()), login)")
     assert packed.withheld == ["hf_token"]
     packed = notebook.pack("cfg, login()")
     assert packed.withheld == ["cfg", "hf_token"]

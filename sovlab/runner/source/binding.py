@@ -31,10 +31,10 @@ def is_namespace(node: ast.AST, *, inside: bool = False) -> bool:
 def looked_up(node: ast.AST, *, inside: bool = False) -> Optional[Tuple[str, int]]:
     """The name that an expression looks up in the namespace, and its line: ``globals()["x"]``.
 
-    0 for the line where the name need not be there: ``"x" in globals()``, ``globals().get("x")``.
+    -1 for the line where the name need not be there: ``"x" in globals()``, ``globals().get("x")``.
     """
     key: Optional[ast.AST] = None
-    line = 0
+    line = -1
     if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
         if is_namespace(node.value, inside=inside):
             key, line = node.slice, node.lineno

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import functools
 import types
 from typing import Any, Dict, Iterator, List, Optional
 
@@ -78,13 +79,12 @@ def restore_class(cls: type, states: Dict[str, State]) -> None:
     """Give the functions of a class the defaults that `of_class` found."""
     for path, state in states.items():
         *owners, name = path.split(".")
-        owner: Any = cls
-        for inner in owners:
-            owner = vars(owner)[inner]
-        if "parameters" in state:
-            _restore_generated(owner, vars(owner)[name], state["parameters"])
-        else:
-            restore(vars(owner)[name], name, state)
+        owner = functools.reduce(getattr, owners, cls)
+        function = vars(owner).get(name)
+        if function is not None and "parameters" in state:
+            _restore_generated(owner, function, state["parameters"])
+        elif function is not None:
+            restore(function, name, state)
 
 
 def _of_generated(member: Any, origin: type, node: ast.ClassDef) -> State:

@@ -199,8 +199,11 @@ def mangled(origin: type, name: str) -> str:
 
 
 def _from_cell(function: types.FunctionType, origin: type) -> bool:
-    """Whether the user put a function on a class; those that dataclasses and their like make are not."""
+    """Whether a function of a class stands in a cell; those that dataclasses and their like make do not."""
     file = function.__code__.co_filename
     entry = linecache.cache.get(file, ())
-    in_cell = len(entry) == 4 and entry[1] is None
-    return in_cell and not function.__qualname__.startswith(f"{origin.__qualname__}.")
+    if len(entry) != 4 or entry[1] is not None:
+        return False
+    of_body = function.__qualname__.startswith(f"{origin.__qualname__}.")
+    # Some make the source of what they generate, too.
+    return not of_body or f"class {origin.__name__}" in "".join(linecache.getlines(file))

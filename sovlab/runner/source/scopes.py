@@ -25,7 +25,8 @@ class Names(NamedTuple):
     """What a piece of source does with names of its global scope.
 
     Attributes:
-        reads: names that it may read before it has bound them, with the first line.
+        reads: names that it may read before it has bound them, with the first line; 0 for those to return,
+            -1 for those that are only looked up and need not be there.
         binds: names that it may leave bound, with the first line.
         early: those of ``reads`` that are read when it runs, not only when something it defines is called.
         chains: attribute chains that begin with a global name: ``xml.etree.ElementTree.parse``.
@@ -106,7 +107,8 @@ class _Analysis(ast.NodeVisitor):
 
     def _take(self, name: str, line: int, *, early: bool) -> None:
         if name not in self._assigned:
-            self.reads.setdefault(name, line)
+            if self.reads.get(name, -1) < 0:
+                self.reads[name] = line
             if early:
                 self.early.add(name)
         if name in self._bodies and name not in self._running:

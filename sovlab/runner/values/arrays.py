@@ -10,6 +10,8 @@ import bisect
 import sys
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
+from sovlab.runner.values.absent import Absent
+
 _SMALL = 1 << 16
 """Bytes of an array that is sent whole where only a part of it is seen."""
 _MUCH = 1.5
@@ -78,6 +80,8 @@ class ArrayReducer:
 
 def view_of(base: Any, offset: int, shape: Any, strides: Any, dtype: Any, writeable: bool) -> Any:
     """A view of the memory of ``base`` that begins ``offset`` bytes behind its first."""
+    if isinstance(base, Absent):
+        return base  # numpy is not here
     import numpy
 
     memory = base.ravel(order="K").view("u1")
