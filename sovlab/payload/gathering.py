@@ -4,7 +4,6 @@ from __future__ import annotations
 import __future__
 
 import ast
-import linecache
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
@@ -33,8 +32,6 @@ from sovlab.runner.values.pickling import (
 MAX_UNNAMED = 256_000_000
 """Bytes of the largest variable that travels without being named in ``--in``."""
 
-_SETTING = re.compile(r"^[ \t]*(?!self\.)[\w.]+\.\w+[ \t]*=[^=]|setattr\(", re.MULTILINE)
-"""Lines that may set something in a module."""
 _REMEDIES = (
     (r"^_io\.|\.IO$|^tempfile\.", "Open the file inside the cell, or send its path."),
     (r"generator$|iterator$", "Create it inside the cell, or send a list of its items."),
@@ -198,29 +195,18 @@ class Gathered:
         """
         if self._cell is None and not self._explicit:
             return  # a script imports them itself
-        state: dict[str, Any] = {}
-        if files:
-            from sovlab.payload.files import module_edits, module_state
+        if not files and not locating.may_set(self._namespace):
+            return
+        from sovlab.payload import set_in_modules
 
-            for sentence in module_edits.edited(files):
-                self._note(sentence)
-            state.update(module_state.changed(files))
-        if any(
-            _SETTING.search("".join(linecache.getlines(file))) for file in locating.cells(self._namespace)
-        ):
-            from sovlab.payload import library_patches
-
-            tops = {name.partition(".")[0] for name in imported}
-            state.update(library_patches.patched(self._namespace, tops))
-        found = {f"{OF_MODULE}{path}": value for path, value in state.items()}
-        new = [name for name in found if name not in self._of_modules and name not in self._left]
-        for name in new:
-            why = secrets.suspicious(name.rpartition(".")[2].rpartition(":")[2], found[name])
-            if why:
-                self._leave(name, f"it looks like a secret: {why}")
-            else:
-                self._of_modules[name] = found[name]
-        if new:
+        found = set_in_modules.look(self._namespace, imported, files)
+        for sentence in found.sentences:
+            self._note(sentence)
+        for name, why in found.left.items():
+            self._leave(name, why)
+        known = len(self._of_modules)
+        self._of_modules.update((n, value) for n, value in found.values.items() if n not in self._left)
+        if len(self._of_modules) > known:
             self._ordering.forget()
             raise Postponed
 

@@ -12,6 +12,7 @@ import functools
 import hashlib
 import io
 import linecache
+import re
 import types
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
 
@@ -73,6 +74,14 @@ def cells(namespace: Mapping[str, Any]) -> List[str]:
     files = [name for name, entry in list(linecache.cache.items()) if len(entry) == 4 and entry[1] is None]
     script = namespace.get("__file__")
     return [*reversed(files), *([script] if isinstance(script, str) else [])]
+
+
+_SETTING = re.compile(r"^[ \t]*(?!self\.)[\w.]+\.\w+[ \t]*=[^=]|setattr\(", re.MULTILINE)
+
+
+def may_set(namespace: Mapping[str, Any]) -> bool:
+    """Whether some line of the cells looks like setting an attribute of something else than ``self``."""
+    return any(_SETTING.search("".join(linecache.getlines(file))) for file in cells(namespace))
 
 
 def _function(origin: types.FunctionType, name: str, *, bare: bool) -> Optional[DefiningStatement]:
