@@ -207,8 +207,7 @@ class Gathered:
         known = len(self._of_modules)
         self._of_modules.update((n, value) for n, value in found.values.items() if n not in self._left)
         if len(self._of_modules) > known:
-            self._ordering.forget()
-            raise Postponed
+            self._begin_anew()
 
     def _leave(self, name: str, why: str) -> None:
         """Let the job have what a module gives by itself."""

@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sovlab.runner.source import unsaid
+from sovlab.runner.source import defaults
 from sovlab.runner.source.definitions import Definitions
 from sovlab.runner.values.pack import Pack
 from sovlab.runner.values.pickling import PickleOptions, dumps
@@ -95,7 +95,7 @@ def _may_be_derived(cls: Any, main: Mapping[str, Any]) -> bool:
 def _literals(node: Any) -> dict[str, Any]:
     if not isinstance(node, ast.ClassDef):
         return {}
-    return {name: ast.literal_eval(value) for name, value in unsaid.literals(node)}
+    return {name: ast.literal_eval(value) for name, value in defaults.literals(node)}
 
 
 def _is_here(cls: type, path: str, value: Any, here: Definitions) -> bool:

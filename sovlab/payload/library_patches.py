@@ -56,7 +56,7 @@ def _resolved(chain: str, namespace: Mapping[str, Any]) -> tuple[str, Any]:
     if module.partition(".")[0] in _LEFT_ALONE or _is_users(module):
         return nothing
     value = vars(owner).get(last, _MISSING)
-    itself = import_of(value) == (module, last) if not inner else getattr(value, "__module__", "") == module
+    itself = import_of(value) == (module, last)
     return nothing if itself or isinstance(value, types.ModuleType) else (f"{module}:{inner}{last}", value)
 
 

@@ -44,6 +44,12 @@ FORMS = {
         "C().plain(), C.static(), C.of_class(), C().wrapped(), C().gone()",
     ),
     "a method, of a name that is gone": (["class C:\n    def m(self, x=GONE):\n        return x"], "C().m()"),
+    "beside one that is there": (
+        [
+            "class C:\n    def m(self, x=GONE):\n        return x\n    def n(self, y=3, z='a'):\n        return y, z"
+        ],
+        "C().m(), C().n()",
+    ),
     "a default that has grown": (
         [
             "class C:\n    def m(self, seen=[]):\n        seen.append(1)\n        return len(seen)",

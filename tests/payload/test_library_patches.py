@@ -33,6 +33,22 @@ CELLS = {
         ["import fractions as fr", "setattr(fr, 'LIMIT', 7)"],
         "fr.LIMIT",
     ),
+    "a wrapper with the names of what it wraps": (
+        [
+            "import functools, statistics\ndef timed(f):\n    @functools.wraps(f)\n    def wrapper(*args):\n"
+            "        return 'timed', f(*args)\n    return wrapper",
+            "statistics.mean = timed(statistics.mean)",
+        ],
+        "statistics.mean([1, 3])",
+    ),
+    "the same of a method": (
+        [
+            "import fractions, functools\nkept = fractions.Fraction.limit_denominator\n"
+            "@functools.wraps(kept)\ndef wrapper(self, most=10):\n    return 'mine', kept(self, most)",
+            "fractions.Fraction.limit_denominator = wrapper",
+        ],
+        "fractions.Fraction(1, 3).limit_denominator()",
+    ),
     "in a function": (
         ["import statistics", "def patch():\n    statistics.more = 5\npatch()"],
         "statistics.more",

@@ -99,6 +99,17 @@ def test_also_where_nobody_looked_at_the_module_before(use, notebook, module):
     assert out == f"{notebook.run(f'({use})')}\n"
 
 
+@pytest.mark.parametrize("use", ["mine.helper(2)", "helper(2)", "mine.Model().size()"])
+def test_a_wrapper_with_the_names_of_what_it_wraps(use, notebook, module):
+    notebook.run(
+        "import functools\ndef timed(f):\n    @functools.wraps(f)\n    def wrapper(*args):\n"
+        "        return 'timed', f(*args)\n    return wrapper\n"
+        "mine.helper = timed(mine.helper)\nmine.Model.size = timed(mine.Model.size)\nfrom mine import helper"
+    )
+    out, _ = notebook.job(notebook.pack(f"print(({use}))"))
+    assert out == f"{notebook.run(f'({use})')}\n"
+
+
 def test_also_in_the_cell_that_imports_it(notebook, module):
     notebook.run("mine.X = 2\nmine.TABLE['a'] = 1\nmine.Model.width = 5")
     module_state.look(["mine"])

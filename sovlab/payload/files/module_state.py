@@ -82,7 +82,7 @@ def _data(module: types.ModuleType) -> Iterator[tuple[str, Any, bool]]:
         if _is_own_class(value, module):
             yield from _of_class(name, value, classes.get(name), module)
         elif _is_of_notebook(value):
-            yield name, value, name not in bound or not _is_imported(value, module)
+            yield name, value, True
         elif isinstance(value, (types.FunctionType, types.BuiltinFunctionType, type)) or (
             callable(value) and type(value).__module__ != module.__name__
         ):
@@ -113,10 +113,6 @@ def _is_of_notebook(value: Any) -> bool:
     if isinstance(value, types.FunctionType):
         return value.__globals__.get("__name__") == "__main__"
     return isinstance(value, type) and value.__module__ == "__main__"
-
-
-def _is_imported(value: Any, module: types.ModuleType) -> bool:
-    return bool(value.__module__ == module.__name__)
 
 
 def _fingerprint(value: Any, depth: int = 4) -> Any:
@@ -171,7 +167,7 @@ def _read(
         if isinstance(part, (ast.Assign, ast.AnnAssign)) and part.value is not None:
             for target in part.targets if isinstance(part, ast.Assign) else [part.target]:
                 is_only = isinstance(target, ast.Name) and written[target.id] == 1
-                if isinstance(target, ast.Name) and is_only and unsaid.is_literal(part.value):
+                if isinstance(target, ast.Name) and is_only and defaults.is_literal(part.value):
                     literals[target.id] = part.value
     classes = {
         name: nodes[0]

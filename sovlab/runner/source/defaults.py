@@ -11,12 +11,12 @@ import ast
 import copy
 import functools
 import types
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from sovlab.runner.source import decorated, locating
 from sovlab.runner.source.binding import FUNCTIONS
 from sovlab.runner.source.locating import Statement
-from sovlab.runner.source.matching import wrapped
+from sovlab.runner.source.matching import layered
 
 State = Dict[str, Any]
 """``defaults`` and ``kwdefaults`` of a function, and the ``line`` of its ``def``; where none stands in the
@@ -92,15 +92,11 @@ def _of_generated(member: Any, origin: type, node: ast.ClassDef) -> State:
         member = member.__func__  # as ``__new__`` is
     if not isinstance(member, types.FunctionType) or not member.__qualname__.startswith(origin.__qualname__):
         return {}
-    literals = {
-        part.target.id: part.value
-        for part in node.body
-        if isinstance(part, ast.AnnAssign) and isinstance(part.target, ast.Name) and part.value is not None
-    }
+    said = dict(literals(node))
     parameters = {
         name: value
         for name, value in _by_parameter(member).items()
-        if decorated.is_plain(value) and not (name in literals and says(literals[name], value))
+        if decorated.is_plain(value) and not (name in said and says(said[name], value))
     }
     return {"parameters": parameters} if parameters else {}
 
@@ -131,24 +127,12 @@ def _by_parameter(function: types.FunctionType) -> Dict[str, Any]:
 def _within(value: Any, name: str, line: int, *, only: bool) -> Optional[types.FunctionType]:
     """The function that the ``def`` of ``name`` at ``line`` has made; with ``only`` wherever that stood."""
     found: List[types.FunctionType] = []
-    for function in _functions(value):
-        if function.__code__.co_name == name:
+    for function in layered(value):
+        if isinstance(function, types.FunctionType) and function.__code__.co_name == name:
             if function.__code__.co_firstlineno == line:
                 return function
             found.append(function)
     return found[0] if only and len(found) == 1 else None
-
-
-def _functions(value: Any) -> Iterator[types.FunctionType]:
-    todo, seen = [(value, 0)], set()
-    while todo:
-        part, depth = todo.pop(0)
-        if id(part) in seen or depth > 4:
-            continue
-        seen.add(id(part))
-        if isinstance(part, types.FunctionType):
-            yield part
-        todo.extend((inner, depth + 1) for inner in wrapped(part))
 
 
 def says(node: ast.AST, value: Any) -> bool:
@@ -160,25 +144,60 @@ def says(node: ast.AST, value: Any) -> bool:
         return False
 
 
+def literals(node: ast.ClassDef) -> Iterator[Tuple[str, ast.expr]]:
+    """What the body of a class assigns literally."""
+    for part in node.body:
+        targets = part.targets if isinstance(part, ast.Assign) else [getattr(part, "target", None)]
+        value = getattr(part, "value", None)
+        if not isinstance(part, (ast.Assign, ast.AnnAssign)) or value is None or not is_literal(value):
+            continue
+        for target in targets:
+            if isinstance(target, ast.Name):
+                yield target.id, value
+
+
+def is_literal(node: ast.AST) -> bool:
+    """Whether an expression is made of numbers, strings and containers of them alone."""
+    try:
+        ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError):
+        return False
+    return True
+
+
 def without_defaults(node: Statement) -> Statement:
-    """The tree of a function, or of a class, with None for the defaults that come as values."""
+    """The tree of a function, or of the methods of a class, with None for defaults that come as values.
+
+    All of a function do; of methods those that are no literals, if `comes_with_all`.
+    """
     blank: Statement = copy.deepcopy(node)
-    if isinstance(blank, ast.ClassDef):
-        for definitions in locating.defining(blank.body).values():
-            for part in definitions:
-                _blank(part)
-    else:
-        _blank(blank)
+    if not isinstance(blank, ast.ClassDef):
+        _blank(blank, literals=True)
+        return blank
+    for method in _methods(blank):
+        _blank(method, literals=False)
     return blank
 
 
-def _blank(node: Statement) -> None:
-    if isinstance(node, ast.ClassDef):
-        return
+def comes_with_all(node: ast.AST, states: Dict[str, State]) -> bool:
+    """Whether ``states``, which `of_class` found, have what `without_defaults` leaves out of a class."""
+    return not isinstance(node, ast.ClassDef) or all(
+        method.name in states
+        for method in _methods(node)
+        if not all(is_literal(d) for d in [*method.args.defaults, *filter(None, method.args.kw_defaults)])
+    )
+
+
+def _methods(node: ast.ClassDef) -> Iterator[Any]:
+    for definitions in locating.defining(node.body).values():
+        yield from (part for part in definitions if isinstance(part, FUNCTIONS))
+
+
+def _blank(node: Statement, *, literals: bool) -> None:
     arguments = _arguments(node)
     for values in (arguments.defaults, arguments.kw_defaults):
         for number, default in enumerate(values):
-            if default is not None:
+            if default is not None and (literals or not is_literal(default)):
                 values[number] = ast.copy_location(ast.Constant(None), default)
 
 

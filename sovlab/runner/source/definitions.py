@@ -325,6 +325,8 @@ def import_of(value: Any) -> Optional[Tuple[str, Optional[str]]]:
         )
     if not isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType)):
         return None
+    if isinstance(value, types.FunctionType) and value.__globals__.get("__name__") in _MAIN:
+        return None  # put there by the notebook, with the names of what it wraps
     module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", "")
     if not isinstance(module, str) or module in _MAIN or "." in name:
         return None

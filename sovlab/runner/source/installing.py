@@ -13,7 +13,7 @@ import functools
 import importlib
 import linecache
 import types
-from typing import Any, Callable, Dict, FrozenSet, List, Mapping, Optional, Set
+from typing import Any, Callable, Dict, FrozenSet, List, Mapping, Optional, Set, Tuple
 
 from sovlab.runner.values.moved import present
 from sovlab.runner.values.pack import Pack
@@ -179,16 +179,15 @@ class Installer:
         if "dict" in state:
             vars(value).update(state["dict"])
         for member, content in state.get("attributes", {}).items():
-            *owners, last = member.split(".")
-            setattr(functools.reduce(getattr, owners, value), last, content)
+            owner, last = _owner(value, member)
+            setattr(owner, last, content)
         from sovlab.runner.source import decorated, defaults
 
         if "decorated_defaults" in state:
             defaults.restore(value, name, state["decorated_defaults"])
         defaults.restore_class(value, state.get("method_defaults", {}))
         for member, found in state.get("methods", {}).items():
-            *owners, last = member.split(".")
-            decorated.restore_method(functools.reduce(getattr, owners, value), last, found)
+            decorated.restore_method(*_owner(value, member), found)
         decorated.restore(value, state)
 
     def _remember_lines(self) -> None:
@@ -209,13 +208,19 @@ class Installer:
 def _set_in_module(path: str, value: Any) -> None:
     """Set ``module:attribute`` or ``module:Class.attribute``."""
     name, _, rest = path.partition(":")
-    *owners, last = rest.split(".")
     try:
-        owner: Any = importlib.import_module(name)
+        module = importlib.import_module(name)
     except ImportError:
         return  # whoever needs it says so
     with contextlib.suppress(AttributeError):  # another version of it
-        setattr(functools.reduce(getattr, owners, owner), last, value)
+        owner, last = _owner(module, rest)
+        setattr(owner, last, value)
+
+
+def _owner(value: Any, path: str) -> Tuple[Any, str]:
+    """What has the last name of a dotted path, and that name."""
+    *owners, last = path.split(".")
+    return functools.reduce(getattr, owners, value), last
 
 
 def _refuse(name: str) -> Any:

@@ -19,6 +19,15 @@ def same(one: types.FunctionType, other: Any) -> bool:
 
 def origins(value: Any, name: str, module: str) -> Iterator[Any]:
     """Functions and classes called ``name`` within ``value``, around which decorators may have put others."""
+    for part in layered(value):
+        if not isinstance(part, (types.FunctionType, type)) or part.__module__ != module:
+            continue
+        if part.__qualname__ == name or (part is value and part.__name__ == "<lambda>"):
+            yield part
+
+
+def layered(value: Any) -> Iterator[Any]:
+    """``value`` and what decorators have put into it, from the outside to the inside."""
     todo: List[Tuple[Any, int]] = [(value, 0)]
     seen = set()
     while todo:
@@ -26,14 +35,11 @@ def origins(value: Any, name: str, module: str) -> Iterator[Any]:
         if id(part) in seen or depth > 4:
             continue
         seen.add(id(part))
-        if isinstance(part, (types.FunctionType, type)):
-            lambda_ = isinstance(part, types.FunctionType) and part.__name__ == "<lambda>" and depth == 0
-            if part.__module__ == module and (part.__qualname__ == name or lambda_):
-                yield part
-        todo.extend((inner, depth + 1) for inner in wrapped(part))
+        yield part
+        todo.extend((inner, depth + 1) for inner in _wrapped(part))
 
 
-def wrapped(value: Any) -> Iterator[Any]:
+def _wrapped(value: Any) -> Iterator[Any]:
     """What a decorator put into ``value``, found without running code of the user's."""
     if isinstance(value, type):
         return

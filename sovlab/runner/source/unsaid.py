@@ -7,7 +7,7 @@ import ast
 import builtins
 import copy
 import functools
-from typing import Any, Dict, Iterator, List, Mapping, Protocol, Sequence, Set, Tuple
+from typing import Any, Dict, List, Mapping, Protocol, Sequence, Set, Tuple
 
 from sovlab.runner.source import decorated, defaults, locating
 from sovlab.runner.source.binding import FUNCTIONS
@@ -39,7 +39,7 @@ def state(
         found = {"dict": dict(vars(origin))} if vars(origin) else {}
         changed = defaults.of_function(origin, node)
         return ({**found, **changed}, defaults.without_defaults(node)) if changed else (found, node)
-    if changed and missing(node, statement.future, namespace):
+    if changed and defaults.comes_with_all(node, changed) and missing(node, statement.future, namespace):
         return found, defaults.without_defaults(node)
     return found, node
 
@@ -110,7 +110,7 @@ def changed_attributes(node: ast.ClassDef, origin: type, *, computed: bool = Tru
     if any(type(base) not in (type, abc.ABCMeta, type(Protocol)) for base in origin.__mro__):
         return {}  # a metaclass such as Enum's decides what attributes mean
     bound = {mangled(origin, name) for name in names_in(ast.Module(node.body, [])).binds}
-    literal = {mangled(origin, name): value for name, value in literals(node)}
+    literal = {mangled(origin, name): value for name, value in defaults.literals(node)}
     inner_nodes = locating.defining(node.body)
     changed: Dict[str, Any] = {}
     methods: Dict[str, Any] = {}
@@ -147,24 +147,3 @@ def _is_data(name: str, value: Any, module: str) -> bool:
 
 _PYTHONS = frozenset(("_abc_impl", "_is_protocol", "_is_runtime_protocol", "_fields", "_field_defaults"))
 """What `abc` and `typing` put on classes."""
-
-
-def literals(node: ast.ClassDef) -> Iterator[Tuple[str, ast.expr]]:
-    """What the body of a class assigns literally."""
-    for part in node.body:
-        targets = part.targets if isinstance(part, ast.Assign) else [getattr(part, "target", None)]
-        value = getattr(part, "value", None)
-        if not isinstance(part, (ast.Assign, ast.AnnAssign)) or value is None or not is_literal(value):
-            continue
-        for target in targets:
-            if isinstance(target, ast.Name):
-                yield target.id, value
-
-
-def is_literal(node: ast.AST) -> bool:
-    """Whether an expression is made of numbers, strings and containers of them alone."""
-    try:
-        ast.literal_eval(node)
-    except (ValueError, TypeError, SyntaxError):
-        return False
-    return True

@@ -255,6 +255,8 @@ def _pickler_class() -> Any:
                 if name is not None:
                     return main_attribute, (name,)
                 reduced = super().reducer_override(value)
+                if reduced is NotImplemented and _is_disguised(value):
+                    reduced = self._dynamic_function_reduce(value)
                 if reduced is NotImplemented:
                     self._options.modules.add(value.__module__)
                 elif reduced[0] is not type and reduced[0] is not cloudpickle._builtin_type:
@@ -307,6 +309,11 @@ def _pickler_class() -> Any:
             raise TypeError("an open file cannot leave the process that opened it")
 
     return Pickler
+
+
+def _is_disguised(value: Any) -> bool:
+    """Whether a function of ``__main__`` has the names of another, which it wraps and stands in place of."""
+    return isinstance(value, types.FunctionType) and value.__globals__.get("__name__") == "__main__"
 
 
 def _reduce_cell(cell: Any) -> Any:

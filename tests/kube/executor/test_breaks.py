@@ -38,6 +38,22 @@ def proxied(cluster, state):
         yield Harness(cluster.executor(state, kubeconfig=kubeconfig), state / "objects"), proxy
 
 
+@pytest.fixture
+def given_up(monkeypatch):
+    """The errors with which results were no longer fetched."""
+    fetch, errors = Container.fetch, []
+
+    def fetched(container, target):
+        try:
+            fetch(container, target)
+        except ClusterError as error:
+            errors.append(error)
+            raise
+
+    monkeypatch.setattr(Container, "fetch", fetched)
+    return errors
+
+
 def followed(harness: Harness, job_id: str) -> bytes:
     return b"".join(e.data for e in harness.executor.events(job_id) if isinstance(e, LogChunk))
 
@@ -346,20 +362,10 @@ def test_a_large_payload_and_a_large_result_go_through_the_container(harness):
     assert Results(harness.executor.results(job_id), main={}).value("back") == data[::-1]
 
 
-def test_a_transfer_is_tried_again_after_an_internal_error(cluster, harness, monkeypatch):
+def test_a_transfer_is_tried_again_after_an_internal_error(cluster, harness, given_up):
     """As a node's kubelet gives them when it has much to do."""
     if cluster.fake is None:
         pytest.skip("a real one gives none on demand")
-    fetch, given_up = Container.fetch, []
-
-    def fetched(container, target):
-        try:
-            fetch(container, target)
-        except ClusterError as error:
-            given_up.append(error)
-            raise
-
-    monkeypatch.setattr(Container, "fetch", fetched)
     value = bytes(range(256)) * (2 << 12)
     job_id = harness.submit(
         "import time\ntime.sleep(1)\nback = bytes(range(256)) * (2 << 12)", outputs=("back",)
@@ -372,18 +378,8 @@ def test_a_transfer_is_tried_again_after_an_internal_error(cluster, harness, mon
     cluster.fake.faults.remove(fault)
 
 
-def test_large_results_arrive_though_each_connection_brings_only_a_part_of_them(proxied, monkeypatch):
+def test_large_results_arrive_though_each_connection_brings_only_a_part_of_them(proxied, given_up):
     """Giving up counts tries that come no further, not breaks."""
-    fetch, given_up = Container.fetch, []
-
-    def fetched(container, target):
-        try:
-            fetch(container, target)
-        except ClusterError as error:
-            given_up.append(error)
-            raise
-
-    monkeypatch.setattr(Container, "fetch", fetched)
     harness, proxy = proxied
     value = bytes(range(256)) * (20 << 12)
     job_id = harness.submit("back = bytes(range(256)) * (20 << 12)", outputs=("back",))
