@@ -143,6 +143,25 @@ def test_all_that_a_job_made_goes_with_it(cluster, harness):
     until(lambda: not any(cluster.left(job_id).values()))
 
 
+def let_go(cluster, executor, job_id, before):
+    """Have the job end in the pod that came after ``before``; no further event may come until then."""
+    go = ["python3", "-c", f"open('{WORK}/go', 'w').close()"]
+
+    def ended():
+        for pod in executor._objects.pods(job_id):
+            name = pod["metadata"]["name"]
+            if name != before and running_since(pod) is not None:
+                # The container may end before this command has: with what it brings about, or has before.
+                with (
+                    contextlib.suppress(ClusterError),
+                    cluster.api.exec(cluster.namespace, name, labels.CONTAINER, go) as channel,
+                ):
+                    channel.finish()
+        return executor.record(job_id).status.state.ended
+
+    until(ended)
+
+
 def test_an_evicted_job_begins_again_and_says_so(cluster, harness):
     source = (
         "import os, time\n"
@@ -169,13 +188,7 @@ def test_an_evicted_job_begins_again_and_says_so(cluster, harness):
                 },
             )
         elif evicted and names:
-            go = ["python3", "-c", f"open('{WORK}/go', 'w').close()"]
-            # The container may end before this command has: with what it brings about, or has before.
-            with (
-                contextlib.suppress(ClusterError),
-                cluster.api.exec(cluster.namespace, names[0], labels.CONTAINER, go) as channel,
-            ):
-                channel.finish()
+            let_go(cluster, harness.executor, job_id, evicted)
     assert seen[-1].state is JobState.SUCCEEDED
     assert any(s.message.startswith("requeued") for s in seen), [s.message for s in seen]
     assert Results(harness.executor.results(job_id), main={}).value("y") == 1
@@ -209,16 +222,7 @@ def test_a_job_has_begun_again_though_the_pod_before_is_still_there(cluster, har
         elif first and len(seen) > 2:
             with contextlib.suppress(ClusterError):
                 cluster.api.patch(cluster.path("pods", first), {"metadata": {"finalizers": None}})
-            again = [p for p in executor._objects.pods(job_id) if p["metadata"]["name"] != first]
-            if again and running_since(again[0]) is not None:
-                go = ["python3", "-c", f"open('{WORK}/go', 'w').close()"]
-                with (
-                    contextlib.suppress(ClusterError),
-                    cluster.api.exec(
-                        cluster.namespace, again[0]["metadata"]["name"], labels.CONTAINER, go
-                    ) as channel,
-                ):
-                    channel.finish()
+            let_go(cluster, executor, job_id, first)
     assert seen[-1].state is JobState.SUCCEEDED
     assert any(s.message.startswith("requeued") for s in seen), [s.message for s in seen]
 
