@@ -123,6 +123,7 @@ class Following:
         self._seen: set[str | None] = set()
         self._left = False
         self._again = False
+        self._said_again = False
         self._held = False
         self._changed = True
         self._looked_at: str | None = None
@@ -249,9 +250,13 @@ class Following:
             self._again = True  # one that is still going has been replaced
         waits = current.state in (JobState.PENDING, JobState.QUEUED)
         if self._again and waits and not current.message.startswith(("requeued", "ending")):
+            self._said_again = True
             return replace(current, message=f"requeued: {current.message}")
         if self._held and current.state is JobState.RUNNING and not current.message:
             return replace(current, message="its code has ended, its results are being fetched")
+        if self._again and not self._said_again and current.state is JobState.RUNNING and not current.message:
+            # It did not wait for so long that anybody had seen it wait.
+            return replace(current, message="requeued: it runs again")
         return current
 
     def is_over(self, pod: str) -> bool:

@@ -194,7 +194,8 @@ def test_an_evicted_job_begins_again_and_says_so(cluster, harness):
     assert Results(harness.executor.results(job_id), main={}).value("y") == 1
 
 
-def test_a_job_has_begun_again_though_the_pod_before_is_still_there(cluster, harness):
+@pytest.mark.parametrize("late", [False, True], ids=["from the begin", "once it runs"])
+def test_a_job_has_begun_again_though_the_pod_before_is_still_there(cluster, harness, late):
     source = (
         "import os, time\n"
         "print('began', flush=True)\n"
@@ -202,6 +203,8 @@ def test_a_job_has_begun_again_though_the_pod_before_is_still_there(cluster, har
         "while not os.path.exists(f'{work}/go'):\n    time.sleep(0.05)\n"
     )
     job_id = harness.submit(source)
+    if late:
+        harness.until_printed(job_id, b"began")
     executor, seen, first = harness.executor, [], ""
     for event in executor.events(job_id):
         if isinstance(event, StatusChanged):
@@ -219,7 +222,7 @@ def test_a_job_has_begun_again_though_the_pod_before_is_still_there(cluster, har
                 },
             )
             until(lambda: len(executor._objects.pods(job_id)) == 2)
-        elif first and len(seen) > 2:
+        elif first and (isinstance(event, LogChunk) or seen[-1].message.startswith("requeued")):
             with contextlib.suppress(ClusterError):
                 cluster.api.patch(cluster.path("pods", first), {"metadata": {"finalizers": None}})
             let_go(cluster, executor, job_id, first)
