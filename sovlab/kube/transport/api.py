@@ -276,10 +276,12 @@ _VERBS = {"GET": "read", "POST": "create in", "PATCH": "change", "PUT": "replace
 
 
 def _refusal(answer: Any, doing: str) -> errors.ApiError:
+    import urllib3
+
     try:
         body = msgspec.json.decode(answer.data)
-    except (msgspec.DecodeError, ValueError):
-        body = {}
+    except (ValueError, OSError, urllib3.exceptions.HTTPError):  # msgspec's is a ValueError
+        body = {}  # of a stream the body is read only here: the connection may break in it
     return errors.from_answer(answer.status, body if isinstance(body, dict) else {}, doing=doing)
 
 

@@ -6,6 +6,7 @@ the two subprotocols are spoken here: a message is one byte that names the strea
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -143,10 +144,10 @@ class ExecChannel:
         """Close the connection; the command gets a broken pipe if it is still there."""
         with self._lock:
             if self._socket is not None:
-                try:
+                with contextlib.suppress(Exception):
                     self._socket.close(timeout=1)
-                except Exception:
-                    self._socket.shutdown()
+                # After the server's own close frame the library's close does nothing at all.
+                self._socket.shutdown()
 
     def _conclude(self, data: bytes) -> None:
         try:

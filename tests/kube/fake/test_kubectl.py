@@ -154,6 +154,7 @@ def test_as_a_process_it_says_where_it_is(tmp_path: Path) -> None:
 
 def _nodes(config: Path) -> list[str] | None:
     """The names of the nodes by a bare request; None while nobody answers."""
+    import http.client
     import ssl
     import urllib.error
     import urllib.request
@@ -170,5 +171,5 @@ def _nodes(config: Path) -> list[str] | None:
     try:
         with urllib.request.urlopen(request, context=context, timeout=10) as answer:
             return [item["metadata"]["name"] for item in json.load(answer)["items"]]
-    except urllib.error.URLError:
-        return None
+    except (urllib.error.URLError, http.client.HTTPException, ConnectionError):
+        return None  # stopped: before it was connected to, or in the middle of its answer
