@@ -1,65 +1,14 @@
-"""`Machine`: what detection reads, so that the same code reads this machine or a tree of files."""
+"""What a variable leaves visible of a machine's devices; and the machine itself, which sensors read too."""
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 
 from sovlab.core.backend import Device
+from sovlab.sensors.machine import Machine, driver, number, text
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
-    """What a provider may look at.
-
-    Attributes:
-        root: the directory with ``sys``, ``proc``, ``dev`` and ``usr``.
-        environ: variables that hide devices from this process.
-        nvml: NVIDIA's management library as the dynamic linker finds it; empty to do without.
-    """
-
-    root: Path = Path("/")
-    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    nvml: str = "libnvidia-ml.so.1"
-
-    def at(self, path: str) -> Path:
-        """The absolute ``path`` under `root`."""
-        return self.root / path.lstrip("/")
-
-    def listing(self, folder: str, pattern: str) -> list[Path]:
-        """Entries of ``folder`` whose whole name matches the regular expression, by their numbers."""
-        try:
-            entries = list(self.at(folder).iterdir())
-        except OSError:
-            return []
-        return sorted((e for e in entries if re.fullmatch(pattern, e.name)), key=_numbers)
-
-
-def text(path: Path) -> str:
-    """The stripped content of a small file; empty if it cannot be read."""
-    try:
-        return path.read_text(errors="replace").strip()
-    except OSError:
-        return ""
-
-
-def number(path: Path) -> int | None:
-    """The whole number in a small file, decimal or ``0x…``; None if there is none."""
-    try:
-        return int(text(path), 0)
-    except ValueError:
-        return None
-
-
-def driver(device: Path) -> str:
-    """Name of the kernel driver bound to a sysfs device; empty if there is none."""
-    try:
-        return (device / "driver").readlink().name
-    except OSError:
-        return ""
+__all__ = ["Machine", "driver", "left_visible", "number", "text"]
 
 
 def left_visible(
@@ -94,9 +43,3 @@ def left_visible(
         return tuple(devices), ""
     remark = f"{variable}={value} leaves {len(visible)} of {len(devices)}"
     return tuple(visible[index] for index in sorted(visible)), remark
-
-
-def _numbers(entry: Path) -> tuple[list[int], str]:
-    # card10 comes after card2; PCI addresses are of one length, and hexadecimal.
-    digits = [] if ":" in entry.name else re.findall(r"\d+", entry.name)
-    return [int(number) for number in digits], entry.name
