@@ -2,7 +2,7 @@
 
 This module only re-exports; names are loaded when they are first used, so that ``import sovlab`` and
 ``%load_ext sovlab`` cost milliseconds. Inside a job the same name is the small subset that travels
-with it: `progress`, `checkpoint` and `torch`.
+with it: `progress`, `checkpoint`, `measure` and `torch`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sovlab.core.job import JobState as JobState
     from sovlab.errors import SovlabError as SovlabError
     from sovlab.runner.checkpoint import checkpoint as checkpoint
+    from sovlab.runner.phases import measure as measure
     from sovlab.runner.progress import progress as progress
 
 _HOME = {
@@ -36,6 +37,7 @@ _HOME = {
     "checkpoint": "sovlab.runner.checkpoint",
     "job": "sovlab.api",
     "jobs": "sovlab.api",
+    "measure": "sovlab.runner.phases",
     "progress": "sovlab.runner.progress",
     "remote": "sovlab.api",
     "submit": "sovlab.api",

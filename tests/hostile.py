@@ -56,6 +56,36 @@ RECORD: dict[str, Any] = {
     "python": "3.11.7",
     "host": "node-1",
     "kept": "store",
+    "energy": {
+        "devices": [
+            {
+                "id": "GPU-1",
+                "kind": "gpu",
+                "name": "NVIDIA H100",
+                "index": 0,
+                "scope": "device",
+                "covers": ["memory"],
+                "energy": {
+                    "j": 5e5,
+                    "source": "counter",
+                    "method": "NVML",
+                    "coverage": 0.99,
+                    "why": "set back",
+                },
+                "mean": 300.0,
+                "peak": 400.0,
+                "limit": 700.0,
+                "hottest": {"gpu": 71.0},
+                "margin": 12.0,
+                "slowdown": 89.0,
+                "slowed": {"heat": 0.11},
+                "missing": {"busy": "not told"},
+            }
+        ],
+        "seconds": 55.0,
+        "unavailable": {"rapl": "It is masked."},
+        "cpu": {"job": 5.0, "busy": 50.0, "all": 500.0},
+    },
 }
 """An exit record as the runner writes it."""
 FRAMES: list[dict[str, Any]] = [
@@ -67,6 +97,13 @@ FRAMES: list[dict[str, Any]] = [
     {"t": "held", "size": 5, "until": NOW},
     {"t": "start", "python": "3.11.7", "host": "node-1", "pid": 7},
     {"t": "exit", "reason": "succeeded"},
+    {"t": "device", "n": 0, "id": "GPU-1", "kind": "gpu", "name": "H100", "index": 0, "limit": 700.0},
+    {
+        "t": "power",
+        "at": NOW,
+        "n": 0,
+        "d": [{"w": [300.0, None], "c": 61.0, "j": 5e5, "s": "counter", "x": ["heat"]}],
+    },
 ]
 
 MANY = int(os.environ.get("SOVLAB_TEST_EXAMPLES") or 0)

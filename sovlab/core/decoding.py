@@ -10,11 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeGuard
 
 from sovlab.core.job import JobState, JobStatus, Progress, Reason, ReturnedName
 from sovlab.core.spec import JobSpec
 from sovlab.core.untrusted import LATEST, DamagedRecord, Part, clean, finite, parse
+
+if TYPE_CHECKING:
+    from sovlab.core.energy.decoding import DeviceDescribed, PowerSeen
+    from sovlab.core.energy.report import EnergyReport
 
 __all__ = [
     "DamagedRecord",
@@ -24,6 +28,7 @@ __all__ = [
     "ended_status",
     "exit_record",
     "frame",
+    "is_power",
     "outputs",
 ]
 
@@ -71,6 +76,7 @@ class ExitRecord(NamedTuple):
         cpu_seconds: processor time of the user's process and its children.
         python: version of the interpreter that ran it.
         host: machine that ran it.
+        energy: what was measured while it ran; None if nothing was looked at.
     """
 
     reason: str
@@ -90,6 +96,7 @@ class ExitRecord(NamedTuple):
     cpu_seconds: float | None = None
     python: str = ""
     host: str = ""
+    energy: EnergyReport | None = None
 
 
 def exit_record(found: object) -> ExitRecord:
@@ -120,6 +127,7 @@ def exit_record(found: object) -> ExitRecord:
         cpu_seconds=record.number("cpu_seconds", 0.0, _SECONDS),
         python=record.text("python", 100),
         host=record.text("host", 300),
+        energy=_measured(record),
     )
 
 
@@ -149,7 +157,20 @@ def ended_status(record: ExitRecord, submitted: float | None) -> JobStatus:
         cpu_seconds=record.cpu_seconds,
         python=record.python,
         host=record.host,
+        energy=record.energy,
     )
+
+
+def _measured(record: Part) -> EnergyReport | None:
+    if record.get("energy") is None:
+        return None
+    from sovlab.core.energy import decoding
+
+    try:
+        return decoding.measured(Part("energy", record.get("energy")))
+    except DamagedRecord as damage:
+        # A job is not lost for a number that a sensor made up.
+        return decoding.unreadable(damage)
 
 
 def _error(part: Part | None) -> Mapping[str, Any] | None:
@@ -252,8 +273,15 @@ class LogMark:
     last: bool
 
 
-Frame = Progress | RankNamed | PayloadAwaited | ResultsHeld | LogMark
+Frame: TypeAlias = (
+    "Progress | RankNamed | PayloadAwaited | ResultsHeld | LogMark | DeviceDescribed | PowerSeen"
+)
 """What a frame in a job's log says, as far as it is of use here."""
+
+
+def is_power(frame: Frame | None) -> TypeGuard[DeviceDescribed | PowerSeen]:
+    """Whether a frame says what was seen of the job's devices."""
+    return type(frame).__name__ in ("DeviceDescribed", "PowerSeen")  # their module is loaded only for them
 
 
 def frame(found: object) -> Frame | None:
@@ -297,6 +325,18 @@ def _log_mark(part: Part) -> LogMark:
     return LogMark(position, second, part.get("t") == "end")
 
 
+def _device(part: Part) -> DeviceDescribed:
+    from sovlab.core.energy import decoding
+
+    return decoding.device_described(part)
+
+
+def _power(part: Part) -> PowerSeen:
+    from sovlab.core.energy import decoding
+
+    return decoding.power_seen(part)
+
+
 _READERS: Mapping[str, Callable[[Part], Frame]] = {
     "progress": _progress,
     "rank": lambda part: RankNamed(part.whole("rank", 0, _RANKS)),
@@ -304,4 +344,6 @@ _READERS: Mapping[str, Callable[[Part], Frame]] = {
     "held": lambda part: ResultsHeld(),
     "at": _log_mark,
     "end": _log_mark,
+    "device": _device,
+    "power": _power,
 }

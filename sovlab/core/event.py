@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from sovlab.core.job import JobRecord, JobState, JobStatus, Progress
 from sovlab.errors import ExecutorError
+
+if TYPE_CHECKING:
+    from sovlab.core.energy.decoding import DeviceDescribed, PowerSeen
 
 Cursor = int | str
 """A place in a job's log, as an executor gives and takes it; 0 is the start, anything else is opaque."""
@@ -48,13 +52,21 @@ class ProgressChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PowerChanged:
+    """The job's devices were looked at; `sovlab.core.energy.history.PowerHistory` puts these together."""
+
+    seen: DeviceDescribed | PowerSeen
+    offset: Cursor = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatusChanged:
     """The job's state, reason or message changed; the last event of an ended job."""
 
     status: JobStatus
 
 
-Event = LogChunk | ProgressChanged | StatusChanged
+Event = LogChunk | ProgressChanged | PowerChanged | StatusChanged
 
 
 def after(record: JobRecord, event: Event) -> JobRecord:

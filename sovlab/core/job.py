@@ -5,9 +5,12 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sovlab.core.spec import JobSpec
+
+if TYPE_CHECKING:
+    from sovlab.core.energy.report import EnergyReport
 
 
 class JobState(enum.StrEnum):
@@ -114,6 +117,7 @@ class JobStatus:
         cpu_seconds: processor time of the user's process and its children.
         python: version of the interpreter that ran it.
         host: machine that ran it.
+        energy: what was measured while it ran, once it has ended; None if nothing was looked at.
     """
 
     state: JobState
@@ -134,6 +138,7 @@ class JobStatus:
     cpu_seconds: float | None = None
     python: str = ""
     host: str = ""
+    energy: EnergyReport | None = None
 
     def elapsed(self, now: float) -> float | None:
         """Seconds it has run, up to ``now`` if it still does; None if it never started."""
@@ -161,3 +166,10 @@ class JobRecord:
     def name(self) -> str:
         """What people call it; its id if the record is damaged."""
         return self.spec.name if self.spec else self.id
+
+
+def load_types() -> None:
+    """Load what annotations here name, for what makes a `JobRecord` by them; nothing else needs it."""
+    from sovlab.core.energy.report import EnergyReport
+
+    globals()["EnergyReport"] = EnergyReport

@@ -42,6 +42,8 @@ class Resources:
             raise SpecError(f"--gpus is {self.gpus}.", "Give a number of devices, zero or more.")
 
 
+_FASTEST = 20
+"""Samples of the power a second: no device has a new value more often."""
 _OBJECT_NAME = r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"
 _ENV_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 
@@ -66,6 +68,7 @@ class JobSpec:
         priority: in the cluster, instead of the target's; empty for that one.
         timeout: seconds it may run, None for no limit.
         grace: seconds between SIGTERM and SIGKILL, for the checkpoint hook.
+        power_rate: samples of its devices' power, a second; 0 reads energy counters only.
         resume: id of the job whose checkpoint this one goes on from; empty for none.
         origin: where it was submitted from, for people: ``In[7]``, ``train.py``.
         labels: what cells are called, by the SHA-256 of their source: kept out of the payload so that
@@ -90,6 +93,7 @@ class JobSpec:
     priority: str = ""
     timeout: float | None = None
     grace: float = 30.0
+    power_rate: float = 1.0
     resume: str = ""
     origin: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -105,6 +109,10 @@ class JobSpec:
             raise SpecError(f"--timeout is {self.timeout:g}.", "Give a duration like 90s or 2h.")
         if self.grace < 0:
             raise SpecError(f"The grace time is {self.grace:g} s.", "Give zero or more seconds.")
+        if not 0 <= self.power_rate <= _FASTEST:
+            raise SpecError(
+                f"--power-rate is {self.power_rate:g}.", f"Give samples a second, from 0 to {_FASTEST}."
+            )
         for name, value in self.env.items():
             if not re.fullmatch(_ENV_NAME, name):
                 raise SpecError(

@@ -64,6 +64,26 @@ def parse_duration(text: str) -> float:
     return seconds
 
 
+def format_energy(joules: float) -> str:
+    """``joules`` as ``85 J``, ``12 Wh`` or ``0.044 kWh``, with two or three digits that mean something."""
+    if joules < 3600:
+        return f"{_digits(joules)} J"
+    if joules < 36_000:
+        return f"{_digits(joules / 3600)} Wh"
+    return f"{_digits(joules / 3.6e6, 3)} kWh"
+
+
+def format_power(watts: float) -> str:
+    """``watts`` as ``7.4 W``, ``802 W`` or ``2.1 kW``."""
+    return f"{_digits(watts)} W" if watts < 999.5 else f"{_digits(watts / 1000)} kW"
+
+
+def _digits(value: float, places: int = 1) -> str:
+    if value >= 9.95 and places == 1:
+        return f"{value:.0f}"
+    return f"{value:.{places}f}" if value < 99.95 else f"{value:,.0f}" if value >= 999.5 else f"{value:.1f}"
+
+
 def format_duration(seconds: float) -> str:
     """``seconds`` as ``40 ms``, ``0.4 s``, ``38 s``, ``3 min 38 s``, ``2 h 5 min`` or ``3 d 4 h``."""
     if seconds < 0.0995:

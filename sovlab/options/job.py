@@ -106,6 +106,7 @@ class Options:
         timeout: seconds the job may run; None takes the settings' default.
         send: names to send (``--in``); None sends what the code reads.
         outputs: names whose values come back (``--out``).
+        power_rate: looks at the power of its devices, a second.
         files: files and directories that travel beside the code (``--file``); where jobs see this machine's
             files they are used where they are.
     """
@@ -195,6 +196,14 @@ class Options:
         help="end it after this time, e.g. 90s, 15m, 2h",
         parse=parse_duration,
         text=True,
+    )
+    power_rate: float = _option(
+        1.0,
+        "--power-rate",
+        group=JOB,
+        metavar="HZ",
+        help="how often a second to sample power (default: 1; 0 reads energy counters only)",
+        parse=number,
     )
     send: tuple[str, ...] | None = _option(
         None,

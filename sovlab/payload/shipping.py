@@ -91,7 +91,12 @@ def _stamps() -> list[Stamp]:
     # How they are put together is written here.
     found = [_stamp("", Path(__file__).stat(), __file__)]
     found += [_stamp(f"sovlab/{name}", (ours / name).stat(), str(ours / name)) for name in _OURS]
-    for prefix, folder in (("sovlab/runner/", ours / "runner"), ("cloudpickle/", pickler)):
+    folders = (
+        ("sovlab/runner/", ours / "runner"),
+        ("sovlab/sensors/", ours / "sensors"),
+        ("cloudpickle/", pickler),
+    )
+    for prefix, folder in folders:
         for entry in _modules(str(folder)):
             with suppress(OSError):  # an editor's link to nowhere, or a file that is just being replaced
                 name = prefix + entry.path[len(str(folder)) + 1 :].replace(os.sep, "/")

@@ -42,7 +42,8 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("archive") / "runner.pyz"
     with zipfile.ZipFile(path, "w") as file:
         root = Path(sovlab.__file__).parent
-        add_package(file, root, "__init__.py", "_version.py", "errors.py", "torch.py", "runner/**/*.py")
+        ours = ("__init__.py", "_version.py", "errors.py", "torch.py", "runner/**/*.py", "sensors/**/*.py")
+        add_package(file, root, *ours)
         add_package(file, Path(cloudpickle.__file__).parent, "*.py")
         file.writestr("__main__.py", "import sys\nfrom sovlab.runner.main import main\nsys.exit(main())\n")
     return path

@@ -299,3 +299,19 @@ def test_what_is_no_message_is_none(text: str) -> None:
 def test_a_newline_that_was_added_does_not_matter() -> None:
     data, _ = encode(record(), b"results")
     assert decode(data.decode() + "\n") == (record(), b"results")
+
+
+def test_reasons_of_sensors_give_way_to_results() -> None:
+    reasons = {f"sensor{n}": words(40, n) for n in range(8)}
+    energy = {"devices": [{"id": "GPU-1", "energy": {"j": 5.0, "source": "counter"}}], "unavailable": reasons}
+    results = random.Random(1).randbytes(2200)
+    message, inside = encode(record(energy=energy), results)
+    found, unpacked = decode(message.decode())
+    assert inside
+    assert unpacked == results
+    assert found is not None
+    assert found["energy"] == {**energy, "unavailable": {}}
+    message, _ = encode(record(energy={**energy, "unavailable": {"nvml": "There is no library."}}))
+    found, _ = decode(message.decode())
+    assert found is not None
+    assert found["energy"]["unavailable"] == {"nvml": "There is no library."}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sovlab.core import decoding
-from sovlab.core.event import Event, LogChunk, ProgressChanged
+from sovlab.core.event import Event, LogChunk, PowerChanged, ProgressChanged
 from sovlab.core.job import Progress
 from sovlab.executors.local.store import JobDirectory
 from sovlab.runner.protocol.frames import FrameReader
@@ -58,6 +58,8 @@ class LogFile:
         frame = decoding.frame(piece)
         if isinstance(frame, decoding.RankNamed):
             self._rank = frame.rank
+        if decoding.is_power(frame):
+            return PowerChanged(seen=frame, offset=end)
         return ProgressChanged(progress=frame, offset=end) if isinstance(frame, Progress) else None
 
     def _rank_before(self, offset: int) -> int | None:

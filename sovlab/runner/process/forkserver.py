@@ -40,7 +40,13 @@ _OURS = (
     "values.pickling",
     "output.tracebacks",
 )
-_RUNNERS = (*(f"sovlab.runner.{name}" for name in _OURS), "cloudpickle.cloudpickle", "faulthandler")
+_SENSORS = ("registry", "sampler", "share", "nvml_calls")
+_RUNNERS = (
+    *(f"sovlab.runner.{name}" for name in _OURS),
+    *(f"sovlab.sensors.{name}" for name in _SENSORS),
+    "cloudpickle.cloudpickle",
+    "faulthandler",
+)
 
 
 class Forkserver:

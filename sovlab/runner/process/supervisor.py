@@ -16,8 +16,9 @@ import time
 from typing import Any, Dict, List, Optional, Tuple
 
 from sovlab.runner.process.memory_limit import MemoryLimit
+from sovlab.runner.process.sampling import Sampling
 from sovlab.runner.process.verdict import Ending, Left, describe, exit_status
-from sovlab.runner.process.work import CannotStart, Child, Outcome, Work
+from sovlab.runner.process.work import CannotStart, Child, Outcome, Watchable, Work
 from sovlab.runner.protocol import frames
 from sovlab.runner.protocol.exit_record import ExitRecord
 from sovlab.runner.protocol.order import Order
@@ -44,6 +45,8 @@ class Supervisor:
         self._kill_at: Optional[float] = None
         self._running: Dict[int, bool] = {}
         self._usage = [0.0, 0]
+        self._sampling = Sampling(order)
+        self._energy: Optional[Dict[str, Any]] = None
 
     def run(self) -> int:
         """Run the job and write its exit record; the status to exit with."""
@@ -55,6 +58,7 @@ class Supervisor:
         try:
             leftovers, outcome = self._supervise()
         except (CannotStart, OSError, RuntimeError, ImportError) as error:
+            self._sampling.stop()
             self._kill_tree(0.0)
             message = f"The runner failed: {type(error).__name__}: {error}"
             if isinstance(error, CannotStart):
@@ -64,6 +68,7 @@ class Supervisor:
         record = describe(order, self._ending, outcome, leftovers)
         record.update(
             **({"memory": memory} if memory is not None else {}),
+            **({"energy": self._energy} if self._energy is not None else {}),
             started=self._started,
             ended=time.time(),
             max_rss=self._usage[1],
@@ -106,6 +111,7 @@ class Supervisor:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, blocked)
         while self._running:
             self._wait(work, waking)
+        self._energy = self._sampling.stop()
         leftovers = Left(self._ending.memory_evidence(), self._kill_tree(_POLITE))
         return leftovers, work.outcome()
 
@@ -139,10 +145,16 @@ class Supervisor:
         poll = select.poll()
         poll.register(waking, select.POLLIN)
         watched = {w.descriptor: w for w in work.watched()}
+        if self._sampling.descriptor is not None:
+            watched[self._sampling.descriptor] = Watchable(self._sampling.descriptor, self._sampling.ready)
         for descriptor in watched:
             poll.register(descriptor, select.POLLIN)
         due = work.tick(time.monotonic())
-        times = [t for t in (due, self._deadline, self._kill_at, self._limit.due) if t is not None]
+        times = [
+            t
+            for t in (due, self._deadline, self._kill_at, self._limit.due, self._sampling.due)
+            if t is not None
+        ]
         pause = None if not times else max(0.0, min(min(times) - time.monotonic(), 86400.0)) * 1000 + 1
         try:
             ready = poll.poll(pause)
@@ -177,6 +189,8 @@ class Supervisor:
             self._limit.look(now)
             if self._limit.over and self._running:
                 self._kill_all()
+        if self._sampling.due is not None and now >= self._sampling.due and self._running:
+            self._sampling.start()
         if self._kill_at is not None and now >= self._kill_at and self._running:
             self._kill_at = now + 1.0
             self._kill_all()
@@ -189,6 +203,8 @@ class Supervisor:
                 return
             if pid == 0:
                 return
+            if self._sampling.ended(pid, status):
+                continue
             # Of a process and those it waited for; in bytes on macOS, in KiB elsewhere.
             unit = 1 if sys.platform == "darwin" else 1024
             self._usage[0] += usage.ru_utime + usage.ru_stime
@@ -198,7 +214,8 @@ class Supervisor:
                 work.ended(pid, status)
 
     def _kill_all(self) -> None:
-        processes.kill((p.pid for p in processes.descendants(os.getpid())), signal.SIGKILL)
+        found = (p.pid for p in processes.descendants(os.getpid()))
+        processes.kill((pid for pid in found if pid != self._sampling.pid), signal.SIGKILL)
 
     def _kill_tree(self, polite: float) -> List[int]:
         """End what the job left running; the pids that were still there."""

@@ -68,13 +68,13 @@ def _shorter(record: Dict[str, Any]) -> Iterator[Dict[str, Any]]:
             "frames": [],
         }
     yield {**record, "error": error}
-    yield {**record, "error": error, "results": None, "progress": None, "imported": []}
+    yield {**record, "error": error, "results": None, "progress": None, "imported": [], "energy": None}
 
 
 def short(record: Dict[str, Any], limit: int) -> bytes:
     """``record`` as JSON of at most ``limit`` bytes; what is missed least is left out first."""
     record = dict(record)
-    for left_out in ("", "imported", "progress", "results", "error"):
+    for left_out in ("", "imported", "energy", "progress", "results", "error"):
         if left_out and record.get(left_out):
             record[left_out] = _headline(record[left_out]) if left_out == "error" else None
         data = json.dumps(record, default=str).encode()

@@ -96,6 +96,7 @@ class Order:
         hold: float = 0.0,
         payload_url: str = "",
         results_url: str = "",
+        power_rate: float = 1.0,
     ) -> None:
         self.job_id = job_id
         self.name = name or job_id
@@ -133,6 +134,7 @@ class Order:
         self.hold = hold
         self.payload_url = payload_url
         self.results_url = results_url
+        self.power_rate = power_rate
 
     @property
     def ranks(self) -> int:

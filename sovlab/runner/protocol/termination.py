@@ -37,6 +37,8 @@ def encode(record: Dict[str, Any], results: Optional[bytes] = None) -> Tuple[byt
     body = b""
     if results is not None and len(results) <= 16 * LIMIT:
         body = _joined(record, results)
+        if len(body) > room:
+            body = _joined(_without_reasons(record), results)
     inside = 0 < len(body) <= room
     if not inside:
         body = next(filter(lambda shorter: len(shorter) <= room, map(_joined, _shorter(record))), b"")
@@ -70,7 +72,7 @@ def decode(message: str) -> Tuple[Optional[Dict[str, Any]], Optional[bytes]]:
 def _shorter(record: Dict[str, Any]) -> Iterator[Dict[str, Any]]:
     """The record, and what is left of it if more and more is left out: what is missed least goes first."""
     yield record
-    record = {**record, "imported": []}
+    record = {**_without_reasons(record), "imported": []}
     error = record["error"] if isinstance(record.get("error"), dict) else None
     if error is not None:
         # People read the text of a traceback; the same as frames is for programs, and can be done without.
@@ -86,9 +88,16 @@ def _shorter(record: Dict[str, Any]) -> Iterator[Dict[str, Any]]:
         record["message"] = _middle_out(record.get("message"), size)
         yield record
         yield {**record, "progress": None, "results": None}
+        yield {**record, "progress": None, "results": None, "energy": None}
     for limit in (2048, 1024, 512):
         yield json.loads(short(record, limit))
     yield {"reason": _middle_out(record.get("reason"), 40), "message": ""}
+
+
+def _without_reasons(record: Dict[str, Any]) -> Dict[str, Any]:
+    """The record without what is told of sensors that are not there."""
+    energy = record.get("energy")
+    return {**record, "energy": {**energy, "unavailable": {}}} if isinstance(energy, dict) else record
 
 
 def _middle_out(value: Any, size: int) -> str:

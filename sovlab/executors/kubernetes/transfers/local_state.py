@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from sovlab.core.job import JobRecord
+from sovlab.core.job import JobRecord, load_types
 
 _TOMBSTONE = "buried.json"
 """The record of a job that is no longer in the cluster."""
@@ -109,6 +109,7 @@ class LocalState:
         """The record that `put_tombstone` kept; None if there is none."""
         try:
             data = (self.root / job_id / _TOMBSTONE).read_bytes()
+            load_types()
             return msgspec.json.decode(data, type=JobRecord)
         except (OSError, msgspec.MsgspecError):
             return None

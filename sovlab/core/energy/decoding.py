@@ -1,0 +1,194 @@
+"""The part of the one door (`sovlab.core.decoding`) through which numbers of power and heat come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sovlab.core.energy.report import DeviceReport, EnergyReport, Phase
+from sovlab.core.untrusted import LATEST, DamagedRecord, Part, clean, finite
+from sovlab.sensors.reading import SOURCES, UNAVAILABLE, Reading
+
+_DEVICES, _PLACES, _POINTS, _PHASES = 64, 20, 600, 50
+_WATTS, _JOULES, _SECONDS, _CELSIUS = 1e6, 1e15, 1e12, 1e3
+_TEXT, _WORD = 300, 100
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceDescribed:
+    """A device that is measured while the job runs.
+
+    Attributes:
+        number: by which `PowerSeen` names it.
+        device: what is known of it; its energy is not yet.
+    """
+
+    number: int
+    device: DeviceReport
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One device in the last seconds.
+
+    Attributes:
+        watts: means of whole seconds, the last one last; None where its power was not known.
+        celsius: how hot its hottest place is.
+        joules: since the job began.
+        slowing: why it is slowed now.
+        source: where its joules are from.
+    """
+
+    watts: tuple[float | None, ...]
+    celsius: float | None
+    joules: float | None
+    slowing: tuple[str, ...]
+    source: str = UNAVAILABLE
+
+
+@dataclass(frozen=True, slots=True)
+class PowerSeen:
+    """What was seen of some devices.
+
+    Attributes:
+        time: of the last second, since the epoch.
+        first: number of the first device.
+        devices: that and those after it.
+    """
+
+    time: float
+    first: int
+    devices: tuple[Seen, ...]
+
+
+def measured(part: Part) -> EnergyReport:
+    """What an exit record says was measured."""
+    cpu = part.part("cpu")
+    return EnergyReport(
+        devices=part.items("devices", _DEVICES, _device),
+        seconds=part.number("seconds", 0.0, _SECONDS) or 0.0,
+        unavailable=_texts(part.part("unavailable")),
+        cpu_job=None if cpu is None else cpu.number("job", 0.0, _SECONDS),
+        cpu_busy=None if cpu is None else cpu.number("busy", 0.0, _SECONDS),
+        cpu_all=None if cpu is None else cpu.number("all", 0.0, _SECONDS),
+        phases=_phases(part.part("phases")),
+    )
+
+
+def unreadable(damage: DamagedRecord) -> EnergyReport:
+    """The report in place of one that cannot be read."""
+    return EnergyReport(unavailable={"sampling": f"What was measured cannot be read: {damage}."})
+
+
+def _phases(part: Part | None) -> Mapping[str, Phase]:
+    found = {}
+    for name, value in () if part is None else part.members(_PHASES):
+        phase = Part(f"phases.{clean(name, _WORD)}", value)
+        joules = _numbers(phase.part("j"), -_JOULES, _JOULES, _DEVICES)
+        found[clean(name, _WORD)] = Phase(
+            count=phase.whole("count", 0, 2**53) or 0,
+            seconds=phase.number("seconds", 0.0, _SECONDS) or 0.0,
+            joules={int(key): max(j, 0.0) for key, j in joules.items() if key.isascii() and key.isdigit()},
+        )
+    return found
+
+
+def device_described(part: Part) -> DeviceDescribed:
+    """A frame that says which device is measured."""
+    number = part.whole("n", 0, _DEVICES)
+    if number is None:
+        part.refuse("n", "a number")
+    return DeviceDescribed(number, _device_of(part))
+
+
+def power_seen(part: Part) -> PowerSeen:
+    """A frame that says what was seen of devices."""
+    time, first = part.number("at", 0.0, LATEST), part.whole("n", 0, _DEVICES)
+    if time is None or first is None:
+        raise DamagedRecord("the frame is not whole")
+    return PowerSeen(time, first, part.items("d", _DEVICES, _seen))
+
+
+def _device(name: str, value: object) -> DeviceReport:
+    return _device_of(Part(name, value))
+
+
+def _device_of(part: Part) -> DeviceReport:
+    device = part.text("id", _WORD)
+    scope = part.text("scope", _WORD) or "device"
+    return DeviceReport(
+        id=device,
+        kind=part.text("kind", _WORD),
+        name=part.text("name", _WORD),
+        index=part.whole("index", 0, 10_000),
+        scope=scope,
+        covers=part.items("covers", _PLACES, _word),
+        energy=_energy(part.part("energy"), device, scope),
+        mean=part.number("mean", 0.0, _WATTS),
+        peak=part.number("peak", 0.0, _WATTS),
+        hottest=_numbers(part.part("hottest"), -_CELSIUS, _CELSIUS),
+        margin=part.number("margin", -_CELSIUS, _CELSIUS),
+        slowdown=part.number("slowdown", 0.0, _CELSIUS),
+        limit=part.number("limit", 0.0, _WATTS),
+        slowed=_numbers(part.part("slowed"), 0.0, 1.0001),
+        missing=_texts(part.part("missing")),
+    )
+
+
+def _energy(part: Part | None, device: str, scope: str) -> Reading:
+    if part is None:
+        return Reading("energy", "J", scope=scope, device=device)
+    value = part.number("j", 0.0, _JOULES)
+    source = part.text("source", _WORD)
+    if source not in SOURCES or (value is None) != (source == UNAVAILABLE):
+        part.refuse("source", "where a number is from")
+    return Reading(
+        "energy",
+        "J",
+        value,
+        source,
+        part.text("method", _TEXT),
+        scope,
+        part.number("coverage", 0.0, 1.0001) or 0.0,
+        device,
+        part.text("why", _TEXT),
+    )
+
+
+def _seen(name: str, value: object) -> Seen:
+    part = Part(name, value)
+    return Seen(
+        watts=part.items("w", _POINTS, _watts),
+        celsius=part.number("c", -_CELSIUS, _CELSIUS),
+        joules=part.number("j", 0.0, _JOULES),
+        slowing=part.items("x", _PLACES, _word),
+        source=source if (source := part.text("s", _WORD)) in SOURCES else UNAVAILABLE,
+    )
+
+
+def _watts(name: str, value: object) -> float | None:
+    if value is None:
+        return None
+    watts = finite(value, 0.0, _WATTS)
+    if watts is None:
+        raise DamagedRecord(f"{name} holds what is no power")
+    return watts
+
+
+def _word(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise DamagedRecord(f"{name} is not a list of words")
+    return clean(value, _WORD)
+
+
+def _texts(part: Part | None) -> Mapping[str, str]:
+    if part is None:
+        return {}
+    return {clean(key, _WORD): part.text(key, _TEXT) for key, _ in part.members(_PLACES)}
+
+
+def _numbers(part: Part | None, least: float, below: float, most: int = _PLACES) -> Mapping[str, float]:
+    if part is None:
+        return {}
+    found = ((clean(key, _WORD), part.number(key, least, below)) for key, _ in part.members(most))
+    return {key: value for key, value in found if value is not None}

@@ -1,0 +1,147 @@
+"""The power of a job's devices over time, in room that does not grow with it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from sovlab.core.energy.report import DeviceReport
+from sovlab.sensors.reading import worst
+
+if TYPE_CHECKING:
+    from sovlab.core.energy.decoding import DeviceDescribed, PowerSeen, Seen
+
+_STEPS = (1, 10, 60, 600, 3600)
+"""Seconds of a point, the newest first; each step holds `_POINTS` of them, the last as many as there are."""
+_POINTS = 600
+
+
+class Point(NamedTuple):
+    """The power of one device over some seconds.
+
+    Attributes:
+        time: when they began, since the epoch.
+        seconds: how many they are.
+        watts: their mean.
+        peak: the highest second in them.
+    """
+
+    time: float
+    seconds: float
+    watts: float
+    peak: float
+
+
+class PowerHistory:
+    """What has been seen of a job's devices: each second of the last ten minutes, and less of what preceded.
+
+    A week of one device is at most some 2400 points.
+    """
+
+    def __init__(self) -> None:
+        self.devices: dict[int, DeviceReport] = {}
+        self._series: dict[int, _Series] = {}
+        self._now: dict[int, _Now] = {}
+
+    def add(self, seen: DeviceDescribed | PowerSeen) -> None:
+        """Take in what a frame says; one that is not newer than what is known changes nothing."""
+        from sovlab.core.energy.decoding import DeviceDescribed
+
+        if isinstance(seen, DeviceDescribed):
+            self.devices[seen.number] = seen.device
+            return
+        for number, device in enumerate(seen.devices, seen.first):
+            if number in self._now and seen.time <= self._now[number].time:
+                continue
+            series = self._series.setdefault(number, _Series())
+            for second, watts in enumerate(device.watts):
+                if watts is not None:
+                    series.add(seen.time - len(device.watts) + second, watts)
+            known = [watts for watts in device.watts if watts is not None]
+            self._now[number] = _Now(seen.time, known[-1] if known else None, device)
+
+    def points(self, number: int) -> list[Point]:
+        """The power of one device, oldest first."""
+        series = self._series.get(number)
+        return series.points() if series is not None else []
+
+    @property
+    def numbers(self) -> list[int]:
+        """Of the devices that were seen."""
+        return sorted(self._now)
+
+    def of(self, kind: str) -> list[int]:
+        """Numbers of the devices of a kind that were seen."""
+        return [n for n in self.numbers if n in self.devices and self.devices[n].kind == kind]
+
+    def watts(self, numbers: Sequence[int]) -> float | None:
+        """W of some devices at the last look; None if none of them is known."""
+        return _sum([self._now[n].watts for n in numbers])
+
+    def celsius(self, numbers: Sequence[int]) -> float | None:
+        """°C of the hottest of some devices at the last look."""
+        return max((c for n in numbers if (c := self._now[n].last.celsius) is not None), default=None)
+
+    def joules(self, numbers: Sequence[int]) -> float | None:
+        """J that some devices have taken since the job began."""
+        return _sum([self._now[n].last.joules for n in numbers])
+
+    def slowing(self, numbers: Sequence[int]) -> tuple[str, ...]:
+        """Why some devices are slowed at the last look."""
+        return tuple(sorted({cause for n in numbers for cause in self._now[n].last.slowing}))
+
+    def source(self, numbers: Sequence[int]) -> str:
+        """Where the joules of some devices are from: the worst source among them."""
+        return worst(*(self._now[n].last.source for n in numbers))
+
+    def sums(self, numbers: Sequence[int], most: int) -> list[float]:
+        """The power of some devices together over the time, in at most ``most`` points; for a small curve."""
+        points = [point for n in numbers for point in self.points(n)]
+        if not points:
+            return []
+        begin = min(point.time for point in points)
+        length = max(max(point.time + point.seconds for point in points) - begin, 1.0)
+        width = max(length / most, 1.0)
+        sums: dict[int, dict[int, list[float]]] = {}
+        for n in numbers:
+            for point in self.points(n):
+                bins = sums.setdefault(int((point.time - begin) / width), {}).setdefault(n, [0.0, 0.0])
+                bins[0] += point.watts * point.seconds
+                bins[1] += point.seconds
+        return [sum(w / s for w, s in by.values()) for _, by in sorted(sums.items())]
+
+
+class _Now(NamedTuple):
+    time: float
+    watts: float | None
+    last: Seen
+
+
+class _Series:
+    def __init__(self) -> None:
+        self._levels: list[deque[list[float]]] = [deque() for _ in _STEPS]
+
+    def add(self, time: float, watts: float) -> None:
+        self._put(0, [float(int(time)), 1.0, watts, watts])
+
+    def _put(self, level: int, point: list[float]) -> None:
+        step, points = _STEPS[level], self._levels[level]
+        begin = point[0] // step * step
+        if points and points[-1][0] == begin:
+            last = points[-1]
+            seconds = last[1] + point[1]
+            last[2] = (last[2] * last[1] + point[2] * point[1]) / seconds
+            last[1], last[3] = seconds, max(last[3], point[3])
+        else:
+            points.append([begin, *point[1:]])
+        if len(points) > _POINTS and level + 1 < len(_STEPS):
+            self._put(level + 1, points.popleft())
+
+    def points(self) -> list[Point]:
+        return [Point(*point) for points in reversed(self._levels) for point in points]
+
+
+def _sum(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None

@@ -1,0 +1,231 @@
+"""Power and heat of a job's node, looked at by a process of its own beside the job.
+
+A vendor's library may hang, crash, or take seconds to start: all that must not reach the job. So the sampler
+is a child of the supervisor that shares nothing with it but two pipes: it ends when the supervisor's end of
+the one closes, and writes totals into the other, of which the supervisor keeps the last. What it sees in
+between goes into the job's log, as frames.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import signal
+import time
+from typing import Any, Dict, Optional
+
+from sovlab.runner import phases
+from sovlab.runner.protocol import frames
+from sovlab.runner.protocol.order import Order
+from sovlab.runner.system import processes
+
+DELAY = 0.1
+"""Seconds after a job's start before its sampler starts: shorter jobs are over before a counter moves."""
+_BATCH = 5.0
+"""Seconds of looks that go into one frame."""
+_SECOND_BATCH = 1.0
+"""Seconds until the second frame: somebody may be looking at the card."""
+_LAST_LOOK = 0.5
+"""Seconds that the last look may take before the supervisor goes on without it."""
+_NO_LOOK = 0.05
+"""Seconds that the first look may take if the job has ended meanwhile."""
+_LONGEST = 60 << 10
+"""Bytes of a line of totals, at most."""
+_DEVICES = 8
+"""Devices in one frame: so many fit with what was seen of them in a batch."""
+
+
+class Sampling:
+    """The supervisor's side of it.
+
+    Args:
+        order: says how often to look, and what marks the frames.
+    """
+
+    def __init__(self, order: Order) -> None:
+        self._order = order
+        self.due: Optional[float] = time.monotonic() + DELAY
+        self.pid: Optional[int] = None
+        self.descriptor: Optional[int] = None
+        self._control = -1
+        self._pipe = ""
+        self._lost = ""
+        self._started = time.monotonic()
+        self._pending = b""
+        self._totals: Optional[Dict[str, Any]] = None
+
+    def start(self) -> None:
+        """Start the sampler, if the job still runs when that is due."""
+        self.due = None
+        supervisor = os.getpid()
+        self._pipe = phases.path(self._order.scratch)
+        try:
+            os.mkfifo(self._pipe, 0o600)
+        except OSError:
+            pass  # there is none on this file system: then there are no phases
+        try:
+            ends, control = os.pipe()
+            totals, told = os.pipe()
+            self.pid = os.fork()
+        except OSError:
+            return  # no more processes or descriptors: the job needs them more
+        if self.pid == 0:
+            status = 1
+            try:
+                signal.set_wakeup_fd(-1)
+                for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGHUP):
+                    signal.signal(number, signal.SIG_IGN)
+                os.close(control)
+                os.close(totals)
+                processes.die_with(supervisor)
+                _sample(self._order, supervisor, ends, told)
+                status = 0
+            finally:
+                os._exit(status)
+        os.close(ends)
+        os.close(told)
+        os.set_blocking(totals, False)
+        self.descriptor, self._control = totals, control
+
+    def ready(self) -> None:
+        """Take in what the sampler has written; never waits."""
+        if self.descriptor is None:
+            return
+        try:
+            while True:
+                data = os.read(self.descriptor, 65536)
+                if not data:
+                    os.close(self.descriptor)
+                    self.descriptor = None
+                    break
+                self._pending += data
+        except BlockingIOError:
+            pass
+        *lines, self._pending = self._pending.split(b"\n")
+        self._pending = self._pending[:_LONGEST]
+        for line in lines:
+            try:
+                found = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(found, dict):
+                self._totals = found
+
+    def ended(self, pid: int, status: int) -> bool:
+        """Whether this was the sampler, which has ended by itself, with this wait status."""
+        if pid != self.pid:
+            return False
+        self.pid = None
+        how = f"with status {os.WEXITSTATUS(status)}"
+        if os.WIFSIGNALED(status):
+            how = f"by {signal.Signals(os.WTERMSIG(status)).name}"
+        self._lost = f"The process that reads the sensors ended {how}."
+        return True
+
+    def stop(self) -> Optional[Dict[str, Any]]:
+        """Have the sampler look a last time and end; the totals, None if there are none."""
+        self.due = None
+        if self._pipe:
+            with contextlib.suppress(OSError):
+                os.unlink(self._pipe)
+        if self._control >= 0:
+            os.close(self._control)
+            self._control = -1
+        end = time.monotonic() + (_NO_LOOK if self._totals is None else _LAST_LOOK)
+        while self.descriptor is not None and (left := end - time.monotonic()) > 0:
+            poll = select.poll()
+            poll.register(self.descriptor, select.POLLIN)
+            poll.poll(left * 1000)
+            self.ready()
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+            self.descriptor = None
+        if self.pid is not None:
+            try:
+                os.kill(self.pid, signal.SIGKILL)
+                # One that is stuck in the kernel is left to it.
+                until = time.monotonic() + _LAST_LOOK
+                while os.waitpid(self.pid, os.WNOHANG)[0] == 0 and time.monotonic() < until:
+                    time.sleep(0.001)
+            except (ProcessLookupError, ChildProcessError):
+                pass
+            self.pid = None
+            if self._totals is None:
+                self._lost = f"The sensors had not answered when the job ended, after {self._age():.1f} s."
+        if self._totals is None and not self._lost:
+            return None
+        totals = self._totals or {"devices": [], "seconds": 0.0, "unavailable": {}}
+        if self._lost:
+            totals["unavailable"] = {**totals.get("unavailable", {}), "sampling": self._lost}
+        return totals
+
+    def _age(self) -> float:
+        return time.monotonic() - self._started
+
+
+def _sample(order: Order, supervisor: int, ends: int, told: int) -> None:
+    """In the sampler's process: look until the supervisor's end of ``ends`` closes."""
+    from sovlab.sensors import registry
+    from sovlab.sensors.machine import Machine
+    from sovlab.sensors.phases import Phases
+    from sovlab.sensors.sampler import Sampler
+    from sovlab.sensors.share import ProcessorShare
+
+    machine = Machine(environ={**os.environ, **order.env})
+    share = ProcessorShare(machine, supervisor, order.contained)
+    found = registry.find(machine)
+    # What accelerators draw is none of a job's that has none.
+    probes = [probe for probe in found.probes if probe.device.kind != "gpu" or order.device != "cpu"]
+    sampler = Sampler(probes, order.power_rate and 1 / order.power_rate)
+    sampler.look()
+    for number, gauge in enumerate(sampler.gauges):
+        _say(order, {"t": "device", "n": number, **gauge.described()})
+    marked = Phases(sampler)
+    poll = select.poll()
+    poll.register(ends, select.POLLIN)
+    pipe = _opened(phases.path(order.scratch))
+    if pipe is not None:
+        poll.register(pipe, select.POLLIN)
+    batch, pause = time.monotonic(), _SECOND_BATCH
+    while True:
+        wait = min(sampler.due, batch) - time.monotonic()
+        ready = [descriptor for descriptor, _ in poll.poll(max(wait, 0.0) * 1000 + 0.5)]
+        over = ends in ready
+        if pipe is not None and pipe in ready:
+            marked.feed(os.read(pipe, 65536))
+        now = time.monotonic()
+        if over or now >= sampler.due:
+            sampler.look()
+        if over or now >= batch:
+            batch, pause = now + pause, _BATCH
+            seen = sampler.seconds()
+            for first in range(0, len(seen), _DEVICES):
+                devices = seen[first : first + _DEVICES]
+                _say(order, {"t": "power", "at": round(time.time(), 3), "n": first, "d": devices})
+            totals = {
+                "devices": sampler.totals(),
+                "seconds": round(sampler.elapsed, 3),
+                "unavailable": found.unavailable,
+                **share.told(),
+                **marked.told(),
+            }
+            os.write(told, json.dumps(totals, separators=(",", ":")).encode()[:_LONGEST] + b"\n")
+        if over:
+            return
+
+
+def _opened(pipe: str) -> Optional[int]:
+    try:
+        # For writing too: so it never ends, however often somebody opens and closes it.
+        return os.open(pipe, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+
+
+def _say(order: Order, message: Dict[str, Any]) -> None:
+    try:
+        os.write(1, frames.encode(order.nonce, message))
+    except (OSError, ValueError):
+        pass  # a full disk, or more than fits: the totals come another way
