@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sovlab.card import words as words
 from sovlab.card.html import CardText, render_html
@@ -19,6 +19,10 @@ from sovlab.card.terminal import Line, TerminalTail
 from sovlab.core.job import JobRecord, JobState, Progress
 from sovlab.core.units import format_duration
 from sovlab.views.document import job_document, printable, shortened, traceback_lines
+
+if TYPE_CHECKING:
+    from sovlab.card.power import PowerText
+    from sovlab.core.energy.history import PowerHistory
 
 MIME = "application/vnd.sovlab.job.v1+json"
 """The type of the card's data. A change that old readers would misread gets another number."""
@@ -36,6 +40,7 @@ def render(
     outputs: Sequence[Mapping[str, Any]] = (),
     notes: Sequence[str] = (),
     raised: bool = False,
+    power: PowerHistory | None = None,
 ) -> dict[str, Any]:
     """The card as a MIME bundle.
 
@@ -47,6 +52,7 @@ def render(
         outputs: what it displayed, as MIME bundles ``{"data": …, "metadata": …}``.
         notes: sentences for the user, e.g. about a name that was withheld.
         raised: whether the cell of the card raises the job's error: then the traceback is shown below it.
+        power: what has been seen of its devices while it runs.
     """
     if isinstance(tail, bytes):
         printed, tail = tail, TerminalTail()
@@ -72,12 +78,21 @@ def render(
         traceback=[] if raised else shortened(traceback),
         notes=notes,
         seen=words.seen(status, now),
+        power=_power(power) if running else None,
     )
     return {
         MIME: _data(record, text, now, seconds_left, len(outputs)),
         "text/html": render_html(record, text, outputs),
         "text/plain": _plain(record, text),
     }
+
+
+def _power(history: PowerHistory | None) -> PowerText | None:
+    if history is None or not history.numbers:
+        return None
+    from sovlab.card.power import running
+
+    return running(history)
 
 
 def _time_left(seconds_left: float | None, quiet: float | None) -> str:
@@ -115,6 +130,8 @@ def _plain(record: JobRecord, text: CardText) -> str:
     parts = [first]
     if text.progress is not None and not record.status.state.ended:
         parts.append(words.progress_words(text.progress) + (f" · {text.time_left}" if text.time_left else ""))
+    if text.power is not None:
+        parts.append(text.power.plain)
     if text.message:
         parts.append(text.message)
     parts += [line.text if line.rank is None else f"[{line.rank}] {line.text}" for line in text.lines]

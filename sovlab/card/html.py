@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -17,6 +17,9 @@ from sovlab.card.ansi import PLAIN, Style
 from sovlab.card.outputs import escaped, render_output
 from sovlab.card.terminal import Line
 from sovlab.core.job import JobRecord, JobState, Progress
+
+if TYPE_CHECKING:
+    from sovlab.card.power import PowerText
 
 _INK = "var(--jp-content-font-color1,#212121)"
 _INK2 = "var(--jp-content-font-color2,#616161)"
@@ -82,6 +85,7 @@ class CardText(msgspec.Struct, frozen=True, kw_only=True):
         traceback: the user's, line by line; empty where it is shown elsewhere.
         notes: sentences for the user.
         seen: the time that the card is of, if it may have changed since.
+        power: what the devices of a running job do; None if that is not known.
     """
 
     headline: str
@@ -95,6 +99,7 @@ class CardText(msgspec.Struct, frozen=True, kw_only=True):
     traceback: Sequence[str]
     notes: Sequence[str]
     seen: str
+    power: PowerText | None = None
 
 
 def render_html(record: JobRecord, text: CardText, outputs: Sequence[Mapping[str, Any]]) -> str:
@@ -106,6 +111,7 @@ def render_html(record: JobRecord, text: CardText, outputs: Sequence[Mapping[str
     parts = [
         _head(record, text),
         _progress(record, text),
+        _power(text.power),
         _log(record, text),
         _traceback(text.traceback, record),
         *(_output(bundle) for bundle in outputs),
@@ -146,6 +152,15 @@ def _progress(record: JobRecord, text: CardText) -> str:
     return (
         f'<div style="padding:0 12px 8px;color:{_INK2}">{bar}<div style="margin-top:4px">{shown}</div></div>'
     )
+
+
+def _power(text: PowerText | None) -> str:
+    if text is None:
+        return ""
+    from sovlab.card.power import power_row
+
+    slowed = f'<div style="{_BLOCK};color:{_WARN}">{escaped(text.slowed)}</div>' if text.slowed else ""
+    return f'<div style="{_BLOCK}">{power_row(text, _SMALL, _RUN)}</div>{slowed}'
 
 
 def _log(record: JobRecord, text: CardText) -> str:

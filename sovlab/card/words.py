@@ -144,6 +144,10 @@ def facts(record: JobRecord) -> list[Fact]:
         seconds = status.cpu_seconds or 0.0
         cpu = f", {format_duration(seconds)} of CPU time" if seconds >= 0.1 else ""
         rows.append(Fact("Memory", f"{format_bytes(status.max_rss)} at its peak{cpu}"))
+    if status.energy is not None:
+        from sovlab.views.energy import energy_rows
+
+        rows += [Fact(label, text, bad=bad) for label, text, bad in energy_rows(status.energy)]
     if status.exit_code and status.reason is Reason.USER_ERROR and not status.error:
         rows.append(Fact("Exit status", str(status.exit_code)))
     if status.signal:

@@ -49,7 +49,7 @@ def run_all(client: Client, target: str | None = None) -> list[Check]:
     """
     chosen = client.settings.target_named(target)
     found: list[Check] = []
-    for check in (_versions, _torch, _state, _settings, _place, _job, _backends):
+    for check in (_versions, _torch, _state, _settings, _place, _job, _backends, _sensors):
         try:
             some = list(check(client, chosen.name))
         except SovlabError as error:
@@ -115,6 +115,16 @@ def _job(client: Client, target: str) -> Iterator[Check]:
         raise error
     job.delete()
     yield Check("a job", f"ran on target {job.target} and came back", value == 41)
+
+
+def _sensors(client: Client, _: str) -> Iterator[Check]:
+    report = client.power()
+    for device in report.devices:
+        known = device.energy.value is not None
+        found = f"{device.name or device.id}: {device.energy.method if known else device.energy.why}"
+        yield Check(f"sensor of {device.kind}", found, here=known)
+    for name, why in report.unavailable.items():
+        yield Check(f"sensor {name}", why, here=False)
 
 
 def _backends(client: Client, target: str) -> Iterator[Check]:

@@ -114,6 +114,21 @@ def backends(parsed: argparse.Namespace) -> int:
     return 0
 
 
+def power(parsed: argparse.Namespace) -> int:
+    """``sovlab power``."""
+    from sovlab.views.document import energy_document
+    from sovlab.views.power import power_table, unavailable_table
+
+    report = default().power()
+    if parsed.json:
+        show.json_document(energy_document(report))
+        return 0
+    show.table(power_table(report))
+    if report.devices and report.unavailable:
+        show.table(unavailable_table(report))
+    return 0
+
+
 def manifests(parsed: argparse.Namespace) -> int:
     """``sovlab manifests``."""
     from sovlab.views.yaml import yaml_text

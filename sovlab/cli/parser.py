@@ -97,6 +97,10 @@ def _parser() -> argparse.ArgumentParser:
     backends = verb("backends", "Show the hardware of a target, and what of it is free.", commands.backends)
     _target(backends)
 
+    verb(
+        "power", "Show what this machine draws now, how hot it is, and what is not measured.", commands.power
+    )
+
     manifests = verb(
         "manifests", "Print the objects of a job as its cluster has them, as YAML.", commands.manifests
     )

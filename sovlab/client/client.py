@@ -29,6 +29,7 @@ from sovlab.settings import Settings, load, remove_target, use_target
 if TYPE_CHECKING:
     from sovlab.client.target_setup import TargetProposal
     from sovlab.core.cleaned import Cleaned
+    from sovlab.core.energy.report import EnergyReport
     from sovlab.core.finding import Finding
     from sovlab.core.plan import Manifests, Plan
     from sovlab.core.target import TargetSummary
@@ -263,6 +264,17 @@ class Client:
     def capacity(self, target: str | None = None) -> list[Capacity]:
         """What a target has of each backend, and what of it is free."""
         return self.executor(target).capacity()
+
+    @staticmethod
+    def power(seconds: float = 1.0) -> EnergyReport:
+        """What this machine draws now, and how hot it is: the mean of some seconds.
+
+        Raises:
+            ExecutorError: its sensors do not answer.
+        """
+        from sovlab.client.machine_power import machine_power
+
+        return machine_power(seconds)
 
     @staticmethod
     def backends() -> Sequence[str]:

@@ -4,34 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sovlab.core.job import JobRecord, JobState, JobStatus, Reason
 from sovlab.core.spec import PayloadKind
 from sovlab.errors import (
-    ExecutorError,
     JobCancelled,
     JobError,
     JobKilled,
     JobOutOfMemory,
     JobTimeout,
-    ResultError,
-    UserCodeError,
-    WaitTimeout,
-    remote_cause,
 )
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from matplotlib.figure import Figure
+
+    from sovlab.client.loading import Loader
+    from sovlab.client.measuring import Energy, Thermal
+    from sovlab.core.energy.history import Point
     from sovlab.core.event import Cursor, Event
     from sovlab.executors.executor import Executor
-    from sovlab.payload.results import Results
 
 _FAILURES = {
     Reason.TIMEOUT: JobTimeout,
@@ -73,7 +71,7 @@ class Job:
         self._followers = 0
         self._lock = threading.Lock()
         self._ended: Future[JobStatus] | None = None
-        self._opened: Results | None = None
+        self._loader: Loader | None = None
 
     @property
     def record(self) -> JobRecord:
@@ -182,30 +180,19 @@ class Job:
         failure = self.exception(timeout)
         if failure is not None:
             raise failure
-        spec, results = self.last.spec, self._results(end)
+        spec, results = self.last.spec, self._loading.results(end)
         if name is None and spec is not None and spec.kind is not PayloadKind.CALL:
             return results.values()
         if name is not None and name not in results.names and spec is not None and spec.outputs:
-            raise self._unreturned(name, spec.outputs, results.names)
+            raise self._loading.missing(name, spec.outputs, results.names)
         return results.value(name or "return")
-
-    def _unreturned(self, name: str, asked: Sequence[str], returned: Sequence[str]) -> ResultError:
-        """Why the job has not returned ``name``, though it was asked for something."""
-        got = f"It returned {', '.join(returned)}." if returned else "It returned nothing."
-        if name not in asked:
-            return ResultError(f"Job {self.name} was asked for {', '.join(asked)}, not for {name!r}.", got)
-        why = next((each.error for each in self.last.status.returned if each.name == name), "")
-        return ResultError(
-            f"Job {self.name} did not return {name!r}: {why or f'the code did not bind {name}'}.",
-            f"{got} Bind {name} on every way through the code.",
-        )
 
     def results(self) -> dict[str, Any]:
         """The values of all names of ``--out`` that can be loaded here; waits for the job's end."""
         failure = self.exception()
         if failure is not None:
             raise failure
-        return self._results().values()
+        return self._loading.results().values()
 
     def partial(self) -> dict[str, Any]:
         """Of a job that failed: the names of ``--out`` as they were bound when the error came.
@@ -217,7 +204,7 @@ class Job:
             ResultError: it left nothing.
         """
         self.wait()
-        return self._results().values()
+        return self._loading.results().values()
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Why it failed, as an exception to raise; None if it succeeded. Waits for its end."""
@@ -228,7 +215,7 @@ class Job:
         message = f"Job {self.name} {status.state}: {status.message or status.reason}"
         error = status.error or {}
         if status.reason is Reason.USER_ERROR:
-            return self._user_exception(message, str(error.get("traceback", "")), end)
+            return self._loading.user_exception(message, str(error.get("traceback", "")), end)
         return _FAILURES.get(status.reason, JobError)(message, job_id=self.id)
 
     def files(self, directory: str | os.PathLike[str] | None = None) -> dict[str, Path]:
@@ -246,13 +233,45 @@ class Job:
         path = self._executor.results(self.id)
         if path is None:
             return {}
-        return self._open(path).extract(path.parent / "files" if directory is None else Path(directory))
+        return self._loading.open(path).extract(
+            path.parent / "files" if directory is None else Path(directory)
+        )
 
     @property
     def outputs(self) -> list[dict[str, Any]]:
         """What its cell displayed, as MIME bundles ``{"data": …, "metadata": …}``; empty before its end."""
         path = self._executor.results(self.id)
-        return self._open(path).outputs if path is not None else []
+        return self._loading.open(path).outputs if path is not None else []
+
+    @property
+    def energy(self) -> Energy:
+        """What it took, with where the numbers are from; up to now if it runs."""
+        from sovlab.client.measuring import energy_of
+
+        return energy_of(self)
+
+    @property
+    def thermal(self) -> Thermal:
+        """How hot its devices were, and for which share of the time they were slowed; once it has ended."""
+        from sovlab.client.measuring import thermal_of
+
+        return thermal_of(self)
+
+    def power_history(self) -> dict[str, list[Point]]:
+        """Power over the time by device, oldest first: the last ten minutes by seconds, before that means."""
+        from sovlab.client.measuring import points_of
+
+        return points_of(self)
+
+    def plot(self) -> Figure:
+        """Power over the time as a matplotlib figure.
+
+        Raises:
+            UsageError: nothing was measured, or matplotlib is not installed.
+        """
+        from sovlab.client.measuring import plot
+
+        return plot(self)
 
     def logs(self, *, follow: bool = False, rank: int | None = None) -> str:
         """The log as text, decoded from UTF-8; with ``follow``, once the job has ended.
@@ -360,49 +379,13 @@ class Job:
         self._executor.delete(self.id)
         self._last = None
 
-    def _fetched(self, end: float | None) -> Path | None:
-        """The file with its results, fetched if need be before ``end``, by `time.monotonic`."""
-        from sovlab.core.deadlines import within
+    @property
+    def _loading(self) -> Loader:
+        if self._loader is None:
+            from sovlab.client.loading import Loader
 
-        def late() -> WaitTimeout:
-            return WaitTimeout(
-                f"Job {self.name} has ended, but its results could not be fetched in that time.", "Ask again."
-            )
-
-        left = None if end is None else max(end - time.monotonic(), 0.0)
-        return within(left, lambda: self._executor.results(self.id), late)
-
-    def _results(self, end: float | None = None) -> Results:
-        path = self._fetched(end)
-        if path is None:
-            spec = self.last.spec
-            named = ", ".join(spec.outputs) if spec is not None else ""
-            advice = "Name what it should return with --out."
-            if named:
-                advice = f"It was to return {named}, but had bound nothing of that by its end."
-            raise ResultError(f"Job {self.name} left no results.", advice)
-        return self._open(path)
-
-    def _open(self, path: Any) -> Results:
-        if self._opened is None:
-            from sovlab.payload.results import Results
-
-            self._opened = Results(path, main=vars(sys.modules["__main__"]))
-        return self._opened
-
-    def _user_exception(self, message: str, traceback: str, end: float | None) -> BaseException:
-        path = None
-        with contextlib.suppress(ResultError, ExecutorError):  # its words are in its record
-            path = self._fetched(end)
-        found = self._open(path).exception() if path is not None else None
-        if found is None:
-            return UserCodeError(message, job_id=self.id, traceback_text=traceback)
-        found.__cause__ = remote_cause(traceback)
-        lines = traceback.splitlines()
-        if lines:
-            # IPython asks the exception itself how to be shown: as it was in the job, not as raised here.
-            found._render_traceback_ = lambda: lines  # type: ignore[attr-defined]
-        return found
+            self._loader = Loader(self, self._executor)
+        return self._loader
 
     def __repr__(self) -> str:
         record = self.record

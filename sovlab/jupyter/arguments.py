@@ -143,6 +143,11 @@ def backends_parser() -> Parser:
     return parser
 
 
+def power_parser() -> Parser:
+    """``%sovpower``."""
+    return Parser("%sovpower", "Show what this machine draws now, how hot it is, and what is not measured.")
+
+
 def target_parser() -> Parser:
     """``%sovtarget``."""
     from sovlab.options import target

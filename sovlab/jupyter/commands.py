@@ -149,6 +149,13 @@ class Commands:
             self.client.capacity(parsed.target or self._target), parsed.target or self._target or "local"
         )
 
+    def power(self, line: str) -> None:
+        """Show what this machine draws, and how hot it is."""
+        from sovlab.jupyter import tables
+
+        arguments.power_parser().parse_line(line)
+        tables.show_power(self.client.power())
+
     def target(self, line: str) -> None:
         """Show targets, choose one, add one."""
         from sovlab.jupyter import tables

@@ -16,6 +16,7 @@ _PARSERS = {
     "%sovcancel": arguments.cancel_parser,
     "%sovwait": arguments.wait_parser,
     "%sovbackends": arguments.backends_parser,
+    "%sovpower": arguments.power_parser,
     "%sovtarget": arguments.target_parser,
 }
 

@@ -14,6 +14,7 @@ from sovlab.core.job import JobRecord, Progress, Reason
 from sovlab.errors import SovlabError
 
 if TYPE_CHECKING:
+    from sovlab.core.energy.history import PowerHistory
     from sovlab.core.event import Event
 
 _REPAINT = 0.2
@@ -40,6 +41,7 @@ class LiveCard:
         self._notes = tuple(notes)
         self._tail = TerminalTail()
         self._history: list[Progress] = []
+        self._power: PowerHistory | None = None
         self._record: JobRecord = job.last
         self._outputs: list[dict[str, Any]] = []
         self._dirty = threading.Event()
@@ -76,7 +78,7 @@ class LiveCard:
             self._dirty.set()
 
     def _take(self, event: Event) -> None:
-        from sovlab.core.event import LogChunk, ProgressChanged, after
+        from sovlab.core.event import LogChunk, PowerChanged, ProgressChanged, after
 
         with self._lock:
             self._record = after(self._record, event)
@@ -84,6 +86,12 @@ class LiveCard:
                 self._tail.feed(event.data, event.rank)
             elif isinstance(event, ProgressChanged):
                 self._history = [*self._history[-199:], event.progress]
+            elif isinstance(event, PowerChanged):
+                if self._power is None:
+                    from sovlab.core.energy.history import PowerHistory
+
+                    self._power = PowerHistory()
+                self._power.add(event.seen)
 
     def _paint(self) -> None:
         threading.Thread(target=self._follow, name=f"sovlab-follow-{self.job.id}", daemon=True).start()
@@ -110,6 +118,7 @@ class LiveCard:
                 time.time(),
                 outputs=self._outputs,
                 notes=self._notes,
+                power=self._power,
                 # Of what else may end a job, out of memory say, the error does not show the traceback.
                 raised=self._raised and self._record.status.reason is Reason.USER_ERROR,
             )

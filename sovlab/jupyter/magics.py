@@ -115,6 +115,12 @@ class SovlabMagics(Magics):  # type: ignore[misc]
 
     @line_magic
     @_documented
+    def sovpower(self, line: str) -> None:
+        """Show what this machine draws."""
+        self.commands.power(line)
+
+    @line_magic
+    @_documented
     def sovtarget(self, line: str) -> None:
         """Show targets, choose one, add one."""
         self.commands.target(line)

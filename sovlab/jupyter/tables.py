@@ -20,6 +20,7 @@ from sovlab.views.targets import target_table, targets_table
 from sovlab.views.yaml import plan_yaml
 
 if TYPE_CHECKING:
+    from sovlab.core.energy.report import EnergyReport
     from sovlab.core.finding import Finding
 
 _SHORT = 28
@@ -76,6 +77,14 @@ def show_jobs(records: Sequence[JobRecord], total: int) -> None:
         else ""
     )
     _show(jobs_table(records, time.time()), more)
+
+
+def show_power(report: EnergyReport) -> None:
+    """Display what this machine draws, and what is not measured."""
+    from sovlab.views.power import power_table, unavailable_table
+
+    unavailable = unavailable_table(report) if report.devices and report.unavailable else ""
+    _show(power_table(report), unavailable)
 
 
 def show_capacity(items: Sequence[Capacity], target: str) -> None:

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sovlab.core.job import JobRecord, Progress, ReturnedName
 from sovlab.core.untrusted import clean, finite
+
+if TYPE_CHECKING:
+    from sovlab.core.energy.report import EnergyReport
+    from sovlab.sensors.reading import Reading
 
 VERSION = 1
 
@@ -56,6 +60,7 @@ def job_document(record: JobRecord) -> dict[str, Any]:
         "cpu_seconds": _number(status.cpu_seconds),
         "python": _text(status.python),
         "host": _text(status.host),
+        "energy": energy_document(status.energy) if status.energy is not None else None,
     }
 
 
@@ -97,6 +102,55 @@ def _returned(name: ReturnedName) -> dict[str, Any]:
         "size": name.size,
         "detail": _text(name.detail),
         "error": _text(name.error),
+    }
+
+
+def energy_document(report: EnergyReport) -> dict[str, Any]:
+    """What was measured, as JSON can say it: each number with where it is from."""
+    return {
+        "seconds": _number(report.seconds),
+        "groups": [
+            {
+                "name": group.name,
+                "energy": _reading(group.energy),
+                "mean": _number(group.mean),
+                "peak": _number(group.peak),
+                "idle": _number(group.idle),
+                "devices": [_text(device) for device in group.devices],
+            }
+            for group in report.groups()
+        ],
+        "devices": [
+            {
+                "id": _text(device.id),
+                "kind": _text(device.kind),
+                "name": _text(device.name),
+                "index": device.index,
+                "energy": _reading(device.energy),
+                "mean": _number(device.mean),
+                "peak": _number(device.peak),
+                "limit": _number(device.limit),
+                "hottest": {_text(place): _number(value) for place, value in device.hottest.items()},
+                "margin": _number(device.margin),
+                "slowdown": _number(device.slowdown),
+                "slowed": {_text(cause): _number(share) for cause, share in device.slowed.items()},
+                "missing": {_text(what): _text(why) for what, why in device.missing.items()},
+            }
+            for device in report.devices
+        ],
+        "unavailable": {_text(name): _text(why) for name, why in report.unavailable.items()},
+    }
+
+
+def _reading(reading: Reading) -> dict[str, Any]:
+    return {
+        "value": _number(reading.value),
+        "unit": reading.unit,
+        "source": reading.source,
+        "method": _text(reading.method),
+        "scope": _text(reading.scope),
+        "coverage": _number(reading.coverage),
+        "why": _text(reading.why),
     }
 
 

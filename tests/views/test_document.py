@@ -90,6 +90,7 @@ def test_a_document_says_all_that_is_known() -> None:
         "cpu_seconds": 1.5,
         "python": "3.11.7",
         "host": "node-1",
+        "energy": None,
     }
 
 

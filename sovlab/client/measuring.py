@@ -1,0 +1,283 @@
+"""What was measured of a job, for people: its energy, its heat, its power over the time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sovlab.core.energy.history import Point, PowerHistory
+from sovlab.core.energy.report import J_PER_KWH, DeviceReport, EnergyReport, Group, Phase
+from sovlab.core.event import PowerChanged
+from sovlab.errors import UsageError
+from sovlab.sensors.reading import Reading
+from sovlab.views.energy import energy_words, reasons
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from sovlab.client.job import Job
+
+_TOO_SHORT = "nothing was measured: the job was over before its sensors were looked at"
+_NOT_YET = "nothing has been measured yet"
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseEnergy:
+    """What one phase of a job took.
+
+    Attributes:
+        count: how often it came.
+        seconds: in all.
+        energy: in J, in all.
+    """
+
+    count: int
+    seconds: float
+    energy: Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Energy:
+    """What a job took: its numbers are of its accelerators, else of its processors, else of its node.
+
+    Attributes:
+        reading: joules, with where they are from; its value is None if it is not known, and ``why`` says why.
+        mean, peak: W; None if not known.
+        groups: the joules of accelerators, of processors, of the node: each by itself, for they may overlap.
+        devices: all that was measured.
+        unavailable: why a sensor measured nothing, by its name.
+        by_phase: what lay inside ``sovlab.measure``, by name.
+        by_rank: J of each rank's own accelerator, where there are as many as ranks.
+        steps: the last that the job reported by ``sovlab.progress``; None if it reported none.
+    """
+
+    reading: Reading
+    mean: float | None = None
+    peak: float | None = None
+    groups: tuple[Group, ...] = ()
+    devices: tuple[DeviceReport, ...] = ()
+    unavailable: Mapping[str, str] | None = None
+    by_phase: Mapping[str, PhaseEnergy] = field(default_factory=dict)
+    by_rank: Mapping[int, Reading] = field(default_factory=dict)
+    steps: float | None = None
+
+    @property
+    def per_step(self) -> float | None:
+        """J for each unit of progress that the job reported; None if either is not known."""
+        known = self.reading.value is not None and self.steps
+        return (self.reading.value or 0.0) / self.steps if known and self.steps else None
+
+    @property
+    def joules(self) -> float | None:
+        """J; None if it is not known."""
+        return self.reading.value
+
+    @property
+    def kwh(self) -> float | None:
+        """KWh; None if it is not known."""
+        return None if self.reading.value is None else self.reading.value / J_PER_KWH
+
+    @property
+    def source(self) -> str:
+        """``counter``, ``sampled``, ``attributed``, ``modelled`` or ``unavailable``."""
+        return self.reading.source
+
+    @property
+    def by_device(self) -> dict[str, Reading]:
+        """J of each whole device, by its id."""
+        return {device.id: device.energy for device in self.devices}
+
+    def __repr__(self) -> str:
+        if self.reading.value is None:
+            return f"<Energy — ({self.reading.why})>"
+        group = next((each for each in self.groups if each.energy == self.reading), None)
+        return f"<Energy {energy_words(group)}>" if group is not None else f"<Energy {self.reading}>"
+
+
+@dataclass(frozen=True, slots=True)
+class Thermal:
+    """How hot a job's devices were.
+
+    Attributes:
+        hottest: highest °C of any accelerator, else of any device; None if not known.
+        device: id of the device that was so hot; empty if not known.
+        place: where in it, e.g. ``memory``.
+        margin: fewest °C that a device had left until it slows itself; None if none tells.
+        slowed: the longest share of the time in which a device was slowed, by cause; empty if none tells.
+        devices: all that was measured.
+        why: why there is no temperature; else empty.
+    """
+
+    hottest: float | None = None
+    device: str = ""
+    place: str = ""
+    margin: float | None = None
+    slowed: Mapping[str, float] | None = None
+    devices: tuple[DeviceReport, ...] = ()
+    why: str = ""
+
+
+def energy_of(job: Job) -> Energy:
+    """What a job took, up to now if it runs."""
+    status = job.current.status
+    report = status.energy
+    if report is None and not status.state.ended:
+        report = _so_far(history_of(job))
+    if report is None:
+        return Energy(Reading("energy", "J", scope="job", why=_TOO_SHORT if status.state.ended else _NOT_YET))
+    group = report.best
+    if group is None:
+        return Energy(
+            Reading("energy", "J", scope="job", why=reasons(report)), unavailable=dict(report.unavailable)
+        )
+    ranks = job.last.spec.procs if job.last.spec is not None else 1
+    return Energy(
+        group.energy,
+        group.mean,
+        group.peak,
+        report.groups(),
+        report.devices,
+        dict(report.unavailable),
+        {name: _phase(phase, group, report) for name, phase in report.phases.items()},
+        _by_rank(report, ranks),
+        status.progress.step if status.progress is not None and status.progress.step > 0 else None,
+    )
+
+
+def _phase(phase: Phase, group: Group, report: EnergyReport) -> PhaseEnergy:
+    whole = group.energy
+    numbers = [n for n, device in enumerate(report.devices) if device.id in group.devices]
+    known = [phase.joules[n] for n in numbers if n in phase.joules]
+    of_devices = sum(report.devices[n].energy.value or 0.0 for n in numbers)
+    if not known or whole.value is None or not of_devices:
+        why = whole.why or "its devices were not measured"
+        reading = Reading("energy", "J", scope=whole.scope, why=why)
+    else:
+        # Where the job has a share of its devices, a phase has the same.
+        reading = whole._replace(value=sum(known) * whole.value / of_devices)
+    return PhaseEnergy(phase.count, phase.seconds, reading)
+
+
+def _by_rank(report: EnergyReport, ranks: int) -> Mapping[int, Reading]:
+    gpus = [device for device in report.devices if device.kind == "gpu"]
+    if len(gpus) != ranks or any(device.scope != "device" for device in gpus):
+        return {}
+    ordered = sorted(gpus, key=lambda device: device.index if device.index is not None else 0)
+    return {rank: device.energy for rank, device in enumerate(ordered)}
+
+
+def thermal_of(job: Job) -> Thermal:
+    """How hot a job's devices were; known once it has ended."""
+    status = job.current.status
+    report = status.energy
+    if report is None:
+        return Thermal(why=_TOO_SHORT if status.state.ended else "it is told once the job has ended")
+    warm = [device for device in report.devices if device.hottest]
+    warm = [device for device in warm if device.kind == "gpu"] or warm
+    margins = [device.margin for device in report.devices if device.margin is not None]
+    slowed: dict[str, float] = {}
+    for device in report.devices:
+        for cause, share in device.slowed.items():
+            slowed[cause] = max(share, slowed.get(cause, 0.0))
+    if not warm:
+        missing = [
+            why for device in report.devices for what, why in device.missing.items() if what == "temperature"
+        ]
+        return Thermal(
+            margin=min(margins, default=None),
+            slowed=slowed,
+            devices=report.devices,
+            why=missing[0] if missing else reasons(report),
+        )
+    hottest = max(warm, key=lambda device: max(device.hottest.values()))
+    place = max(hottest.hottest, key=lambda each: hottest.hottest[each])
+    return Thermal(
+        hottest.hottest[place], hottest.id, place, min(margins, default=None), slowed, report.devices
+    )
+
+
+def history_of(job: Job) -> PowerHistory:
+    """What its log holds of its power."""
+    history = PowerHistory()
+    for event in job.events(follow=False):
+        if isinstance(event, PowerChanged):
+            history.add(event.seen)
+    return history
+
+
+def points_of(job: Job) -> dict[str, list[Point]]:
+    """The power of each of its devices over the time, by the device's id; oldest first."""
+    history = history_of(job)
+    return {
+        history.devices[number].id: history.points(number)
+        for number in history.numbers
+        if number in history.devices and history.points(number)
+    }
+
+
+def plot(job: Job) -> Figure:
+    """The power of a job's devices over the time, as a figure.
+
+    Raises:
+        UsageError: nothing was measured, or matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise UsageError("A plot needs matplotlib.", "Install it: pip install matplotlib.") from error
+    history = history_of(job)
+    drawn = {n: history.points(n) for n in history.numbers if n in history.devices and history.points(n)}
+    if not drawn:
+        raise UsageError(f"There is no power of job {job.name} to plot.", f"{energy_of(job)!r}")
+    begin = min(points[0].time for points in drawn.values())
+    # Middle grey and no ground are legible on light and dark.
+    figure = Figure(figsize=(7.2, 2.6), layout="constrained", facecolor="none")
+    axes = figure.add_subplot(facecolor="none")
+    for number, points in drawn.items():
+        device = history.devices[number]
+        label = f"{device.name or device.id}" + (f" ({device.index})" if device.index is not None else "")
+        axes.step([p.time - begin for p in points], [p.watts for p in points], where="post", label=label)
+    axes.set(xlabel="seconds", ylabel="W")
+    axes.set_ylim(bottom=0)
+    _grey(axes)
+    return figure
+
+
+def _so_far(history: PowerHistory) -> EnergyReport | None:
+    from dataclasses import replace
+
+    devices = []
+    for number in history.numbers:
+        device = history.devices.get(number)
+        if device is not None:
+            joules = history.joules([number])
+            source = history.source([number]) if joules is not None else "unavailable"
+            devices.append(
+                replace(
+                    device,
+                    energy=Reading(
+                        "energy",
+                        "J",
+                        joules,
+                        source,
+                        "so far",
+                        device.scope,
+                        float(joules is not None),
+                        device.id,
+                        "" if joules is not None else _NOT_YET,
+                    ),
+                )
+            )
+    return EnergyReport(devices=tuple(devices)) if devices else None
+
+
+def _grey(axes: Any) -> None:
+    grey = "#808080"
+    axes.tick_params(colors=grey)
+    axes.xaxis.label.set_color(grey)
+    axes.yaxis.label.set_color(grey)
+    axes.grid(True, color=grey, alpha=0.25, linewidth=0.5)
+    for spine in axes.spines.values():
+        spine.set_color(grey)
+    axes.legend(frameon=False, labelcolor=grey, fontsize="small")

@@ -1,0 +1,98 @@
+"""What a job took and how hot its devices were, in words: for the card, the handle and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sovlab.core.energy.report import (
+    ACCELERATORS,
+    NODE,
+    PROCESSORS,
+    SOURCE_WORDS,
+    DeviceReport,
+    EnergyReport,
+    Group,
+    slowed_most,
+)
+from sovlab.core.units import format_energy, format_power
+
+ADVICE: Mapping[str, str] = {
+    "heat": "It is too hot: cool or spread the load, or lower its power limit, which may cost little time.",
+    "facility": "The site's power brake is on: ask those who run the cluster.",
+}
+"""What to do about a slowing, by its cause."""
+
+_SLOWED = 0.01
+"""Share of the time below which a slowing is not worth a word."""
+
+
+def energy_rows(report: EnergyReport) -> list[tuple[str, str, bool]]:
+    """Rows of the table of an ended job: label, text, and whether it is a warning."""
+    rows: list[tuple[str, str, bool]] = []
+    groups = {group.name: group for group in report.groups()}
+    known = [group for group in groups.values() if group.energy.value is not None]
+    for name, label in ((ACCELERATORS, "Energy"), (PROCESSORS, "Energy"), (NODE, "Node")):
+        group = groups.get(name)
+        if group is not None and (group in known or not known):
+            rows.append((label if not rows or label == "Node" else "", energy_words(group), False))
+    if not groups:
+        rows.append(("Energy", f"— not measured: {reasons(report)}", False))
+    hot = [(max(d.hottest.values()), d) for d in report.devices if d.hottest and d.kind in ("gpu", "cpu")]
+    for kind in ("gpu", "cpu"):
+        mine = [(celsius, device) for celsius, device in hot if device.kind == kind]
+        if mine:
+            celsius, device = max(mine, key=lambda each: each[0])
+            rows.append(("Hottest", f"{celsius:.0f} °C{_place(device)}{_margin(device)}", False))
+            break
+    slowed = slowed_most(report)
+    if slowed is not None and slowed[2] >= _SLOWED:
+        device, cause, share = slowed
+        text = f"by {'heat' if cause == 'heat' else 'the power brake'} for {share:.0%} of the time"
+        rows.append(("Slowed", f"{text}{_on(device)}. {ADVICE[cause]}", True))
+    return rows
+
+
+def energy_words(group: Group) -> str:
+    """``0.044 kWh (counted, NVML energy counter), mean 726 W, peak 811 W``; "—" and why if not known."""
+    reading = group.energy
+    if reading.value is None:
+        return f"— ({reading.why or 'not measured'})"
+    where = ", ".join(part for part in (SOURCE_WORDS[reading.source], reading.method) if part)
+    text = f"{format_energy(reading.value)} ({where})"
+    if group.name == PROCESSORS:
+        text = f"processors {text}"
+    if group.idle is not None and group.idle >= 0.005 * reading.value:
+        text += f", {format_energy(group.idle)} of it while they were idle"
+    if group.mean is not None:
+        text += f", mean {format_power(group.mean)}"
+    if group.peak is not None:
+        text += f", peak {format_power(group.peak)}"
+    if reading.coverage < 0.95:
+        text += f", of {reading.coverage:.0%} of the time"
+    return text + (f"; {reading.why}" if reading.why else "")
+
+
+def reasons(report: EnergyReport, most: int = 1) -> str:
+    """Why nothing was measured, and where more is said."""
+    said = [why for name, why in report.unavailable.items() if name in ("nvml", "rapl")][-most:]
+    first = said[0] if said else next(iter(report.unavailable.values()), "no sensor is known here.")
+    return f"{first} More: sovlab power"
+
+
+def _place(device: DeviceReport) -> str:
+    place = max(device.hottest, key=lambda each: device.hottest[each])
+    if place == "gpu" and device.index is not None:
+        return _on(device)
+    return f" ({place}{_on(device)})"
+
+
+def _on(device: DeviceReport) -> str:
+    return f" on GPU {device.index}" if device.kind == "gpu" and device.index is not None else ""
+
+
+def _margin(device: DeviceReport) -> str:
+    if device.margin is not None:
+        return f", {device.margin:.0f} °C below slowing" if device.margin > 0 else ""
+    if device.slowdown is not None and device.hottest:
+        return f", slows itself at {device.slowdown:.0f} °C"
+    return ""
