@@ -40,8 +40,13 @@ class PowerText(msgspec.Struct, frozen=True, kw_only=True):
         return " · ".join([*numbers, self.what] if self.what else numbers)
 
 
-def running(history: PowerHistory | None) -> PowerText | None:
-    """What the devices of a running job do now; None if none of them is measured."""
+def running(history: PowerHistory | None, nodes: int = 1) -> PowerText | None:
+    """What the devices of a running job do now; None if none of them is measured.
+
+    Args:
+        history: what was seen of them, on the first node.
+        nodes: how many the job has.
+    """
     if history is None:
         return None
     told = [(kind, whose) for kind, whose in _KINDS if _is_known(history, history.of(kind))]
@@ -54,13 +59,14 @@ def running(history: PowerHistory | None) -> PowerText | None:
     slowing = [cause for cause in history.slowing(numbers) if cause in ADVICE]
     models = list(dict.fromkeys(history.devices[n].name for n in numbers if history.devices[n].name))
     count = f"{len(numbers)} × " if len(numbers) > 1 else ""
+    first = f"first of {nodes} nodes" if nodes > 1 else ""
     model = count + models[0] if len(models) == 1 else ""
     boards = "whole boards" if any(history.devices[n].scope == "board" for n in numbers) else ""
     return PowerText(
         watts=_number(format_power(watts) if watts is not None else None, "W"),
         celsius=("—" if celsius is None else f"{celsius:.0f}", "°C"),
         energy=_number(format_energy(joules) if joules is not None else None, ""),
-        what=", ".join(part for part in (model, whose, boards, _source(history, numbers)) if part),
+        what=", ".join(part for part in (model, whose, boards, first, _source(history, numbers)) if part),
         curve=history.sums(numbers, _CURVE),
         slowed=f"Slowed by {' and '.join(slowing)} now. {ADVICE[slowing[0]]}" if slowing else "",
     )

@@ -74,6 +74,11 @@ def test_what_is_not_known_is_a_dash():
     assert "counted" not in text.plain
 
 
+def test_of_several_nodes_the_first_is_shown_and_said_to_be():
+    of = replace(record(), spec=replace(SPEC, nodes=4))
+    assert "first of 4 nodes" in card(history((300.0, {"j": 5.0})), of=of)["text/plain"]
+
+
 def test_several_gpus_are_one_number():
     two = ({"kind": "gpu", "name": "NVIDIA H100"},) * 2
     text = running(history((300.0, {"j": 5.0, "c": 60}), (200.0, {"j": 6.0, "c": 70}), described=two))

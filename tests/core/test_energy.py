@@ -157,6 +157,13 @@ def test_an_exit_record_tells_its_energy():
     assert (found.cpu_job, found.cpu_busy, found.cpu_all) == (5.0, 50.0, 500.0)
 
 
+def test_a_report_says_of_how_many_nodes_it_is_one():
+    found = decoding.exit_record({**RECORD, "energy": {**RECORD["energy"], "nodes": 4}}).energy
+    assert found is not None
+    assert found.nodes == 4
+    assert "of one of 4 nodes" in found.groups()[0].energy.why
+
+
 def test_one_of_an_older_runner_has_none():
     record = {key: value for key, value in RECORD.items() if key != "energy"}
     assert decoding.exit_record(record).energy is None

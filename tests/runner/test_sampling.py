@@ -38,6 +38,7 @@ def run_until_seen(job: RunningJob, fake: FakeNvml, frames: int = 3, **order: ob
 def test_a_gpus_joules_are_counted(job: RunningJob, tmp_path: Path) -> None:
     with FakeNvml(tmp_path / "nvml", [300.0, 250.0]) as fake:
         record = run_until_seen(job, fake)
+    assert record["energy"]["nodes"] == 1
     first, second = record["energy"]["devices"]
     assert (first["id"], first["kind"], first["index"]) == (UUID.format(0), "gpu", 0)
     assert first["energy"]["source"] == "counter"

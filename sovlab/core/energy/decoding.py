@@ -72,6 +72,7 @@ def measured(part: Part) -> EnergyReport:
         cpu_busy=None if cpu is None else cpu.number("busy", 0.0, _SECONDS),
         cpu_all=None if cpu is None else cpu.number("all", 0.0, _SECONDS),
         phases=_phases(part.part("phases")),
+        nodes=part.whole("nodes", 1, 10**5) or 1,
     )
 
 

@@ -208,6 +208,7 @@ def _sample(order: Order, supervisor: int, ends: int, told: int) -> None:
                 "devices": sampler.totals(),
                 "seconds": round(sampler.elapsed, 3),
                 "unavailable": found.unavailable,
+                "nodes": order.nodes,
                 **share.told(),
                 **marked.told(),
             }
