@@ -253,7 +253,7 @@ def test_a_dry_run_prints_the_yaml_and_nothing_else_on_standard_output(sovlab, f
     before = len(fake.requests)
     status, out, err = sovlab("submit", "--dry-run", "train.py", "--env", "TOKEN=hunter2", "--nodes", "2")
     assert status == 0, err
-    assert [doc["kind"] for doc in yaml.safe_load_all(out)] == ["Job", "Secret", "Service"]
+    assert [doc["kind"] for doc in yaml.safe_load_all(out)] == ["Job", "Service", "Secret"]
     assert "hunter2" not in out + err
     assert "Would submit 'train' to target site" in err
     assert "Nothing was submitted" in err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -90,7 +91,7 @@ def test_a_jobs_energy_and_heat(home, tmp_path):
     assert set(told["points"][UUID.format(0)]) == {300.0}
     assert set(told["points"][UUID.format(1)]) == {200.0}
     assert told["shown"].startswith("<Energy ")
-    assert "(counted, NVML energy counter), mean 5" in told["shown"]
+    assert re.search(r"\(counted, NVML energy counter\), mean [45]\d\d W", told["shown"])
     assert picture.stat().st_size > 1000
 
 

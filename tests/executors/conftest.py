@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -53,13 +54,18 @@ class Harness:
         return b"".join(e.data for e in self.executor.events(job_id, follow=False) if hasattr(e, "data"))
 
     def until_printed(self, job_id: str, *texts: bytes) -> None:
-        """Wait until the job has printed all of ``texts``."""
+        """Wait until the job has printed all of ``texts``; one that never does fails the test."""
         seen = b""
-        for event in self.executor.events(job_id):
-            seen += getattr(event, "data", b"")
-            if all(text in seen for text in texts):
-                return
-        raise AssertionError(f"the job ended without printing {texts!r}: {seen!r}")
+        late = threading.Timer(150, self.executor.cancel, [job_id])
+        late.start()
+        try:
+            for event in self.executor.events(job_id):
+                seen += getattr(event, "data", b"")
+                if all(text in seen for text in texts):
+                    return
+        finally:
+            late.cancel()
+        raise AssertionError(f"the job ended, or was too late, without printing {texts!r}: {seen!r}")
 
 
 def local(state: Path, **limits: Any) -> LocalExecutor:

@@ -146,6 +146,10 @@ class Submission:
         runner, order = self._runner, self._order().encoded()
         data = {"runner.pyz": runner, "order.json": order}
         found: list[Object] = []
+        if self._spec.nodes > 1 and self._kind.name == "Job":
+            # Before the Secret, for which pods wait: a queue may have let them go already, and one that asks
+            # for a name too early may be told for a while that there is none.
+            found.append(manifests.service(job_id, profile, owner))
         if self.delivery == "secret":
             payload = self._payload.read_bytes()
             if len(runner) + len(order) + len(payload) <= _ROOM:
@@ -155,8 +159,6 @@ class Submission:
                     manifests.secret(job_id, profile, owner, {"payload.pack": payload}, part="-payload")
                 )
         found.append(manifests.secret(job_id, profile, owner, data))
-        if self._spec.nodes > 1 and self._kind.name == "Job":
-            found.append(manifests.service(job_id, profile, owner))
         return found
 
     def _use_bucket(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from sovlab.core.job import JobState
@@ -42,6 +44,23 @@ def test_code_runs_once_in_a_namespace_with_a_default_queue(cluster, state, work
     job_id = harness.submit(COUNT.format(runs=str(runs)), nodes=nodes)
     assert harness.executor.wait(job_id, 120).status.state is JobState.SUCCEEDED
     assert sorted(runs.read_text().split()) == [str(rank) for rank in range(nodes)]
+    harness.executor.delete(job_id)
+
+
+def test_nodes_that_a_queue_lets_go_at_once_find_each_other(cluster, state, monkeypatch):
+    harness = Harness(cluster.executor(state, cpu=0.6), state / "objects")
+    create = harness.executor._api.create
+
+    def slow(where, body, **rest):
+        if where.endswith("/services"):
+            job = body["metadata"]["ownerReferences"][0]["name"]
+            until(lambda: harness.executor._objects.pods(job))  # the queue has let them go
+            time.sleep(1)  # in which they would start if they could
+        return create(where, body, **rest)
+
+    monkeypatch.setattr(harness.executor._api, "create", slow)
+    job_id = harness.submit(COUNT.format(runs=str(state / "runs")), nodes=2)
+    assert harness.executor.wait(job_id, 120).status.state is JobState.SUCCEEDED
     harness.executor.delete(job_id)
 
 

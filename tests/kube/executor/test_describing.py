@@ -63,7 +63,7 @@ def plan(harness: Harness, *, check: bool = False, **changes):
 
 
 def test_the_server_checks_all_objects_and_their_pods_and_nothing_is_made(fake, to):
-    for nodes, kinds in ((1, ["Job", "Secret"]), (2, ["Job", "Secret", "Service"])):
+    for nodes, kinds in ((1, ["Job", "Secret"]), (2, ["Job", "Service", "Secret"])):
         begin = len(fake.requests)
         found = plan(to(), check=True, nodes=nodes)
         assert [obj["kind"] for obj in found.objects] == kinds
@@ -129,7 +129,7 @@ def test_the_objects_of_a_job_are_shown_as_the_cluster_has_them(fake, to):
     harness = to()
     job_id = harness.submit("1", nodes=2)
     found = harness.executor.manifests_of(job_id)
-    assert [obj["kind"] for obj in found.objects] == ["Job", "Secret", "Service"]
+    assert [obj["kind"] for obj in found.objects] == ["Job", "Service", "Secret"]
     assert found.objects[0]["metadata"]["uid"]
     assert all("managedFields" not in obj["metadata"] for obj in found.objects)
     assert not found.notes

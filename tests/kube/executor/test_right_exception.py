@@ -11,13 +11,17 @@ from tests.executors.conftest import Harness
 from tests.kube.conftest import fake_cluster
 
 WORKLOADS = {"job": {}, "jobset": {"workload": "jobset"}, "trainjob": {"workload": "trainjob"}}
-# Node 0 fails for want of node 1, and may well say so first: as gloo does, whose other end has gone.
+# Node 0 fails for want of node 1, and may well say so first: as gloo does, once its other end has gone.
 SOURCE = """
-import os, time
-shown = {shown}
+import os, pathlib, time
+shown, other = {shown}, pathlib.Path({other!r})
 if int(os.environ["RANK"]):
+    written = other.with_suffix(".written")
+    written.write_text(str(os.getpid()))
+    written.rename(other)
     raise {error}
-time.sleep(0.3)
+while not other.exists() or os.path.exists("/proc/" + other.read_text()):
+    time.sleep(0.01)
 from IPython.display import display
 display("of the first")
 raise RuntimeError("[enforce fail at gloo] Connection closed by peer [10.0.0.2]:1234" + shown)
@@ -37,7 +41,7 @@ def test_the_exception_is_that_of_the_node_that_failed_by_itself(cluster, state,
     harness = Harness(cluster.executor(state, **WORKLOADS[workload]), state / "objects")
     shown = f"__import__('random').Random(1).randbytes({size}).hex()"
     error = "ValueError('on purpose' + shown)"
-    job_id = harness.submit(SOURCE.format(shown=shown, error=error), nodes=2)
+    job_id = harness.submit(SOURCE.format(shown=shown, error=error, other=str(state / "other")), nodes=2)
     status = harness.executor.wait(job_id, 120).status
     assert (status.state, status.reason) == (JobState.FAILED, Reason.USER_ERROR)
     assert "on purpose" in status.message
@@ -60,7 +64,7 @@ def test_the_exception_is_that_of_the_node_that_failed_by_itself(cluster, state,
 def test_an_exception_that_cannot_be_sent_is_told_in_words_and_not_replaced_by_another(cluster, state):
     harness = Harness(cluster.executor(state), state / "objects")
     error = "type('Odd', (Exception,), {'__reduce__': lambda self: 1 / 0})('on purpose')"
-    job_id = harness.submit(SOURCE.format(shown="''", error=error), nodes=2)
+    job_id = harness.submit(SOURCE.format(shown="''", error=error, other=str(state / "other")), nodes=2)
     assert harness.executor.wait(job_id, 120).status.state is JobState.FAILED
     with pytest.raises(UserCodeError, match="on purpose"):
         Job(job_id, harness.executor, rerun=None).result()
@@ -68,7 +72,9 @@ def test_an_exception_that_cannot_be_sent_is_told_in_words_and_not_replaced_by_a
 
 def test_what_was_told_of_an_end_stays_though_its_pods_go(cluster, state):
     harness = Harness(cluster.executor(state), state / "objects")
-    job_id = harness.submit(SOURCE.format(shown="''", error="ValueError('on purpose')"), nodes=2)
+    job_id = harness.submit(
+        SOURCE.format(shown="''", error="ValueError('on purpose')", other=str(state / "other")), nodes=2
+    )
     told = harness.executor.wait(job_id, 120).status
     for pod in harness.executor._objects.pods(job_id):
         name = pod["metadata"]["name"]
