@@ -12,6 +12,7 @@
     │   └── JobNotFound            no job of that name or id on the target
     ├── JobError                   the job ended without success (CLI exit 1)
     │   ├── UserCodeError          the user's code raised; carries their traceback
+    │   ├── JobOverLimit           it reached its --energy-budget or --max-temperature (CLI exit 124)
     │   ├── JobTimeout             it ran longer than --timeout (CLI exit 124)
     │   ├── JobCancelled           somebody cancelled it (CLI exit 130)
     │   ├── JobKilled              a signal ended it, or it vanished with its machine
@@ -126,6 +127,12 @@ class UserCodeError(JobError):
 
 class JobTimeout(JobError):
     """The job ran longer than its ``--timeout``."""
+
+    exit_code = 124
+
+
+class JobOverLimit(JobError):
+    """The job reached its ``--energy-budget`` or ``--max-temperature``."""
 
     exit_code = 124
 

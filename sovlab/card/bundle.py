@@ -76,7 +76,7 @@ def render(
         lines=lines[-tail.shown :],
         total=tail.total,
         traceback=[] if raised else shortened(traceback),
-        notes=notes,
+        notes=(*notes, *_limits(power)) if running else notes,
         seen=words.seen(status, now),
         power=_power(power, record) if running else None,
     )
@@ -93,6 +93,14 @@ def _power(history: PowerHistory | None, record: JobRecord) -> PowerText | None:
     from sovlab.card.power import running
 
     return running(history, record.spec.nodes if record.spec is not None else 1)
+
+
+def _limits(history: PowerHistory | None) -> tuple[str, ...]:
+    if history is None or not history.limits:
+        return ()
+    from sovlab.views.energy import limit_words
+
+    return tuple(limit_words(seen) for seen in history.limits.values())
 
 
 def _time_left(seconds_left: float | None, quiet: float | None) -> str:

@@ -19,6 +19,7 @@ _SILENT = 30.0
 _ENDED_BADLY = {
     Reason.USER_ERROR: "failed",
     Reason.TIMEOUT: "ran out of time",
+    Reason.LIMIT: "was stopped at its limit",
     Reason.KILLED: "was killed",
     Reason.OUT_OF_MEMORY: "ran out of memory",
     Reason.LOST: "was lost",

@@ -18,7 +18,7 @@ from sovlab.views.hardware import capacity_table
 from sovlab.views.jobs import jobs_table
 from sovlab.views.plans import plan_document
 
-_STATUS = {Reason.TIMEOUT: 124, Reason.CANCELLED: 130}
+_STATUS = {Reason.TIMEOUT: 124, Reason.LIMIT: 124, Reason.CANCELLED: 130}
 
 
 def submit(parsed: argparse.Namespace) -> int:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from sovlab.options.target import NewTarget
     from sovlab.payload.code import Code
 
-_ENDED_FROM_OUTSIDE = (Reason.LOST, Reason.KILLED, Reason.TIMEOUT, Reason.CANCELLED)
+_ENDED_FROM_OUTSIDE = (Reason.LOST, Reason.KILLED, Reason.TIMEOUT, Reason.LIMIT, Reason.CANCELLED)
 
 
 class Submitted(msgspec.Struct, frozen=True):

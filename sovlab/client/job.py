@@ -17,6 +17,7 @@ from sovlab.errors import (
     JobError,
     JobKilled,
     JobOutOfMemory,
+    JobOverLimit,
     JobTimeout,
 )
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 _FAILURES = {
     Reason.TIMEOUT: JobTimeout,
+    Reason.LIMIT: JobOverLimit,
     Reason.CANCELLED: JobCancelled,
     Reason.KILLED: JobKilled,
     Reason.LOST: JobKilled,

@@ -17,7 +17,7 @@ from sovlab.core.spec import JobSpec
 from sovlab.core.untrusted import LATEST, DamagedRecord, Part, clean, finite, parse
 
 if TYPE_CHECKING:
-    from sovlab.core.energy.decoding import DeviceDescribed, PowerSeen
+    from sovlab.core.energy.decoding import DeviceDescribed, LimitSeen, PowerSeen
     from sovlab.core.energy.report import EnergyReport
 
 __all__ = [
@@ -42,6 +42,7 @@ _STATES = {
     "succeeded": (JobState.SUCCEEDED, Reason.NONE),
     "user_error": (JobState.FAILED, Reason.USER_ERROR),
     "timeout": (JobState.FAILED, Reason.TIMEOUT),
+    "limit": (JobState.FAILED, Reason.LIMIT),
     "cancelled": (JobState.CANCELLED, Reason.CANCELLED),
     "killed": (JobState.FAILED, Reason.KILLED),
     "out_of_memory": (JobState.FAILED, Reason.OUT_OF_MEMORY),
@@ -274,14 +275,18 @@ class LogMark:
 
 
 Frame: TypeAlias = (
-    "Progress | RankNamed | PayloadAwaited | ResultsHeld | LogMark | DeviceDescribed | PowerSeen"
+    "Progress | RankNamed | PayloadAwaited | ResultsHeld | LogMark | DeviceDescribed | PowerSeen | LimitSeen"
 )
 """What a frame in a job's log says, as far as it is of use here."""
 
 
-def is_power(frame: Frame | None) -> TypeGuard[DeviceDescribed | PowerSeen]:
+_OF_POWER = ("DeviceDescribed", "PowerSeen", "LimitSeen")
+"""Names of types whose module is loaded only for them."""
+
+
+def is_power(frame: Frame | None) -> TypeGuard[DeviceDescribed | PowerSeen | LimitSeen]:
     """Whether a frame says what was seen of the job's devices."""
-    return type(frame).__name__ in ("DeviceDescribed", "PowerSeen")  # their module is loaded only for them
+    return type(frame).__name__ in _OF_POWER
 
 
 def frame(found: object) -> Frame | None:
@@ -337,6 +342,12 @@ def _power(part: Part) -> PowerSeen:
     return decoding.power_seen(part)
 
 
+def _limit(part: Part) -> LimitSeen:
+    from sovlab.core.energy import decoding
+
+    return decoding.limit_seen(part)
+
+
 _READERS: Mapping[str, Callable[[Part], Frame]] = {
     "progress": _progress,
     "rank": lambda part: RankNamed(part.whole("rank", 0, _RANKS)),
@@ -346,4 +357,5 @@ _READERS: Mapping[str, Callable[[Part], Frame]] = {
     "end": _log_mark,
     "device": _device,
     "power": _power,
+    "limit": _limit,
 }

@@ -9,7 +9,7 @@ from sovlab.core.job import JobRecord, JobState, JobStatus, Progress
 from sovlab.errors import ExecutorError
 
 if TYPE_CHECKING:
-    from sovlab.core.energy.decoding import DeviceDescribed, PowerSeen
+    from sovlab.core.energy.decoding import DeviceDescribed, LimitSeen, PowerSeen
 
 Cursor = int | str
 """A place in a job's log, as an executor gives and takes it; 0 is the start, anything else is opaque."""
@@ -53,9 +53,9 @@ class ProgressChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PowerChanged:
-    """The job's devices were looked at; `sovlab.core.energy.history.PowerHistory` puts these together."""
+    """The job's devices were looked at, or a limit; `sovlab.core.energy.history.PowerHistory` keeps these."""
 
-    seen: DeviceDescribed | PowerSeen
+    seen: DeviceDescribed | PowerSeen | LimitSeen
     offset: Cursor = 0
 
 

@@ -40,6 +40,8 @@ class Reason(enum.StrEnum):
     USER_ERROR = "user_error"
     """FAILED: the user's code raised, or left with a status other than zero."""
     TIMEOUT = "timeout"
+    LIMIT = "limit"
+    """FAILED: it reached the energy or the heat that it was allowed."""
     CANCELLED = "cancelled"
     KILLED = "killed"
     """FAILED: a signal from outside ended it."""

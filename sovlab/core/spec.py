@@ -44,6 +44,7 @@ class Resources:
 
 _FASTEST = 20
 """Samples of the power a second: no device has a new value more often."""
+_MOST_JOULES, _HOTTEST = 1e15, 150.5
 _OBJECT_NAME = r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"
 _ENV_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 
@@ -69,6 +70,8 @@ class JobSpec:
         timeout: seconds it may run, None for no limit.
         grace: seconds between SIGTERM and SIGKILL, for the checkpoint hook.
         power_rate: samples of its devices' power, a second; 0 reads energy counters only.
+        energy_budget: J that it may take, None for no limit; a part of it on each node.
+        max_temperature: °C that no device of its may exceed, None for no limit.
         resume: id of the job whose checkpoint this one goes on from; empty for none.
         origin: where it was submitted from, for people: ``In[7]``, ``train.py``.
         labels: what cells are called, by the SHA-256 of their source: kept out of the payload so that
@@ -94,6 +97,8 @@ class JobSpec:
     timeout: float | None = None
     grace: float = 30.0
     power_rate: float = 1.0
+    energy_budget: float | None = None
+    max_temperature: float | None = None
     resume: str = ""
     origin: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -113,6 +118,12 @@ class JobSpec:
             raise SpecError(
                 f"--power-rate is {self.power_rate:g}.", f"Give samples a second, from 0 to {_FASTEST}."
             )
+        for flag, limit, below, example in (
+            ("--energy-budget", self.energy_budget, _MOST_JOULES, "an energy like 2kWh; a bare number is J"),
+            ("--max-temperature", self.max_temperature, _HOTTEST, "degrees Celsius like 85"),
+        ):
+            if limit is not None and (isinstance(limit, str | bool) or not 0 < limit < below):
+                raise SpecError(f"{flag} is {limit!r}.", f"Give {example}.")
         for name, value in self.env.items():
             if not re.fullmatch(_ENV_NAME, name):
                 raise SpecError(

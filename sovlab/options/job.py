@@ -72,6 +72,20 @@ def number(text: str) -> float:
         raise ValueError(f"{text!r} is not a number") from None
 
 
+def joules(text: str) -> float:
+    """J in ``text``: ``2kWh``, ``500Wh``, ``3.6MJ``."""
+    from sovlab.core.energy.budget import parse_energy
+
+    return parse_energy(text)
+
+
+def celsius(text: str) -> float:
+    """°C in ``text``: ``85``, ``85C``."""
+    from sovlab.core.energy.budget import parse_celsius
+
+    return parse_celsius(text)
+
+
 def environment(pairs: list[str]) -> dict[str, str]:
     """``["A=1", "B=2"]`` as a dict. Raises `SpecError` where there is no ``=``."""
     found = {}
@@ -107,6 +121,8 @@ class Options:
         send: names to send (``--in``); None sends what the code reads.
         outputs: names whose values come back (``--out``).
         power_rate: looks at the power of its devices, a second.
+        energy_budget: J that it may take before it is ended by its checkpoint hook; each node has its part.
+        max_temperature: °C above which it is ended so.
         files: files and directories that travel beside the code (``--file``); where jobs see this machine's
             files they are used where they are.
     """
@@ -204,6 +220,24 @@ class Options:
         metavar="HZ",
         help="how often a second to sample power (default: 1; 0 reads energy counters only)",
         parse=number,
+    )
+    energy_budget: float | None = _option(
+        None,
+        "--energy-budget",
+        group=JOB,
+        metavar="ENERGY",
+        help="end it, after its checkpoint hook, when it has taken this, e.g. 2kWh, 500Wh; measured only",
+        parse=joules,
+        text=True,
+    )
+    max_temperature: float | None = _option(
+        None,
+        "--max-temperature",
+        group=JOB,
+        metavar="CELSIUS",
+        help="end it, after its checkpoint hook, when a device of its gets hotter than this, e.g. 85",
+        parse=celsius,
+        text=True,
     )
     send: tuple[str, ...] | None = _option(
         None,

@@ -25,15 +25,20 @@ class Sampler:
         probes: of the devices.
         period: seconds between two looks at the power; 0 looks at energy counters only.
         clock: seconds that nobody sets.
+        longest: seconds between two looks, at most.
     """
 
     def __init__(
-        self, probes: Sequence[Probe], period: float = 1.0, clock: Callable[[], float] = time.monotonic
+        self,
+        probes: Sequence[Probe],
+        period: float = 1.0,
+        clock: Callable[[], float] = time.monotonic,
+        longest: float = LONGEST,
     ) -> None:
         self.gauges = [Gauge(probe, period) for probe in probes]
         self._clock = clock
         self._powered = period > 0
-        self._pause = min([period or LONGEST, LONGEST, *(probe.period for probe in probes)])
+        self._pause = min([period or longest, longest, *(probe.period for probe in probes)])
         self._began = self._due = clock()
         self._thorough = self._began
 

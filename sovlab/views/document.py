@@ -139,6 +139,15 @@ def energy_document(report: EnergyReport) -> dict[str, Any]:
             for device in report.devices
         ],
         "unavailable": {_text(name): _text(why) for name, why in report.unavailable.items()},
+        "limits": {
+            name: {
+                "limit": _number(limit.limit),
+                "used": _number(limit.used),
+                "source": limit.source,
+                "why": _text(limit.why),
+            }
+            for name, limit in report.limits.items()
+        },
     }
 
 

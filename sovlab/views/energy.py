@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from sovlab.core.energy.report import (
     ACCELERATORS,
@@ -12,9 +13,13 @@ from sovlab.core.energy.report import (
     DeviceReport,
     EnergyReport,
     Group,
+    LimitReport,
     slowed_most,
 )
 from sovlab.core.units import format_energy, format_power
+
+if TYPE_CHECKING:
+    from sovlab.core.energy.decoding import LimitSeen
 
 ADVICE: Mapping[str, str] = {
     "heat": "It is too hot: cool or spread the load, or lower its power limit, which may cost little time.",
@@ -22,6 +27,8 @@ ADVICE: Mapping[str, str] = {
 }
 """What to do about a slowing, by its cause."""
 
+FLAGS: Mapping[str, str] = {"energy_budget": "--energy-budget", "max_temperature": "--max-temperature"}
+LABELS: Mapping[str, str] = {"energy_budget": "Budget", "max_temperature": "Heat limit"}
 _SLOWED = 0.01
 """Share of the time below which a slowing is not worth a word."""
 
@@ -49,7 +56,44 @@ def energy_rows(report: EnergyReport) -> list[tuple[str, str, bool]]:
         device, cause, share = slowed
         text = f"by {'heat' if cause == 'heat' else 'the power brake'} for {share:.0%} of the time"
         rows.append(("Slowed", f"{text}{_on(device)}. {ADVICE[cause]}", True))
+    for name, limit in report.limits.items():
+        row = _limit_row(name, limit)
+        if row is not None:
+            rows.append(row)
     return rows
+
+
+def limit_words(seen: LimitSeen) -> str:
+    """What became of a limit of a running job, as a sentence."""
+    limit = seen.limit
+    flag = f"{FLAGS[seen.name]} {_given(seen.name, limit.limit)}"
+    if seen.state == "unwatched":
+        return f"{flag} is not watched: {limit.why.rstrip('.') or 'nobody says why'}."
+    if seen.state == "reached":
+        return f"{flag} is reached: the job is being stopped."
+    how = SOURCE_WORDS[limit.source]
+    return f"{_share(limit)} of {flag} is used ({how}): when it is used up, the job is stopped."
+
+
+def _limit_row(name: str, limit: LimitReport) -> tuple[str, str, bool] | None:
+    given = _given(name, limit.limit)
+    if limit.why:
+        return LABELS[name], f"{FLAGS[name]} {given} was not watched: {limit.why}", True
+    if limit.used is None:
+        return None  # of heat the highest temperature stands above
+    used = format_energy(limit.used)
+    return LABELS[name], f"{used} of {given}, {_share(limit)} ({SOURCE_WORDS[limit.source]})", False
+
+
+def _share(limit: LimitReport) -> str:
+    return f"{limit.used / limit.limit:.0%}" if limit.used is not None and limit.limit else "—"
+
+
+def _given(name: str, limit: float) -> str:
+    if name == "max_temperature":
+        return f"{limit:g} °C"
+    unit = next(((size, u) for size, u in ((3.6e6, "kWh"), (3600.0, "Wh")) if limit >= size), (1.0, "J"))
+    return f"{limit / unit[0]:.4g} {unit[1]}"
 
 
 def energy_words(group: Group) -> str:

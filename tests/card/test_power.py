@@ -12,7 +12,7 @@ from sovlab.card.power import running
 from sovlab.core import decoding
 from sovlab.core.energy.history import PowerHistory
 from sovlab.core.energy.report import EnergyReport
-from sovlab.core.job import JobRecord, JobState, JobStatus
+from sovlab.core.job import JobRecord, JobState, JobStatus, Reason
 from sovlab.core.spec import JobSpec, PayloadKind
 from tests.hostile import CARD, NOW, RECORD
 
@@ -159,3 +159,57 @@ def test_no_number_is_without_where_it_is_from():
                     for group in bundle[MIME]["energy"]["groups"]:
                         assert group["energy"]["source"] != "unavailable"
                         assert group["energy"]["method"]
+
+
+def limit(**told):
+    made = history((300.0, {"j": 97200.0, "c": 79.4}))
+    made.add(decoding.frame({"t": "limit", "limit": 7.2e6, **told}))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("told", "sentence"),
+    [
+        (
+            {"what": "energy_budget", "state": "warned", "used": 5.8e6, "source": "counter"},
+            "81% of --energy-budget 2 kWh is used (counted): when it is used up, the job is stopped.",
+        ),
+        (
+            {"what": "energy_budget", "state": "reached", "used": 7.3e6, "source": "counter"},
+            "--energy-budget 2 kWh is reached: the job is being stopped.",
+        ),
+        (
+            {"what": "energy_budget", "state": "unwatched", "why": "no sensor <b>here</b>"},
+            "--energy-budget 2 kWh is not watched: no sensor &lt;b&gt;here&lt;/b&gt;.",
+        ),
+        (
+            {"what": "max_temperature", "state": "unwatched", "limit": 85, "why": "it tells none."},
+            "--max-temperature 85 °C is not watched: it tells none.",
+        ),
+    ],
+)
+def test_what_became_of_a_limit_is_one_sentence(told, sentence):
+    bundle = card(limit(**told))
+    assert sentence in bundle["text/html"]
+    assert sentence.replace("&lt;", "<").replace("&gt;", ">") in bundle["text/plain"]
+
+
+def test_a_limit_is_told_where_nothing_is_measured():
+    made = PowerHistory()
+    frame = {
+        "t": "limit",
+        "what": "energy_budget",
+        "state": "unwatched",
+        "limit": 5.0,
+        "why": "no sensor here",
+    }
+    made.add(decoding.frame(frame))
+    assert "--energy-budget 5 J is not watched: no sensor here." in card(made)["text/plain"]
+
+
+def test_a_job_that_was_stopped_at_its_limit_says_which():
+    words = "It used 2.03 kWh of energy, and --energy-budget allows 2 kWh."
+    ended = record(JobState.FAILED, reason=Reason.LIMIT, message=words, ended=NOW)
+    text = card(of=ended)["text/plain"]
+    assert "was stopped at its limit after 1 min" in text
+    assert words in text

@@ -127,3 +127,35 @@ def test_a_library_that_crashes_is_one_sentence(home, tmp_path):
     assert done.returncode == 3
     assert "Reading the sensors of this machine failed: status -11." in done.stderr
     assert "Traceback" not in done.stderr
+
+
+LIMITED = """
+import sovlab
+from sovlab.errors import JobOverLimit
+
+def train():
+    import time
+    import sovlab
+    @sovlab.checkpoint
+    def save(directory):
+        (directory / "saved").write_text("here")
+    for _ in range(3000):
+        time.sleep(0.1)
+
+job = sovlab.submit(train, backend="cuda", gpus=1, name="digits", energy_budget="{budget}")
+try:
+    job.result()
+except JobOverLimit as error:
+    print(error)
+print(job.status.reason, job.energy.joules)
+"""
+
+
+def test_a_job_over_its_energy_budget_is_an_error_of_its_own(home, tmp_path):
+    (tmp_path / "program.py").write_text(LIMITED.format(budget="600J"))
+    with FakeNvml(tmp_path / "nvml", [300.0]) as fake:
+        first, last = home("program.py", environ=fake.environ).splitlines()[-2:]
+    assert "--energy-budget allows 600 J" in first
+    reason, joules = last.split()
+    assert reason == "limit"
+    assert float(joules) >= 600

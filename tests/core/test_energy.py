@@ -270,3 +270,44 @@ def test_devices_are_added_where_both_are_known():
     assert history.slowing([0, 1]) == ("heat",)
     assert history.sums([0, 1], 60) == [200.0, 400.0]
     assert history.of("gpu") == [0, 1]
+
+
+# --- limits
+
+
+def limited(**limits):
+    return decoding.exit_record(
+        {**RECORD, "energy": {"devices": [], "seconds": 9.0, "limits": limits}}
+    ).energy
+
+
+def test_how_far_a_budget_is_used_is_a_row():
+    found = limited(energy_budget={"limit": 7.2e6, "used": 6.0e6, "source": "counter"})
+    assert ("Budget", "1.667 kWh of 2 kWh, 83% (counted)", False) in energy_rows(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "limit", "label", "text"),
+    [
+        ("energy_budget", 1800.0, "Budget", "--energy-budget 1800 J was not watched: no sensor"),
+        ("max_temperature", 85.0, "Heat limit", "--max-temperature 85 °C was not watched: no sensor"),
+    ],
+)
+def test_a_limit_that_was_not_watched_is_a_warning(name, limit, label, text):
+    found = limited(**{name: {"limit": limit, "used": None, "source": "", "why": "no sensor"}})
+    assert (label, text, True) in energy_rows(found)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"what": "energy_budget", "state": "warned", "limit": "much"},
+        {"what": "energy_budget", "state": "warned", "limit": float("nan")},
+        {"what": "energy_budget", "state": "exploded", "limit": 5.0},
+        {"what": "rm -rf", "state": "warned", "limit": 5.0},
+        {"what": ["energy_budget"], "state": "warned", "limit": 5.0},
+        {"state": "warned", "limit": 5.0},
+    ],
+)
+def test_frames_of_limits_that_do_not_fit_are_none(told):
+    assert decoding.frame({"t": "limit", **told}) is None

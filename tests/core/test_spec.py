@@ -93,3 +93,31 @@ def test_memory_in_which_no_python_starts_is_refused_with_what_may_have_been_mea
     with pytest.raises(SpecError, match=rf"needs 16 MiB at least\. Did you mean {meant}\?"):
         from_keywords({"memory": size}).resources
     assert from_keywords({"memory": "16M"}).resources.memory == 16 << 20
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"energy_budget": 0},
+        {"energy_budget": -5.0},
+        {"energy_budget": float("nan")},
+        {"energy_budget": float("inf")},
+        {"energy_budget": True},
+        {"max_temperature": 0},
+        {"max_temperature": float("nan")},
+        {"max_temperature": 900},
+    ],
+)
+def test_limits_that_cannot_be_are_refused_with_the_flag(changes):
+    (name,) = changes
+    with pytest.raises(SpecError, match=f"--{name.replace('_', '-')} is"):
+        JobSpec(name="a", kind=PayloadKind.CELL, payload="0" * 64, **changes)
+
+
+def test_limits_are_given_as_text_or_as_numbers():
+    from sovlab.options.job import from_keywords
+
+    found = from_keywords({"energy_budget": "2kWh", "max_temperature": "85 °C"})
+    assert (found.energy_budget, found.max_temperature) == (7.2e6, 85.0)
+    found = from_keywords({"energy_budget": 500, "max_temperature": 85})
+    assert (found.energy_budget, found.max_temperature) == (500, 85)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sovlab.core.energy.report import DeviceReport, EnergyReport, Phase
+from sovlab.core.energy.report import DeviceReport, EnergyReport, LimitReport, Phase
 from sovlab.core.untrusted import LATEST, DamagedRecord, Part, clean, finite
 from sovlab.sensors.reading import SOURCES, UNAVAILABLE, Reading
 
@@ -61,6 +61,25 @@ class PowerSeen:
     devices: tuple[Seen, ...]
 
 
+LIMITS = ("energy_budget", "max_temperature")
+LIMIT_STATES = ("warned", "reached", "unwatched")
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSeen:
+    """What became of a limit of a running job.
+
+    Attributes:
+        name: one of `LIMITS`.
+        state: one of `LIMIT_STATES`.
+        limit: how far it is used.
+    """
+
+    name: str
+    state: str
+    limit: LimitReport
+
+
 def measured(part: Part) -> EnergyReport:
     """What an exit record says was measured."""
     cpu = part.part("cpu")
@@ -73,6 +92,7 @@ def measured(part: Part) -> EnergyReport:
         cpu_all=None if cpu is None else cpu.number("all", 0.0, _SECONDS),
         phases=_phases(part.part("phases")),
         nodes=part.whole("nodes", 1, 10**5) or 1,
+        limits=_limits(part.part("limits")),
     )
 
 
@@ -92,6 +112,36 @@ def _phases(part: Part | None) -> Mapping[str, Phase]:
             joules={int(key): max(j, 0.0) for key, j in joules.items() if key.isascii() and key.isdigit()},
         )
     return found
+
+
+def _limits(part: Part | None) -> Mapping[str, LimitReport]:
+    found = {}
+    for name in LIMITS:
+        told = None if part is None else part.part(name)
+        if told is not None and (limit := told.number("limit", 0.0, _JOULES)) is not None:
+            found[name] = LimitReport(
+                limit=limit,
+                used=told.number("used", 0.0, _JOULES),
+                source=source if (source := told.text("source", _WORD)) in SOURCES else UNAVAILABLE,
+                why=told.text("why", _TEXT),
+            )
+    return found
+
+
+def limit_seen(part: Part) -> LimitSeen:
+    """A frame that says what became of a limit."""
+    name, state, limit = (
+        part.text("what", _WORD),
+        part.text("state", _WORD),
+        part.number("limit", 0.0, _JOULES),
+    )
+    if name not in LIMITS or state not in LIMIT_STATES or limit is None:
+        part.refuse("what", "a limit")
+    used, source = part.number("used", 0.0, _JOULES), part.text("source", _WORD)
+    source = source if source in SOURCES else UNAVAILABLE
+    return LimitSeen(
+        name, state, LimitReport(limit=limit, used=used, source=source, why=part.text("why", _TEXT))
+    )
 
 
 def device_described(part: Part) -> DeviceDescribed:

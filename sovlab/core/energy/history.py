@@ -10,7 +10,7 @@ from sovlab.core.energy.report import DeviceReport
 from sovlab.sensors.reading import worst
 
 if TYPE_CHECKING:
-    from sovlab.core.energy.decoding import DeviceDescribed, PowerSeen, Seen
+    from sovlab.core.energy.decoding import DeviceDescribed, LimitSeen, PowerSeen, Seen
 
 _STEPS = (1, 10, 60, 600, 3600)
 """Seconds of a point, the newest first; each step holds `_POINTS` of them, the last as many as there are."""
@@ -43,13 +43,18 @@ class PowerHistory:
         self.devices: dict[int, DeviceReport] = {}
         self._series: dict[int, _Series] = {}
         self._now: dict[int, _Now] = {}
+        self.limits: dict[str, LimitSeen] = {}
+        """The last that was said of each limit of the job, by its name."""
 
-    def add(self, seen: DeviceDescribed | PowerSeen) -> None:
+    def add(self, seen: DeviceDescribed | PowerSeen | LimitSeen) -> None:
         """Take in what a frame says; one that is not newer than what is known changes nothing."""
-        from sovlab.core.energy.decoding import DeviceDescribed
+        from sovlab.core.energy.decoding import DeviceDescribed, LimitSeen
 
         if isinstance(seen, DeviceDescribed):
             self.devices[seen.number] = seen.device
+            return
+        if isinstance(seen, LimitSeen):
+            self.limits[seen.name] = seen
             return
         for number, device in enumerate(seen.devices, seen.first):
             if number in self._now and seen.time <= self._now[number].time:

@@ -91,6 +91,23 @@ class Phase:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LimitReport:
+    """How far a limit that a job was given is used.
+
+    Attributes:
+        limit: J for ``energy_budget``, °C for ``max_temperature``; of the node that was measured.
+        used: in the same unit; None if not known.
+        source: where `used` is from.
+        why: why it is not watched; empty if it is.
+    """
+
+    limit: float
+    used: float | None = None
+    source: str = UNAVAILABLE
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EnergyReport:
     """What was measured while a job ran, on the machine of its first process.
 
@@ -102,6 +119,7 @@ class EnergyReport:
             there were; None if not known.
         phases: of `sovlab.measure`, by name.
         nodes: machines that the job ran on; the report is of the first.
+        limits: ``energy_budget`` and ``max_temperature``, those that the job has.
     """
 
     devices: tuple[DeviceReport, ...] = ()
@@ -112,6 +130,7 @@ class EnergyReport:
     cpu_all: float | None = None
     phases: Mapping[str, Phase] = field(default_factory=dict)
     nodes: int = 1
+    limits: Mapping[str, LimitReport] = field(default_factory=dict)
 
     def groups(self) -> tuple[Group, ...]:
         """The joules by sort of device. Those of different groups may be the same: they are not added.

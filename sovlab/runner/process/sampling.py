@@ -31,6 +31,8 @@ _LAST_LOOK = 0.5
 """Seconds that the last look may take before the supervisor goes on without it."""
 _NO_LOOK = 0.05
 """Seconds that the first look may take if the job has ended meanwhile."""
+_LIMITED = 1.0
+"""Seconds between two looks at devices with a limit, at most."""
 _LONGEST = 60 << 10
 """Bytes of a line of totals, at most."""
 _DEVICES = 8
@@ -55,6 +57,8 @@ class Sampling:
         self._started = time.monotonic()
         self._pending = b""
         self._totals: Optional[Dict[str, Any]] = None
+        self.reached = ""
+        """Why the job is to be ended: a limit of energy or heat is reached; empty as long as none is."""
 
     def start(self) -> None:
         """Start the sampler, if the job still runs when that is due."""
@@ -110,7 +114,9 @@ class Sampling:
                 found = json.loads(line)
             except ValueError:
                 continue
-            if isinstance(found, dict):
+            if isinstance(found, dict) and "reached" in found:
+                self.reached = self.reached or str(found["reached"])
+            elif isinstance(found, dict):
                 self._totals = found
 
     def ended(self, pid: int, status: int) -> bool:
@@ -122,6 +128,8 @@ class Sampling:
         if os.WIFSIGNALED(status):
             how = f"by {signal.Signals(os.WTERMSIG(status)).name}"
         self._lost = f"The process that reads the sensors ended {how}."
+        for what, limit in self._limits().items():
+            _say(self._order, {"t": "limit", "what": what, "state": "unwatched", **limit})
         return True
 
     def stop(self) -> Optional[Dict[str, Any]]:
@@ -159,7 +167,14 @@ class Sampling:
         totals = self._totals or {"devices": [], "seconds": 0.0, "unavailable": {}}
         if self._lost:
             totals["unavailable"] = {**totals.get("unavailable", {}), "sampling": self._lost}
+            told = totals.get("limits", {})
+            limits = {what: {**told.get(what, {}), **limit} for what, limit in self._limits().items()}
+            totals.update({"limits": limits} if limits else {})
         return totals
+
+    def _limits(self) -> Dict[str, Dict[str, Any]]:
+        """The job's limits, which nobody watches any more."""
+        return {what: {"limit": limit, "why": self._lost} for what, limit in self._order.limits.items()}
 
     def _age(self) -> float:
         return time.monotonic() - self._started
@@ -168,9 +183,10 @@ class Sampling:
 def _sample(order: Order, supervisor: int, ends: int, told: int) -> None:
     """In the sampler's process: look until the supervisor's end of ``ends`` closes."""
     from sovlab.sensors import registry
+    from sovlab.sensors.bounds import ENERGY, HEAT, REACHED, Bounds, words
     from sovlab.sensors.machine import Machine
     from sovlab.sensors.phases import Phases
-    from sovlab.sensors.sampler import Sampler
+    from sovlab.sensors.sampler import LONGEST, Sampler
     from sovlab.sensors.share import ProcessorShare
 
     machine = Machine(environ={**os.environ, **order.env})
@@ -178,7 +194,9 @@ def _sample(order: Order, supervisor: int, ends: int, told: int) -> None:
     found = registry.find(machine)
     # What accelerators draw is none of a job's that has none.
     probes = [probe for probe in found.probes if probe.device.kind != "gpu" or order.device != "cpu"]
-    sampler = Sampler(probes, order.power_rate and 1 / order.power_rate)
+    longest = _LIMITED if order.limits else LONGEST
+    sampler = Sampler(probes, order.power_rate and 1 / order.power_rate, longest=longest)
+    bounds = Bounds(sampler, order.limits.get(ENERGY), order.limits.get(HEAT))
     sampler.look()
     for number, gauge in enumerate(sampler.gauges):
         _say(order, {"t": "device", "n": number, **gauge.described()})
@@ -198,6 +216,10 @@ def _sample(order: Order, supervisor: int, ends: int, told: int) -> None:
         now = time.monotonic()
         if over or now >= sampler.due:
             sampler.look()
+            for message in bounds.check():
+                _say(order, {"t": "limit", **message})
+                if message["state"] == REACHED and not over:
+                    os.write(told, json.dumps({"reached": words(message, order.nodes)}).encode() + b"\n")
         if over or now >= batch:
             batch, pause = now + pause, _BATCH
             seen = sampler.seconds()
@@ -211,6 +233,7 @@ def _sample(order: Order, supervisor: int, ends: int, told: int) -> None:
                 "nodes": order.nodes,
                 **share.told(),
                 **marked.told(),
+                **bounds.told(),
             }
             os.write(told, json.dumps(totals, separators=(",", ":")).encode()[:_LONGEST] + b"\n")
         if over:

@@ -189,6 +189,9 @@ class Supervisor:
             self._limit.look(now)
             if self._limit.over and self._running:
                 self._kill_all()
+        if self._sampling.reached and self._ending.why is None:
+            self._ending.words = self._sampling.reached
+            self._ask_to_end(work, "limit")
         if self._sampling.due is not None and now >= self._sampling.due and self._running:
             self._sampling.start()
         if self._kill_at is not None and now >= self._kill_at and self._running:

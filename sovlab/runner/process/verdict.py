@@ -29,7 +29,9 @@ class Ending:
 
     def __init__(self, timeout: Optional[float], limit: Optional[MemoryLimit] = None) -> None:
         self.why: Optional[str] = None
-        """What the job was asked to end for: ``timeout``, ``cancelled`` or a signal's name."""
+        """What the job was asked to end for: ``timeout``, ``limit``, ``cancelled`` or a signal's name."""
+        self.words = ""
+        """Which limit of energy or heat was reached, as a sentence."""
         self.limit = limit
         self._kills = memory.Kills()
 
@@ -69,6 +71,9 @@ def describe(order: Order, ending: Ending, outcome: Outcome, leftovers: Left) ->
     elif ending.why == "timeout" and on_request:
         record["reason"] = "timeout"
         record["message"] = f"It ran longer than its --timeout of {order.timeout:g} s."
+    elif ending.why == "limit" and on_request:
+        record["reason"] = "limit"
+        record["message"] = ending.words
     elif ending.why == "cancelled" and on_request:
         record["reason"] = "cancelled"
         record["message"] = "It was cancelled."
@@ -85,7 +90,7 @@ def describe(order: Order, ending: Ending, outcome: Outcome, leftovers: Left) ->
     elif report.get("terminated"):
         # The signal went to the user's process itself.
         record.update(reason="killed", signal="SIGTERM", message="It was ended from outside by SIGTERM.")
-    if record["reason"] in ("timeout", "cancelled", "killed") and record["error"]:
+    if record["reason"] in ("timeout", "limit", "cancelled", "killed") and record["error"]:
         record["error"] = None if record["error"]["type"] == "SystemExit" else record["error"]
     return record
 
@@ -112,7 +117,14 @@ def _explain_silence(record: Dict[str, Any], killed_by: int, oom_kills: Optional
 
 
 _CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT)
-_STATUS = {"succeeded": 0, "timeout": 124, "cancelled": 130, "killed": 137, "out_of_memory": 137}
+_STATUS = {
+    "succeeded": 0,
+    "timeout": 124,
+    "limit": 124,
+    "cancelled": 130,
+    "killed": 137,
+    "out_of_memory": 137,
+}
 
 
 def exit_status(record: Dict[str, Any]) -> int:

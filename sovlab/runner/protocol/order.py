@@ -55,6 +55,9 @@ class Order:
         hold: seconds that a pod holds results that nobody has fetched.
         payload_url: where a pod gets the payload; a secret.
         results_url: where a pod puts the results; a secret.
+        power_rate: looks at the power of its devices, a second.
+        energy_budget: J that the job may take; None for no limit.
+        max_temperature: °C that none of its devices may exceed; None for no limit.
     """
 
     def __init__(
@@ -97,6 +100,8 @@ class Order:
         payload_url: str = "",
         results_url: str = "",
         power_rate: float = 1.0,
+        energy_budget: Optional[float] = None,
+        max_temperature: Optional[float] = None,
     ) -> None:
         self.job_id = job_id
         self.name = name or job_id
@@ -135,11 +140,20 @@ class Order:
         self.payload_url = payload_url
         self.results_url = results_url
         self.power_rate = power_rate
+        self.energy_budget = energy_budget
+        self.max_temperature = max_temperature
 
     @property
     def ranks(self) -> int:
         """Processes in all; more than one starts torchrun."""
         return self.nodes * self.procs
+
+    @property
+    def limits(self) -> Dict[str, float]:
+        """What the job may take and how hot its devices may be, on each node: J and °C, by the option's name."""
+        energy = None if self.energy_budget is None else self.energy_budget / self.nodes
+        found = {"energy_budget": energy, "max_temperature": self.max_temperature}
+        return {name: limit for name, limit in found.items() if limit is not None}
 
     @property
     def scratch(self) -> str:
