@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sovlab.core.energy.history import Point, PowerHistory
+from sovlab.core.energy.model import Modelled, modelled
 from sovlab.core.energy.report import J_PER_KWH, DeviceReport, EnergyReport, Group, Phase
 from sovlab.core.event import PowerChanged
 from sovlab.errors import UsageError
 from sovlab.sensors.reading import Reading
-from sovlab.views.energy import energy_words, reasons
+from sovlab.views.energy import energy_words, modelled_words, reasons
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,6 +50,7 @@ class Energy:
         unavailable: why a sensor measured nothing, by its name.
         by_phase: what lay inside ``sovlab.measure``, by name.
         by_rank: J of each rank's own accelerator, where there are as many as ranks.
+        modelled: where nothing was measured, J between which it lies by its CPU time: a model, in no sum.
         steps: the last that the job reported by ``sovlab.progress``; None if it reported none.
     """
 
@@ -61,6 +63,7 @@ class Energy:
     by_phase: Mapping[str, PhaseEnergy] = field(default_factory=dict)
     by_rank: Mapping[int, Reading] = field(default_factory=dict)
     steps: float | None = None
+    modelled: Modelled | None = None
 
     @property
     def per_step(self) -> float | None:
@@ -90,7 +93,8 @@ class Energy:
 
     def __repr__(self) -> str:
         if self.reading.value is None:
-            return f"<Energy — ({self.reading.why})>"
+            guess = f"; {modelled_words(self.modelled)}" if self.modelled is not None else ""
+            return f"<Energy — ({self.reading.why}){guess}>"
         group = next((each for each in self.groups if each.energy == self.reading), None)
         return f"<Energy {energy_words(group)}>" if group is not None else f"<Energy {self.reading}>"
 
@@ -129,7 +133,9 @@ def energy_of(job: Job) -> Energy:
     group = report.best
     if group is None:
         return Energy(
-            Reading("energy", "J", scope="job", why=reasons(report)), unavailable=dict(report.unavailable)
+            Reading("energy", "J", scope="job", why=reasons(report)),
+            unavailable=dict(report.unavailable),
+            modelled=modelled(report),
         )
     ranks = job.last.spec.procs if job.last.spec is not None else 1
     return Energy(
@@ -142,6 +148,7 @@ def energy_of(job: Job) -> Energy:
         {name: _phase(phase, group, report) for name, phase in report.phases.items()},
         _by_rank(report, ranks),
         status.progress.step if status.progress is not None and status.progress.step > 0 else None,
+        modelled(report),
     )
 
 

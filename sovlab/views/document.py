@@ -139,6 +139,7 @@ def energy_document(report: EnergyReport) -> dict[str, Any]:
             for device in report.devices
         ],
         "unavailable": {_text(name): _text(why) for name, why in report.unavailable.items()},
+        "modelled": _modelled(report),
         "limits": {
             name: {
                 "limit": _number(limit.limit),
@@ -149,6 +150,16 @@ def energy_document(report: EnergyReport) -> dict[str, Any]:
             for name, limit in report.limits.items()
         },
     }
+
+
+def _modelled(report: EnergyReport) -> dict[str, Any] | None:
+    from sovlab.core.energy.model import modelled
+
+    guess = modelled(report)
+    if guess is None:
+        return None
+    low, high = _number(guess.low), _number(guess.high)
+    return {"low": low, "high": high, "unit": "J", "source": "modelled", "method": guess.method}
 
 
 def _reading(reading: Reading) -> dict[str, Any]:

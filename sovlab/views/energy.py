@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from sovlab.core.energy.model import Modelled, modelled
 from sovlab.core.energy.report import (
     ACCELERATORS,
     NODE,
@@ -44,6 +45,9 @@ def energy_rows(report: EnergyReport) -> list[tuple[str, str, bool]]:
             rows.append((label if not rows or label == "Node" else "", energy_words(group), False))
     if not groups:
         rows.append(("Energy", f"— not measured: {reasons(report)}", False))
+    guess = modelled(report)
+    if guess is not None:
+        rows.append(("", modelled_words(guess), False))
     hot = [(max(d.hottest.values()), d) for d in report.devices if d.hottest and d.kind in ("gpu", "cpu")]
     for kind in ("gpu", "cpu"):
         mine = [(celsius, device) for celsius, device in hot if device.kind == kind]
@@ -61,6 +65,12 @@ def energy_rows(report: EnergyReport) -> list[tuple[str, str, bool]]:
         if row is not None:
             rows.append(row)
     return rows
+
+
+def modelled_words(guess: Modelled) -> str:
+    """``by its CPU time between 32 J and 0.6 Wh (modelled: 1 to 19 W for each busy core)``."""
+    between = f"between {format_energy(guess.low)} and {format_energy(guess.high)}"
+    return f"by its CPU time {between} (modelled: {guess.method})"
 
 
 def limit_words(seen: LimitSeen) -> str:

@@ -9,6 +9,7 @@ import pytest
 from sovlab.core import decoding
 from sovlab.core.energy.decoding import DeviceDescribed, PowerSeen
 from sovlab.core.energy.history import PowerHistory
+from sovlab.core.energy.model import modelled
 from sovlab.core.energy.report import DeviceReport, EnergyReport, slowed_most
 from sovlab.sensors.reading import Reading
 from sovlab.views.energy import energy_rows, energy_words
@@ -311,3 +312,30 @@ def test_a_limit_that_was_not_watched_is_a_warning(name, limit, label, text):
 )
 def test_frames_of_limits_that_do_not_fit_are_none(told):
     assert decoding.frame({"t": "limit", **told}) is None
+
+
+# --- the model
+
+
+def test_without_any_sensor_cpu_time_gives_a_wide_range():
+    found = report(cpu_job=100.0, cpu_busy=200.0, cpu_all=400.0)
+    guess = modelled(found)
+    assert guess is not None
+    assert 50 < guess.low < 200 < 400 < guess.high
+    (row,) = [text for _, text, _ in energy_rows(found) if "modelled" in text]
+    assert row == "by its CPU time between 103 J and 1875 J (modelled: 1 to 19 W for each busy core)"
+    assert found.best is None  # no sum has it
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        report(),
+        report(cpu_job=0.0, cpu_busy=1.0, cpu_all=2.0),
+        report(device(), cpu_job=100.0, cpu_busy=200.0, cpu_all=400.0),
+        report(device(0, "node"), cpu_job=100.0, cpu_busy=200.0, cpu_all=400.0),
+    ],
+)
+def test_beside_anything_measured_or_without_cpu_time_there_is_no_model(found):
+    assert modelled(found) is None
+    assert not [text for _, text, _ in energy_rows(found) if "modelled" in text]

@@ -150,7 +150,7 @@ class Order:
 
     @property
     def limits(self) -> Dict[str, float]:
-        """What the job may take and how hot its devices may be, on each node: J and °C, by the option's name."""
+        """What the job may take, and how hot its devices may be, on each node: J and °C, by option."""
         energy = None if self.energy_budget is None else self.energy_budget / self.nodes
         found = {"energy_budget": energy, "max_temperature": self.max_temperature}
         return {name: limit for name, limit in found.items() if limit is not None}
