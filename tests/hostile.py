@@ -85,6 +85,10 @@ RECORD: dict[str, Any] = {
         "seconds": 55.0,
         "unavailable": {"rapl": "It is masked."},
         "cpu": {"job": 5.0, "busy": 50.0, "all": 500.0},
+        "limits": {
+            "energy_budget": {"limit": 6e5, "used": 5e5, "source": "counter"},
+            "max_temperature": {"limit": 90.0, "why": "not told"},
+        },
     },
 }
 """An exit record as the runner writes it."""
@@ -103,6 +107,14 @@ FRAMES: list[dict[str, Any]] = [
         "at": NOW,
         "n": 0,
         "d": [{"w": [300.0, None], "c": 61.0, "j": 5e5, "s": "counter", "x": ["heat"]}],
+    },
+    {
+        "t": "limit",
+        "what": "energy_budget",
+        "state": "warned",
+        "limit": 6e5,
+        "used": 5e5,
+        "source": "counter",
     },
 ]
 

@@ -78,7 +78,7 @@ def render(
         traceback=[] if raised else shortened(traceback),
         notes=(*notes, *_limits(power)) if running else notes,
         seen=words.seen(status, now),
-        power=_power(power, record) if running else None,
+        power=_power(power) if running else None,
     )
     return {
         MIME: _data(record, text, now, seconds_left, len(outputs)),
@@ -87,12 +87,12 @@ def render(
     }
 
 
-def _power(history: PowerHistory | None, record: JobRecord) -> PowerText | None:
+def _power(history: PowerHistory | None) -> PowerText | None:
     if history is None or not history.numbers:
         return None
     from sovlab.card.power import running
 
-    return running(history, record.spec.nodes if record.spec is not None else 1)
+    return running(history)
 
 
 def _limits(history: PowerHistory | None) -> tuple[str, ...]:

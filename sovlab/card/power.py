@@ -40,12 +40,11 @@ class PowerText(msgspec.Struct, frozen=True, kw_only=True):
         return " · ".join([*numbers, self.what] if self.what else numbers)
 
 
-def running(history: PowerHistory | None, nodes: int = 1) -> PowerText | None:
+def running(history: PowerHistory | None) -> PowerText | None:
     """What the devices of a running job do now; None if none of them is measured.
 
     Args:
         history: what was seen of them, on the first node.
-        nodes: how many the job has.
     """
     if history is None:
         return None
@@ -59,7 +58,7 @@ def running(history: PowerHistory | None, nodes: int = 1) -> PowerText | None:
     slowing = [cause for cause in history.slowing(numbers) if cause in ADVICE]
     models = list(dict.fromkeys(history.devices[n].name for n in numbers if history.devices[n].name))
     count = f"{len(numbers)} × " if len(numbers) > 1 else ""
-    first = f"first of {nodes} nodes" if nodes > 1 else ""
+    first = f"first of {history.nodes} nodes" if history.nodes > 1 else ""
     model = count + models[0] if len(models) == 1 else ""
     boards = "whole boards" if any(history.devices[n].scope == "board" for n in numbers) else ""
     return PowerText(

@@ -137,7 +137,7 @@ def energy_of(job: Job) -> Energy:
             unavailable=dict(report.unavailable),
             modelled=modelled(report),
         )
-    ranks = job.last.spec.procs if job.last.spec is not None else 1
+    ranks = job.last.spec.ranks if job.last.spec is not None else 1
     return Energy(
         group.energy,
         group.mean,
@@ -170,7 +170,7 @@ def _by_rank(report: EnergyReport, ranks: int) -> Mapping[int, Reading]:
     gpus = [device for device in report.devices if device.kind == "gpu"]
     if len(gpus) != ranks or any(device.scope != "device" for device in gpus):
         return {}
-    ordered = sorted(gpus, key=lambda device: device.index if device.index is not None else 0)
+    ordered = sorted(gpus, key=lambda device: (device.node or 0, device.index or 0))
     return {rank: device.energy for rank, device in enumerate(ordered)}
 
 

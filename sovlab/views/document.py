@@ -126,6 +126,7 @@ def energy_document(report: EnergyReport) -> dict[str, Any]:
                 "kind": _text(device.kind),
                 "name": _text(device.name),
                 "index": device.index,
+                "node": device.node,
                 "energy": _reading(device.energy),
                 "mean": _number(device.mean),
                 "peak": _number(device.peak),

@@ -75,8 +75,13 @@ def test_what_is_not_known_is_a_dash():
 
 
 def test_of_several_nodes_the_first_is_shown_and_said_to_be():
+    first = history((300.0, {"j": 5.0}), described=({"kind": "gpu", "name": "H100", "nodes": 4},))
+    assert "first of 4 nodes" in card(first)["text/plain"]
+
+
+def test_several_launchers_on_one_machine_are_one_node():
     of = replace(record(), spec=replace(SPEC, nodes=4))
-    assert "first of 4 nodes" in card(history((300.0, {"j": 5.0})), of=of)["text/plain"]
+    assert "nodes" not in card(history((300.0, {"j": 5.0})), of=of)["text/plain"].partition("W · ")[2]
 
 
 def test_several_gpus_are_one_number():

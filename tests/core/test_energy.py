@@ -10,7 +10,8 @@ from sovlab.core import decoding
 from sovlab.core.energy.decoding import DeviceDescribed, PowerSeen
 from sovlab.core.energy.history import PowerHistory
 from sovlab.core.energy.model import modelled
-from sovlab.core.energy.report import DeviceReport, EnergyReport, slowed_most
+from sovlab.core.energy.nodes import together
+from sovlab.core.energy.report import DeviceReport, EnergyReport, LimitReport, Phase, slowed_most
 from sovlab.sensors.reading import Reading
 from sovlab.views.energy import energy_rows, energy_words
 from tests.hostile import NOW, RECORD
@@ -339,3 +340,62 @@ def test_without_any_sensor_cpu_time_gives_a_wide_range():
 def test_beside_anything_measured_or_without_cpu_time_there_is_no_model(found):
     assert modelled(found) is None
     assert not [text for _, text, _ in energy_rows(found) if "modelled" in text]
+
+
+# --- several nodes
+
+
+def node(*devices, **more):
+    return report(*devices, nodes=2, **more)
+
+
+def test_the_joules_of_several_nodes_are_added_each_with_its_own_share():
+    first = node(
+        device(mean=100.0, peak=150.0), device(0, "cpu", 1000.0), cpu_job=10.0, cpu_busy=10.0, cpu_all=20.0
+    )
+    second = node(
+        device(mean=200.0, peak=250.0), device(0, "cpu", 1000.0), cpu_job=1.0, cpu_busy=10.0, cpu_all=20.0
+    )
+    whole = together({0: first, 1: second}, 2)
+    gpus, processors = whole.groups()
+    assert (gpus.energy.value, gpus.energy.source, gpus.energy.why) == (7.2e6, "counter", "")
+    assert (gpus.mean, gpus.peak) == (300.0, 400.0)
+    assert processors.energy.value == pytest.approx(1000.0 + 100.0)
+    assert processors.energy.source == "attributed"
+    assert [each.node for each in whole.devices if each.kind == "gpu"] == [0, 1]
+    assert len({each.id for each in whole.devices if each.kind == "cpu"}) == 2
+
+
+def test_a_node_that_left_nothing_is_told():
+    whole = together({1: node(device())}, 2)
+    assert whole.best.energy.value == 3.6e6
+    assert "of 1 of 2 nodes" in energy_words(whole.best)
+
+
+def test_a_node_that_measured_nothing_is_told():
+    whole = together({0: node(device()), 1: node(device(joules=None, why="its driver is gone"))}, 2)
+    assert whole.best.energy.value == 3.6e6
+    assert "of 1 of 2 nodes" in whole.best.energy.why
+
+
+def test_sources_of_several_nodes_are_told_by_the_worst():
+    whole = together({0: node(device()), 1: node(device(source="sampled"))}, 2)
+    assert whole.best.energy.source == "sampled"
+
+
+def test_phases_of_several_nodes_have_the_joules_of_all_their_devices():
+    each = {"epoch": Phase(count=3, seconds=5.0, joules={0: 7.0, 1: 1.0})}
+    devices = (device(), device(0, "cpu", 10.0))
+    whole = together({0: node(*devices, phases=each), 1: node(*devices, phases=each)}, 2)
+    assert whole.phases["epoch"].joules == {0: 7.0, 1: 1.0, 2: 7.0, 3: 1.0}
+    assert (whole.phases["epoch"].count, whole.phases["epoch"].seconds) == (3, 5.0)
+
+
+def test_of_nothing_there_is_no_report():
+    assert together({}, 2) is None
+
+
+def test_of_several_nodes_limits_the_fullest_is_told():
+    each = [LimitReport(limit=100.0, used=used, source="counter") for used in (50.0, 90.0)]
+    whole = together({n: node(device(), limits={"energy_budget": limit}) for n, limit in enumerate(each)}, 2)
+    assert whole.limits["energy_budget"].used == 90.0

@@ -21,10 +21,12 @@ class DeviceDescribed:
     Attributes:
         number: by which `PowerSeen` names it.
         device: what is known of it; its energy is not yet.
+        nodes: machines of the job: what its frames tell is of the first.
     """
 
     number: int
     device: DeviceReport
+    nodes: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,7 @@ def device_described(part: Part) -> DeviceDescribed:
     number = part.whole("n", 0, _DEVICES)
     if number is None:
         part.refuse("n", "a number")
-    return DeviceDescribed(number, _device_of(part))
+    return DeviceDescribed(number, _device_of(part), part.whole("nodes", 1, 10**5) or 1)
 
 
 def power_seen(part: Part) -> PowerSeen:

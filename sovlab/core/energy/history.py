@@ -41,6 +41,8 @@ class PowerHistory:
 
     def __init__(self) -> None:
         self.devices: dict[int, DeviceReport] = {}
+        self.nodes = 1
+        """Machines of the job; what is known is of the first."""
         self._series: dict[int, _Series] = {}
         self._now: dict[int, _Now] = {}
         self.limits: dict[str, LimitSeen] = {}
@@ -52,6 +54,7 @@ class PowerHistory:
 
         if isinstance(seen, DeviceDescribed):
             self.devices[seen.number] = seen.device
+            self.nodes = seen.nodes
             return
         if isinstance(seen, LimitSeen):
             self.limits[seen.name] = seen

@@ -1,9 +1,9 @@
 """What a job may have taken, by its CPU time alone: the last resort, where no sensor tells.
 
 A server's core draws 2.0 W (AMD EPYC of the third generation) to 4.5 W (Intel Emerald Rapids) at full load,
-by SPECpower's measurements as Cloud Carbon Footprint gives them per vCPU (its repository ccf-coefficients). Such
-models gave 0.24 to 1.95 times what the processors' own counters said, in measurements of four processors that
-CodeCarbon has published. So all that can be said is a range, and it is a wide one.
+by SPECpower's measurements as Cloud Carbon Footprint gives them per vCPU (its repository ccf-coefficients).
+Such models gave 0.24 to 1.95 times what the processors' own counters said, in measurements of four processors
+that CodeCarbon has published. So all that can be said is a range, and it is a wide one.
 """
 
 from __future__ import annotations

@@ -35,6 +35,7 @@ class DeviceReport:
         limit: W that it keeps to.
         slowed: share of the time in which it was slowed, by cause: ``heat``, ``power``, ``facility``.
         missing: what it does not tell, and why, by quantity.
+        node: which of several nodes it is of; None if there is one.
     """
 
     id: str
@@ -52,6 +53,7 @@ class DeviceReport:
     limit: float | None = None
     slowed: Mapping[str, float] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
+    node: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +111,7 @@ class LimitReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnergyReport:
-    """What was measured while a job ran, on the machine of its first process.
+    """What was measured while a job ran: on its machine, or on those of its nodes that said so.
 
     Attributes:
         devices: what was measured there.
@@ -118,7 +120,8 @@ class EnergyReport:
         cpu_job, cpu_busy, cpu_all: CPU seconds of the job, of all that worked on the machine, and of all
             there were; None if not known.
         phases: of `sovlab.measure`, by name.
-        nodes: machines that the job ran on; the report is of the first.
+        nodes: machines that the job ran on.
+        parts: of several nodes, the report of each; empty if this is of one.
         limits: ``energy_budget`` and ``max_temperature``, those that the job has.
     """
 
@@ -131,12 +134,15 @@ class EnergyReport:
     phases: Mapping[str, Phase] = field(default_factory=dict)
     nodes: int = 1
     limits: Mapping[str, LimitReport] = field(default_factory=dict)
+    parts: tuple[EnergyReport, ...] = ()
 
     def groups(self) -> tuple[Group, ...]:
         """The joules by sort of device. Those of different groups may be the same: they are not added.
 
         A device that covers a kind (the module of a GPU with its processor) stands for devices of that kind.
         """
+        if self.parts:
+            return self._groups_of_nodes()
         parts = [device for device in self._known() if device.kind in _PARTS]
         covered = {kind for device in parts for kind in device.covers if kind != device.kind}
         groups = []
@@ -155,6 +161,15 @@ class EnergyReport:
         """The group that a job is told by: its accelerators, else its processors, else the node."""
         groups = self.groups()
         return next((g for g in groups if g.energy.value is not None), groups[0] if groups else None)
+
+    def _groups_of_nodes(self) -> tuple[Group, ...]:
+        """Each node's own groups, added: what a job shares on one has nothing to do with the others."""
+        groups = []
+        for name in (ACCELERATORS, PROCESSORS, NODE):
+            each = [group for part in self.parts if (group := part.group(name)) is not None]
+            if each:
+                groups.append(_added(name, each, self.nodes))
+        return tuple(groups)
 
     def _known(self) -> list[DeviceReport]:
         return [device for device in self.devices if device.energy.value is not None]
@@ -209,6 +224,31 @@ class EnergyReport:
         if name == NODE or self.cpu_job is None or not self.cpu_busy:
             return 1.0, None, "of the whole machine, whoever used it"
         return min(self.cpu_job / self.cpu_busy, 1.0), "shared out by CPU time", ""
+
+
+def _added(name: str, groups: Sequence[Group], nodes: int) -> Group:
+    """One group of several nodes' groups of a name."""
+    known = [group for group in groups if group.energy.value is not None]
+    ids = tuple(device for group in groups for device in group.devices)
+    if not known:
+        return Group(name=name, energy=groups[0].energy, devices=ids)
+    readings = [group.energy for group in known]
+    left_out = f"of {len(known)} of {nodes} nodes" if len(known) < nodes else ""
+    energy = readings[0]._replace(
+        value=sum(reading.value or 0.0 for reading in readings),
+        source=worst(*(reading.source for reading in readings)),
+        method="; ".join(dict.fromkeys(reading.method for reading in readings if reading.method)),
+        coverage=min(reading.coverage for reading in readings),
+        why=_joined(left_out, *dict.fromkeys(reading.why for reading in readings)),
+    )
+
+    def total(which: str) -> float | None:
+        values = [getattr(group, which) for group in known]
+        return None if None in values else sum(values)
+
+    return Group(
+        name=name, energy=energy, mean=total("mean"), peak=total("peak"), idle=total("idle"), devices=ids
+    )
 
 
 def slowed_most(report: EnergyReport) -> tuple[DeviceReport, str, float] | None:

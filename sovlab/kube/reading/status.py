@@ -169,6 +169,11 @@ def _ended(
     if last is None or last.record is None:
         return _without_record(job, base, last, failed, complete)
     said = ended_status(last.record, base.submitted)
+    reports = {e.index: e.record.energy for e in found if e.record is not None and e.record.energy}
+    if several and reports:
+        from sovlab.core.energy.nodes import together
+
+        said = replace(said, energy=together(reports, nodes(job)))
     said = replace(said, host=node(last.pod) or said.host)
     if not last.is_by_itself:
         if cancelled:

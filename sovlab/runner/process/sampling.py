@@ -199,7 +199,7 @@ def _sample(order: Order, supervisor: int, ends: int, told: int) -> None:
     bounds = Bounds(sampler, order.limits.get(ENERGY), order.limits.get(HEAT))
     sampler.look()
     for number, gauge in enumerate(sampler.gauges):
-        _say(order, {"t": "device", "n": number, **gauge.described()})
+        _say(order, {"t": "device", "n": number, "nodes": order.machines, **gauge.described()})
     marked = Phases(sampler)
     poll = select.poll()
     poll.register(ends, select.POLLIN)
@@ -219,7 +219,7 @@ def _sample(order: Order, supervisor: int, ends: int, told: int) -> None:
             for message in bounds.check():
                 _say(order, {"t": "limit", **message})
                 if message["state"] == REACHED and not over:
-                    os.write(told, json.dumps({"reached": words(message, order.nodes)}).encode() + b"\n")
+                    os.write(told, json.dumps({"reached": words(message, order.machines)}).encode() + b"\n")
         if over or now >= batch:
             batch, pause = now + pause, _BATCH
             seen = sampler.seconds()
@@ -230,7 +230,7 @@ def _sample(order: Order, supervisor: int, ends: int, told: int) -> None:
                 "devices": sampler.totals(),
                 "seconds": round(sampler.elapsed, 3),
                 "unavailable": found.unavailable,
-                "nodes": order.nodes,
+                "nodes": order.machines,
                 **share.told(),
                 **marked.told(),
                 **bounds.told(),

@@ -149,9 +149,14 @@ class Order:
         return self.nodes * self.procs
 
     @property
+    def machines(self) -> int:
+        """Nodes that are machines of their own."""
+        return self.nodes if self.rendezvous is not None else 1
+
+    @property
     def limits(self) -> Dict[str, float]:
         """What the job may take, and how hot its devices may be, on each node: J and °C, by option."""
-        energy = None if self.energy_budget is None else self.energy_budget / self.nodes
+        energy = None if self.energy_budget is None else self.energy_budget / self.machines
         found = {"energy_budget": energy, "max_temperature": self.max_temperature}
         return {name: limit for name, limit in found.items() if limit is not None}
 

@@ -1121,3 +1121,29 @@ def test_sentences_are_short_plain_and_end_as_sentences_do(text: str) -> None:
     assert not set("\n\r\t\x1e") & set(text)
     assert ".." not in text.replace("…", "")
     assert "None" not in text
+
+
+# --- energy
+
+
+def drew(joules: float) -> Object:
+    energy = {"j": joules, "source": "counter", "method": "NVML energy counter", "coverage": 1.0}
+    return {"devices": [{"id": f"GPU-{joules}", "kind": "gpu", "index": 0, "energy": energy}], "nodes": 2}
+
+
+def test_the_energy_of_several_nodes_is_that_of_all_that_have_said() -> None:
+    pods = [over(0, record("succeeded", exit_code=0, energy=drew(100.0 + n)), index=n) for n in range(2)]
+    energy = told(job(COMPLETE, nodes=2), *pods).energy
+    assert energy is not None
+    assert energy.best is not None
+    assert energy.best.energy.value == 201.0
+    assert energy.best.energy.why == ""
+
+
+def test_a_node_whose_record_is_lost_leaves_the_energy_of_the_others() -> None:
+    pods = [over(1, record("user_error", "no", exit_code=1, energy=drew(100.0)), index=0), over(137, index=1)]
+    energy = told(job(FAILED, nodes=2), *pods).energy
+    assert energy is not None
+    assert energy.best is not None
+    assert energy.best.energy.value == 100.0
+    assert "1 of 2 nodes" in energy.best.energy.why
