@@ -17,6 +17,8 @@ _H100 = {
     "nvmlDeviceGetCudaComputeCapability": "9.0",
     "nvmlDeviceGetEnforcedPowerLimit": "700000",
     "nvmlDeviceGetPowerManagementDefaultLimit": "700000",
+    "nvmlDeviceGetPowerManagementLimit": "700000",
+    "nvmlDeviceSetPowerManagementLimit": "ok",
     "nvmlDeviceGetPowerManagementLimitConstraints": "200000 700000",
     "nvmlDeviceGetMarginTemperature": "26",
     "82.0": "uint 54",
@@ -58,6 +60,11 @@ class FakeNvml:
     def __exit__(self, *_):
         self._stop.set()
         self._thread.join()
+
+    def caps(self):
+        """W that each GPU was set to; None of one that nobody has set."""
+        paths = [self.answers.with_name(f"{self.answers.name}.limit.{gpu}") for gpu in range(len(self.watts))]
+        return [int(path.read_text()) / 1000 if path.exists() else None for path in paths]
 
     def _draw(self):
         last = time.monotonic()

@@ -77,6 +77,10 @@ def draft(code: Code, options: Options, executor: Executor, defaults: Defaults) 
             "origin": code.origin,
         }
     )
+    if spec.power_cap is not None:
+        from sovlab.client.power_cap import check_cap
+
+        check_cap(spec.power_cap, backend, here=getattr(executor, "shares_files", False))
     executor.check(spec)
     return spec
 

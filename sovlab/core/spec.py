@@ -44,7 +44,7 @@ class Resources:
 
 _FASTEST = 20
 """Samples of the power a second: no device has a new value more often."""
-_MOST_JOULES, _HOTTEST = 1e15, 150.5
+_MOST_JOULES, _MOST_WATTS, _HOTTEST = 1e15, 1e5, 150.5
 _OBJECT_NAME = r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"
 _ENV_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 
@@ -72,6 +72,7 @@ class JobSpec:
         power_rate: samples of its devices' power, a second; 0 reads energy counters only.
         energy_budget: J that it may take, None for no limit; a part of it on each node.
         max_temperature: °C that no device of its may exceed, None for no limit.
+        power_cap: W that each of its accelerators is to keep to, None leaves them as they are.
         resume: id of the job whose checkpoint this one goes on from; empty for none.
         origin: where it was submitted from, for people: ``In[7]``, ``train.py``.
         labels: what cells are called, by the SHA-256 of their source: kept out of the payload so that
@@ -99,6 +100,7 @@ class JobSpec:
     power_rate: float = 1.0
     energy_budget: float | None = None
     max_temperature: float | None = None
+    power_cap: float | None = None
     resume: str = ""
     origin: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -121,6 +123,7 @@ class JobSpec:
         for flag, limit, below, example in (
             ("--energy-budget", self.energy_budget, _MOST_JOULES, "an energy like 2kWh; a bare number is J"),
             ("--max-temperature", self.max_temperature, _HOTTEST, "degrees Celsius like 85"),
+            ("--power-cap", self.power_cap, _MOST_WATTS, "a power like 300W; a bare number is W"),
         ):
             if limit is not None and (isinstance(limit, str | bool) or not 0 < limit < below):
                 raise SpecError(f"{flag} is {limit!r}.", f"Give {example}.")

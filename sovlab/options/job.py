@@ -86,6 +86,13 @@ def celsius(text: str) -> float:
     return parse_celsius(text)
 
 
+def watts(text: str) -> float:
+    """W in ``text``: ``300W``, ``0.3kW``."""
+    from sovlab.core.energy.budget import parse_power
+
+    return parse_power(text)
+
+
 def environment(pairs: list[str]) -> dict[str, str]:
     """``["A=1", "B=2"]`` as a dict. Raises `SpecError` where there is no ``=``."""
     found = {}
@@ -123,6 +130,7 @@ class Options:
         power_rate: looks at the power of its devices, a second.
         energy_budget: J that it may take before it is ended by its checkpoint hook; each node has its part.
         max_temperature: °C above which it is ended so.
+        power_cap: W that each of its accelerators keeps to while it runs, where that may be set.
         files: files and directories that travel beside the code (``--file``); where jobs see this machine's
             files they are used where they are.
     """
@@ -237,6 +245,15 @@ class Options:
         metavar="CELSIUS",
         help="end it, after its checkpoint hook, when a device of its gets hotter than this, e.g. 85",
         parse=celsius,
+        text=True,
+    )
+    power_cap: float | None = _option(
+        None,
+        "--power-cap",
+        group=JOB,
+        metavar="POWER",
+        help="have each of its accelerators keep to this while it runs, e.g. 300W; where that may be set",
+        parse=watts,
         text=True,
     )
     send: tuple[str, ...] | None = _option(

@@ -122,6 +122,10 @@ class Nvml:
             found = [call if call.value else field for call, field in zip(older, found)]
         return PowerLimits(*(answer.value / 1000 if answer.value else None for answer in found))
 
+    def cap(self, handle: ctypes.c_void_p, watts: float) -> int:
+        """Set a GPU's power management limit, which only root may: the code, 0 if it is set."""
+        return self._once("nvmlDeviceSetPowerManagementLimit", handle, ctypes.c_uint(round(watts * 1000)))
+
     def temperature(self, handle: ctypes.c_void_p) -> Answer:
         """°C of the GPU, by the call that is in drivers since CUDA 12.8."""
         asked = _Temperature(_version(_Temperature), 0, 0)

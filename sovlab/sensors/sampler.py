@@ -155,7 +155,13 @@ class Gauge:
         """Which device it is, and its bounds, as JSON; what is not known is left out."""
         device = self.probe.device
         known = {key: value for key, value in vars(device).items() if value not in ("", None, ())}
-        bounds = (("limit", self.limits.power), ("slowdown", self.limits.slowdown))
+        limits = self.limits
+        bounds = (
+            ("limit", limits.power),
+            ("lowest", limits.lowest),
+            ("highest", limits.highest),
+            ("slowdown", limits.slowdown),
+        )
         return {**known, **{key: round(value, 3) for key, value in bounds if value is not None}}
 
     def take(self) -> Dict[str, Any]:

@@ -8,6 +8,7 @@ Whoever reads probes puts the values together (`sovlab.sensors.meter`): a probe 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Callable, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from sovlab.sensors.machine import Machine
@@ -131,6 +132,18 @@ class Probe:
         """What the device says of its bounds."""
         return Limits()
 
+    def cap_now(self) -> Optional[float]:
+        """W that `cap` or its like has set; None if there is none, `missing` says why as ``cap``."""
+        return None
+
+    def cap(self, watts: float) -> None:
+        """Have the device keep to this power, until somebody sets another.
+
+        Raises:
+            Unavailable: it may not be set, or not to this; the message is a clause.
+        """
+        raise Unavailable("its driver lets no program set a limit")
+
     def close(self) -> None:
         """Let go of files and libraries."""
 
@@ -171,3 +184,17 @@ def places(**temperatures: Optional[float]) -> Mapping[str, float]:
         if known is not None:
             found.append((place, known))
     return dict(found)
+
+
+def write_watts(path: Path, value: float) -> None:
+    """Write a power into a file of hwmon's, in µW.
+
+    Raises:
+        Unavailable: it may not be written, or the driver does not take it.
+    """
+    try:
+        path.write_text(f"{value * 1e6:.0f}\n")
+    except PermissionError as error:
+        raise Unavailable("only the machine's administrators may set it") from error
+    except OSError as error:
+        raise Unavailable(f"its driver refuses {value:g} W ({error.strerror})") from error

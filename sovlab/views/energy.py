@@ -28,8 +28,16 @@ ADVICE: Mapping[str, str] = {
 }
 """What to do about a slowing, by its cause."""
 
-FLAGS: Mapping[str, str] = {"energy_budget": "--energy-budget", "max_temperature": "--max-temperature"}
-LABELS: Mapping[str, str] = {"energy_budget": "Budget", "max_temperature": "Heat limit"}
+FLAGS: Mapping[str, str] = {
+    "energy_budget": "--energy-budget",
+    "max_temperature": "--max-temperature",
+    "power_cap": "--power-cap",
+}
+LABELS: Mapping[str, str] = {
+    "energy_budget": "Budget",
+    "max_temperature": "Heat limit",
+    "power_cap": "Power cap",
+}
 _SLOWED = 0.01
 """Share of the time below which a slowing is not worth a word."""
 
@@ -77,6 +85,8 @@ def limit_words(seen: LimitSeen) -> str:
     """What became of a limit of a running job, as a sentence."""
     limit = seen.limit
     flag = f"{FLAGS[seen.name]} {_given(seen.name, limit.limit)}"
+    if seen.name == "power_cap":
+        return f"{flag}: {limit.why.rstrip('.')}."
     if seen.state == "unwatched":
         return f"{flag} is not watched: {limit.why.rstrip('.') or 'nobody says why'}."
     if seen.state == "reached":
@@ -87,6 +97,8 @@ def limit_words(seen: LimitSeen) -> str:
 
 def _limit_row(name: str, limit: LimitReport) -> tuple[str, str, bool] | None:
     given = _given(name, limit.limit)
+    if name == "power_cap":
+        return LABELS[name], f"{given}, {limit.why or 'put back'}", bool(limit.why)
     if limit.why:
         return LABELS[name], f"{FLAGS[name]} {given} was not watched: {limit.why}", True
     if limit.used is None:
@@ -102,6 +114,8 @@ def _share(limit: LimitReport) -> str:
 def _given(name: str, limit: float) -> str:
     if name == "max_temperature":
         return f"{limit:g} °C"
+    if name == "power_cap":
+        return f"{limit:g} W"
     unit = next(((size, u) for size, u in ((3.6e6, "kWh"), (3600.0, "Wh")) if limit >= size), (1.0, "J"))
     return f"{limit / unit[0]:.4g} {unit[1]}"
 

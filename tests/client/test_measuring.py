@@ -159,3 +159,26 @@ def test_a_job_over_its_energy_budget_is_an_error_of_its_own(home, tmp_path):
     reason, joules = last.split()
     assert reason == "limit"
     assert float(joules) >= 600
+
+
+CAPPED = """
+import sovlab
+from sovlab.errors import SpecError
+
+for watts in ("900W", "100W"):
+    try:
+        sovlab.submit(len, "", backend="cuda", gpus=1, power_cap=watts)
+    except SpecError as error:
+        print(error)
+print(len(sovlab.jobs()))
+"""
+
+
+def test_a_cap_that_the_gpu_does_not_keep_to_is_refused_before_anything_is_submitted(home, tmp_path):
+    (tmp_path / "program.py").write_text(CAPPED)
+    with FakeNvml(tmp_path / "nvml", [300.0]) as fake:
+        high, low, count = home("program.py", environ=fake.environ).splitlines()[-3:]
+    told = "GPU 0 (NVIDIA H100 80GB HBM3) keeps to 200 to 700 W."
+    assert high.startswith(f"--power-cap is 900 W, and {told}")
+    assert low.startswith(f"--power-cap is 100 W, and {told}")
+    assert count == "0"

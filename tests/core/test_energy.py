@@ -300,6 +300,11 @@ def test_a_limit_that_was_not_watched_is_a_warning(name, limit, label, text):
     assert (label, text, True) in energy_rows(found)
 
 
+@pytest.mark.parametrize(("why", "text"), [("", "300 W, put back"), ("not set: no", "300 W, not set: no")])
+def test_what_became_of_a_cap_is_a_row(why, text):
+    assert ("Power cap", text, bool(why)) in energy_rows(limited(power_cap={"limit": 300, "why": why}))
+
+
 @pytest.mark.parametrize(
     "told",
     [

@@ -214,6 +214,32 @@ int nvmlDeviceGetPowerManagementLimitConstraints(device *gpu, unsigned *lowest, 
     return code;
 }
 
+/* A limit that was set is kept in a file beside the answers, as a driver keeps it: for all processes. */
+static char *kept(device *gpu) {
+    static char path[512];
+    snprintf(path, sizeof path, "%s.limit.%d", getenv("NVML_ANSWERS"), gpu->gpu);
+    return path;
+}
+
+int nvmlDeviceGetPowerManagementLimit(device *gpu, unsigned *out) {
+    FILE *file = fopen(kept(gpu), "r");
+    int code = number(gpu, "nvmlDeviceGetPowerManagementLimit", out);
+    if (!code && file && fscanf(file, "%u", out) != 1) code = 999;
+    if (file) fclose(file);
+    return code;
+}
+
+int nvmlDeviceSetPowerManagementLimit(device *gpu, unsigned limit) {
+    const char *answer;
+    int code = ask(gpu, "nvmlDeviceSetPowerManagementLimit", &answer);
+    if (!code) {
+        FILE *file = fopen(kept(gpu), "w");
+        fprintf(file, "%u", limit);
+        fclose(file);
+    }
+    return code;
+}
+
 int nvmlDeviceGetTemperature(device *gpu, unsigned sensor, unsigned *out) {
     return sensor ? 2 : number(gpu, "nvmlDeviceGetTemperature", out);
 }

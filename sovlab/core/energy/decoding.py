@@ -63,7 +63,7 @@ class PowerSeen:
     devices: tuple[Seen, ...]
 
 
-LIMITS = ("energy_budget", "max_temperature")
+LIMITS = ("energy_budget", "max_temperature", "power_cap")
 LIMIT_STATES = ("warned", "reached", "unwatched")
 
 
@@ -183,6 +183,8 @@ def _device_of(part: Part) -> DeviceReport:
         margin=part.number("margin", -_CELSIUS, _CELSIUS),
         slowdown=part.number("slowdown", 0.0, _CELSIUS),
         limit=part.number("limit", 0.0, _WATTS),
+        lowest=part.number("lowest", 0.0, _WATTS),
+        highest=part.number("highest", 0.0, _WATTS),
         slowed=_numbers(part.part("slowed"), 0.0, 1.0001),
         missing=_texts(part.part("missing")),
     )

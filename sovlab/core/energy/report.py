@@ -33,6 +33,7 @@ class DeviceReport:
         margin: fewest °C that were left until it slows itself.
         slowdown: °C at which it does.
         limit: W that it keeps to.
+        lowest, highest: W between which that can be set; None if not known.
         slowed: share of the time in which it was slowed, by cause: ``heat``, ``power``, ``facility``.
         missing: what it does not tell, and why, by quantity.
         node: which of several nodes it is of; None if there is one.
@@ -51,6 +52,8 @@ class DeviceReport:
     margin: float | None = None
     slowdown: float | None = None
     limit: float | None = None
+    lowest: float | None = None
+    highest: float | None = None
     slowed: Mapping[str, float] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
     node: int | None = None

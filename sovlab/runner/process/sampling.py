@@ -14,7 +14,7 @@ import os
 import select
 import signal
 import time
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Tuple
 
 from sovlab.runner import phases
 from sovlab.runner.protocol import frames
@@ -92,6 +92,11 @@ class Sampling:
         os.close(told)
         os.set_blocking(totals, False)
         self.descriptor, self._control = totals, control
+
+    @property
+    def descriptors(self) -> Tuple[int, ...]:
+        """What it holds open, and no other process may: else the sampler would not end."""
+        return tuple(each for each in (self._control, self.descriptor) if each is not None and each >= 0)
 
     def ready(self) -> None:
         """Take in what the sampler has written; never waits."""

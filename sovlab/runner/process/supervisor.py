@@ -15,6 +15,7 @@ import sys
 import time
 from typing import Any, Dict, List, Optional, Tuple
 
+from sovlab.runner.process.capping import Capping
 from sovlab.runner.process.memory_limit import MemoryLimit
 from sovlab.runner.process.sampling import Sampling
 from sovlab.runner.process.verdict import Ending, Left, describe, exit_status
@@ -46,6 +47,7 @@ class Supervisor:
         self._running: Dict[int, bool] = {}
         self._usage = [0.0, 0]
         self._sampling = Sampling(order)
+        self._capping = Capping(order)
         self._energy: Optional[Dict[str, Any]] = None
 
     def run(self) -> int:
@@ -58,7 +60,7 @@ class Supervisor:
         try:
             leftovers, outcome = self._supervise()
         except (CannotStart, OSError, RuntimeError, ImportError) as error:
-            self._sampling.stop()
+            self._stop_measuring()
             self._kill_tree(0.0)
             message = f"The runner failed: {type(error).__name__}: {error}"
             if isinstance(error, CannotStart):
@@ -111,9 +113,16 @@ class Supervisor:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, blocked)
         while self._running:
             self._wait(work, waking)
-        self._energy = self._sampling.stop()
+        self._stop_measuring()
         leftovers = Left(self._ending.memory_evidence(), self._kill_tree(_POLITE))
         return leftovers, work.outcome()
+
+    def _stop_measuring(self) -> None:
+        self._energy = self._sampling.stop()
+        cap = self._capping.stop()
+        if cap:
+            self._energy = self._energy or {"devices": [], "seconds": 0.0, "unavailable": {}}
+            self._energy["limits"] = {**self._energy.get("limits", {}), "power_cap": cap}
 
     def _work(self, fresh: bool) -> Work:
         if self._order.ranks > 1:
@@ -193,6 +202,7 @@ class Supervisor:
             self._ending.words = self._sampling.reached
             self._ask_to_end(work, "limit")
         if self._sampling.due is not None and now >= self._sampling.due and self._running:
+            self._capping.start()
             self._sampling.start()
         if self._kill_at is not None and now >= self._kill_at and self._running:
             self._kill_at = now + 1.0
@@ -206,7 +216,7 @@ class Supervisor:
                 return
             if pid == 0:
                 return
-            if self._sampling.ended(pid, status):
+            if self._sampling.ended(pid, status) or self._capping.ended(pid, self._sampling.descriptors):
                 continue
             # Of a process and those it waited for; in bytes on macOS, in KiB elsewhere.
             unit = 1 if sys.platform == "darwin" else 1024
@@ -218,7 +228,8 @@ class Supervisor:
 
     def _kill_all(self) -> None:
         found = (p.pid for p in processes.descendants(os.getpid()))
-        processes.kill((pid for pid in found if pid != self._sampling.pid), signal.SIGKILL)
+        ours = (self._sampling.pid, self._capping.pid)
+        processes.kill((pid for pid in found if pid not in ours), signal.SIGKILL)
 
     def _kill_tree(self, polite: float) -> List[int]:
         """End what the job left running; the pids that were still there."""
@@ -233,7 +244,7 @@ class Supervisor:
                     if self._orphans_come:
                         return list(signalled)
                     break
-            remaining = [p.pid for p in self._remaining() if not p.zombie]
+            remaining = [p.pid for p in self._remaining() if not p.zombie and p.pid != self._capping.pid]
             now = time.monotonic()
             if not remaining or now - begun > _STUBBORN:
                 return list(signalled)

@@ -58,6 +58,7 @@ class Order:
         power_rate: looks at the power of its devices, a second.
         energy_budget: J that the job may take; None for no limit.
         max_temperature: °C that none of its devices may exceed; None for no limit.
+        power_cap: W that each of its accelerators is to keep to; None leaves them as they are.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class Order:
         power_rate: float = 1.0,
         energy_budget: Optional[float] = None,
         max_temperature: Optional[float] = None,
+        power_cap: Optional[float] = None,
     ) -> None:
         self.job_id = job_id
         self.name = name or job_id
@@ -142,6 +144,7 @@ class Order:
         self.power_rate = power_rate
         self.energy_budget = energy_budget
         self.max_temperature = max_temperature
+        self.power_cap = power_cap
 
     @property
     def ranks(self) -> int:

@@ -12,7 +12,18 @@ from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from sovlab.sensors.machine import Machine, NumberFile, entries, number, text
 from sovlab.sensors.probes.gpu_metrics import Metrics, MetricsFile, causes
-from sovlab.sensors.sensor import Device, Limits, Probe, Sample, Sensor, Unavailable, celsius, places, watts
+from sovlab.sensors.sensor import (
+    Device,
+    Limits,
+    Probe,
+    Sample,
+    Sensor,
+    Unavailable,
+    celsius,
+    places,
+    watts,
+    write_watts,
+)
 
 _NODES = "/sys/class/kfd/kfd/topology/nodes"
 _PCI = r"[0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]"
@@ -128,6 +139,12 @@ class _Gpu(Probe):
         cap, lowest, highest, default = (None if self._second else _cap(self._hwmon / name) for name in _CAPS)
         place = "hotspot" if "hotspot" in self._critical else "gpu"
         return Limits(cap, lowest, highest, default, self._critical.get(place), self._emergency.get(place))
+
+    def cap_now(self) -> Optional[float]:
+        return None if self._second else _cap(self._hwmon / _CAPS[0])
+
+    def cap(self, watts: float) -> None:
+        write_watts(self._hwmon / _CAPS[0], watts)
 
     def close(self) -> None:
         for file in self._files:

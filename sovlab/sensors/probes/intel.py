@@ -147,6 +147,13 @@ class _Gpu(Probe):
             shutdown=sensor.celsius(None if shutdown is None else shutdown / 1e3),
         )
 
+    def cap_now(self) -> Optional[float]:
+        """The sustained limit (PL1); see `Probe.cap_now`."""
+        return self._limit("max")
+
+    def cap(self, watts: float) -> None:
+        sensor.write_watts(self._hwmon / f"{self._power}_max", watts)
+
     def close(self) -> None:
         for file in (self._energy, *self._temperatures.values()):
             if file:

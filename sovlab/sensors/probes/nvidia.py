@@ -12,7 +12,7 @@ from typing import FrozenSet, List, Mapping, Optional, Sequence
 
 from sovlab.sensors.machine import Machine
 from sovlab.sensors.nvml import Board, NvmlError, visible
-from sovlab.sensors.nvml_answers import Method, Questions, Source, checked, reason
+from sovlab.sensors.nvml_answers import NO_PERMISSION, Method, Questions, Source, checked, reason
 from sovlab.sensors.nvml_calls import GPU, MODULE, Nvml
 from sovlab.sensors.sensor import (
     FACILITY,
@@ -137,6 +137,24 @@ class _Gpu(Probe):
             self.missing["slowdown"] = "this GPU tells the margin to it instead" if margin else "not told"
         power = self._nvml.power_limits(self._handle, self._scope)
         return Limits(*power, slowdown=min(hot, default=None), shutdown=self._threshold(0))
+
+    def cap_now(self) -> Optional[float]:
+        """The power management limit; see `Probe.cap_now`."""
+        if self.device.scope == "board":
+            self.missing["cap"] = "others use this GPU too"
+            return None
+        answer = self._nvml.number("nvmlDeviceGetPowerManagementLimit", self._handle)
+        if answer.value is None:
+            self.missing["cap"] = reason([answer.code])
+        return answer.value / 1000 if answer.value else None
+
+    def cap(self, watts: float) -> None:
+        """See `Probe.cap`."""
+        code = self._nvml.cap(self._handle, watts)
+        if code == NO_PERMISSION:
+            raise Unavailable("only the machine's administrators may set it")
+        if code:
+            raise Unavailable(reason([code]))
 
     def close(self) -> None:
         """Let go of NVML, which the last probe's closing shuts down."""
