@@ -1,8 +1,8 @@
 """`Caps`: limits of power that are set for one job, and put back after it.
 
 What was there before is noted in a file for each device before anything is set, and the file is locked for as
-long as the cap is kept: so no two jobs of a machine cap one device, and what a job that was killed with all its
-processes has left is put back by the next that caps it.
+long as the cap is kept: so no two jobs of a machine cap one device, and what a job has left that was killed with
+all its processes is put back by the next that caps it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import os
 import re
 import stat
+from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 
 from sovlab.sensors.sensor import Device, Probe, Unavailable
@@ -108,7 +109,7 @@ class _Note:
 
     def __init__(self, folder: str, device: Device) -> None:
         name = re.sub(r"[^A-Za-z0-9.-]", "_", device.id)[:100]
-        self._path = os.path.join(folder, f"sovlab-cap-{name}.json")
+        self._path = str(Path(folder) / f"sovlab-cap-{name}.json")
         # All may write to the folder: not through a link, and not a file that another user has put there.
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         self._descriptor = os.open(self._path, flags, 0o600)
