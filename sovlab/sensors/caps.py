@@ -1,8 +1,8 @@
 """`Caps`: limits of power that are set for one job, and put back after it.
 
-What was there before is noted in a file for each device before anything is set, and the file is locked for as
-long as the cap is kept: so no two jobs of a machine cap one device, and what a job that was killed with all of
-its processes has left is put back by the next that caps it.
+What was there before is noted in a file for each device before anything is set, and the file is locked for
+as long as the cap is kept: so no two jobs of a machine cap one device, and what a job that was killed with
+all of its processes has left is put back by the next that caps it.
 """
 
 from __future__ import annotations
