@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from sovlab.api import jobs as jobs
     from sovlab.api import remote as remote
     from sovlab.api import submit as submit
+    from sovlab.api import sweep as sweep
     from sovlab.client import Client as Client
     from sovlab.client.job import Job as Job
+    from sovlab.client.sweeping import Sweep as Sweep
     from sovlab.client.waiting import as_completed as as_completed
     from sovlab.client.waiting import wait as wait
     from sovlab.core.job import JobState as JobState
@@ -33,6 +35,7 @@ _HOME = {
     "Job": "sovlab.client.job",
     "JobState": "sovlab.core.job",
     "SovlabError": "sovlab.errors",
+    "Sweep": "sovlab.client.sweeping",
     "as_completed": "sovlab.client.waiting",
     "checkpoint": "sovlab.runner.checkpoint",
     "job": "sovlab.api",
@@ -41,6 +44,7 @@ _HOME = {
     "progress": "sovlab.runner.progress",
     "remote": "sovlab.api",
     "submit": "sovlab.api",
+    "sweep": "sovlab.api",
     "torch": "",
     "wait": "sovlab.client.waiting",
 }
@@ -63,7 +67,7 @@ def __getattr__(name: str) -> Any:
         if name == "remote":
             return _plain
         raise AttributeError(f"sovlab.{name} is not available inside a job") from error
-    if name in ("Job", "job", "jobs", "submit"):
+    if name in ("Job", "job", "jobs", "submit", "sweep"):
         _show_jobs_as_cards()
     globals()[name] = value
     return value

@@ -5,13 +5,16 @@ from __future__ import annotations
 import functools
 import inspect
 import warnings
-from collections.abc import Callable, Mapping
-from typing import Any, Generic, ParamSpec, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from sovlab.client import Call, Submitted, default, name_of
 from sovlab.client.job import Job
 from sovlab.errors import SpecError
 from sovlab.options.job import NAMES, from_keywords
+
+if TYPE_CHECKING:
+    from sovlab.client.sweeping import AtOnce, Sweep
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -28,26 +31,91 @@ def submit(function: Callable[..., Any], *args: Any, **keywords: Any) -> Job:
         UsageError: an option is wrong, the arguments do not fit the function, or something cannot travel.
     """
     options = {k: keywords.pop(k) for k in list(keywords) if k in NAMES - {"send", "outputs"}}
-    if not callable(function):
-        raise SpecError(
-            f"submit() was given {type(function).__name__} {function!r:.60}, not a function.",
-            "Pass the function itself, then its arguments.",
-        )
+    _check_function(function, "submit")
     if isinstance(function, RemoteFunction):
         return function.with_options(**options).submit(*args, **keywords)
+    _check_arguments(function, args, keywords)
+    return _report(default().submit(Call(function, args, keywords), from_keywords(options)))
+
+
+def _check_function(function: object, name: str) -> None:
+    if not callable(function):
+        raise SpecError(
+            f"{name}() was given {type(function).__name__} {function!r:.60}, not a function.",
+            "Pass the function itself, then its arguments.",
+        )
+
+
+def _check_arguments(
+    function: Callable[..., Any], args: tuple[Any, ...], keywords: Mapping[str, Any]
+) -> None:
     try:
         inspect.signature(function).bind(*args, **keywords)
     except ValueError:
         pass  # builtins without a signature: the call itself will tell
     except TypeError as error:
         raise SpecError(f"The arguments do not fit {name_of(function)}(): {error}.") from None
-    return _report(default().submit(Call(function, args, keywords), from_keywords(options)))
 
 
 def _report(submitted: Submitted) -> Job:
     for message in submitted.messages:
         warnings.warn(message, stacklevel=3)
     return submitted.job
+
+
+def sweep(
+    function: Callable[..., Any],
+    parameters: Mapping[str, Iterable[Any]] | None = None,
+    /,
+    *args: Any,
+    over: Mapping[str, Iterable[Any]] | None = None,
+    repeats: int = 1,
+    at_once: AtOnce = "auto",
+    **keywords: Any,
+) -> Sweep:
+    """Run a function as a job at each combination of values, and return their handle.
+
+    ``sovlab.sweep(train, {"lr": [0.1, 0.01]}, over={"cpu": [1, 2]}, epochs=3, gpus=1)`` runs
+    ``train(lr=0.1, epochs=3)`` and so on; keywords and further arguments are as for `submit`, and the same at
+    each point. All points are checked and packed first: if one is wrong, nothing is submitted.
+
+    On this machine jobs that run at the same time share processors, memory and cooling: the joules of
+    processors are then shared out by CPU time, and run times include waiting for each other. So one runs at a
+    time there unless ``at_once`` says otherwise, and this process submits the next as one ends: call `wait`
+    of what is returned before it ends. A target on a cluster gets all at once, and its queue does the rest.
+
+    Args:
+        function: what runs.
+        parameters: values by the name of a keyword of the function.
+        args: further arguments of the function.
+        over: values by the name of an option of `submit`, e.g. ``backend``; None leaves the option unsaid.
+        repeats: how often each point is run; whole rounds, one after the other.
+        at_once: how many jobs are under way at a time; ``None`` is all of them; ``"auto"`` as said above.
+        keywords: options of the submit, and keywords of the function.
+
+    Raises:
+        UsageError: as `submit`, of any point; nothing is submitted.
+    """
+    from sovlab.client.sweeping import coded
+    from sovlab.options.sweep import grid
+
+    _check_function(function, "sweep")
+    options = {k: keywords.pop(k) for k in list(keywords) if k in NAMES - {"send", "outputs"}}
+    if isinstance(function, RemoteFunction):
+        options = {**function.options, **options}
+        function = function.function
+    for name in {*(over or {})} & {"send", "outputs"}:
+        raise SpecError(f"A function has no {name} to sweep over.", "What it returns comes back.")
+    points = grid(parameters or {}, over, repeats)
+    for name in (*points[0].parameters, *points[0].options):
+        if name in keywords or name in options:
+            raise SpecError(f"{name} is swept, and given as a keyword as well.", "Say it once.")
+    _check_arguments(function, args, {**keywords, **points[0].parameters})
+    planned = coded(points, lambda chosen: Call(function, args, {**keywords, **chosen}))
+    made = default().sweep(planned, from_keywords(options), at_once=at_once)
+    for message in made.messages:
+        warnings.warn(message, stacklevel=2)
+    return made
 
 
 def job(name: str, target: str | None = None) -> Job:
@@ -72,6 +140,16 @@ class RemoteFunction(Generic[P, R]):
         functools.update_wrapper(self, function)
         self._function = function
         self._options = dict(options)
+
+    @property
+    def function(self) -> Callable[P, R]:
+        """The plain function."""
+        return self._function
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What its jobs are submitted with."""
+        return dict(self._options)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the function here, as ever."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from sovlab._version import __version__
@@ -23,11 +23,14 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parse a command line. Raises `UsageError` with a hint where it is wrong."""
     own, script_args = flags.split_words(argv)
     parsed, unknown = _parser().parse_known_args(own)
+    if parsed.command == "sweep":  # argparse takes words from one place only
+        parsed.parameters += [word for word in unknown if not word.startswith("-")]
+        unknown = [word for word in unknown if word.startswith("-")]
     if unknown:
         parsed.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     if script_args is not None:
-        if parsed.command != "submit":
-            parsed.parser.error("only submit takes arguments after --")
+        if parsed.command not in ("submit", "sweep"):
+            parsed.parser.error("only submit and sweep take arguments after --")
         parsed.args = [*parsed.args, *script_args]
     return parsed
 
@@ -71,6 +74,8 @@ def _parser() -> argparse.ArgumentParser:
         "-f", "--follow", action="store_true", help="print its log as it comes; implies --wait"
     )
     flags.add_arguments(submit, cell=False)
+
+    _sweep(verb)
 
     jobs = verb("jobs", "List jobs, newest first.", commands.jobs)
     jobs.add_argument("-n", type=int, default=20, metavar="N", help="at most N (default: 20; 0 is all)")
@@ -128,6 +133,32 @@ def _parser() -> argparse.ArgumentParser:
     doctor = verb("doctor", "Check that jobs can run, and say what to do where they cannot.", commands.doctor)
     _target(doctor)
     return parser
+
+
+def _run_sweep(parsed: argparse.Namespace) -> int:
+    from sovlab.cli import sweep  # other commands need nothing of it
+
+    return sweep.sweep(parsed)
+
+
+def _sweep(verb: Callable[..., argparse.ArgumentParser]) -> None:
+    parser = verb(
+        "sweep",
+        "Run a Python script or module as a job at each combination of values, wait for all, and compare.",
+        _run_sweep,
+    )
+    parser.add_argument("script", nargs="?", help="a Python file")
+    parser.add_argument("-m", dest="module", metavar="MODULE", help="run a module, as python -m does")
+    parser.add_argument(
+        "parameters",
+        nargs="*",
+        metavar="name=value,value",
+        help="what takes several values; {name} in the arguments after -- is filled with each",
+    )
+    parser.set_defaults(args=[])
+    parser.add_argument("--plot", metavar="FILE", help="draw run time against energy, e.g. sweep.png")
+    flags.add_sweep_arguments(parser)
+    flags.add_arguments(parser, cell=False, waits=True)
 
 
 def _target_verbs(parser: argparse.ArgumentParser) -> None:

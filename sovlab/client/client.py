@@ -27,6 +27,7 @@ from sovlab.options.job import Options
 from sovlab.settings import Settings, load, remove_target, use_target
 
 if TYPE_CHECKING:
+    from sovlab.client.sweeping import AtOnce, Planned, Sweep
     from sovlab.client.target_setup import TargetProposal
     from sovlab.core.cleaned import Cleaned
     from sovlab.core.energy.report import EnergyReport
@@ -99,10 +100,32 @@ class Client:
         """
         executor = self.executor(options.target)
         accepted = submitting.accept(code, options, executor, self.settings.defaults, self._objects)
-        job = self._accepted(accepted.job_id, accepted.spec, executor)
+        job = self.accepted(accepted.job_id, accepted.spec, executor)
         return Submitted(job, accepted.messages, accepted.bound)
 
-    def _accepted(self, job_id: str, spec: JobSpec, executor: Executor) -> Job:
+    def sweep(self, planned: Sequence[Planned], options: Options, *, at_once: AtOnce = "auto") -> Sweep:
+        """Run what is planned for each point as a job; see `sovlab.client.sweeping.preparing.begin`.
+
+        Raises:
+            UsageError: as `submit`, of any of them; nothing is submitted.
+            ExecutorError: the target does not accept the first.
+        """
+        from sovlab.client.sweeping import preparing
+
+        return preparing.begin(self, planned, options, self._objects, at_once=at_once)
+
+    def plan_sweep(
+        self, planned: Sequence[Planned], options: Options, *, check: bool = False
+    ) -> list[JobSpec]:
+        """The requests that `sweep` would submit, without their payloads; nothing is submitted.
+
+        With ``check`` their clusters are asked whether they would accept them.
+        """
+        from sovlab.client.sweeping import preparing
+
+        return preparing.plan(self, planned, options, check=check)
+
+    def accepted(self, job_id: str, spec: JobSpec, executor: Executor) -> Job:
         """The handle of a job that an executor has just accepted."""
         status = JobStatus(state=JobState.PENDING, submitted=time.time())
         return self.handle(JobRecord(id=job_id, target=executor.target, spec=spec, status=status))
@@ -130,7 +153,7 @@ class Client:
         job_id = new_job_id(spec.name)
         spec = replace(spec, resume=record.id if resume else "")
         executor.submit(job_id, spec, payload, dict(os.environ))
-        return self._accepted(job_id, spec, executor)
+        return self.accepted(job_id, spec, executor)
 
     def job(self, name: str, target: str | None = None) -> Job:
         """The newest job called ``name``, or the one with that id.

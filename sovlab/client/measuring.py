@@ -247,7 +247,7 @@ def plot(job: Job) -> Figure:
         axes.step([p.time - begin for p in points], [p.watts for p in points], where="post", label=label)
     axes.set(xlabel="seconds", ylabel="W")
     axes.set_ylim(bottom=0)
-    _grey(axes)
+    in_grey(axes)
     return figure
 
 
@@ -279,7 +279,8 @@ def _so_far(history: PowerHistory) -> EnergyReport | None:
     return EnergyReport(devices=tuple(devices)) if devices else None
 
 
-def _grey(axes: Any) -> None:
+def in_grey(axes: Any) -> None:
+    """Draw axes so that they are legible on light and dark."""
     grey = "#808080"
     axes.tick_params(colors=grey)
     axes.xaxis.label.set_color(grey)

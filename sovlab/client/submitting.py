@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,6 +86,24 @@ def draft(code: Code, options: Options, executor: Executor, defaults: Defaults) 
     return spec
 
 
+class Prepared(msgspec.Struct, frozen=True):
+    """A request whose payload is in the store, to be sent now or later.
+
+    Attributes:
+        spec: the request, complete.
+        payload: the pack.
+        environ: the submitter's environment.
+        messages: what the user should know, e.g. a name withheld because it looks like a secret.
+        bound: names that the code binds, whether asked for or not.
+    """
+
+    spec: JobSpec
+    payload: Path
+    environ: Mapping[str, str]
+    messages: tuple[str, ...] = ()
+    bound: tuple[str, ...] = ()
+
+
 def accept(code: Code, options: Options, executor: Executor, defaults: Defaults, store: Path) -> Accepted:
     """Have an executor accept a job; either it has when this returns, or nothing of it is left behind.
 
@@ -99,16 +118,44 @@ def accept(code: Code, options: Options, executor: Executor, defaults: Defaults,
         UsageError: as `draft`, or something that the code needs cannot travel.
         ExecutorError: the target does not accept it.
     """
-    spec = draft(code, options, executor, defaults)
+    prepared = prepare(code, options, executor, draft(code, options, executor, defaults), store)
+    return send(prepared, executor)
+
+
+def prepare(
+    code: Code,
+    options: Options,
+    executor: Executor,
+    spec: JobSpec,
+    store: Path,
+    environ: Mapping[str, str] | None = None,
+) -> Prepared:
+    """Pack what a request runs; see `accept`.
+
+    Args:
+        code: what is to run.
+        options: where and with what.
+        executor: of the target.
+        spec: what `draft` made of these.
+        store: the object store, which keeps the payload.
+        environ: of the submitter; None is that of this process now.
+    """
     packed, spec = _pack(code, options, executor, spec, store)
+    environ = dict(os.environ) if environ is None else environ
+    return Prepared(spec, packed.path, environ, tuple(packed.messages), tuple(packed.bound))
+
+
+def send(prepared: Prepared, executor: Executor) -> Accepted:
+    """Have an executor accept what was prepared for it; see `accept`."""
+    spec = prepared.spec
     job_id = new_job_id(spec.name)
     try:
-        executor.submit(job_id, spec, packed.path, dict(os.environ))
+        executor.submit(job_id, spec, prepared.payload, prepared.environ)
     except OSError as error:
         raise ExecutorError(
             f"Job {spec.name} could not be submitted to target {executor.target}: {error}."
         ) from error
-    return Accepted(job_id, spec, tuple(packed.messages), tuple(packed.bound))
+    return Accepted(job_id, spec, prepared.messages, prepared.bound)
 
 
 def _pack(

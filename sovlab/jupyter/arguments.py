@@ -43,17 +43,24 @@ class Parser(argparse.ArgumentParser):
 
     def parse_line(self, line: str) -> argparse.Namespace:
         """Parse a magic's line, quoted as in a shell."""
-        try:
-            words = arg_split(line, posix=True)
-        except ValueError as error:
-            raise UsageError(f"{self.prog}: {error} in {line!r}.", "Close the quotation.") from None
-        own, script = flags.split_words(words)
+        own, script = flags.split_words(self._words(line))
         parsed = self.parse_args(own)
         if script is not None:
             if not hasattr(parsed, "args"):
                 self.error("nothing may follow --")
             parsed.args = [*parsed.args, *script]
         return parsed
+
+    def parse_mixed(self, line: str) -> argparse.Namespace:
+        """As `parse_line`, where words and flags stand in any order, and what follows -- is more of them."""
+        own, more = flags.split_words(self._words(line))
+        return self.parse_intermixed_args([*own, *flags.split_words(more or [])[0]])
+
+    def _words(self, line: str) -> list[str]:
+        try:
+            return list(arg_split(line, posix=True))
+        except ValueError as error:
+            raise UsageError(f"{self.prog}: {error} in {line!r}.", "Close the quotation.") from None
 
 
 def _help(prog: str) -> str:
@@ -79,6 +86,25 @@ def submit_parser() -> Parser:
     parser.add_argument("script", nargs="?", help="a Python file, with %%sovsubmit and one percent sign")
     parser.add_argument("args", nargs="*", metavar="arguments", help="for the script, after --")
     parser.add_argument("-m", dest="module", metavar="MODULE", help="run a module, as python -m does")
+    flags.add_arguments(parser, cell=True)
+    return parser
+
+
+def sweep_parser() -> Parser:
+    """``%%sovsweep``."""
+    parser = Parser(
+        "%%sovsweep",
+        "Run this cell as a job at each combination of values, and compare what they took.\n\n"
+        "    %%sovsweep lr=0.1,0.01 width=64,128 --over backend=cpu,cuda --out accuracy\n"
+        "    accuracy = train(lr, width)\n\n"
+        "Each job runs the cell as if it began with lr = 0.1 and so on. Values are Python\n"
+        "literals, else text. The cell returns at once with a live table; the sweep is then\n"
+        "in _, or under the name after --as: its rows(), results(), plot(), best(), cancel().",
+        usage="%%%%sovsweep name=value,value ... [flags] [-- flags]",
+    )
+    parser.add_argument("parameters", nargs="*", metavar="name=value,value", help="what takes several values")
+    parser.add_argument("--as", dest="bind", metavar="NAME", help="call the sweep this in the notebook")
+    flags.add_sweep_arguments(parser)
     flags.add_arguments(parser, cell=True)
     return parser
 

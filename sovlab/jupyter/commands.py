@@ -81,9 +81,7 @@ class Commands:
                     f"%%sovsubmit takes only flags, not {word!r}.",
                     "Run a script with %sovsubmit and one percent sign, or put the word after its flag.",
                 )
-            count = len(self.shell.user_ns["In"]) - 1  # execution_count may already be that of the next cell
-            named = replace(chosen, name=chosen.name or f"cell-{count}")
-            return Cell(cell, self.shell.user_ns, label=f"In[{count}]"), named
+            return self.cell(cell, chosen)
         from sovlab.client import Module, Script  # who submits cells needs neither
 
         if parsed.module is not None:
@@ -94,6 +92,12 @@ class Commands:
                 "Write %%sovsubmit above a cell's code, or %sovsubmit script.py.",
             )
         return Script(Path(parsed.script).expanduser(), parsed.args), chosen
+
+    def cell(self, source: str, chosen: Options) -> tuple[Cell, Options]:
+        """The cell that runs now, and the options with a name and this notebook's target for it."""
+        count = len(self.shell.user_ns["In"]) - 1  # execution_count may already be that of the next cell
+        chosen = replace(chosen, name=chosen.name or f"cell-{count}", target=chosen.target or self._target)
+        return Cell(source, self.shell.user_ns, label=f"In[{count}]"), chosen
 
     def jobs(self, line: str) -> None:
         """List jobs, the newest first."""

@@ -10,6 +10,7 @@ from sovlab.jupyter import arguments
 
 _PARSERS = {
     "%%sovsubmit": arguments.submit_parser,
+    "%%sovsweep": arguments.sweep_parser,
     "%sovsubmit": arguments.submit_parser,
     "%sovjobs": arguments.jobs_parser,
     "%sovlogs": arguments.logs_parser,

@@ -9,17 +9,18 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
+from IPython.core.magic import Magics, cell_magic, line_cell_magic, line_magic, magics_class
 
 if TYPE_CHECKING:
     from sovlab.client import Client
     from sovlab.client.job import Job
+    from sovlab.client.sweeping import Sweep
     from sovlab.jupyter.commands import Commands
 
 _COMPLETION = "sovlab.completion"
 
 
-def _documented(magic: Callable[..., None]) -> Any:
+def _documented(magic: Callable[..., Any]) -> Any:
     """Have ``%%sovsubmit?`` show the help of the parser, made when it is asked for: so there is one text.
 
     After ``--help`` there is nothing more to do; and a `SyntaxError` is shown as of the user's own code:
@@ -27,14 +28,14 @@ def _documented(magic: Callable[..., None]) -> Any:
     """
 
     @functools.wraps(magic)
-    def run(self: SovlabMagics, *args: Any, **kwargs: Any) -> None:
+    def run(self: SovlabMagics, *args: Any, **kwargs: Any) -> Any:
         from sovlab.errors import CellSyntaxError
         from sovlab.jupyter.arguments import HelpShown
 
         try:
-            magic(self, *args, **kwargs)
+            return magic(self, *args, **kwargs)
         except HelpShown:
-            pass
+            return None
         except SyntaxError as error:
             text = "".join(traceback.format_exception_only(error)).rstrip("\n")
             raise CellSyntaxError(re.sub(r'^  File "(Cell In\[\d+\])"', r"  \1", text)) from error
@@ -82,6 +83,14 @@ class SovlabMagics(Magics):  # type: ignore[misc]
     def sovsubmit(self, line: str, cell: str | None = None) -> None:
         """Submit the cell, or a script, as a job."""
         self.commands.submit(line, cell)
+
+    @cell_magic
+    @_documented
+    def sovsweep(self, line: str, cell: str) -> Sweep | None:
+        """Run the cell at each combination of values; the sweep, to be shown as a live table."""
+        from sovlab.jupyter.sweeping import sweep
+
+        return sweep(self.commands, line, cell)
 
     @line_magic
     @_documented
@@ -161,7 +170,7 @@ class _Imports:
 
 
 def register_cards(shell: Any) -> None:
-    """Let a `Job` that a cell displays be shown as its live card."""
+    """Let a `Job` that a cell displays be shown as its live card, and a `Sweep` as a live table."""
 
     def show(job: Job) -> bool:
         from sovlab.jupyter.live_cards import live_cards_of
@@ -171,6 +180,14 @@ def register_cards(shell: Any) -> None:
 
     formatter = shell.display_formatter.ipython_display_formatter
     formatter.for_type_by_name("sovlab.client.job", "Job", show)
+
+    def show_sweep(sweep: Sweep) -> bool:
+        from sovlab.jupyter.sweeping import show
+
+        show(sweep)
+        return True
+
+    formatter.for_type_by_name("sovlab.client.sweeping.sweep", "Sweep", show_sweep)
 
 
 def _register_completion(shell: Any, magics: SovlabMagics) -> None:

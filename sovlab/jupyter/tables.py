@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from sovlab.core.energy.report import EnergyReport
     from sovlab.core.finding import Finding
 
-_SHORT = 28
-"""Characters of a cell that are never broken into lines."""
-
 
 class Shown:
     """A table or text for a cell: HTML for the notebook, text for everything else."""
@@ -41,29 +38,18 @@ class Shown:
 
 
 def _html(part: Table | str) -> str:
-    if isinstance(part, Table) and part.rows:
-        return _table(part)
+    if isinstance(part, Table):
+        return part.html()
     tag = "pre" if isinstance(part, Code) else "p"
-    return f"<{tag}>{escape(_text(part))}</{tag}>"
+    return f"<{tag}>{escape(part)}</{tag}>"
 
 
 def _text(part: Table | str) -> str:
     return part.text() if isinstance(part, Table) else part
 
 
-def _table(table: Table) -> str:
-    head = "".join(_cell("th", column) for column in table.columns)
-    rows = "".join("<tr>" + "".join(_cell("td", text) for text in row) + "</tr>" for row in table.rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-
-
-def _cell(tag: str, text: str) -> str:
-    # Short texts stay on one line, where a long one beside them can give way.
-    style = "text-align:left" + (";white-space:nowrap" if len(text) <= _SHORT else "")
-    return f'<{tag} style="{style}">{escape(text)}</{tag}>'
-
-
-def _show(*parts: Table | str) -> None:
+def show_parts(*parts: Table | str) -> None:
+    """Show sentences and tables, in order."""
     from IPython.display import display
 
     display(Shown(*parts))
@@ -76,7 +62,7 @@ def show_jobs(records: Sequence[JobRecord], total: int) -> None:
         if total > len(records)
         else ""
     )
-    _show(jobs_table(records, time.time()), more)
+    show_parts(jobs_table(records, time.time()), more)
 
 
 def show_power(report: EnergyReport) -> None:
@@ -84,29 +70,29 @@ def show_power(report: EnergyReport) -> None:
     from sovlab.views.power import power_table, unavailable_table
 
     unavailable = unavailable_table(report) if report.devices and report.unavailable else ""
-    _show(power_table(report), unavailable)
+    show_parts(power_table(report), unavailable)
 
 
 def show_capacity(items: Sequence[Capacity], target: str) -> None:
     """List hardware."""
-    _show(f"Target {target}", capacity_table(items))
+    show_parts(f"Target {target}", capacity_table(items))
 
 
 def show_targets(targets: Sequence[TargetSummary], current: str, *sentences: str) -> None:
     """List targets and mark the one in use."""
-    _show(targets_table(targets, current), *sentences)
+    show_parts(targets_table(targets, current), *sentences)
 
 
 def show_target(target: TargetSummary) -> None:
     """Show all settings of a target."""
-    _show(target_table(target))
+    show_parts(target_table(target))
 
 
 def show_findings(found: Sequence[Finding], *sentences: str) -> None:
     """Show what a look at a cluster found."""
-    _show(findings_table(found), *sentences)
+    show_parts(findings_table(found), *sentences)
 
 
 def show_plan(plan: Plan) -> None:
     """Show what a submit would do."""
-    _show(*describe_plan(plan), plan_yaml(plan))
+    show_parts(*describe_plan(plan), plan_yaml(plan))

@@ -7,9 +7,12 @@ import threading
 import time
 from collections.abc import Callable
 from types import FrameType
+from typing import TypeVar
 
 from sovlab.client.job import Job
 from sovlab.core.job import JobStatus
+
+T = TypeVar("T")
 
 
 def wait(
@@ -20,18 +23,53 @@ def wait(
     Interrupt asks whether to cancel the job or to detach from it; where nobody can be asked
     (papermill), and on a second Interrupt, it detaches: a job is never ended by accident.
     """
+    begun = time.monotonic()
+
+    def ended() -> JobStatus:
+        show()
+        return job.wait(None if timeout is None else max(timeout - (time.monotonic() - begun), 0.0))
+
+    return interruptible(
+        ended,
+        lambda: f"Job {job.name} goes on. Cancel it (c and Enter), or detach (Enter)? ",
+        cancel=job.cancel,
+        cancelled=lambda: f"Cancelling {job.name}: it has its grace time to save a checkpoint.",
+        again=job.wait,
+        detached=lambda: (
+            f"Detached: {job.name} goes on. %sovwait {job.id} waits for it again, "
+            f"%sovcancel {job.id} ends it."
+        ),
+    )
+
+
+def interruptible(
+    wait: Callable[[], T],
+    question: Callable[[], str],
+    *,
+    cancel: Callable[[], object],
+    cancelled: Callable[[], str],
+    again: Callable[[], T],
+    detached: Callable[[], str],
+) -> T | None:
+    """What ``wait`` returns; None if the user chose to detach on an Interrupt, see `wait`.
+
+    Args:
+        wait: blocks.
+        question: whether to cancel or to detach.
+        cancel: what to do on the answer ``c``.
+        cancelled: what to say then.
+        again: waits for the end then.
+        detached: what to say on any other answer.
+    """
     try:
         with _Interrupts():
-            begun = time.monotonic()
-            show()
-            return job.wait(None if timeout is None else max(timeout - (time.monotonic() - begun), 0.0))
+            return wait()
     except KeyboardInterrupt:
-        name = job.name
-        if _ask(f"Job {name} goes on. Cancel it (c and Enter), or detach (Enter)? ") == "c":
-            job.cancel()
-            print(f"Cancelling {name}: it has its grace time to save a checkpoint.")  # noqa: T201
-            return job.wait()
-        print(f"Detached: {name} goes on. %sovwait {job.id} waits for it again, %sovcancel {job.id} ends it.")  # noqa: T201
+        if _ask(question()) == "c":
+            cancel()
+            print(cancelled())  # noqa: T201
+            return again()
+        print(detached())  # noqa: T201
         return None
 
 

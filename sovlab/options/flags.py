@@ -8,11 +8,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sovlab.errors import SpecError
-from sovlab.options.job import FLAGS, JOB, Options
+from sovlab.options.job import FLAGS, JOB, Options, whole_number
 
 
-def add_arguments(parser: argparse.ArgumentParser, *, cell: bool) -> None:
-    """Add the flags of a submit to ``parser``; ``--in`` and ``--out`` only for cells."""
+def add_arguments(parser: argparse.ArgumentParser, *, cell: bool, waits: bool = False) -> None:
+    """Add the flags of a submit to ``parser``; ``--in`` and ``--out`` only for cells.
+
+    With ``waits`` the command waits for the end anyway, and there is no flag for it.
+    """
     groups: dict[str, Any] = {}
     for name, flag in FLAGS.items():
         if flag.cell and not cell:
@@ -24,7 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser, *, cell: bool) -> None:
             *flag.names, dest=name, default=None, metavar=flag.metavar, help=flag.help, **how
         )
     what = groups[JOB]
-    what.add_argument("--wait", action="store_true", help="block until it has ended")
+    if not waits:
+        what.add_argument("--wait", action="store_true", help="block until it has ended")
     what.add_argument(
         "--dry-run",
         action="store_const",
@@ -39,6 +43,38 @@ def add_arguments(parser: argparse.ArgumentParser, *, cell: bool) -> None:
         const="server",
         help="also ask the cluster whether it would accept it",
     )
+
+
+def add_sweep_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what is said of a sweep beside its parameters."""
+    group = parser.add_argument_group("the sweep")
+    group.add_argument(
+        "--over",
+        action="append",
+        default=[],
+        metavar="OPTION=V,V",
+        help="also over values of an option, e.g. backend=cpu,cuda; may be repeated; an empty value leaves "
+        "the option unsaid",
+    )
+    group.add_argument(
+        "--repeats",
+        type=argument_type(whole_number),
+        default=1,
+        metavar="N",
+        help="run each point so often (default: 1)",
+    )
+    group.add_argument(
+        "--at-once",
+        type=argument_type(_at_once),
+        default="auto",
+        metavar="N",
+        help="jobs under way at a time, or all (default: 1 on this machine, where jobs that run together "
+        "share what they are measured by; else all)",
+    )
+
+
+def _at_once(text: str) -> int | str | None:
+    return text if text == "auto" else None if text == "all" else whole_number(text)
 
 
 def from_arguments(parsed: argparse.Namespace) -> Options:

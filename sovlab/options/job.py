@@ -304,8 +304,12 @@ FLAGS: Mapping[str, Flag] = {f.name: f.metadata["flag"] for f in dataclasses.fie
 NAMES = frozenset(FLAGS)
 
 
-def from_keywords(keywords: Mapping[str, Any]) -> Options:
+def from_keywords(keywords: Mapping[str, Any], base: Options | None = None) -> Options:
     """`Options` from Python keywords; sizes and durations may be numbers or text like ``4G``, ``2h``.
+
+    Args:
+        keywords: by name; one that is None is not said.
+        base: what holds where they say nothing; None is nothing said.
 
     Raises:
         SpecError: an unknown keyword, or a value of the wrong kind.
@@ -320,7 +324,8 @@ def from_keywords(keywords: Mapping[str, Any]) -> Options:
             f"There is no option {name!r}.",
             f"Did you mean {near[0]}?" if near else f"There are {', '.join(sorted(NAMES))}.",
         )
-    return Options(**{k: _checked(k, v, FLAGS[k]) for k, v in keywords.items() if v is not None})
+    said = {k: _checked(k, v, FLAGS[k]) for k, v in keywords.items() if v is not None}
+    return dataclasses.replace(base or Options(), **said)
 
 
 def _meant(size: int) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -76,12 +77,14 @@ class Cell(msgspec.Struct, frozen=True):
         namespace: the notebook's variables.
         label: what the cell is called in tracebacks, e.g. ``In[7]``.
         directory: where local modules are looked for before ``sys.path``; None is the working directory.
+        given: values that names have in place of the notebook's, as if the cell began by binding them.
     """
 
     source: str
-    namespace: Mapping[str, Any]
+    namespace: MutableMapping[str, Any]
     label: str = ""
     directory: Path | None = None
+    given: Mapping[str, Any] = {}
 
     kind = PayloadKind.CELL
     name = "cell"
@@ -109,8 +112,15 @@ class Cell(msgspec.Struct, frozen=True):
 
         Raises:
             SyntaxError: the cell's own.
-            CaptureError: something it reads cannot travel, or ``send`` names what is not there.
+            CaptureError: something it reads cannot travel, ``send`` names what is not there, or nothing
+                reads a name of ``given``.
         """
+        with _bound(self.namespace, self.given):
+            return self._pack(store, send, outputs, Travel(self.directory, files=files, shared=shared))
+
+    def _pack(
+        self, store: Path, send: Sequence[str] | None, outputs: Sequence[str], travel: Travel
+    ) -> Packed:
         cell = capture.read_cell(self.source, f"Cell {self.label}".rstrip(), outputs)
         for name in send or ():
             if name not in self.namespace:
@@ -119,13 +129,13 @@ class Cell(msgspec.Struct, frozen=True):
                     capture.did_you_mean(name, self.namespace).strip()
                     or "Define it in a cell before this one.",
                 )
-        gathered = gather(self.namespace, cell, send)
+        gathered = gather(self.namespace, cell, send, given=self.given)
         messages = [*capture.undefined(cell, self.namespace), *capture.looked_through(cell)]
         for name in outputs:
             if name not in cell.names.binds and name not in gathered.variables:
                 hint = capture.did_you_mean(name, cell.names.binds)
                 messages.append(f"--out names {name}, which the cell does not bind.{hint}")
-        return write_payload(
+        packed = write_payload(
             gathered,
             store,
             kind=self.kind,
@@ -135,8 +145,34 @@ class Cell(msgspec.Struct, frozen=True):
             labels={cell.key: self.label} if self.label else {},
             messages=messages,
             bound=sorted(cell.names.binds),
-            travel=Travel(self.directory, files=files, shared=shared),
+            travel=travel,
         )
+        for name in self.given:
+            if name not in packed.variables:
+                raise CaptureError(
+                    f"{name} is given a value, but neither the cell nor what it calls reads {name}.",
+                    capture.did_you_mean(name, dict.fromkeys(cell.names.reads)).strip()
+                    or f"Let the cell read it, and not bind {name} itself before.",
+                )
+        return packed
+
+
+@contextlib.contextmanager
+def _bound(namespace: MutableMapping[str, Any], values: Mapping[str, Any]) -> Iterator[None]:
+    """Names bound to other values for as long as a cell is packed.
+
+    So functions of the notebook that read them find the same as the cell, whichever way they travel.
+    """
+    before = {name: namespace[name] for name in values if name in namespace}
+    try:
+        namespace.update(values)
+        yield
+    finally:
+        for name in values:
+            if name in before:
+                namespace[name] = before[name]
+            else:
+                namespace.pop(name, None)
 
 
 class Call(msgspec.Struct, frozen=True):

@@ -47,9 +47,10 @@ def gather(
     cell: Source | None,
     send: Sequence[str] | None,
     explicit: Mapping[str, Any] | None = None,
+    given: Iterable[str] = (),
 ) -> Gathered:
     """What ``cell`` needs of ``namespace``, and the values in ``explicit``; see `Gathered`."""
-    gathered = Gathered(namespace, cell, send, explicit or {})
+    gathered = Gathered(namespace, cell, send, explicit or {}, given)
     if cell is not None:
         gathered.definitions.chains(cell.names.chains)
         for name in sorted({*cell.names.reads, *(send or ())}):
@@ -65,6 +66,7 @@ class Gathered:
         cell: the cell that reads them; None for a call.
         send: names of ``--in``; None if the flag was not given.
         explicit: values that travel beside the variables, whatever their size: the arguments of a call.
+        given: names with values for this cell alone, sent as those of ``send`` are.
     """
 
     def __init__(
@@ -73,10 +75,12 @@ class Gathered:
         cell: Source | None,
         send: Sequence[str] | None,
         explicit: Mapping[str, Any],
+        given: Iterable[str] = (),
     ) -> None:
         self._namespace = namespace
         self._cell = cell
         self._send = send
+        self._named = {*(send or ()), *given}
         self._explicit = explicit
         self._options = PickleOptions()
         self._whole: set[int] = set()
@@ -93,14 +97,13 @@ class Gathered:
         """Settings of libraries, known once `dump` has run; a script has none: it makes its own."""
         self._changed = settings.changed() if cell is not None or explicit else {}
         self._not_carried = settings.not_carried() if cell is not None or explicit else []
-        self.future = sorted(
-            f for f in __future__.all_feature_names if namespace.get(f) is getattr(__future__, f)
-        )
+        features = __future__.all_feature_names
+        self.future = sorted(f for f in features if namespace.get(f) is getattr(__future__, f))
 
     def _variable(self, name: str, reader: str) -> None:
         if name in self.variables or name in self.withheld:
             return
-        named = name in (self._send or ())
+        named = name in self._named
         if self._send is not None and not named and not reader:
             self._note(f"{name} is {self._read_where(name)}, but not sent: --in does not name it.")
             return
@@ -298,8 +301,7 @@ class Gathered:
             sent = dumper.add(name, self._value(name))
         except Unpicklable as error:
             raise self._refusal(name, error) from error.__cause__
-        named = name in (self._send or ()) or name in self._explicit
-        if sent.size > MAX_UNNAMED and not named:
+        if sent.size > MAX_UNNAMED and not (name in self._named or name in self._explicit):
             names = [*(self._send or self._read()), *([name] if self._send else [])]
             raise CaptureError(
                 f"{name}, {self._read_where(name)}, is {format_bytes(sent.size)}, more than the "
@@ -309,9 +311,8 @@ class Gathered:
         return sent
 
     def _only_returned(self, name: str) -> bool:
-        if self._cell is None or name in (self._send or ()) or self.variables.get(name, "-"):
-            return False
-        return self._cell.names.reads.get(name) == 0
+        only = self._cell is not None and name not in self._named and not self.variables.get(name, "-")
+        return only and self._cell is not None and self._cell.names.reads.get(name) == 0
 
     def _read(self) -> list[str]:
         return sorted(name for name, reader in self.variables.items() if not reader)
