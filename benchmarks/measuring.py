@@ -20,7 +20,7 @@ class Series:
 
     Attributes:
         name: what was measured.
-        unit: of the samples: ``s``, ``B``, ``1/s``.
+        unit: of the samples: ``s``, ``B``, ``1/s``, ``%`` (of shares, 1 is all).
         samples: in the order in which they were taken.
         note: what a reader must know of it, e.g. why it has no samples.
     """
@@ -70,7 +70,7 @@ class Hold:
         text: what of which, e.g. ``sovlab / bare python``.
         value: as measured; None if it was not.
         limit: the most it may be, or the least.
-        unit: of both: ``×``, ``s``, ``B``.
+        unit: of both: ``×``, ``s``, ``B``, ``%``.
         at_most: False where ``limit`` is the least.
     """
 

@@ -20,6 +20,8 @@ def quantity(value: float | None, unit: str) -> str:
         return f"{value * 1e3:.1f} ms" if value >= 1e-4 else f"{value * 1e6:.1f} µs"
     if unit in ("B", "B/s"):
         return f"{value / 1e9:.2f} G{unit}" if abs(value) >= 1e9 else f"{value / 1e6:.1f} M{unit}"
+    if unit == "%":
+        return f"{value * 100:.3f} %"
     return f"{value:.2f} ×" if unit == "×" else f"{value:,.0f} {unit}".rstrip()
 
 

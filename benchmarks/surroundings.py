@@ -73,15 +73,18 @@ class Surroundings:
         return 3 if self.quick else usual
 
     @contextlib.contextmanager
-    def driver(self, name: str, *, peer: bool = False, state: Path | None = None) -> Iterator[Driver]:
+    def driver(
+        self, name: str, *, peer: bool = False, state: Path | None = None, **environ: str
+    ) -> Iterator[Driver]:
         """A driver of sovlab, or of a peer, for a while.
 
         Args:
             name: of the program in ``drivers/``.
             peer: run it in the peers' environment.
             state: another state directory than that of the run.
+            environ: variables that it has besides.
         """
-        environ = {**self.environ, **({"SOVLAB_STATE_DIR": str(state)} if state else {})}
+        environ = {**self.environ, **({"SOVLAB_STATE_DIR": str(state)} if state else {}), **environ}
         driver = Driver(self.peers if peer else self.python, name, self.scratch, environ)
         try:
             yield driver

@@ -53,6 +53,18 @@ def torch_cell() -> float:
     return time.perf_counter() - begun
 
 
+def first_line(code: str, **options: Any) -> float:
+    """Seconds from the submit of a cell to the first that it prints."""
+    begun = time.perf_counter()
+    job = CLIENT.submit(Cell(code, {}, label="In[1]"), Options(**options)).job
+    printed = next(event for event in job.events(follow=True) if isinstance(event, LogChunk))
+    seconds = time.perf_counter() - begun
+    assert printed.data.startswith(b"here")
+    assert job.exception() is None
+    job.delete()
+    return seconds
+
+
 def tensor(size: int, number: int) -> dict[str, Any]:
     """A tensor of ``size`` bytes there and back; also the time with every byte of it read, and the memory.
 
@@ -134,4 +146,5 @@ def _peak() -> int:
 
 
 if __name__ == "__main__":
-    serve({f.__name__: f for f in (trivial, torch_cell, tensor, torch_job_memory, log, listing, one_job)})
+    orders = (trivial, torch_cell, first_line, tensor, torch_job_memory, log, listing, one_job)
+    serve({f.__name__: f for f in orders})

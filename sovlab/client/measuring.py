@@ -216,11 +216,8 @@ def history_of(job: Job) -> PowerHistory:
 def points_of(job: Job) -> dict[str, list[Point]]:
     """The power of each of its devices over the time, by the device's id; oldest first."""
     history = history_of(job)
-    return {
-        history.devices[number].id: history.points(number)
-        for number in history.numbers
-        if number in history.devices and history.points(number)
-    }
+    points = {number: history.points(number) for number in history.numbers if number in history.devices}
+    return {history.devices[number].id: found for number, found in points.items() if found}
 
 
 def plot(job: Job) -> Figure:

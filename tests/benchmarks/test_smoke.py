@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import time
 
@@ -13,7 +14,16 @@ from benchmarks import __main__ as command
 from benchmarks import showing
 from benchmarks.driving import Driver
 from benchmarks.measuring import CaseFailed, Hold, Report, Series, ratio, take_turns
-from benchmarks.rows import kube_copy, kube_list, kube_log, kube_submit, log_lines
+from benchmarks.rows import (
+    kube_copy,
+    kube_list,
+    kube_log,
+    kube_submit,
+    log_lines,
+    power_history,
+    sampled_start,
+    sampling,
+)
 from benchmarks.surroundings import Surroundings
 
 
@@ -91,6 +101,7 @@ def test_a_hold_says_whether_it_is_kept(value, at_most, kept, said):
         (1.5, "s", "1.50 s"),
         (12.5e6, "B", "12.5 MB"),
         (2.5e9, "B", "2.50 GB"),
+        (0.00125, "%", "0.125 %"),
         (123456.7, "1/s", "123,457 1/s"),
         (None, "s", "—"),
     ],
@@ -182,3 +193,20 @@ def test_clusters_are_measured_on_the_fake_server_and_the_tables_say_so(fake, be
         assert ours
         assert all(series.samples for series in ours), showing.text(report)
         assert [h.text for h in report.holds if "lost" in h.text and not h.kept] == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+@pytest.mark.parametrize("benchmark", [sampling, sampled_start, power_history])
+def test_what_sampling_costs_is_measured(benchmark, monkeypatch):
+    for module, name, small in (
+        (sampling, "WINDOW", 0.5), (sampling, "QUICK_DAYS", 0.01), (power_history, "QUICK_DAYS", 0.1),
+    ):  # fmt: skip
+        monkeypatch.setattr(module, name, small)
+    with Surroundings(None, quick=True) as surroundings:
+        monkeypatch.setattr(surroundings, "repeats", lambda usual: 1)
+        reports = benchmark.run(surroundings)
+    for series in (series for report in reports for series in report.series):
+        # Few machines have sensors that a test may read.
+        assert series.samples or "that can be read" in series.note, f"{series.name}: {series.note}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from random import Random
 
 import pytest
 
@@ -241,6 +242,50 @@ def test_a_week_is_short_and_its_joules_are_right():
     assert len(points) < 2500
     assert sum(point.watts * point.seconds for point in points) == pytest.approx(joules)
     assert [point.time for point in points] == sorted(point.time for point in points)
+
+
+def test_whatever_comes_when_its_joules_seconds_and_peak_are_kept():
+    for number in range(20):
+        random = Random(number)
+        history, told, at = PowerHistory(), [], float(NOW)
+        for _ in range(random.randrange(2000)):
+            count = random.choice((0, 1, 4, 5, 5, 5, 6, 30))
+            at += count + random.choice((0.001, 0.001, 0.3, 7.2))
+            watts = [random.choice((None, *[random.uniform(1, 700)] * 20)) for _ in range(count)]
+            history.add(seen(at, watts))
+            told += [each for each in watts if each is not None]
+        points = history.points(0)
+        assert sum(point.seconds for point in points) == pytest.approx(len(told))
+        assert sum(point.watts * point.seconds for point in points) == pytest.approx(sum(told))
+        assert max((point.peak for point in points), default=None) == max(told, default=None)
+        assert [point.time for point in points] == sorted(point.time for point in points)
+
+
+def test_two_looks_in_one_second_are_one_point():
+    history = PowerHistory()
+    history.add(described())
+    history.add(seen(NOW + 2.9, [100.0, 200.0]))
+    history.add(seen(NOW + 3.1, [300.0, 400.0]))
+    assert [tuple(point) for point in history.points(0)] == [
+        (NOW, 1.0, 100.0, 100.0),
+        (NOW + 1, 2.0, 250.0, 300.0),
+        (NOW + 2, 1.0, 400.0, 400.0),
+    ]
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -1.0, 1e6, True, "5", [5.0], 10**400])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_one_power_that_is_none_makes_the_frame_none(bad, place):
+    watts = [1.0, 2, 3.0]
+    watts[place] = bad
+    told = {"w": watts, "s": "counter"}
+    assert decoding.frame({"t": "power", "at": NOW, "n": 0, "d": [told]}) is None
+
+
+def test_powers_may_be_whole_and_may_be_unknown():
+    assert seen(NOW, [1, 2.5, 3]).devices[0].watts == (1, 2.5, 3)
+    assert seen(NOW, [1, None, 3.0]).devices[0].watts == (1, None, 3.0)
+    assert len(seen(NOW, [5.0] * 10_000).devices[0].watts) == 600
 
 
 def test_what_is_replayed_is_not_counted_twice():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from sovlab.sensors.reading import SOURCES, UNAVAILABLE, Reading
 _DEVICES, _PLACES, _POINTS, _PHASES = 64, 20, 600, 50
 _WATTS, _JOULES, _SECONDS, _CELSIUS = 1e6, 1e15, 1e12, 1e3
 _TEXT, _WORD = 300, 100
+_NUMBERS: tuple[set[type], ...] = ({float}, {int}, {float, int})
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,12 +215,21 @@ def _energy(part: Part | None, device: str, scope: str) -> Reading:
 def _seen(name: str, value: object) -> Seen:
     part = Part(name, value)
     return Seen(
-        watts=part.items("w", _POINTS, _watts),
+        watts=_means(part),
         celsius=part.number("c", -_CELSIUS, _CELSIUS),
         joules=part.number("j", 0.0, _JOULES),
         slowing=part.items("x", _PLACES, _word),
         source=source if (source := part.text("s", _WORD)) in SOURCES else UNAVAILABLE,
     )
+
+
+def _means(part: Part) -> tuple[float | None, ...]:
+    found = part.get("w")
+    # Nearly always a list of good numbers, and read millions of times: so they are looked at together.
+    plain = type(found) is list and len(found) <= _POINTS and {*map(type, found)} in _NUMBERS
+    if plain and min(found) >= 0.0 and max(found) < _WATTS and not math.isnan(sum(found)):
+        return tuple(found)
+    return part.items("w", _POINTS, _watts)
 
 
 def _watts(name: str, value: object) -> float | None:

@@ -62,12 +62,11 @@ class PowerHistory:
         for number, device in enumerate(seen.devices, seen.first):
             if number in self._now and seen.time <= self._now[number].time:
                 continue
-            series = self._series.setdefault(number, _Series())
-            for second, watts in enumerate(device.watts):
-                if watts is not None:
-                    series.add(seen.time - len(device.watts) + second, watts)
-            known = [watts for watts in device.watts if watts is not None]
-            self._now[number] = _Now(seen.time, known[-1] if known else None, device)
+            last = next((watts for watts in reversed(device.watts) if watts is not None), None)
+            if last is not None:
+                series = self._series.setdefault(number, _Series())
+                series.add(int(seen.time) - len(device.watts), device.watts)
+            self._now[number] = _Now(seen.time, last, device)
 
     def points(self, number: int) -> list[Point]:
         """The power of one device, oldest first."""
@@ -127,27 +126,62 @@ class _Now(NamedTuple):
 
 
 class _Series:
-    def __init__(self) -> None:
-        self._levels: list[deque[list[float]]] = [deque() for _ in _STEPS]
+    """One device. Its newest seconds stay as they came, and are added up once they are old.
 
-    def add(self, time: float, watts: float) -> None:
-        self._put(0, [float(int(time)), 1.0, watts, watts])
+    A week of eight devices is five million seconds, so each is touched as seldom as may be.
+    """
+
+    def __init__(self) -> None:
+        self._newest: deque[tuple[int, Sequence[float | None]]] = deque()
+        self._length = 0
+        self._levels: list[deque[list[float]]] = [deque() for _ in _STEPS[1:]]
+
+    def add(self, begin: int, watts: Sequence[float | None]) -> None:
+        """Take in the seconds from ``begin`` on."""
+        self._newest.append((begin, watts))
+        self._length += len(watts)
+        while self._length - len(self._newest[0][1]) >= _POINTS:
+            first, oldest = self._newest.popleft()
+            self._length -= len(oldest)
+            self._condense(first, oldest)
+
+    def _condense(self, begin: int, watts: Sequence[float | None]) -> None:
+        step, at = _STEPS[1], 0
+        while at < len(watts):
+            end = at + step - (begin + at) % step
+            known = [mean for mean in watts[at:end] if mean is not None]
+            if known:
+                self._put(0, [float(begin + at), float(len(known)), sum(known) / len(known), max(known)])
+            at = end
 
     def _put(self, level: int, point: list[float]) -> None:
-        step, points = _STEPS[level], self._levels[level]
+        step, points = _STEPS[level + 1], self._levels[level]
         begin = point[0] // step * step
         if points and points[-1][0] == begin:
             last = points[-1]
             seconds = last[1] + point[1]
             last[2] = (last[2] * last[1] + point[2] * point[1]) / seconds
             last[1], last[3] = seconds, max(last[3], point[3])
-        else:
-            points.append([begin, *point[1:]])
-        if len(points) > _POINTS and level + 1 < len(_STEPS):
+            return
+        point[0] = begin
+        points.append(point)
+        if len(points) > _POINTS and level + 1 < len(self._levels):
             self._put(level + 1, points.popleft())
 
     def points(self) -> list[Point]:
-        return [Point(*point) for points in reversed(self._levels) for point in points]
+        """All that is known, oldest first."""
+        newest: list[Point] = []
+        for begin, watts in self._newest:
+            for second, mean in enumerate(watts, begin):
+                if mean is None:
+                    continue
+                point = Point(float(second), 1.0, mean, mean)
+                if newest and newest[-1].time == second:  # two looks fell into it
+                    time, seconds, before, peak = newest.pop()
+                    both = (before * seconds + mean) / (seconds + 1.0)
+                    point = Point(time, seconds + 1.0, both, max(peak, mean))
+                newest.append(point)
+        return [Point(*point) for points in reversed(self._levels) for point in points] + newest
 
 
 def _sum(values: Sequence[float | None]) -> float | None:
