@@ -16,17 +16,21 @@ from typing import TYPE_CHECKING, Any
 from sovlab.card import words as words
 from sovlab.card.html import CardText, render_html
 from sovlab.card.terminal import Line, TerminalTail
-from sovlab.core.job import JobRecord, JobState, Progress
+from sovlab.core.job import JobRecord, JobState, JobStatus, Progress
 from sovlab.core.units import format_duration
-from sovlab.views.document import job_document, printable, shortened, traceback_lines
+from sovlab.views.document import earlier_document, job_document, printable, shortened, traceback_lines
 
 if TYPE_CHECKING:
     from sovlab.card.power import PowerText
+    from sovlab.core.energy.earlier import EarlierRuns
+    from sovlab.core.energy.footprint import Site
     from sovlab.core.energy.history import PowerHistory
 
 MIME = "application/vnd.sovlab.job.v1+json"
 """The type of the card's data. A change that old readers would misread gets another number."""
 
+_BEFORE = (JobState.PENDING, JobState.QUEUED, JobState.SUSPENDED, JobState.RUNNING)
+"""States in which it is worth knowing what earlier runs took."""
 _OURS = r'  File "(?:sovlab/runner/[^"]*|[^"]*\.pyz/[^"]*|<frozen runpy>)", line \d+ in '
 """Frames of the runner in what faulthandler prints after a crash."""
 
@@ -41,6 +45,8 @@ def render(
     notes: Sequence[str] = (),
     raised: bool = False,
     power: PowerHistory | None = None,
+    earlier: EarlierRuns | None = None,
+    site: Site | None = None,
 ) -> dict[str, Any]:
     """The card as a MIME bundle.
 
@@ -53,13 +59,15 @@ def render(
         notes: sentences for the user, e.g. about a name that was withheld.
         raised: whether the cell of the card raises the job's error: then the traceback is shown below it.
         power: what has been seen of its devices while it runs.
+        earlier: what the last runs of the same code took; shown until it has ended.
+        site: what the site says of its electricity.
     """
     if isinstance(tail, bytes):
         printed, tail = tail, TerminalTail()
         tail.feed(printed)
     status, running = record.status, record.status.state is JobState.RUNNING
     traceback = traceback_lines(status.error)
-    facts = words.facts(record) if status.state.ended else []
+    facts = words.facts(record, site) if status.state.ended else []
     lines = _without(tail.kept(), traceback, (status.error or {}).get("rank"))
     if status.signal:
         lines = [line for line in lines if not re.match(_OURS, line.text)]
@@ -78,21 +86,27 @@ def render(
         traceback=[] if raised else shortened(traceback),
         notes=(*notes, *_limits(power)) if running else notes,
         seen=words.seen(status, now),
-        power=_power(power) if running else None,
+        power=_power(power, record.status, now, site) if running else None,
+        earlier=earlier.words if earlier is not None and status.state in _BEFORE else "",
     )
+    data = _data(record, text, now, seconds_left, len(outputs), site)
+    if earlier is not None and text.earlier:
+        data["earlier"] = earlier_document(earlier)
     return {
-        MIME: _data(record, text, now, seconds_left, len(outputs)),
+        MIME: data,
         "text/html": render_html(record, text, outputs),
         "text/plain": _plain(record, text),
     }
 
 
-def _power(history: PowerHistory | None) -> PowerText | None:
+def _power(
+    history: PowerHistory | None, status: JobStatus, now: float, site: Site | None
+) -> PowerText | None:
     if history is None or not history.numbers:
         return None
     from sovlab.card.power import running
 
-    return running(history)
+    return running(history, status=status, now=now, site=site)
 
 
 def _limits(history: PowerHistory | None) -> tuple[str, ...]:
@@ -135,11 +149,11 @@ def _without(lines: list[Line], traceback: Sequence[str], rank: int | None) -> l
 
 def _plain(record: JobRecord, text: CardText) -> str:
     first = f"{record.name}: {text.headline}" + (f" · {text.location}" if text.location else "")
-    parts = [first]
+    parts = [first, text.earlier] if text.earlier else [first]
     if text.progress is not None and not record.status.state.ended:
         parts.append(words.progress_words(text.progress) + (f" · {text.time_left}" if text.time_left else ""))
     if text.power is not None:
-        parts.append(text.power.plain)
+        parts += filter(None, (text.power.plain, text.power.footprint))
     if text.message:
         parts.append(text.message)
     parts += [line.text if line.rank is None else f"[{line.rank}] {line.text}" for line in text.lines]
@@ -153,9 +167,14 @@ def _plain(record: JobRecord, text: CardText) -> str:
 
 
 def _data(
-    record: JobRecord, text: CardText, now: float, seconds_left: float | None, outputs: int
+    record: JobRecord,
+    text: CardText,
+    now: float,
+    seconds_left: float | None,
+    outputs: int,
+    site: Site | None,
 ) -> dict[str, Any]:
-    document = job_document(replace(record, status=replace(record.status, progress=text.progress)))
+    document = job_document(replace(record, status=replace(record.status, progress=text.progress)), site)
     progress = document["progress"]
     return {
         **document,

@@ -86,6 +86,8 @@ class CardText(msgspec.Struct, frozen=True, kw_only=True):
         notes: sentences for the user.
         seen: the time that the card is of, if it may have changed since.
         power: what the devices of a running job do; None if that is not known.
+        earlier: what the last runs of the same code took; empty where nothing is known of them, and once the
+            job has ended.
     """
 
     headline: str
@@ -100,6 +102,7 @@ class CardText(msgspec.Struct, frozen=True, kw_only=True):
     notes: Sequence[str]
     seen: str
     power: PowerText | None = None
+    earlier: str = ""
 
 
 def render_html(record: JobRecord, text: CardText, outputs: Sequence[Mapping[str, Any]]) -> str:
@@ -133,8 +136,12 @@ def _head(record: JobRecord, text: CardText) -> str:
         f'<div style="padding:8px 12px"><span style="color:{colour}">{mark}</span> '
         f'<strong style="font-weight:600">{escaped(record.name)}</strong> '
         f'<span style="color:{_BAD if bad else _INK}">{escaped(text.headline)}</span>'
-        f"{location}{message}</div>"
+        f"{location}{message}{_quiet(text.earlier)}</div>"
     )
+
+
+def _quiet(text: str) -> str:
+    return f'<div><small style="{_SMALL}">{escaped(text)}</small></div>' if text else ""
 
 
 def _progress(record: JobRecord, text: CardText) -> str:
@@ -160,7 +167,7 @@ def _power(text: PowerText | None) -> str:
     from sovlab.card.power import power_row
 
     slowed = f'<div style="{_BLOCK};color:{_WARN}">{escaped(text.slowed)}</div>' if text.slowed else ""
-    return f'<div style="{_BLOCK}">{power_row(text, _SMALL, _RUN)}</div>{slowed}'
+    return f'<div style="{_BLOCK}">{power_row(text, _SMALL, _RUN)}{_quiet(text.footprint)}</div>{slowed}'
 
 
 def _log(record: JobRecord, text: CardText) -> str:

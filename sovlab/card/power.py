@@ -7,10 +7,14 @@ from collections.abc import Sequence
 import msgspec
 
 from sovlab.card.outputs import escaped
+from sovlab.core.energy.footprint import Site, steps_of
+from sovlab.core.energy.footprint import footprint as footprint_of
 from sovlab.core.energy.history import PowerHistory
 from sovlab.core.energy.report import SOURCE_WORDS
+from sovlab.core.job import JobStatus
 from sovlab.core.units import format_energy, format_power
-from sovlab.views.energy import ADVICE
+from sovlab.sensors.reading import Reading
+from sovlab.views.energy import ADVICE, footprint_words
 
 _CURVE, _WIDTH, _HEIGHT = 60, 132, 22
 _KINDS = (("gpu", ""), ("cpu", "whole processors, whoever uses them"), ("node", "whole machine"))
@@ -24,6 +28,7 @@ class PowerText(msgspec.Struct, frozen=True, kw_only=True):
         what: of which devices that is, and where the energy is from.
         curve: W over the time, for a small curve; may be empty.
         slowed: a sentence if a device is slowed now; else empty.
+        footprint: what the energy so far means at the site; empty where the site says nothing.
     """
 
     watts: tuple[str, str]
@@ -32,6 +37,7 @@ class PowerText(msgspec.Struct, frozen=True, kw_only=True):
     what: str
     curve: Sequence[float]
     slowed: str
+    footprint: str = ""
 
     @property
     def plain(self) -> str:
@@ -40,11 +46,20 @@ class PowerText(msgspec.Struct, frozen=True, kw_only=True):
         return " · ".join([*numbers, self.what] if self.what else numbers)
 
 
-def running(history: PowerHistory | None) -> PowerText | None:
+def running(
+    history: PowerHistory | None,
+    *,
+    status: JobStatus | None = None,
+    now: float = 0.0,
+    site: Site | None = None,
+) -> PowerText | None:
     """What the devices of a running job do now; None if none of them is measured.
 
     Args:
         history: what was seen of them, on the first node.
+        status: of the job, for how long it runs and the steps it has reported.
+        now: seconds since the epoch.
+        site: what the site says of its electricity.
     """
     if history is None:
         return None
@@ -61,6 +76,11 @@ def running(history: PowerHistory | None) -> PowerText | None:
     first = f"first of {history.nodes} nodes" if history.nodes > 1 else ""
     model = count + models[0] if len(models) == 1 else ""
     boards = "whole boards" if any(history.devices[n].scope == "board" for n in numbers) else ""
+    footprint = ""
+    if site is not None and status is not None and joules:
+        why = "; ".join(part for part in (whose, boards, first) if part)
+        it = Reading("energy", "J", joules, history.source(numbers), "so far", coverage=1.0, why=why)
+        footprint = _footprint(it, site, len(numbers) if kind == "gpu" else 0, status, now)
     return PowerText(
         watts=_number(format_power(watts) if watts is not None else None, "W"),
         celsius=("—" if celsius is None else f"{celsius:.0f}", "°C"),
@@ -68,7 +88,13 @@ def running(history: PowerHistory | None) -> PowerText | None:
         what=", ".join(part for part in (model, whose, boards, first, _source(history, numbers)) if part),
         curve=history.sums(numbers, _CURVE),
         slowed=f"Slowed by {' and '.join(slowing)} now. {ADVICE[slowing[0]]}" if slowing else "",
+        footprint=footprint,
     )
+
+
+def _footprint(it: Reading, site: Site, accelerators: int, status: JobStatus, now: float) -> str:
+    seconds, steps = status.elapsed(now) or 0.0, steps_of(status)
+    return footprint_words(footprint_of(it, site, accelerators=accelerators, seconds=seconds, steps=steps))
 
 
 def power_row(text: PowerText, small: str, line: str) -> str:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import datetime
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from sovlab.core.job import JobRecord, JobState, JobStatus, Progress, Reason, ReturnedName
 from sovlab.core.units import format_bytes, format_clock, format_duration
 from sovlab.views.jobs import hardware_words
+
+if TYPE_CHECKING:
+    from sovlab.core.energy.footprint import Site
+    from sovlab.core.energy.report import EnergyReport
 
 _METRICS = 8
 _SILENT = 30.0
@@ -130,8 +135,13 @@ def time_left_words(seconds: float) -> str:
     return f"about {format_duration(max(round(seconds / unit), 1) * unit)} left"
 
 
-def facts(record: JobRecord) -> list[Fact]:
-    """The table on the card of an ended job."""
+def facts(record: JobRecord, site: Site | None = None) -> list[Fact]:
+    """The table on the card of an ended job.
+
+    Args:
+        record: the job.
+        site: what the site says of its electricity; nothing is shown of what it does not say.
+    """
     status, spec = record.status, record.spec
     rows = []
     where = hardware_words(spec) if spec else ""
@@ -149,6 +159,8 @@ def facts(record: JobRecord) -> list[Fact]:
         from sovlab.views.energy import energy_rows
 
         rows += [Fact(label, text, bad=bad) for label, text, bad in energy_rows(status.energy)]
+        if site is not None and site.says_something:
+            rows += _footprint(status, status.energy, site)
     if status.exit_code and status.reason is Reason.USER_ERROR and not status.error:
         rows.append(Fact("Exit status", str(status.exit_code)))
     if status.signal:
@@ -168,6 +180,14 @@ def facts(record: JobRecord) -> list[Fact]:
         text = f"{', '.join(status.unreturned)}; to get {them}, run the cell with"
         rows.append(Fact("Left behind", text, f"--out {','.join(outputs)}"))
     return rows
+
+
+def _footprint(status: JobStatus, report: EnergyReport, site: Site) -> list[Fact]:
+    from sovlab.core.energy.footprint import footprint_of_report, steps_of
+    from sovlab.views.energy import footprint_words
+
+    text = footprint_words(footprint_of_report(report, site, steps=steps_of(status)))
+    return [Fact("Footprint", text)] if text else []
 
 
 def partial_words(record: JobRecord) -> str:

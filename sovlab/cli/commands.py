@@ -38,7 +38,7 @@ def submit(parsed: argparse.Namespace) -> int:
         show.note(message)
     waits = parsed.wait or parsed.follow
     if parsed.json and not waits:
-        show.json_document(job_document(job.last))
+        show.json_document(job_document(job.last, job.site))
     elif not parsed.json:
         show.submitted(job)
     if not waits:
@@ -59,7 +59,7 @@ def jobs(parsed: argparse.Namespace) -> int:
     records = default().jobs(parsed.target)
     shown = records[: parsed.n] if parsed.n else records
     if parsed.json:
-        show.json_document([job_document(record) for record in shown])
+        show.json_document([job_document(record, default().settings.site) for record in shown])
     else:
         show.table(jobs_table(shown, time.time()))
         if len(records) > len(shown):
@@ -186,7 +186,7 @@ def _finish(found: list[Job], *, follow: bool, json: bool, deadline: float | Non
         show.complain(error)
         return error.exit_code
     if json:
-        show.json_document([job_document(job.last) for job in found])
+        show.json_document([job_document(job.last, job.site) for job in found])
     return max((_exit_status(status) for status in statuses), default=0) or unread
 
 

@@ -181,11 +181,11 @@ class Client:
 
     def handle(self, record: JobRecord) -> Job:
         """The live handle of a job that was listed."""
-        return Job(record.id, self.executor(record.target), self.rerun, record)
+        return Job(record.id, self.executor(record.target), self.rerun, record, self.settings.site)
 
     def attach(self, job_id: str, target: str) -> Job:
         """The live handle of the job with that id; nothing is asked for, not even whether it is there."""
-        return Job(job_id, self.executor(target), self.rerun)
+        return Job(job_id, self.executor(target), self.rerun, site=self.settings.site)
 
     def manifests(self, name: str, target: str | None = None) -> Manifests:
         """The objects of a job as its cluster has them; values of Secrets are their sizes.

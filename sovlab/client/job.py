@@ -12,14 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sovlab.core.job import JobRecord, JobState, JobStatus, Reason
 from sovlab.core.spec import PayloadKind
-from sovlab.errors import (
-    JobCancelled,
-    JobError,
-    JobKilled,
-    JobOutOfMemory,
-    JobOverLimit,
-    JobTimeout,
-)
+from sovlab.errors import JobCancelled, JobError, JobKilled, JobOutOfMemory, JobOverLimit, JobTimeout
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -28,6 +21,8 @@ if TYPE_CHECKING:
 
     from sovlab.client.loading import Loader
     from sovlab.client.measuring import Energy, Thermal
+    from sovlab.core.energy.earlier import EarlierRuns
+    from sovlab.core.energy.footprint import Site
     from sovlab.core.energy.history import Point
     from sovlab.core.event import Cursor, Event
     from sovlab.executors.executor import Executor
@@ -57,6 +52,7 @@ class Job:
         executor: where it runs.
         rerun: submits the same request again.
         record: what is known of it; None if nothing is.
+        site: what the site says of its electricity; None if nothing is known of that.
     """
 
     def __init__(
@@ -65,10 +61,10 @@ class Job:
         executor: Executor,
         rerun: Callable[[JobRecord, bool | None], Job],
         record: JobRecord | None = None,
+        site: Site | None = None,
     ) -> None:
-        self.id = job_id
-        self._executor = executor
-        self._rerun = rerun
+        self.id, self.site = job_id, site
+        self._executor, self._rerun = executor, rerun
         self._last = record
         self._followers = 0
         self._lock = threading.Lock()
@@ -235,9 +231,8 @@ class Job:
         path = self._executor.results(self.id)
         if path is None:
             return {}
-        return self._loading.open(path).extract(
-            path.parent / "files" if directory is None else Path(directory)
-        )
+        folder = path.parent / "files" if directory is None else Path(directory)
+        return self._loading.open(path).extract(folder)
 
     @property
     def outputs(self) -> list[dict[str, Any]]:
@@ -251,6 +246,12 @@ class Job:
         from sovlab.client.measuring import energy_of
 
         return energy_of(self)
+
+    def earlier_runs(self) -> EarlierRuns | None:
+        """What this user's last runs of the same code on the same hardware took; None if there are none."""
+        from sovlab.client.measuring import earlier_of
+
+        return earlier_of(self, self._executor)
 
     @property
     def thermal(self) -> Thermal:
@@ -390,8 +391,7 @@ class Job:
         return self._loader
 
     def __repr__(self) -> str:
-        record = self.record
-        return f"<Job {self.id}: {record.status.state}>"
+        return f"<Job {self.id}: {self.record.status.state}>"
 
 
 def _again(job_id: str, target: str) -> Job:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from sovlab.core.energy.footprint import Footprint, footprint_of_report, steps_of
 from sovlab.core.energy.history import Point, PowerHistory
 from sovlab.core.energy.model import Modelled, modelled
 from sovlab.core.energy.report import J_PER_KWH, DeviceReport, EnergyReport, Group, Phase
@@ -18,9 +20,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from sovlab.client.job import Job
+    from sovlab.core.energy.earlier import EarlierRuns
+    from sovlab.executors.executor import Executor
 
 _TOO_SHORT = "nothing was measured: the job was over before its sensors were looked at"
 _NOT_YET = "nothing has been measured yet"
+_LOOKED_AT = 200
+"""How many of the user's newest jobs are looked at for earlier runs of the same code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,8 @@ class Energy:
         by_rank: J of each rank's own accelerator, where there are as many as ranks.
         modelled: where nothing was measured, J between which it lies by its CPU time: a model, in no sum.
         steps: the last that the job reported by ``sovlab.progress``; None if it reported none.
+        footprint: what that means at the site: energy with the facility's share, carbon and cost; modelled,
+            and None where the settings have no ``[site]``.
     """
 
     reading: Reading
@@ -64,6 +72,7 @@ class Energy:
     by_rank: Mapping[int, Reading] = field(default_factory=dict)
     steps: float | None = None
     modelled: Modelled | None = None
+    footprint: Footprint | None = None
 
     @property
     def per_step(self) -> float | None:
@@ -127,16 +136,13 @@ def energy_of(job: Job) -> Energy:
     status = job.current.status
     report = status.energy
     if report is None and not status.state.ended:
-        report = _so_far(history_of(job))
+        report = _so_far(history_of(job), status.elapsed(time.time()) or 0.0)
     if report is None:
-        return Energy(Reading("energy", "J", scope="job", why=_TOO_SHORT if status.state.ended else _NOT_YET))
+        return _unknown(_TOO_SHORT if status.state.ended else _NOT_YET, job)
     group = report.best
     if group is None:
-        return Energy(
-            Reading("energy", "J", scope="job", why=reasons(report)),
-            unavailable=dict(report.unavailable),
-            modelled=modelled(report),
-        )
+        return _unknown(reasons(report), job, report)
+    steps = steps_of(status)
     ranks = job.last.spec.ranks if job.last.spec is not None else 1
     return Energy(
         group.energy,
@@ -147,9 +153,31 @@ def energy_of(job: Job) -> Energy:
         dict(report.unavailable),
         {name: _phase(phase, group, report) for name, phase in report.phases.items()},
         _by_rank(report, ranks),
-        status.progress.step if status.progress is not None and status.progress.step > 0 else None,
+        steps,
         modelled(report),
+        footprint_of_report(report, job.site, steps=steps),
     )
+
+
+def _unknown(why: str, job: Job, report: EnergyReport | None = None) -> Energy:
+    return Energy(
+        Reading("energy", "J", scope="job", why=why),
+        unavailable=dict(report.unavailable) if report is not None else None,
+        footprint=footprint_of_report(None, job.site, why=why),
+        modelled=modelled(report) if report is not None else None,
+    )
+
+
+def earlier_of(job: Job, executor: Executor) -> EarlierRuns | None:
+    """What the last runs of its code took; nothing is asked where nothing marks its code."""
+    from sovlab.core.energy.earlier import earlier_runs
+
+    own_records, record = getattr(executor, "own_records", None), job.last
+    if own_records is None or record.spec is None or not record.spec.code:
+        return None
+    # Records of clusters do not tell arguments, which may be secret.
+    arguments = getattr(executor, "shares_files", False)
+    return earlier_runs(record, own_records(_LOOKED_AT), arguments=arguments)
 
 
 def _phase(phase: Phase, group: Group, report: EnergyReport) -> PhaseEnergy:
@@ -248,9 +276,7 @@ def plot(job: Job) -> Figure:
     return figure
 
 
-def _so_far(history: PowerHistory) -> EnergyReport | None:
-    from dataclasses import replace
-
+def _so_far(history: PowerHistory, seconds: float) -> EnergyReport | None:
     devices = []
     for number in history.numbers:
         device = history.devices.get(number)
@@ -273,7 +299,7 @@ def _so_far(history: PowerHistory) -> EnergyReport | None:
                     ),
                 )
             )
-    return EnergyReport(devices=tuple(devices)) if devices else None
+    return EnergyReport(devices=tuple(devices), seconds=seconds) if devices else None
 
 
 def in_grey(axes: Any) -> None:

@@ -164,7 +164,7 @@ def _pack(
     """The payload in the store, and the request that names it."""
     shared = getattr(executor, "shares_files", False)
     packed = code.pack(store, send=options.send, outputs=options.outputs, files=options.files, shared=shared)
-    spec = replace(spec, payload=packed.digest, labels=packed.labels)
+    spec = replace(spec, payload=packed.digest, labels=packed.labels, code=packed.code)
     if shared:
         spec = replace(spec, sources=packed.sources, script=packed.script)
     return packed, spec

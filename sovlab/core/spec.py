@@ -80,6 +80,8 @@ class JobSpec:
         sources: where the payload's files are on this machine, by their paths in it or those of folders above
             them; empty where jobs do not see the submitter's files.
         script: a script's path as it was said, on the same condition.
+        code: marks what is run, without its data: the SHA-256 of the source of a cell or a script, the module
+            and name of a function or a module; empty if nothing does.
     """
 
     name: str
@@ -106,6 +108,7 @@ class JobSpec:
     labels: Mapping[str, str] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
     script: str = ""
+    code: str = ""
 
     def __post_init__(self) -> None:
         check_name(self.name)

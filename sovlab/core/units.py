@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from sovlab.errors import SpecError
@@ -76,6 +77,33 @@ def format_energy(joules: float) -> str:
 def format_power(watts: float) -> str:
     """``watts`` as ``7.4 W``, ``802 W`` or ``2.1 kW``."""
     return f"{_digits(watts)} W" if watts < 999.5 else f"{_digits(watts / 1000)} kW"
+
+
+def format_carbon(grams: float) -> str:
+    """``grams`` of CO2 equivalent as ``4.1 g CO2e``, ``12 kg CO2e`` or ``1.3 t CO2e``."""
+    for unit in ("g", "kg", "t"):
+        if grams < 999.5 or unit == "t":
+            return f"{_significant(grams)} {unit} CO2e"
+        grams /= 1000
+    raise AssertionError("unreachable")
+
+
+def format_cost(amount: float, currency: str) -> str:
+    """``amount`` as ``0.01 EUR``, ``0.0034 EUR`` or ``1,204.50 EUR``."""
+    if amount >= 0.995:
+        return f"{amount:,.2f} {currency}"
+    whole, point, decimals = _significant(amount).partition(".")
+    kept = decimals[:2] + decimals[2:].rstrip("0")
+    return f"{whole}{point}{kept} {currency}"
+
+
+def _significant(value: float) -> str:
+    """Two digits that mean something, however small the value; not smaller than a millionth."""
+    if value >= 9.95:
+        return f"{value:,.0f}"
+    if value < 1e-6:
+        return "< 0.000001" if value > 0 else "0"
+    return f"{value:.{max(1 - math.floor(math.log10(value)), 1)}f}"
 
 
 def _digits(value: float, places: int = 1) -> str:

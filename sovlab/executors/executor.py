@@ -89,6 +89,16 @@ class Executor(Protocol):
         """All jobs, newest first. One that cannot be read is UNKNOWN and hides no other."""
         ...
 
+    def own_records(self, most: int) -> list[JobRecord]:
+        """The newest jobs that this user has submitted from this machine, for what earlier runs took.
+
+        In no order, and at no more than the cost of a list; one without this method has no history to tell.
+
+        Args:
+            most: how many are looked at.
+        """
+        ...
+
     def events(
         self,
         job_id: str,

@@ -14,6 +14,7 @@ from sovlab.core.job import JobRecord, Progress, Reason
 from sovlab.errors import SovlabError
 
 if TYPE_CHECKING:
+    from sovlab.core.energy.earlier import EarlierRuns
     from sovlab.core.energy.history import PowerHistory
     from sovlab.core.event import Event
 
@@ -42,6 +43,7 @@ class LiveCard:
         self._tail = TerminalTail()
         self._history: list[Progress] = []
         self._power: PowerHistory | None = None
+        self._earlier: EarlierRuns | None = None
         self._record: JobRecord = job.last
         self._outputs: list[dict[str, Any]] = []
         self._dirty = threading.Event()
@@ -95,15 +97,31 @@ class LiveCard:
 
     def _paint(self) -> None:
         threading.Thread(target=self._follow, name=f"sovlab-follow-{self.job.id}", daemon=True).start()
+        looked = False
         try:
             while not self._followed.is_set():
                 self._dirty.wait(_TICK)
                 self._dirty.clear()
                 self._update()
-                self._followed.wait(_REPAINT)
+                if not self._followed.wait(_REPAINT) and not looked:
+                    looked = True  # of what is over at once nobody asks what it will take
+                    look = threading.Thread(
+                        target=self._look_back, name=f"sovlab-earlier-{self.job.id}", daemon=True
+                    )
+                    look.start()
             self._update()
         finally:
             self.final.set()
+
+    def _look_back(self) -> None:
+        """What earlier runs took; in a thread of its own, so that a slow disk or cluster holds up nothing."""
+        try:
+            earlier = self.job.earlier_runs()
+        except Exception:
+            return  # it is good to know, and no reason to say anything on the card of this run
+        with self._lock:
+            self._earlier = earlier
+        self._dirty.set()
 
     def _update(self) -> None:
         with self._painting:  # or an older bundle might be sent last
@@ -119,6 +137,8 @@ class LiveCard:
                 outputs=self._outputs,
                 notes=self._notes,
                 power=self._power,
+                earlier=self._earlier,
+                site=self.job.site,
                 # Of what else may end a job, out of memory say, the error does not show the traceback.
                 raised=self._raised and self._record.status.reason is Reason.USER_ERROR,
             )

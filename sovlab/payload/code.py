@@ -20,6 +20,8 @@ from sovlab.payload.files.luggage import Travel
 from sovlab.payload.gathering import gather
 from sovlab.payload.pack import Packed, write_payload
 
+_LONGEST_MARK = 300
+
 
 class Code(Protocol):
     """Something to run as a job."""
@@ -145,6 +147,7 @@ class Cell(msgspec.Struct, frozen=True):
             labels={cell.key: self.label} if self.label else {},
             messages=messages,
             bound=sorted(cell.names.binds),
+            code=cell.key,
             travel=travel,
         )
         for name in self.given:
@@ -220,6 +223,7 @@ class Call(msgspec.Struct, frozen=True):
             store,
             kind=self.kind,
             entry={"call": True},
+            code=_mark(self.function),
             travel=Travel(self.directory, files=files, shared=shared),
         )
 
@@ -229,6 +233,14 @@ def name_of(function: Callable[..., Any]) -> str:
     inner = inspect.unwrap(function.func if isinstance(function, functools.partial) else function)
     name = getattr(inner, "__name__", type(inner).__name__)
     return "call" if name == "<lambda>" else name
+
+
+def _mark(function: Callable[..., Any]) -> str:
+    """Module and name of a function; empty if they do not tell it from others."""
+    inner = inspect.unwrap(function.func if isinstance(function, functools.partial) else function)
+    name = str(getattr(inner, "__qualname__", type(inner).__qualname__))
+    mark = f"{getattr(inner, '__module__', None) or ''}.{name}"
+    return "" if "<lambda>" in name or len(mark) > _LONGEST_MARK else mark
 
 
 def _main_of(function: Callable[..., Any]) -> Mapping[str, Any]:

@@ -30,6 +30,7 @@ class Packed(msgspec.Struct, frozen=True, kw_only=True):
         files: paths of local modules and of files beside them, relative.
         sources: where these and the script are on this machine, by path or by that of a folder above.
         script: a script's path as it was said.
+        code: marks what is run, see `JobSpec`.
         bytecode: functions and classes that only travel as bytecode, which needs the same Python there.
         bound: names that the code binds.
     """
@@ -44,6 +45,7 @@ class Packed(msgspec.Struct, frozen=True, kw_only=True):
     files: Sequence[str] = ()
     sources: Mapping[str, str] = {}
     script: str = ""
+    code: str = ""
     bytecode: Sequence[str] = ()
     bound: Sequence[str] = ()
 
@@ -64,6 +66,7 @@ def write_payload(
     labels: Mapping[str, str] | None = None,
     messages: Sequence[str] | None = None,
     bound: Sequence[str] = (),
+    code: str = "",
     travel: Travel = Travel(),  # noqa: B008 - frozen
 ) -> Packed:
     """Put a payload into the store, unless it is there.
@@ -78,6 +81,7 @@ def write_payload(
         labels: what cells are called, by the SHA-256 of their source.
         messages: what the user should know, beside what gathering found.
         bound: names that the code binds.
+        code: marks what is run, see `JobSpec`.
         travel: where the code is, and what travels beside it.
 
     Raises:
@@ -133,6 +137,7 @@ def write_payload(
         files=sorted(luggage.contents),
         sources=luggage.sources,
         script=str(travel.script or ""),
+        code=code,
         bytecode=sorted(set(gathered.bytecode)),
         bound=bound,
     )

@@ -60,6 +60,7 @@ class Script(msgspec.Struct, frozen=True):
             imported=modules.imports_in(script.tree),
             labels={script.key: self.path.name},
             bound=sorted(script.names.binds),
+            code=script.key,
             travel=Travel(self.path.resolve().parent, self.path, files=files, shared=shared),
         )
 
@@ -119,6 +120,7 @@ class Module(msgspec.Struct, frozen=True):
             entry={"module": self.module},
             imported=imported,
             bound=bound,
+            code=self.module if len(self.module) <= 300 else "",
             travel=Travel(files=files, shared=shared),
         )
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sovlab.settings.model import DEFAULT, Defaults, Local, Settings, Target
+from sovlab.settings.model import DEFAULT, Defaults, Local, Settings, Site, Target
 from sovlab.settings.reading import config_file, load
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Defaults",
     "Local",
     "Settings",
+    "Site",
     "Target",
     "add_target",
     "check_new_target",

@@ -64,6 +64,29 @@ class Defaults(msgspec.Struct, frozen=True, kw_only=True):
     grace: float = 30
 
 
+class Site(msgspec.Struct, frozen=True, kw_only=True):
+    """Section ``[site]``: what the site says of its electricity; nothing is shown of what it does not say.
+
+    Attributes:
+        carbon_intensity: gCO2e for each kWh of its electricity.
+        pue: energy of the whole facility for that of its IT (ISO/IEC 30134-2), 1 or more.
+        tariff: what a kWh costs, in ``currency``.
+        currency: of the tariff, e.g. ``EUR``; empty if there is no tariff.
+        embodied: gCO2e of making an accelerator, for each hour of its use.
+    """
+
+    carbon_intensity: float | None = None
+    pue: float | None = None
+    tariff: float | None = None
+    currency: str = ""
+    embodied: float | None = None
+
+    @property
+    def says_something(self) -> bool:
+        """Whether any of carbon, facility's energy or cost can be computed by it."""
+        return any(value is not None for value in (self.carbon_intensity, self.pue, self.tariff))
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All settings, as they apply now.
 
@@ -80,6 +103,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     target: str = "local"
     local: Local = Local()
     defaults: Defaults = Defaults()
+    site: Site = Site()
     targets: Mapping[str, Target] = msgspec.field(default_factory=lambda: {"local": Target(name="local")})
     sources: Mapping[str, str] = {}
     ignored: tuple[str, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +12,7 @@ import msgspec
 
 from sovlab.core.units import parse_bytes, parse_duration
 from sovlab.errors import SettingsError, SpecError
-from sovlab.settings.model import Defaults, Local, Settings, Target
+from sovlab.settings.model import Defaults, Local, Settings, Site, Target
 from sovlab.settings.places import place_of
 from sovlab.settings.targets import flat_keys, note_sources, read_target
 from sovlab.settings.words import suggest
@@ -31,6 +32,17 @@ _Positive = Annotated[float, msgspec.Meta(gt=0, lt=1e12)]
 _NotNegative = Annotated[float, msgspec.Meta(ge=0, lt=1e12)]
 _Bytes = Annotated[int, msgspec.Meta(gt=0)]
 _Word = Annotated[str, msgspec.Meta(min_length=1)]
+_Pue = Annotated[float, msgspec.Meta(ge=1, le=5)]
+_Grams = Annotated[float, msgspec.Meta(ge=0, le=1e5)]
+_Price = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
+_LONGEST_CURRENCY = 8
+
+
+def _currency(text: str) -> str:
+    if len(text) > _LONGEST_CURRENCY or not all(c.isalpha() or unicodedata.category(c) == "Sc" for c in text):
+        raise SpecError(f"{text!r} is not a currency.")
+    return text
+
 
 _KEYS = {
     "target": _Key(_Word, "Give the name of a target."),
@@ -44,8 +56,17 @@ _KEYS = {
     "defaults.grace": _Key(
         _NotNegative | str, 'Write it like "30s", or a number of seconds.', parse_duration
     ),
+    "site.carbon_intensity": _Key(_Grams, "Give gCO2e for each kWh of the site's electricity, like 350."),
+    "site.pue": _Key(_Pue, "Give the energy of the facility for that of its IT, from 1 to 5, like 1.3."),
+    "site.tariff": _Key(_Price, "Give what a kWh costs, zero or more, like 0.25."),
+    "site.currency": _Key(_Word, 'Give a currency in at most 8 letters, like "EUR".', _currency),
+    "site.embodied": _Key(
+        _Grams, "Give gCO2e of making an accelerator for each hour of its use, zero or more."
+    ),
 }
+_SECTIONS = ("local", "defaults", "site")
 _VARIABLES = {"SOVLAB_" + key.upper().replace(".", "_"): key for key in _KEYS}
+_PREFIXES = tuple(f"SOVLAB_{name.upper()}_" for name in _SECTIONS)
 _PLACES = ("SOVLAB_STATE_DIR", "SOVLAB_CONFIG_FILE")
 
 
@@ -77,16 +98,18 @@ def load(directory: Path | None = None, environ: Mapping[str, str] | None = None
     for key, value in _from_environment(env):
         values[key] = _absolute(key, value, directory)
         sources[key] = "SOVLAB_" + key.upper().replace(".", "_")
-    sections: dict[str, dict[str, Any]] = {"local": {}, "defaults": {}}
+    sections: dict[str, dict[str, Any]] = {name: {} for name in _SECTIONS}
     for key, value in values.items():
         section, _, name = key.rpartition(".")
         if section:
             sections[section][name] = value
+    _check_site(sections["site"], sources)
     return Settings(
         state=_state(env),
         target=values.get("target", "local"),
         local=Local(**sections["local"]),
         defaults=Defaults(**sections["defaults"]),
+        site=Site(**sections["site"]),
         targets=targets,
         sources=sources,
         ignored=ignored,
@@ -158,7 +181,7 @@ def _flatten(
         if name == "targets" and isinstance(value, dict):
             for target, table in value.items():
                 targets[target] = read_target(target, table, path, content)
-        elif name in ("local", "defaults") and isinstance(value, dict):
+        elif name in _SECTIONS and isinstance(value, dict):
             for inner, each in value.items():
                 key = f"{name}.{inner}"
                 yield key, _value(key, each, place_of(path, content, key))
@@ -170,7 +193,7 @@ def _value(key: str, value: Any, place: str, *, text: bool = False) -> Any:
     known = _KEYS.get(key)
     if known is None:
         names = [*_KEYS, "targets"]
-        near = suggest(key, {*names, "local", "defaults"} - {key})
+        near = suggest(key, {*names, *_SECTIONS} - {key})
         raise SettingsError(f"{place}: there is no setting {key!r}.", f"{near}There are {', '.join(names)}.")
     try:
         checked = msgspec.convert(value, known.type, strict=not text)
@@ -190,11 +213,22 @@ def _from_environment(env: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
 
             near = difflib.get_close_matches(variable, (*_VARIABLES, *_PLACES), 1, 0.85)
             # Others may use the prefix for what is no setting, as jobs do; a slip of the pen is refused.
-            if near or variable.startswith(("SOVLAB_LOCAL_", "SOVLAB_DEFAULTS_")):
+            if near or variable.startswith(_PREFIXES):
                 raise SettingsError(
                     f"Environment variable {variable} is not a setting.",
                     f"Did you mean {near[0]}?" if near else f"There are {', '.join(_VARIABLES)}.",
                 )
+
+
+def _check_site(site: Mapping[str, Any], sources: Mapping[str, str]) -> None:
+    """What a kWh costs means nothing without the currency."""
+    if "tariff" in site and "currency" not in site:
+        place = sources["site.tariff"]
+        where = f"Environment variable {place}" if place in _VARIABLES else place
+        raise SettingsError(
+            f"{where}: site.tariff is {site['tariff']:g}, and site.currency is not set.",
+            'Set it beside, like currency = "EUR".',
+        )
 
 
 def _absolute(key: str, value: Any, folder: Path | None) -> Any:

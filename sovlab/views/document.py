@@ -10,10 +10,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sovlab.core.job import JobRecord, Progress, ReturnedName
+from sovlab.core.job import JobRecord, JobStatus, Progress, ReturnedName
 from sovlab.core.untrusted import clean, finite
 
 if TYPE_CHECKING:
+    from sovlab.core.energy.earlier import EarlierRuns
+    from sovlab.core.energy.footprint import Footprint, Site
     from sovlab.core.energy.report import EnergyReport
     from sovlab.sensors.reading import Reading
 
@@ -28,10 +30,15 @@ _LARGEST = 1e308
 _CONTROLS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-def job_document(record: JobRecord) -> dict[str, Any]:
-    """What is known of a job, as JSON can say it: text that can be shown, and numbers that are finite."""
+def job_document(record: JobRecord, site: Site | None = None) -> dict[str, Any]:
+    """What is known of a job, as JSON can say it: text that can be shown, and numbers that are finite.
+
+    Args:
+        record: of the job.
+        site: what the site says of its electricity; only where it says something there is a footprint.
+    """
     status, spec = record.status, record.spec
-    return {
+    document = {
         "version": VERSION,
         "id": record.id,
         "name": printable(record.name),
@@ -62,6 +69,36 @@ def job_document(record: JobRecord) -> dict[str, Any]:
         "host": _text(status.host),
         "energy": energy_document(status.energy) if status.energy is not None else None,
     }
+    if site is not None and site.says_something:
+        document["footprint"] = _footprint(status, site)
+    return document
+
+
+def _footprint(status: JobStatus, site: Site) -> dict[str, Any] | None:
+    if status.energy is None:
+        return None
+    from sovlab.core.energy.footprint import footprint_of_report, steps_of
+
+    found = footprint_of_report(status.energy, site, steps=steps_of(status))
+    return footprint_document(found) if found is not None else None
+
+
+def earlier_document(earlier: EarlierRuns) -> dict[str, Any]:
+    """What earlier runs of the same code took, as JSON can say it."""
+    return {
+        "count": earlier.count,
+        "seconds": _number(earlier.seconds),
+        "energy": _reading(earlier.energy),
+        "words": _text(earlier.words),
+    }
+
+
+def footprint_document(footprint: Footprint) -> dict[str, Any]:
+    """What an energy means at its site, as JSON can say it; null is what the site does not say."""
+    names = ("energy", "carbon", "embodied", "per_step", "cost")
+    readings = {name: getattr(footprint, name) for name in names}
+    told = {name: _reading(each) if each is not None else None for name, each in readings.items()}
+    return {"pue": _number(footprint.pue), **told}
 
 
 def printable(text: str) -> str:

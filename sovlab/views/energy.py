@@ -17,7 +17,10 @@ from sovlab.core.energy.report import (
     LimitReport,
     slowed_most,
 )
-from sovlab.core.units import format_energy, format_power
+from sovlab.core.units import format_carbon, format_cost, format_energy, format_power
+
+if TYPE_CHECKING:
+    from sovlab.core.energy.footprint import Footprint
 
 if TYPE_CHECKING:
     from sovlab.core.energy.decoding import LimitSeen
@@ -138,6 +141,34 @@ def energy_words(group: Group) -> str:
     if reading.coverage < 0.95:
         text += f", of {reading.coverage:.0%} of the time"
     return text + (f"; {reading.why}" if reading.why else "")
+
+
+def footprint_words(footprint: Footprint | None) -> str:
+    """What an energy means at its site, with what it is modelled from; empty if nothing of it is known.
+
+    ``with the site's PUE 1.3: 9.1 Wh · 2.4 g CO2e · 0.0023 EUR (modelled from 7.0 Wh counted)``.
+    """
+    if footprint is None or footprint.it.value is None:
+        return ""
+    parts = []
+    if footprint.energy is not None and footprint.energy.value is not None:
+        parts.append(format_energy(footprint.energy.value))
+    if footprint.carbon is not None and footprint.carbon.value is not None:
+        made = footprint.embodied.value if footprint.embodied is not None else None
+        share = f", {format_carbon(made)} of it embodied" if made else ""
+        parts.append(format_carbon(footprint.carbon.value) + share)
+    if footprint.per_step is not None and footprint.per_step.value is not None:
+        parts.append(f"{format_carbon(footprint.per_step.value)} per step")
+    if footprint.cost is not None and footprint.cost.value is not None:
+        parts.append(format_cost(footprint.cost.value, footprint.cost.unit))
+    if not parts:
+        return ""
+    it, pue = footprint.it, f"PUE {footprint.pue:g}" if footprint.pue is not None else ""
+    begin = f"with the site's {pue}" if pue else "of the IT energy alone"
+    source = f"modelled from {format_energy(it.value or 0.0)} {SOURCE_WORDS[it.source]}"
+    if it.coverage < 0.95:
+        source += f", of {it.coverage:.0%} of the time"
+    return f"{begin}: {' · '.join(parts)} ({'; '.join(filter(None, (source, it.why)))})"
 
 
 def reasons(report: EnergyReport, most: int = 1) -> str:

@@ -182,3 +182,49 @@ def test_a_cap_that_the_gpu_does_not_keep_to_is_refused_before_anything_is_submi
     assert high.startswith(f"--power-cap is 900 W, and {told}")
     assert low.startswith(f"--power-cap is 100 W, and {told}")
     assert count == "0"
+
+
+TWICE = """
+import json
+import sovlab
+
+def work():
+    import time
+    import sovlab
+    time.sleep(2)
+    sovlab.progress(4, 4)
+
+runs = [sovlab.submit(work, backend="cuda", gpus=1, procs=1) for _ in range(2)]
+for job in runs:
+    job.result()
+first, second = runs
+earlier, told = second.earlier_runs(), second.energy.footprint
+print(json.dumps({
+    "words": earlier.words, "count": earlier.count, "joules": earlier.energy.value,
+    "source": earlier.energy.source, "first": first.energy.joules, "second": second.energy.joules,
+    "none": first.earlier_runs(), "facility": told.energy.value, "carbon": told.carbon.value,
+    "per_step": told.per_step.value, "cost": [told.cost.value, told.cost.unit, told.cost.source],
+}))
+"""
+
+
+def test_a_second_run_knows_what_the_first_took_and_what_it_means_at_the_site(home, tmp_path):
+    (tmp_path / "program.py").write_text(TWICE)
+    site = {"CARBON_INTENSITY": "350", "PUE": "1.5", "TARIFF": "0.25", "CURRENCY": "EUR"}
+    with FakeNvml(tmp_path / "nvml", [300.0]) as fake:
+        environ = {**fake.environ, **{f"SOVLAB_SITE_{name}": value for name, value in site.items()}}
+        told = json.loads(home("program.py", environ=environ).splitlines()[-1])
+        listed = json.loads(home("-m", "sovlab", "jobs", "--json", environ=environ))
+        plain = json.loads(home("-m", "sovlab", "jobs", "--json", environ=fake.environ))
+    assert (told["count"], told["source"], told["none"]) == (1, "counter", None)
+    assert told["joules"] == told["first"]
+    assert told["words"].startswith("last run: ")
+    assert told["words"].endswith("J (counted)")
+    assert told["facility"] == pytest.approx(told["second"] * 1.5)
+    assert told["carbon"] == pytest.approx(told["second"] * 1.5 / 3.6e6 * 350)
+    assert told["per_step"] == pytest.approx(told["carbon"] / 4)
+    assert told["cost"] == [pytest.approx(told["second"] * 1.5 / 3.6e6 * 0.25), "EUR", "modelled"]
+    newest = listed[0]
+    assert newest["footprint"]["carbon"]["value"] == pytest.approx(told["carbon"])
+    assert newest["energy"]["groups"][0]["energy"]["value"] == told["second"]
+    assert [{k: v for k, v in job.items() if k != "footprint"} for job in listed] == plain

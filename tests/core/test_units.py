@@ -2,7 +2,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sovlab.core.units import format_bytes, format_duration, parse_bytes, parse_duration
+from sovlab.core.units import (
+    format_bytes,
+    format_carbon,
+    format_cost,
+    format_duration,
+    parse_bytes,
+    parse_duration,
+)
 from sovlab.errors import SpecError
 
 
@@ -82,3 +89,44 @@ def test_sizes_are_shown_with_three_figures_at_most(size, text):
 def test_a_shown_duration_reads_back_to_within_its_smaller_unit(seconds):
     shown = format_duration(seconds).replace("min", "m").replace(" ", "")
     assert abs(parse_duration(shown) - seconds) <= max(seconds * 0.05, 1)
+
+
+@pytest.mark.parametrize(
+    ("grams", "shown"),
+    [
+        (0, "0 g CO2e"),
+        (1e-9, "< 0.000001 g CO2e"),
+        (0.00041, "0.00041 g CO2e"),
+        (4.1, "4.1 g CO2e"),
+        (63.19, "63 g CO2e"),
+        (999.4, "999 g CO2e"),
+        (1234, "1.2 kg CO2e"),
+        (12_345_678, "12 t CO2e"),
+        (5e9, "5,000 t CO2e"),
+    ],
+)
+def test_carbon_is_shown_with_digits_that_mean_something(grams, shown):
+    assert format_carbon(grams) == shown
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown"),
+    [
+        (0, "0 EUR"),
+        (0.01, "0.01 EUR"),
+        (0.0034, "0.0034 EUR"),
+        (0.5, "0.50 EUR"),
+        (1, "1.00 EUR"),
+        (1204.5, "1,204.50 EUR"),
+    ],
+)
+def test_costs_are_shown_in_hundredths_or_smaller(amount, shown):
+    assert format_cost(amount, "EUR") == shown
+
+
+@given(st.floats(0, 1e12))
+def test_costs_and_carbon_have_no_exponent_and_are_zero_only_if_they_are(value):
+    for text in (format_cost(value, "EUR"), format_carbon(value)):
+        number = text.split(" ")[0 if not text.startswith("<") else 1]
+        assert set(number) <= set("0123456789.,")
+        assert (float(number.replace(",", "")) == 0) == (value == 0)

@@ -39,7 +39,12 @@ class Harness:
         namespace = changes.pop("namespace", {})
         packed = Cell(source, namespace, label="In[1]").pack(self.objects, outputs=outputs)
         spec = JobSpec(
-            name="test", kind=PayloadKind.CELL, payload=packed.digest, labels=packed.labels, grace=2.0
+            name="test",
+            kind=PayloadKind.CELL,
+            payload=packed.digest,
+            labels=packed.labels,
+            grace=2.0,
+            code=packed.code,
         )
         return replace(spec, **changes), packed.path
 

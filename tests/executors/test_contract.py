@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -282,6 +283,18 @@ def test_jobs_are_listed_newest_first(harness):
     for job_id in ids:
         harness.executor.wait(job_id, 60)
     assert [r.id for r in harness.executor.records()][:3] == ids[::-1]
+
+
+def test_the_users_own_jobs_are_told_with_what_marks_their_code(harness):
+    if not hasattr(harness.executor, "own_records"):
+        pytest.skip("this executor has no history to tell")
+    spec, _ = harness.spec("1  # my own")
+    job_id = harness.submit("1  # my own")
+    harness.executor.wait(job_id, 60)
+    (mine,) = (r for r in harness.executor.own_records(1000) if r.id == job_id)
+    assert mine.status.state is JobState.SUCCEEDED
+    assert mine.spec.code == spec.code == hashlib.sha256(b"1  # my own").hexdigest()
+    assert len(harness.executor.own_records(1)) == 1
 
 
 def test_what_there_is_is_told_with_its_source(harness):

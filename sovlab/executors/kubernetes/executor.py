@@ -90,6 +90,7 @@ class KubernetesExecutor:
         """See `Executor.submit`; the submitter's environment stays here."""
         submission = self._submission(job_id, spec, payload)
         submission.carry_out(self.local_state)
+        self.local_state.note_own(job_id)
         holds = self._bucket is None and self._volume is None
         if self._mission is not None and (holds or submission.delivery == "stream"):
             ensure_agent(self._mission, self.local_state, job_id)
@@ -156,6 +157,15 @@ class KubernetesExecutor:
     def records(self) -> list[JobRecord]:
         """See `Executor.records`."""
         return self._records.newest_first(self._objects, self.local_state.tombstones())
+
+    def own_records(self, most: int) -> list[JobRecord]:
+        """See `Executor.own_records`; asks nothing while the jobs of the target are watched anyway."""
+        own = self.local_state.newest_own(most)
+        if not own:
+            return []
+        with self._objects.watched() as watched:
+            found = ((watched.workload(job_id), watched.pods_of(job_id)) for job_id in own)
+            return [self._records.make(obj, pods) for obj, pods in found if obj is not None]
 
     def events(
         self, job_id: str, *, follow: bool = True, offset: Cursor = 0, stop: threading.Event | None = None

@@ -214,6 +214,16 @@ class LocalExecutor:
         self._ended = ended
         return sorted(found, key=lambda r: (r.status.submitted or 0.0, r.id), reverse=True)
 
+    def own_records(self, most: int) -> list[JobRecord]:
+        """See `Executor.own_records`: those whose directories have changed last."""
+        found = []
+        for name in self._store.newest(most):
+            record = self._ended.get(name) or JobDirectory(self._store.jobs, name).record(self.target)
+            if record.status.state.ended:
+                self._ended[name] = record
+            found.append(record)
+        return found
+
     def _waiting(self) -> list[str]:
         return [job.id for job in self._store.active()]
 

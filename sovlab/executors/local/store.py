@@ -6,6 +6,7 @@ each file is written once, whole, by one process: ``run.json`` and ``exit.json``
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
@@ -262,6 +263,16 @@ class JobStore:
         for name in self.names():
             if is_job_id(name):
                 yield JobDirectory(self.jobs, name)
+
+    def newest(self, most: int) -> list[str]:
+        """Ids of the jobs whose directories have changed last: at their submit, their start or their end."""
+        changed = []
+        with os.scandir(self.jobs) as entries:
+            for entry in entries:
+                if is_job_id(entry.name):
+                    with contextlib.suppress(OSError):  # deleted meanwhile
+                        changed.append((entry.stat().st_mtime, entry.name))
+        return [name for _, name in sorted(changed, reverse=True)[:most]]
 
     def active(self) -> list[JobDirectory]:
         """Jobs that have not ended, as far as the queue says, in the order of arrival.

@@ -211,3 +211,47 @@ def test_the_card_of_a_job_that_reports_progress_asks_nothing(cluster: Cluster, 
     steps = [data["application/vnd.sovlab.job.v1+json"]["progress"] for data in painted]
     assert [p["step"] for p in steps if p] == sorted(p["step"] for p in steps if p)
     assert here.last.status.state is JobState.SUCCEEDED
+
+
+def test_what_earlier_runs_took_is_asked_of_the_watch_that_the_card_has_anyway(
+    cluster: Cluster, state: Path, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    source = f"import os, time\nwhile not os.path.exists({str(gate)!r}):\n    time.sleep(0.02)"
+    harness = Harness(executor(cluster, state), state / "objects")
+    gate.touch()
+    assert harness.executor.wait(harness.submit(source), 120).status.state is JobState.SUCCEEDED
+    # The same cell of somebody else is no history of ours.
+    ended(cluster, state, "job", source)
+    gate.unlink()
+    job_id = harness.submit(source)
+    here = job(harness.executor, job_id, harness.executor.record(job_id))
+    with here.followed() as events:
+        next(events)  # the watch is there
+        with Asked(cluster) as asked:
+            earlier = here.earlier_runs()
+        gate.touch()
+        assert list(events)
+    assert [path for path in asked.paths if "/log " not in path] == []
+    assert earlier is not None
+    assert earlier.count == 1
+
+
+def test_earlier_runs_outlive_the_kernel_and_go_with_their_jobs(
+    cluster: Cluster, state: Path, tmp_path: Path
+) -> None:
+    source = f"1  # {tmp_path}"
+    harness = Harness(executor(cluster, state), state / "objects")
+    first, second = harness.submit(source), harness.submit(source)
+    for job_id in (first, second):
+        assert harness.executor.wait(job_id, 120).status.state is JobState.SUCCEEDED
+    third = harness.submit(source)
+    anew = executor(cluster, state)
+    assert {record.id for record in anew.own_records(10)} == {first, second, third}
+    assert {record.id for record in anew.own_records(1)} == {third}
+    assert {record.id for record in anew.own_records(10)} == {third}  # older ones are not noted any more
+    assert executor(cluster, state / "elsewhere").own_records(10) == []
+    harness.executor.wait(third, 120)
+    until(lambda: anew.record(third).status.state.ended, 60)
+    anew.delete(third)
+    assert anew.own_records(10) == []

@@ -16,9 +16,12 @@ from pathlib import Path
 import msgspec
 
 from sovlab.core.job import JobRecord, load_types
+from sovlab.core.names import is_job_id
 
 _TOMBSTONE = "buried.json"
 """The record of a job that is no longer in the cluster."""
+_OWN = "own"
+"""An empty file: the job was submitted from here."""
 _REQUESTS = "attend"
 """Directory with an empty file for each job that the transfer agent is asked to serve."""
 
@@ -118,6 +121,27 @@ class LocalState:
         """All records that `put_tombstone` kept."""
         records = (self.tombstone(path.parent.name) for path in self.root.glob(f"*/{_TOMBSTONE}"))
         return [record for record in records if record is not None]
+
+    def note_own(self, job_id: str) -> None:
+        """Note that a job was submitted from here. What cannot be written is left: the job has begun."""
+        with contextlib.suppress(OSError):
+            (self.make(job_id) / _OWN).touch(mode=0o600)
+
+    def newest_own(self, most: int) -> list[str]:
+        """Ids of the jobs that were submitted from here, newest first.
+
+        Older ones are not looked at again: their notes go, so that they do not become ever more.
+        """
+        noted = []
+        for path in self.root.glob(f"*/{_OWN}"):
+            with contextlib.suppress(OSError):  # deleted meanwhile
+                noted.append((path.stat().st_mtime, path))
+        noted.sort(reverse=True)
+        for _, path in noted[most:]:
+            with contextlib.suppress(OSError):
+                path.unlink()
+                path.parent.rmdir()  # unless there is more in it
+        return [path.parent.name for _, path in noted[:most] if is_job_id(path.parent.name)]
 
     def forget(self, job_id: str) -> int:
         """Delete the directory of a job; how many bytes that freed."""
