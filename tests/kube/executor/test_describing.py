@@ -129,7 +129,7 @@ def test_the_objects_of_a_job_are_shown_as_the_cluster_has_them(fake, to):
     harness = to()
     job_id = harness.submit("1", nodes=2)
     found = harness.executor.manifests_of(job_id)
-    assert [obj["kind"] for obj in found.objects] == ["Job", "Service", "Secret"]
+    assert [obj["kind"] for obj in found.objects] == ["Job", "Secret", "Service"]
     assert found.objects[0]["metadata"]["uid"]
     assert all("managedFields" not in obj["metadata"] for obj in found.objects)
     assert not found.notes
