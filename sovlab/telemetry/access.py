@@ -22,7 +22,7 @@ __all__ = ["Access", "ClusterGet", "ServiceProxyAccess", "TenantAccess", "UrlAcc
 
 ClusterGet = Callable[[str, Mapping[str, str], float], bytes]
 """An authenticated GET on a cluster's API: path, parameters, seconds; raises a `SovlabError`, which may have
-the HTTP status as ``status``."""
+the HTTP status as ``status``, and what the server said as ``detail``."""
 
 
 class Access(Protocol):
@@ -76,7 +76,8 @@ class ServiceProxyAccess:
             status = getattr(error, "status", 0)
             if not isinstance(status, int) or status < 400:
                 raise failures.down(self.where, clean(error.message, 300).rstrip(".")) from error
-            raise failures.from_status(self.where, status, clean(error.message, 300).rstrip(".")) from error
+            said = str(getattr(error, "detail", "") or error.message)
+            raise failures.from_status(self.where, status, clean(said, 300).rstrip(".")) from error
         if len(body) > MAX_BYTES:
             raise failures.too_much(self.where, f"{MAX_BYTES >> 20} MiB")
         return Answer(200, body)

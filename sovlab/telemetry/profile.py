@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Iterator
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -78,6 +80,12 @@ class PrometheusProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
         Raises:
             SpecError: they do not; the message says which, and holds nothing secret.
         """
+        for key, query in self._queries():
+            if not math.isfinite(query.scale) or query.scale == 0:
+                raise SpecError(
+                    f"{key} in a [prometheus] section has the scale {query.scale:g}, which makes no number.",
+                    "Give what its values are to be multiplied by.",
+                )
         if bool(self.url) == bool(self.service):
             raise SpecError(
                 "A [prometheus] section has url or service, one of them.",
@@ -92,6 +100,11 @@ class PrometheusProfile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
                 )
             return
         check_url(self.url, with_token=bool(self.token_file))
+
+    def _queries(self) -> Iterator[tuple[str, SiteQuery]]:
+        yield from (("pdu", query) for query in self.pdu)
+        yield from (("coolant", query) for query in self.coolant)
+        yield from ((f"own.{name}", query) for name, query in self.own.items())
 
 
 def service_parts(service: str) -> tuple[str, str]:
