@@ -41,6 +41,7 @@ def render(
     notes: Sequence[str] = (),
     raised: bool = False,
     power: PowerHistory | None = None,
+    site: str = "",
 ) -> dict[str, Any]:
     """The card as a MIME bundle.
 
@@ -53,6 +54,7 @@ def render(
         notes: sentences for the user, e.g. about a name that was withheld.
         raised: whether the cell of the card raises the job's error: then the traceback is shown below it.
         power: what has been seen of its devices while it runs.
+        site: what its site's Prometheus says of an ended job, in one line; empty if it was not asked.
     """
     if isinstance(tail, bytes):
         printed, tail = tail, TerminalTail()
@@ -60,6 +62,8 @@ def render(
     status, running = record.status, record.status.state is JobState.RUNNING
     traceback = traceback_lines(status.error)
     facts = words.facts(record) if status.state.ended else []
+    if site and status.state.ended:
+        facts.append(words.Fact("Site", f"Prometheus: {site}"))
     lines = _without(tail.kept(), traceback, (status.error or {}).get("rank"))
     if status.signal:
         lines = [line for line in lines if not re.match(_OURS, line.text)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Sequence
@@ -36,7 +37,7 @@ class LiveCard:
         self.job = job
         self._raised = raised
         self.final = threading.Event()
-        """Set once the card shows the job's end, and nothing more will change on it."""
+        """Set once the card shows the job's end; only what the site's Prometheus says comes later."""
         self._followed = threading.Event()
         self._notes = tuple(notes)
         self._tail = TerminalTail()
@@ -44,6 +45,7 @@ class LiveCard:
         self._power: PowerHistory | None = None
         self._record: JobRecord = job.last
         self._outputs: list[dict[str, Any]] = []
+        self._site = ""
         self._dirty = threading.Event()
         self._lock, self._painting = threading.Lock(), threading.Lock()
         self._handle: Any = None
@@ -104,6 +106,17 @@ class LiveCard:
             self._update()
         finally:
             self.final.set()
+        if self.job.has_site and self._record.status.state.ended:
+            self._add_site()
+
+    def _add_site(self) -> None:
+        """What the site's Prometheus has of the job, once its last scrapes are there; nobody waits for it."""
+        from sovlab.client.site.job_energy import until_settled
+
+        time.sleep(until_settled(self._record.status))
+        with contextlib.suppress(Exception):  # it is a line beside, and there may be no card any more
+            self._site = self.job.energy_at_site().words
+            self._update()
 
     def _update(self) -> None:
         with self._painting:  # or an older bundle might be sent last
@@ -119,6 +132,7 @@ class LiveCard:
                 outputs=self._outputs,
                 notes=self._notes,
                 power=self._power,
+                site=self._site,
                 # Of what else may end a job, out of memory say, the error does not show the traceback.
                 raised=self._raised and self._record.status.reason is Reason.USER_ERROR,
             )

@@ -30,7 +30,7 @@ _NAMES = "__name__"
 _UNAME = "node_uname_info"
 _HIDDEN = (
     " Or it is hidden: this port shows the series of one namespace only, and an exporter's are in its own. "
-    "The recording rules of `sovlab.telemetry.rules` copy them, where its administrators add these."
+    "Recording rules copy them: its administrators add what sovlab manifests telemetry prints."
 )
 
 

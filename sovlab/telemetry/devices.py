@@ -54,7 +54,7 @@ class SiteNumbers(NamedTuple):
 def of_nodes(
     prometheus: Prometheus,
     detected: Detected,
-    nodes: Iterable[str],
+    nodes: Iterable[str] | None,
     quantity: str,
     *,
     at: float | None = None,
@@ -65,7 +65,7 @@ def of_nodes(
     Args:
         prometheus: to ask.
         detected: what it has.
-        nodes: names and addresses of the nodes.
+        nodes: names and addresses of the nodes; None is all that the server knows.
         quantity: ``power``, ``energy``, ``temperature`` or ``throttled``.
         at: by the server's clock; None is now.
         span: seconds before that of which energy and throttling are.
@@ -73,7 +73,7 @@ def of_nodes(
     Raises:
         PrometheusError: it gave no answer.
     """
-    return _asked(prometheus, detected, quantity, at, span, list(nodes))
+    return _asked(prometheus, detected, quantity, at, span, None if nodes is None else list(nodes))
 
 
 def of_backend(

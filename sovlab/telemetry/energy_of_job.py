@@ -15,6 +15,9 @@ from sovlab.telemetry.detection import Detected, Found
 from sovlab.telemetry.devices import summed
 from sovlab.telemetry.exporters.query import CPU, DEVICES, ENERGY, GPU, JOB, JobPods, Query
 
+_BACKENDS = ("cuda", "rocm", "hpu")
+"""Whose exporters tell whose pod uses a device."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpan:
@@ -61,7 +64,7 @@ class _Asked:
     prometheus: Prometheus
     end: float
     seconds: float
-    pods: JobPods
+    pods: JobPods | None
     ids: tuple[str, ...]
     nodes: tuple[str, ...]
 
@@ -69,23 +72,25 @@ class _Asked:
 def site_energy(
     prometheus: Prometheus,
     detected: Detected,
-    pods: JobPods,
+    pods: JobPods | None,
     span: JobSpan,
     kind: str,
     *,
     ids: Sequence[str] = (),
     nodes: Sequence[str] = (),
+    backend: str = "",
 ) -> SiteEnergy:
     """The joules of a job's devices of one kind.
 
     Args:
         prometheus: to ask.
         detected: what it has.
-        pods: of the job.
+        pods: of the job; None if it ran in none.
         span: when it ran.
         kind: ``gpu`` or ``cpu``.
         ids: UUIDs or PCI addresses of its devices, by which exporters are asked that do not know pods.
         nodes: on which it ran: a PCI address alone is no device.
+        backend: of the job; empty if it is not known.
 
     Raises:
         PrometheusError: the server gave no answer.
@@ -95,7 +100,7 @@ def site_energy(
     best: tuple[SiteReading, ...] = ()
     others: list[SiteReading] = []
     reasons: list[str] = []
-    for found, query in _queries(detected, kind):
+    for found, query in _queries(detected, kind, in_pods=pods is not None):
         readings, why = _covered(asked, found, query)
         if not readings:
             reasons.append(why)
@@ -104,16 +109,16 @@ def site_energy(
         else:
             best = tuple(readings)
     if not best and not reasons:
-        reasons = [_nothing(detected, kind)]
+        reasons = [_nothing(detected, kind, backend)]
     total = summed(ENERGY, [each.reading for each in best], " ".join(dict.fromkeys(reasons)))
     return SiteEnergy(total if best else total._replace(scope="job"), best, tuple(others))
 
 
-def _queries(detected: Detected, kind: str) -> list[tuple[Found, Query]]:
+def _queries(detected: Detected, kind: str, *, in_pods: bool) -> list[tuple[Found, Query]]:
     """What may be asked, the better first: what a device counted, of a job's pods before of its devices."""
     queries = []
     for found in detected.there():
-        of = JOB if found.names_pods else DEVICES
+        of = JOB if found.names_pods and in_pods else DEVICES
         # A processor is not the job's because it ran on it.
         if of == JOB or kind == GPU:
             queries += [(found, q) for q in usable(found.exporter, found.names, ENERGY, of, kind)]
@@ -172,10 +177,14 @@ def _is_one(device: str, ids: Sequence[str]) -> bool:
     return any(own in (each.lower(), each.lower().removeprefix("gpu-")) for each in ids)
 
 
-def _nothing(detected: Detected, kind: str) -> str:
-    backends = {GPU: ("cuda", "rocm", "hpu"), CPU: ("cpu",)}[kind]
-    absent = [f.why for f in detected.exporters.values() if not f.there and f.exporter.backend in backends]
+def _nothing(detected: Detected, kind: str, backend: str) -> str:
     there = ", ".join(f.exporter.title for f in detected.there())
-    return (
-        f"It has {there}, which do not tell a job's energy. {' '.join(absent)}" if there else " ".join(absent)
-    )
+    said = f"It has {there}, which do not tell a job's energy. " if there else ""
+    if detected.tenant:
+        return said + (
+            "It shows the series of one namespace only, and exporters are in others: recording rules copy "
+            "them, where administrators add what sovlab manifests telemetry prints."
+        )
+    backends = (CPU,) if kind == CPU else (backend,) if backend else _BACKENDS
+    absent = [f.why for f in detected.exporters.values() if not f.there and f.exporter.backend in backends]
+    return said + (" ".join(absent) or "It has no exporter of such devices.")

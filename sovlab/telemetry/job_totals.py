@@ -48,11 +48,12 @@ class JobTotal:
 def totals_of_job(
     prometheus: Prometheus,
     detection: Detection,
-    pods: JobPods,
+    pods: JobPods | None,
     span: JobSpan,
     own: EnergyReport | None,
     *,
     nodes: Sequence[str] = (),
+    backend: str = "",
 ) -> tuple[JobTotal, ...]:
     """The joules of a job by sort of device, as measured inside it and by the site.
 
@@ -62,10 +63,11 @@ def totals_of_job(
     Args:
         prometheus: to ask.
         detection: what it has.
-        pods: of the job.
+        pods: of the job; None if it ran in none.
         span: when it ran.
         own: what it measured; None if that is nothing.
         nodes: on which it ran, if that is known.
+        backend: of the job: of a job for ``cpu`` only processors are asked for; empty if it is not known.
 
     Returns:
         One for each sort of device that either has a number of; at least one.
@@ -77,7 +79,11 @@ def totals_of_job(
     # Labels change: those that name a pod are there only once a pod has had a device.
     for look in (detection.get, lambda: detection.at(span.by(prometheus)[1])):
         detected = look()
-        totals = [_total(prometheus, detected, pods, span, own, nodes, *sort) for sort in _SORTS]
+        totals = [
+            _total(prometheus, detected, pods, span, own, nodes, backend, *sort)
+            for sort in _SORTS
+            if backend != CPU or sort[1] == CPU
+        ]
         if any(total.site.value is not None for total in totals):
             break
     known = [each for each in totals if each.own.value is not None or each.site.value is not None]
@@ -87,10 +93,11 @@ def totals_of_job(
 def _total(
     prometheus: Prometheus,
     detected: Detected,
-    pods: JobPods,
+    pods: JobPods | None,
     span: JobSpan,
     own: EnergyReport | None,
     nodes: Sequence[str],
+    backend: str,
     group: str,
     kind: str,
 ) -> JobTotal:
@@ -99,7 +106,7 @@ def _total(
         mine.energy if mine is not None else Reading(ENERGY, "J", scope="job", why="it measured nothing")
     )
     ids = mine.devices if mine is not None else ()
-    site = site_energy(prometheus, detected, pods, span, kind, ids=ids, nodes=nodes)
+    site = site_energy(prometheus, detected, pods, span, kind, ids=ids, nodes=nodes, backend=backend)
     compared, why = _comparable(site.total, site.devices, ids, own.nodes if own is not None else 1)
     difference = Reading(ENERGY, "J", scope="job", why=why) if why else compare(measured, compared)
     return JobTotal(

@@ -8,6 +8,7 @@ that each pod holds of a board: its other users are hidden too.
 from __future__ import annotations
 
 from string import Template
+from typing import Any
 
 import yaml
 
@@ -61,7 +62,13 @@ _SHARED = ("dcgm", "amd")
 
 
 def recording_rules(detected: Detected | None = None, *, interval: str = _INTERVAL) -> str:
-    """The rules as YAML, for ``rule_files`` or the ``spec`` of a PrometheusRule.
+    """The rules as YAML, for ``rule_files``; see `rule_groups`."""
+    text: str = yaml.safe_dump(rule_groups(detected, interval=interval), sort_keys=False, width=1000)
+    return text
+
+
+def rule_groups(detected: Detected | None = None, *, interval: str = _INTERVAL) -> dict[str, Any]:
+    """The rules as a document for ``rule_files``, or the ``spec`` of a PrometheusRule.
 
     Args:
         detected: what a Prometheus that shows all has: rules are for that, with its labels; None makes rules
@@ -78,8 +85,7 @@ def recording_rules(detected: Detected | None = None, *, interval: str = _INTERV
         rules = _rules(exporter, found)
         if rules:
             groups.append({"name": f"sovlab-{exporter.name}", "interval": interval, "rules": rules})
-    text: str = yaml.safe_dump({"groups": groups}, sort_keys=False, width=1000)
-    return text
+    return {"groups": groups}
 
 
 def _rules(exporter: Exporter, found: Found | None) -> list[dict[str, str]]:

@@ -112,7 +112,7 @@ def energy_document(report: EnergyReport) -> dict[str, Any]:
         "groups": [
             {
                 "name": group.name,
-                "energy": _reading(group.energy),
+                "energy": reading_document(group.energy),
                 "mean": _number(group.mean),
                 "peak": _number(group.peak),
                 "idle": _number(group.idle),
@@ -126,7 +126,7 @@ def energy_document(report: EnergyReport) -> dict[str, Any]:
                 "kind": _text(device.kind),
                 "name": _text(device.name),
                 "index": device.index,
-                "energy": _reading(device.energy),
+                "energy": reading_document(device.energy),
                 "mean": _number(device.mean),
                 "peak": _number(device.peak),
                 "limit": _number(device.limit),
@@ -142,7 +142,8 @@ def energy_document(report: EnergyReport) -> dict[str, Any]:
     }
 
 
-def _reading(reading: Reading) -> dict[str, Any]:
+def reading_document(reading: Reading) -> dict[str, Any]:
+    """A number with where it is from, as JSON can say it."""
     return {
         "value": _number(reading.value),
         "unit": reading.unit,
