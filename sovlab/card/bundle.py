@@ -47,6 +47,7 @@ def render(
     power: PowerHistory | None = None,
     earlier: EarlierRuns | None = None,
     site: Site | None = None,
+    at_site: str = "",
 ) -> dict[str, Any]:
     """The card as a MIME bundle.
 
@@ -61,6 +62,7 @@ def render(
         power: what has been seen of its devices while it runs.
         earlier: what the last runs of the same code took; shown until it has ended.
         site: what the site says of its electricity.
+        at_site: what its site's Prometheus says of an ended job, in one line; empty if it was not asked.
     """
     if isinstance(tail, bytes):
         printed, tail = tail, TerminalTail()
@@ -68,6 +70,8 @@ def render(
     status, running = record.status, record.status.state is JobState.RUNNING
     traceback = traceback_lines(status.error)
     facts = words.facts(record, site) if status.state.ended else []
+    if at_site and status.state.ended:
+        facts.append(words.Fact("Site", f"Prometheus: {at_site}"))
     lines = _without(tail.kept(), traceback, (status.error or {}).get("rank"))
     if status.signal:
         lines = [line for line in lines if not re.match(_OURS, line.text)]

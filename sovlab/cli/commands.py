@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 import time
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from sovlab.views.hardware import capacity_table
 from sovlab.views.jobs import jobs_table
 from sovlab.views.plans import plan_document
 
+TELEMETRY = "telemetry"
+"""What ``sovlab manifests`` takes for the rules, and not for a job's name."""
 _STATUS = {Reason.TIMEOUT: 124, Reason.LIMIT: 124, Reason.CANCELLED: 130}
 
 
@@ -115,10 +118,14 @@ def backends(parsed: argparse.Namespace) -> int:
 
 
 def power(parsed: argparse.Namespace) -> int:
-    """``sovlab power``."""
+    """``sovlab power``: of this machine, of a target's devices, or of a job."""
     from sovlab.views.document import energy_document
     from sovlab.views.power import power_table, unavailable_table
 
+    if parsed.job is not None:
+        return _power_of_job(default().job(parsed.job, parsed.target), json=parsed.json)
+    if parsed.target is not None:
+        return _power_of_target(parsed.target, json=parsed.json)
     report = default().power()
     if parsed.json:
         show.json_document(energy_document(report))
@@ -129,15 +136,60 @@ def power(parsed: argparse.Namespace) -> int:
     return 0
 
 
+def _power_of_target(target: str, *, json: bool) -> int:
+    from sovlab.views.site import devices_table, own_table, power_document
+
+    found = default().site_power(target)
+    if json:
+        show.json_document(power_document(found.where, found.numbers, found.own))
+        return 0
+    show.note(f"As Prometheus at {found.where} has it:")
+    show.table(devices_table(found.numbers))
+    if found.own:
+        show.table(own_table(found.own))
+    return 0
+
+
+def _power_of_job(job: Job, *, json: bool) -> int:
+    from sovlab.views.document import energy_document
+    from sovlab.views.energy import energy_rows
+    from sovlab.views.site import totals_document, totals_table
+
+    report, said = job.last.status.energy, job.energy_at_site()
+    if json:
+        energy = energy_document(report) if report is not None else None
+        site = {**totals_document(said.totals, said.why), "settled": said.settled}
+        show.json_document({"job": job.id, "energy": energy, "site": site})
+        return 0
+    if said.totals:
+        show.table(totals_table(said.totals))
+        if not said.settled:
+            show.note("The last scrapes may not be in it yet: ask again a minute after the job's end.")
+        return 0
+    for label, text, _ in energy_rows(report) if report is not None else ():
+        show.line(f"{label}: {text}" if label else text)
+    if report is None:
+        show.line(f"Energy: {job.energy.reading.why}")
+    show.note(f"The site's Prometheus: {said.why} {said.advice}".rstrip())
+    return 0
+
+
 def manifests(parsed: argparse.Namespace) -> int:
-    """``sovlab manifests``."""
+    """``sovlab manifests``: of a job, or the rules for a site's Prometheus."""
     from sovlab.views.yaml import yaml_text
 
-    found = default().manifests(parsed.job, parsed.target)
+    rules = parsed.job == TELEMETRY and not parsed.is_job
+    if rules:
+        found = default().recording_rules(parsed.target)
+    else:
+        found = default().manifests(parsed.job, parsed.target)
     if parsed.json:
         show.json_document(found.objects)
     else:
-        streams.write_utf8(yaml_text(found.objects))
+        comment = "".join(f"# {line}\n" for note in found.notes for line in textwrap.wrap(note, 98))
+        streams.write_utf8((comment if rules else "") + yaml_text(found.objects))
+        if rules:
+            return 0  # the note stands in it
     for sentence in found.notes:
         show.note(sentence)
     return 0

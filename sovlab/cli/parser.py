@@ -29,9 +29,14 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     if unknown:
         parsed.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     if script_args is not None:
-        if parsed.command not in ("submit", "sweep"):
+        if parsed.command == "manifests" and parsed.job is None and len(script_args) == 1:
+            parsed.job, parsed.is_job = script_args[0], True
+        elif parsed.command not in ("submit", "sweep"):
             parsed.parser.error("only submit and sweep take arguments after --")
-        parsed.args = [*parsed.args, *script_args]
+        else:
+            parsed.args = [*parsed.args, *script_args]
+    if parsed.command == "manifests" and parsed.job is None:
+        parsed.parser.error("the following arguments are required: job")
     return parsed
 
 
@@ -102,14 +107,29 @@ def _parser() -> argparse.ArgumentParser:
     backends = verb("backends", "Show the hardware of a target, and what of it is free.", commands.backends)
     _target(backends)
 
-    verb(
+    power = verb(
         "power", "Show what this machine draws now, how hot it is, and what is not measured.", commands.power
+    )
+    power.add_argument(
+        "job", nargs="?", help="a job instead: what it took, and what its site's Prometheus has of that"
+    )
+    power.add_argument(
+        "--target", metavar="NAME", help="a target's devices instead, as its site's Prometheus has them"
     )
 
     manifests = verb(
-        "manifests", "Print the objects of a job as its cluster has them, as YAML.", commands.manifests
+        "manifests",
+        "Print the objects of a job as its cluster has them, as YAML; or recording rules for a Prometheus.",
+        commands.manifests,
     )
-    _job(manifests)
+    manifests.set_defaults(is_job=False)
+    manifests.add_argument(
+        "job",
+        nargs="?",
+        help="its name or id; the word telemetry prints recording rules for a Prometheus that shows each "
+        "tenant one namespace (with --target for the labels there); a job of that name is meant by its id or "
+        "after --",
+    )
     _target(manifests)
 
     _target_verbs(

@@ -8,8 +8,9 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -19,7 +20,7 @@ from sovlab.core.capacity import Capacity
 from sovlab.core.job import JobRecord, JobState, JobStatus, Reason
 from sovlab.core.names import is_job_id, new_job_id
 from sovlab.core.spec import JobSpec
-from sovlab.errors import JobNotFound
+from sovlab.errors import JobNotFound, SpecError
 from sovlab.executors import registry
 from sovlab.executors.executor import Executor
 from sovlab.executors.provider import ConfiguredTarget
@@ -27,6 +28,8 @@ from sovlab.options.job import Options
 from sovlab.settings import Settings, load, remove_target, use_target
 
 if TYPE_CHECKING:
+    from sovlab.client.site.power import SitePower
+    from sovlab.client.site.site import Site
     from sovlab.client.sweeping import AtOnce, Planned, Sweep
     from sovlab.client.target_setup import TargetProposal
     from sovlab.core.cleaned import Cleaned
@@ -67,6 +70,7 @@ class Client:
     def __init__(self, settings: Settings | None = None) -> None:
         self._configure(settings if settings is not None else load())
         self._executors: dict[str, Executor] = {}
+        self._sites: dict[str, Site] = {}
         self._lock = threading.Lock()
 
     def _configure(self, settings: Settings) -> None:
@@ -77,6 +81,7 @@ class Client:
         self._configure(load())
         with self._lock:
             self._executors.pop(changed or "", None)
+            self._sites.pop(changed or "", None)
 
     def _configured(self, target: str | None) -> ConfiguredTarget:
         return self._targets[self.settings.target_named(target).name]
@@ -88,6 +93,25 @@ class Client:
             if configured.name not in self._executors:
                 self._executors[configured.name] = registry.executor_of(configured)
             return self._executors[configured.name]
+
+    def site(self, target: str | None = None) -> Site | None:
+        """The Prometheus of a target; None if its settings name none.
+
+        Raises:
+            ExecutorError: its cluster cannot be asked.
+        """
+        configured = self._configured(target)
+        if configured.prometheus is None:
+            return None
+        from sovlab.client.site.site import Site
+
+        with self._lock:
+            if configured.name not in self._sites:
+                cluster = registry.provider(configured.target.executor).cluster
+                self._sites[configured.name] = Site(
+                    configured, cluster(configured) if cluster is not None else None
+                )
+            return self._sites[configured.name]
 
     # --- jobs
 
@@ -181,11 +205,16 @@ class Client:
 
     def handle(self, record: JobRecord) -> Job:
         """The live handle of a job that was listed."""
-        return Job(record.id, self.executor(record.target), self.rerun, record, self.settings.site)
+        return Job(record.id, self.executor(record.target), self.rerun, record, **self._known(record.target))
 
     def attach(self, job_id: str, target: str) -> Job:
         """The live handle of the job with that id; nothing is asked for, not even whether it is there."""
-        return Job(job_id, self.executor(target), self.rerun, site=self.settings.site)
+        return Job(job_id, self.executor(target), self.rerun, **self._known(target))
+
+    def _known(self, target: str) -> dict[str, Any]:
+        """What a job's handle is told of its site."""
+        asked = partial(self.site, target) if self._configured(target).prometheus is not None else None
+        return {"site": self.settings.site, "prometheus": asked}
 
     def manifests(self, name: str, target: str | None = None) -> Manifests:
         """The objects of a job as its cluster has them; values of Secrets are their sizes.
@@ -224,13 +253,15 @@ class Client:
         target, serves = configured.target, registry.provider(configured.target.executor)
         values, section = serves.values(configured), serves.section(target)
         keys = getattr(values, "__struct_fields__", ())
+        prometheus = {f"prometheus.{key}": value for key, value in target.prometheus.items()}
         return TargetSummary(
             name=target.name,
             executor=target.executor,
             where=serves.where(configured.options),
             source=target.source,
-            settings={key: getattr(values, key) for key in keys},
-            sources={key: self.settings.source(f"{section}.{key}") for key in keys},
+            settings={key: getattr(values, key) for key in keys} | prometheus,
+            sources={key: self.settings.source(f"{section}.{key}") for key in keys}
+            | {key: self.settings.source(f"targets.{target.name}.{key}") for key in prometheus},
         )
 
     def add_target(
@@ -280,7 +311,13 @@ class Client:
             ExecutorError: it does not answer.
         """
         configured = self._configured(target)
-        return registry.provider(configured.target.executor).examine(configured)
+        findings = registry.provider(configured.target.executor).examine(configured)
+        site = self.site(target)
+        if site is None:
+            return findings
+        from sovlab.client.site.examining import site_findings
+
+        return [*findings, *site_findings(site)]
 
     # --- hardware
 
@@ -298,6 +335,41 @@ class Client:
         from sovlab.client.machine_power import machine_power
 
         return machine_power(seconds)
+
+    def site_power(self, target: str | None = None) -> SitePower:
+        """What a target's devices draw now, as its site's Prometheus has it.
+
+        Raises:
+            SpecError: the target names no Prometheus.
+            ExecutorError: that gives no answer.
+        """
+        from sovlab.client.site.power import site_power
+
+        return site_power(self._named_site(target))
+
+    def recording_rules(self, target: str | None = None) -> Manifests:
+        """Rules with which a Prometheus shows tenants what is about their own pods.
+
+        Args:
+            target: whose Prometheus is asked for the labels there; None makes rules for usual ones.
+
+        Raises:
+            SpecError: the target names no Prometheus, or rules cannot be made of what it has.
+            ExecutorError: that gives no answer.
+        """
+        from sovlab.client.site.rules import recording_rules
+
+        return recording_rules(self._named_site(target) if target is not None else None)
+
+    def _named_site(self, target: str | None) -> Site:
+        site = self.site(target)
+        if site is None:
+            name = self._configured(target).name
+            raise SpecError(
+                f"Target {name} names no Prometheus.",
+                f"Set url in [targets.{name}.prometheus] of the settings.",
+            )
+        return site
 
     @staticmethod
     def backends() -> Sequence[str]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from sovlab.client.loading import Loader
     from sovlab.client.measuring import Energy, Thermal
+    from sovlab.client.site.job_energy import EnergyAtSite
+    from sovlab.client.site.site import Site as Prometheus
     from sovlab.core.energy.earlier import EarlierRuns
     from sovlab.core.energy.footprint import Site
     from sovlab.core.energy.history import Point
@@ -53,6 +55,7 @@ class Job:
         rerun: submits the same request again.
         record: what is known of it; None if nothing is.
         site: what the site says of its electricity; None if nothing is known of that.
+        prometheus: gives the Prometheus of its target; None if that names none.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class Job:
         rerun: Callable[[JobRecord, bool | None], Job],
         record: JobRecord | None = None,
         site: Site | None = None,
+        prometheus: Callable[[], Prometheus | None] | None = None,
     ) -> None:
         self.id, self.site = job_id, site
         self._executor, self._rerun = executor, rerun
@@ -70,6 +74,8 @@ class Job:
         self._lock = threading.Lock()
         self._ended: Future[JobStatus] | None = None
         self._loader: Loader | None = None
+        self._prometheus = prometheus
+        self._at_site: EnergyAtSite | None = None
 
     @property
     def record(self) -> JobRecord:
@@ -259,6 +265,23 @@ class Job:
         from sovlab.client.measuring import thermal_of
 
         return thermal_of(self)
+
+    def energy_at_site(self) -> EnergyAtSite:
+        """What its site's Prometheus has of its energy, beside `energy`, with the difference of the two.
+
+        It is asked now, for some seconds at most. From a minute after the job's end on the answer stays as
+        it is; before, the last scrapes may be missing. Where there is none, ``why`` says why.
+        """
+        from sovlab.client.site.job_energy import energy_at_site
+
+        if self._at_site is None or not self._at_site.settled:
+            self._at_site = energy_at_site(self.current, self._prometheus or (lambda: None))
+        return self._at_site
+
+    @property
+    def has_prometheus(self) -> bool:
+        """Whether its target names a Prometheus, which `energy_at_site` asks."""
+        return self._prometheus is not None
 
     def power_history(self) -> dict[str, list[Point]]:
         """Power over the time by device, oldest first: the last ten minutes by seconds, before that means."""

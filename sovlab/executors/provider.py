@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -20,16 +20,30 @@ class ConfiguredTarget(msgspec.Struct, frozen=True):
         target: as the settings have it.
         options: what its provider made of its section; passed on as it is.
         settings: that apply.
+        prometheus: where the site's Prometheus is; None if the target names none.
     """
 
     target: Target
     options: Any
     settings: Settings
+    prometheus: Any = None
 
     @property
     def name(self) -> str:
         """Of the target."""
         return self.target.name
+
+
+class ClusterAccess(NamedTuple):
+    """What a site's Prometheus needs of a target on a cluster.
+
+    Attributes:
+        get: an authenticated GET on its API: path, parameters, seconds.
+        namespace: of the pods of its jobs, whose times are by the cluster's clock.
+    """
+
+    get: Callable[[str, Mapping[str, str], float], bytes]
+    namespace: str
 
 
 def _nothing(configured: ConfiguredTarget) -> list[Finding]:
@@ -49,6 +63,8 @@ class ExecutorProvider(msgspec.Struct, frozen=True, kw_only=True):
             default. Raises `ExecutorError` where it does not answer.
         values: the keys of a target with their values, for people; None takes the fields of ``options``.
         section: where those keys stand in the settings, by the target's name.
+        cluster: how the API of a target's cluster is asked; None if its jobs are no pods. Raises
+            `ExecutorError` where that cannot be known.
     """
 
     read: Callable[[Target], Any]
@@ -57,3 +73,4 @@ class ExecutorProvider(msgspec.Struct, frozen=True, kw_only=True):
     examine: Callable[[ConfiguredTarget], list[Finding]] = _nothing
     values: Callable[[ConfiguredTarget], Any] = lambda configured: configured.options
     section: Callable[[Target], str] = lambda target: f"targets.{target.name}.{target.executor}"
+    cluster: Callable[[ConfiguredTarget], ClusterAccess] | None = None

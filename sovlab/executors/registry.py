@@ -69,10 +69,10 @@ def _loaded(name: str) -> ExecutorProvider:
 
 
 def configure(target: Target, settings: Settings) -> ConfiguredTarget:
-    """Read the section of a target.
+    """Read the sections of a target.
 
     Raises:
-        SettingsError: its executor is unknown, or a key of its section is unknown or wrong.
+        SettingsError: its executor is unknown, or a key of its sections is unknown or wrong.
     """
     try:
         serves = provider(target.executor)
@@ -81,7 +81,13 @@ def configure(target: Target, settings: Settings) -> ConfiguredTarget:
             f"{target.source}: target {target.name!r} has executor = {target.executor!r}. {error.message}",
             error.hint,
         ) from error
-    return ConfiguredTarget(target, serves.read(target), settings)
+    options = serves.read(target)
+    if not target.prometheus:
+        return ConfiguredTarget(target, options, settings)
+    from sovlab.executors import prometheus
+
+    where = prometheus.read(target, settings, cluster=serves.cluster is not None)
+    return ConfiguredTarget(target, options, settings, where)
 
 
 def configure_all(settings: Settings) -> dict[str, ConfiguredTarget]:

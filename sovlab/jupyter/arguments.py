@@ -171,7 +171,11 @@ def backends_parser() -> Parser:
 
 def power_parser() -> Parser:
     """``%sovpower``."""
-    return Parser("%sovpower", "Show what this machine draws now, how hot it is, and what is not measured.")
+    parser = Parser("%sovpower", "Show what this machine draws now, how hot it is, and what is not measured.")
+    parser.add_argument(
+        "--target", metavar="NAME", help="a target's devices instead, as its site's Prometheus has them"
+    )
+    return parser
 
 
 def target_parser() -> Parser:

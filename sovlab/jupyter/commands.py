@@ -154,11 +154,14 @@ class Commands:
         )
 
     def power(self, line: str) -> None:
-        """Show what this machine draws, and how hot it is."""
+        """Show what this machine or a target's devices draw, and how hot they are."""
         from sovlab.jupyter import tables
 
-        arguments.power_parser().parse_line(line)
-        tables.show_power(self.client.power())
+        parsed = arguments.power_parser().parse_line(line)
+        if parsed.target is not None:
+            tables.show_site_power(self.client.site_power(parsed.target))
+        else:
+            tables.show_power(self.client.power())
 
     def target(self, line: str) -> None:
         """Show targets, choose one, add one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Sequence
@@ -37,7 +38,7 @@ class LiveCard:
         self.job = job
         self._raised = raised
         self.final = threading.Event()
-        """Set once the card shows the job's end, and nothing more will change on it."""
+        """Set once the card shows the job's end; only what the site's Prometheus says comes later."""
         self._followed = threading.Event()
         self._notes = tuple(notes)
         self._tail = TerminalTail()
@@ -46,6 +47,7 @@ class LiveCard:
         self._earlier: EarlierRuns | None = None
         self._record: JobRecord = job.last
         self._outputs: list[dict[str, Any]] = []
+        self._at_site = ""
         self._dirty = threading.Event()
         self._lock, self._painting = threading.Lock(), threading.Lock()
         self._handle: Any = None
@@ -112,6 +114,17 @@ class LiveCard:
             self._update()
         finally:
             self.final.set()
+        if self.job.has_prometheus and self._record.status.state.ended:
+            self._add_site()
+
+    def _add_site(self) -> None:
+        """What the site's Prometheus has of the job, once its last scrapes are there; nobody waits for it."""
+        from sovlab.client.site.job_energy import until_settled
+
+        time.sleep(until_settled(self._record.status))
+        with contextlib.suppress(Exception):  # it is a line beside, and there may be no card any more
+            self._at_site = self.job.energy_at_site().words
+            self._update()
 
     def _look_back(self) -> None:
         """What earlier runs took; in a thread of its own, so that a slow disk or cluster holds up nothing."""
@@ -139,6 +152,7 @@ class LiveCard:
                 power=self._power,
                 earlier=self._earlier,
                 site=self.job.site,
+                at_site=self._at_site,
                 # Of what else may end a job, out of memory say, the error does not show the traceback.
                 raised=self._raised and self._record.status.reason is Reason.USER_ERROR,
             )

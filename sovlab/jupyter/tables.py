@@ -20,6 +20,7 @@ from sovlab.views.targets import target_table, targets_table
 from sovlab.views.yaml import plan_yaml
 
 if TYPE_CHECKING:
+    from sovlab.client.site.power import SitePower
     from sovlab.core.energy.report import EnergyReport
     from sovlab.core.finding import Finding
 
@@ -71,6 +72,14 @@ def show_power(report: EnergyReport) -> None:
 
     unavailable = unavailable_table(report) if report.devices and report.unavailable else ""
     show_parts(power_table(report), unavailable)
+
+
+def show_site_power(found: SitePower) -> None:
+    """Display what a target's devices draw, as its site's Prometheus has it."""
+    from sovlab.views.site import devices_table, own_table
+
+    own = own_table(found.own) if found.own else ""
+    show_parts(f"As Prometheus at {found.where} has it:", devices_table(found.numbers), own)
 
 
 def show_capacity(items: Sequence[Capacity], target: str) -> None:

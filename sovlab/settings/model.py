@@ -22,6 +22,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         executor: what runs jobs there: ``local``, ``kubernetes``, or one that another package adds.
         source: where it is defined: a file and line, or ``built in``.
         table: the keys of its section ``[targets.NAME.EXECUTOR]``, unread.
+        prometheus: the keys of ``[targets.NAME.prometheus]``, unread; empty if there is no such section.
         folder: of the file that defines it, where relative paths begin.
     """
 
@@ -29,6 +30,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     executor: str = "local"
     source: str = "built in"
     table: Mapping[str, Any] = {}
+    prometheus: Mapping[str, Any] = {}
     folder: Path = Path()
 
 

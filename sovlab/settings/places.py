@@ -16,7 +16,7 @@ def line_of(content: str, key: str) -> int:
     """The line that sets ``key``, or opens the table of that name; 0 if it is written in another way."""
     table = ""
     for number, line in enumerate(content.splitlines(), 1):
-        opened = re.match(r"\s*\[\s*([^\[\]]+?)\s*\]", line)
+        opened = re.match(r"\s*\[{1,2}\s*([^\[\]]+?)\s*\]", line)
         if opened:
             table = _plain(opened[1]) + "."
             if table == f"{key}.":

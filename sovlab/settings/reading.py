@@ -86,6 +86,7 @@ def load(directory: Path | None = None, environ: Mapping[str, str] | None = None
     targets = {"local": Target(name="local")}
     outdated: list[str] = []
     project, ignored = _project_file(directory)
+    aside: list[str] = []
     for path in (config_file(env), project):
         content = read(path) if path is not None else ""
         if path is not None and content:
@@ -94,6 +95,8 @@ def load(directory: Path | None = None, environ: Mapping[str, str] | None = None
                 values[key] = _absolute(key, value, path.parent)
                 sources[key] = place_of(path, content, key)
             note_sources(document, path, content, sources)
+            if path is project:
+                aside = _without_prometheus(document, path, targets)
             outdated += flat_keys(document, path, content)
     for key, value in _from_environment(env):
         values[key] = _absolute(key, value, directory)
@@ -112,7 +115,7 @@ def load(directory: Path | None = None, environ: Mapping[str, str] | None = None
         site=Site(**sections["site"]),
         targets=targets,
         sources=sources,
-        ignored=ignored,
+        ignored=(*ignored, *aside),
         outdated=tuple(outdated),
     )
 
@@ -187,6 +190,20 @@ def _flatten(
                 yield key, _value(key, each, place_of(path, content, key))
         else:
             yield name, _value(name, value, place_of(path, content, name))
+
+
+def _without_prometheus(document: Mapping[str, Any], path: Path, targets: dict[str, Target]) -> list[str]:
+    """Leave aside where a project's targets have their Prometheus; a sentence for each that has one."""
+    sentences = []
+    for name in document.get("targets") or {}:
+        if targets[name].prometheus:
+            targets[name] = msgspec.structs.replace(targets[name], prometheus={})
+            # A folder that somebody cloned must not choose who is asked, and with which token.
+            sentences.append(
+                f"[targets.{name}.prometheus] in {path} was left aside: which Prometheus is asked is for "
+                f"your own settings to say, {config_file()}."
+            )
+    return sentences
 
 
 def _value(key: str, value: Any, place: str, *, text: bool = False) -> Any:

@@ -1,7 +1,8 @@
-"""Targets in a settings file: which executor serves each, and the section with its keys, unread.
+"""Targets in a settings file: which executor serves each, and the sections with its keys, unread.
 
-``[targets.NAME]`` says the executor, ``[targets.NAME.EXECUTOR]`` what that takes. Keys of the section may
-also stand in ``[targets.NAME]`` itself, as older files have them.
+``[targets.NAME]`` says the executor, ``[targets.NAME.EXECUTOR]`` what that takes, and
+``[targets.NAME.prometheus]`` where the site's Prometheus is. Keys of the executor's section may also stand in
+``[targets.NAME]`` itself, as older files have them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from sovlab.errors import SettingsError
 from sovlab.settings.model import Target
 from sovlab.settings.places import line_of, place_of
 
+PROMETHEUS = "prometheus"
+"""The section that every executor's targets may have."""
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 
 
@@ -47,18 +50,24 @@ def read_target(name: str, table: Any, path: Path, content: str) -> Target:
     executor = table.get("executor", "local")
     if not isinstance(executor, str):
         raise SettingsError(f"{place}: target {name!r} has the executor {executor!r}.", "Give its name.")
-    section = table.get(executor, {})
-    if not isinstance(section, dict):
-        raise SettingsError(
-            f"{place}: targets.{name}.{executor} is not a table.",
-            f"Write [targets.{name}.{executor}] on a line of its own.",
-        )
-    keys = {**_flat(table, executor), **section}
-    return Target(name=name, executor=executor, source=place, table=keys, folder=path.parent)
+    for section in (executor, PROMETHEUS):
+        if not isinstance(table.get(section, {}), dict):
+            raise SettingsError(
+                f"{place}: targets.{name}.{section} is not a table.",
+                f"Write [targets.{name}.{section}] on a line of its own.",
+            )
+    return Target(
+        name=name,
+        executor=executor,
+        source=place,
+        table={**_flat(table, executor), **table.get(executor, {})},
+        prometheus=table.get(PROMETHEUS, {}),
+        folder=path.parent,
+    )
 
 
 def _flat(table: Mapping[str, Any], executor: str) -> dict[str, Any]:
-    return {key: value for key, value in table.items() if key not in ("executor", executor)}
+    return {key: value for key, value in table.items() if key not in ("executor", executor, PROMETHEUS)}
 
 
 def note_sources(document: Mapping[str, Any], path: Path, content: str, sources: dict[str, str]) -> None:
@@ -69,14 +78,15 @@ def note_sources(document: Mapping[str, Any], path: Path, content: str, sources:
             del sources[key]
         executor = table.get("executor", "local")
         sources[f"{prefix}executor"] = place_of(path, content, f"targets.{name}")
-        header = line_of(content, f"{prefix}{executor}") or line_of(content, f"targets.{name}")
-        for written, keys in (
-            (prefix, _flat(table, executor)),
-            (f"{prefix}{executor}.", table.get(executor)),
+        for written, section, keys in (
+            (prefix, executor, _flat(table, executor)),
+            (f"{prefix}{executor}.", executor, table.get(executor)),
+            (f"{prefix}{PROMETHEUS}.", PROMETHEUS, table.get(PROMETHEUS)),
         ):
+            header = line_of(content, f"{prefix}{section}") or line_of(content, f"targets.{name}")
             for key in keys or {}:
                 number = line_of(content, written + key) or header
-                sources[f"{prefix}{executor}.{key}"] = f"{path}, line {number}" if number else str(path)
+                sources[f"{prefix}{section}.{key}"] = f"{path}, line {number}" if number else str(path)
 
 
 def flat_keys(document: Mapping[str, Any], path: Path, content: str) -> list[str]:

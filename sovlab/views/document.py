@@ -88,7 +88,7 @@ def earlier_document(earlier: EarlierRuns) -> dict[str, Any]:
     return {
         "count": earlier.count,
         "seconds": _number(earlier.seconds),
-        "energy": _reading(earlier.energy),
+        "energy": reading_document(earlier.energy),
         "words": _text(earlier.words),
     }
 
@@ -97,7 +97,7 @@ def footprint_document(footprint: Footprint) -> dict[str, Any]:
     """What an energy means at its site, as JSON can say it; null is what the site does not say."""
     names = ("energy", "carbon", "embodied", "per_step", "cost")
     readings = {name: getattr(footprint, name) for name in names}
-    told = {name: _reading(each) if each is not None else None for name, each in readings.items()}
+    told = {name: reading_document(each) if each is not None else None for name, each in readings.items()}
     return {"pue": _number(footprint.pue), **told}
 
 
@@ -149,7 +149,7 @@ def energy_document(report: EnergyReport) -> dict[str, Any]:
         "groups": [
             {
                 "name": group.name,
-                "energy": _reading(group.energy),
+                "energy": reading_document(group.energy),
                 "mean": _number(group.mean),
                 "peak": _number(group.peak),
                 "idle": _number(group.idle),
@@ -164,7 +164,7 @@ def energy_document(report: EnergyReport) -> dict[str, Any]:
                 "name": _text(device.name),
                 "index": device.index,
                 "node": device.node,
-                "energy": _reading(device.energy),
+                "energy": reading_document(device.energy),
                 "mean": _number(device.mean),
                 "peak": _number(device.peak),
                 "limit": _number(device.limit),
@@ -200,7 +200,8 @@ def _modelled(report: EnergyReport) -> dict[str, Any] | None:
     return {"low": low, "high": high, "unit": "J", "source": "modelled", "method": guess.method}
 
 
-def _reading(reading: Reading) -> dict[str, Any]:
+def reading_document(reading: Reading) -> dict[str, Any]:
+    """A number with where it is from, as JSON can say it."""
     return {
         "value": _number(reading.value),
         "unit": reading.unit,

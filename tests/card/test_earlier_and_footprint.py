@@ -14,7 +14,7 @@ from sovlab.core.energy.history import PowerHistory
 from sovlab.core.job import JobState, Progress
 from sovlab.sensors.reading import Reading
 from sovlab.settings import Site
-from tests.card.test_power import SPEC, history, record, shown
+from tests.card.test_power import history, record, shown
 from tests.hostile import CARD, NOW, RECORD
 
 EARLIER = EarlierRuns(3, 240.0, Reading("energy", "J", 32_400.0, "counter", "NVML", "device", 1.0), 3, "gpu")
@@ -102,8 +102,8 @@ def test_a_running_job_has_the_line_under_its_row():
     assert line in text_of(bundle)
     assert line in bundle["text/plain"].splitlines()
     assert bundle[MIME]["footprint"] is None  # the document tells it once the job has ended
-    of = replace(record(), spec=replace(SPEC, nodes=4))
-    assert "0.014 kWh counted; first of 4 nodes)" in text_of(card(of, power=live, site=SITE))
+    live.nodes = 4
+    assert "0.014 kWh counted; first of 4 nodes)" in text_of(card(record(), power=live, site=SITE))
     assert "PUE" not in card(record(), power=PowerHistory(), site=SITE)["text/html"]
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from sovlab.errors import SettingsError
-from sovlab.executors.provider import ConfiguredTarget, ExecutorProvider
+from sovlab.executors.provider import ClusterAccess, ConfiguredTarget, ExecutorProvider
 from sovlab.kube.objects.profile import CHOICES, OBJECT_NAMES, TEXTS, ClusterProfile, Word
 from sovlab.settings import Target
 from sovlab.settings.sections import read_section
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from sovlab.core.finding import Finding
     from sovlab.executors.kubernetes.executor import KubernetesExecutor
     from sovlab.kube.transport.connection import Login
+
+_PATIENCE = 2.0
+"""Seconds for which a question that nothing depends on is asked again."""
 
 
 class KubernetesSection(ClusterProfile, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -95,4 +99,18 @@ def examine(configured: ConfiguredTarget) -> list[Finding]:
     return look(configured.name, configured.options, configured.settings.state)
 
 
-PROVIDER = ExecutorProvider(read=read, make=make, where=where, examine=examine)
+def cluster(configured: ConfiguredTarget) -> ClusterAccess:
+    """How the cluster's API is asked, and where the pods are. Raises `CredentialsError`."""
+    from sovlab.kube.transport.api import Api
+    from sovlab.kube.transport.connection import namespace_of
+
+    section: KubernetesSection = configured.options
+    api = Api(section.login, patience=_PATIENCE)
+
+    def get(path: str, params: Mapping[str, str], seconds: float) -> bytes:
+        return api.call("GET", path, params, read_timeout=seconds)
+
+    return ClusterAccess(get, section.namespace or namespace_of(section.login))
+
+
+PROVIDER = ExecutorProvider(read=read, make=make, where=where, examine=examine, cluster=cluster)

@@ -45,12 +45,16 @@ class ApiError(ClusterError):
     Args:
         status: HTTP status.
         reason: of the response's ``Status``, e.g. ``AlreadyExists``.
+        detail: what was said, without our words: by the API server, or by a service that it forwards to.
     """
 
-    def __init__(self, message: str, hint: str = "", *, status: int = 0, reason: str = "") -> None:
+    def __init__(
+        self, message: str, hint: str = "", *, status: int = 0, reason: str = "", detail: str = ""
+    ) -> None:
         super().__init__(message, hint)
         self.status = status
         self.reason = reason
+        self.detail = detail
 
 
 class Forbidden(ApiError):
@@ -89,7 +93,7 @@ def from_answer(status: int, body: Mapping[str, Any], *, doing: str) -> ApiError
         body: the answer's ``Status`` object; empty if it had none.
         doing: what was tried, e.g. ``create in /api/v1/namespaces/ml/pods``.
     """
-    detail = str(body.get("message") or "").strip()
+    detail = str(body.get("message") or body.get("error") or "").strip()
     reason = str(body.get("reason") or "")
     kind, hint = _kind(status, reason, detail)
     message = f"The cluster refused to {doing}" if status in (400, 403, 409, 422) else f"Could not {doing}"
@@ -98,6 +102,7 @@ def from_answer(status: int, body: Mapping[str, Any], *, doing: str) -> ApiError
         hint,
         status=status,
         reason=reason,
+        detail=detail,
     )
 
 

@@ -129,6 +129,8 @@ class FakeCluster(Handles):
         self._storage_classes = storage_classes
         self._port = port
         self.anonymous = True
+        self.forwarded: dict[str, int] = {}
+        """Ports here of what stands behind a Service, by ``NAMESPACE/NAME:PORT``, for the proxy."""
         self.bookmark_seconds = bookmark_seconds
         chosen = [*CORE, *(KUEUE if kueue else ()), *((JOBSETS,) if jobset or trainer else ())]
         if trainer:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import msgspec
 import yaml
@@ -140,6 +143,8 @@ class ApiHandler(Asking):
             call = self.call(user, (self.body().get("deleteOptions")) or {})
             body = self.cluster.evictions.post(target.namespace, target.name, call)
             await self._answer(201, encoded(body), fault)
+        elif target.kind is not None and target.kind.plural == "services" and target.verb == "get":
+            await self._forward(target, fault)
         elif target.sub == "pendingworkloads" and target.verb == "get" and self.cluster.kueue is not None:
             limit, offset = (
                 int(self.query(name) or fallback) for name, fallback in (("limit", "1000"), ("offset", "0"))
@@ -151,6 +156,16 @@ class ApiHandler(Asking):
             await self._answer(200, encoded({**_SUMMARY, "items": found}), fault)
         else:
             raise method_not_allowed()
+
+    async def _forward(self, target: Target, fault: Fault | None) -> None:
+        """What a service behind the proxy answers, its own errors included."""
+        port = self.cluster.forwarded.get(f"{target.namespace}/{target.name}")
+        if port is None:
+            name = target.name.removeprefix("https:").partition(":")[0]
+            raise ApiError(503, "ServiceUnavailable", f'no endpoints available for service "{name}"')
+        rest = target.sub.removeprefix("proxy")
+        code, body = await asyncio.to_thread(_asked, f"http://127.0.0.1:{port}{rest}?{self.request.query}")
+        await self._answer(code, body, fault)
 
     async def _document(self, target: Target) -> None:
         if self.request.method not in ("GET", "HEAD"):
@@ -208,6 +223,15 @@ class ApiHandler(Asking):
         word = target.kind.kind if target.kind else ""
         known = "couldn't get version/kind; json parse error"
         return bad_request(f"the object provided is unrecognized (must be of type {word}): {known}: {why}")
+
+
+def _asked(url: str) -> tuple[int, bytes]:
+    try:
+        with urlopen(url, timeout=30) as answer:
+            return answer.status, answer.read()
+    except HTTPError as error:
+        with error:
+            return error.code, error.read()
 
 
 def deleted(kind: Kind, entry: Entry, *, gone: bool, show: Representation) -> bytes:

@@ -43,7 +43,8 @@ class Target:
         if self.kind is None:
             return Attributes(self.verb, path=self.path)
         kind = self.kind
-        return Attributes(self.verb, kind.group, kind.plural, self.namespace, self.name, self.sub)
+        sub = self.sub.split("/")[0] if kind.plural == "services" else self.sub
+        return Attributes(self.verb, kind.group, kind.plural, self.namespace, self.name, sub)
 
 
 def parse(kinds: Kinds, method: str, path: str, query: Mapping[str, str]) -> Target:
@@ -75,6 +76,7 @@ def parse(kinds: Kinds, method: str, path: str, query: Mapping[str, str]) -> Tar
         and sub not in kind.subresources
         and not (sub == "status" and kind.has_status)
         and sub != "finalize"
+        and not (kind.plural == "services" and sub.split("/")[0] == "proxy")
     ):
         raise no_such_path()
     verb = _verb(method, name, sub, watching or query.get("watch", "") in ("true", "1"))

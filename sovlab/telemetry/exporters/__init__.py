@@ -1,0 +1,1 @@
+"""Exporters by family: their names, labels and queries as data, with what is known of their traps."""

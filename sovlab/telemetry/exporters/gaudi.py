@@ -1,0 +1,86 @@
+"""Intel Gaudi's habanalabs exporter: milliwatts, one board a row, pods in ``pod_name`` and ``pod_namespace``.
+
+``habanalabs_energy`` has no documented unit, so joules are added up from its watts. The names with
+``threshold`` are limits, not temperatures.
+"""
+
+from __future__ import annotations
+
+from sovlab.sensors.reading import SAMPLED
+from sovlab.telemetry.exporters import shapes
+from sovlab.telemetry.exporters.query import DEVICES, ENERGY, JOB, POWER, TEMPERATURE, Exporter, Query
+
+_POWER = "habanalabs_power_mW"
+_JOB_POWER = f"max by ($board, $pod) (${{p}}{_POWER}{{$job}} > 0 < 1e8)"
+_METHOD = "HLML power samples"
+
+GAUDI = Exporter(
+    name="habanalabs",
+    title="habanalabs exporter",
+    backend="hpu",
+    names=r"habanalabs_(?:power_mW|temperature_on(?:chip|board))",
+    marks=(_POWER, "habanalabs_temperature_onchip"),
+    pods=(("pod_namespace", "pod_name"), ("exported_namespace", "exported_pod"), ("namespace", "pod")),
+    hosts=("node", "nodename", "hostname", "instance"),
+    devices=("UUID", "Serial", "device"),
+    absent="Intel Gaudi's exporter is not scraped, or there is no Gaudi.",
+    queries=(
+        Query(
+            quantity=POWER,
+            of=JOB,
+            text=_JOB_POWER,
+            needs=(_POWER,),
+            scale=1e-3,
+            source=SAMPLED,
+            method=_METHOD,
+            key=("$board", "$pod"),
+        ),
+        Query(
+            quantity=POWER,
+            of=DEVICES,
+            text=shapes.now(_POWER, "$where", 1e8),
+            needs=(_POWER,),
+            scale=1e-3,
+            source=SAMPLED,
+            method=_METHOD,
+        ),
+        Query(
+            quantity=ENERGY,
+            of=JOB,
+            text=shapes.integrated(_JOB_POWER),
+            needs=(_POWER,),
+            scale=1e-3,
+            source=SAMPLED,
+            method=f"{_METHOD}, added up",
+            key=("$board", "$pod"),
+            base=f"${{p}}{_POWER}{{$job}}",
+        ),
+        *(
+            query
+            for metric, place in (
+                ("habanalabs_temperature_onchip", "chip"),
+                ("habanalabs_temperature_onboard", "board"),
+            )
+            for query in (
+                Query(
+                    quantity=TEMPERATURE,
+                    of=JOB,
+                    text=shapes.hottest(metric, "$job"),
+                    needs=(metric,),
+                    source=SAMPLED,
+                    method="HLML temperature samples",
+                    place=place,
+                ),
+                Query(
+                    quantity=TEMPERATURE,
+                    of=DEVICES,
+                    text=shapes.now(metric, "$where", 200),
+                    needs=(metric,),
+                    source=SAMPLED,
+                    method="HLML temperature samples",
+                    place=place,
+                ),
+            )
+        ),
+    ),
+)
