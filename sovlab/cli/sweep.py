@@ -61,6 +61,9 @@ def sweep(parsed: argparse.Namespace) -> int:
     for message in made.messages:
         show.note(message)
     try:
+        if not parsed.json:
+            waits = f"; {made.waiting} wait for their turn" if made.waiting else ""
+            show.note(f"Sweep {made.name}: submitted {len(made.jobs)} of {len(made)} runs{waits}.")
         for row in made.as_completed():
             if not parsed.json:
                 show.note(_ended(row))

@@ -101,6 +101,7 @@ class LiveTable:
         self._sweep = sweep
         self._trouble = ""
         self._handle: Any = None
+        self._shown: dict[str, Any] = {}
         self.final = threading.Event()
         """Set once the table shows the end, and nothing more will change on it."""
 
@@ -119,7 +120,7 @@ class LiveTable:
     def _keep(self) -> None:
         try:
             while not self._sweep.done():
-                self._handle.update(self._bundle(), raw=True)
+                self._update()
                 self._sweep.wait_for_next(_LOOK)
         except Exception as error:
             # The sweep goes on; only this table stops, and says how to look again.
@@ -127,9 +128,15 @@ class LiveTable:
             self._trouble = f"This table no longer follows the sweep: {said}"
         finally:
             try:
-                self._handle.update(self._bundle(), raw=True)
+                self._update()
             finally:
                 self.final.set()
+
+    def _update(self) -> None:
+        bundle = self._bundle()
+        if bundle != self._shown:
+            self._handle.update(bundle, raw=True)
+            self._shown = bundle
 
     def _bundle(self) -> dict[str, Any]:
         parts = [*self._sweep.describe(), *filter(None, [self._trouble])]

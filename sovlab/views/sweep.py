@@ -33,10 +33,12 @@ _REASONS = 5
 
 
 def value_words(name: str, value: Any, most: int = _VALUE) -> str:
-    """A value as people read it, in one line; ``…`` for what looks like a secret."""
-    if suspicious(name, value):
+    """A value as people read it, in one line; ``…`` for what looks like a secret or is of an environment."""
+    if name == "env" and isinstance(value, Mapping):
+        text = ", ".join(f"{key}=…" for key in value)
+    elif suspicious(name, value):
         return "…"
-    if isinstance(value, str):
+    elif isinstance(value, str):
         text = value
     elif value is None or value is True or value is False:
         text = repr(value)
@@ -61,13 +63,15 @@ def point_words(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={value_words(name, value)}" for name, value in values.items())
 
 
-def run_name(base: str, values: Mapping[str, Any], repeat: int | None) -> str:
-    """What the job of a run is called: ``train:lr=0.1,width=64#2``; the begin of that if it is long."""
-    end = f"#{repeat}" if repeat is not None else ""
-    chosen = ",".join(f"{name}={value_words(name, value)}" for name, value in values.items())
-    text = f"{base}:{chosen}" if chosen else base
+def run_name(base: str, number: int, repeat: int | None) -> str:
+    """What the job of a run is called: ``train#3``, ``train#3.2`` for its second repeat.
+
+    Names stand in annotations of a cluster, where values of variables, arguments and the environment do not
+    belong.
+    """
+    end = f"#{number}" if repeat is None else f"#{number}.{repeat}"
     room = _NAME - len(end)
-    return (text if len(text) <= room else text[: room - 1] + "…") + end
+    return (base if len(base) <= room else base[: room - 1] + "…") + end
 
 
 def headline(name: str, rows: Sequence[Row]) -> str:
@@ -84,7 +88,7 @@ def sweep_table(rows: Sequence[Row]) -> Table:
     names = list(dict.fromkeys(name for row in rows for name in row["point"]))
     several = any(row["repeat"] > 1 for row in rows)
     valued = any("value" in row for row in rows)
-    columns = [*names, *(["Repeat"] if several else []), "State", "Ran", "Energy", "Source", "Mean"]
+    columns = ["Point", *names, *(["Repeat"] if several else []), "State", "Ran", "Energy", "Source", "Mean"]
     columns += ["Value"] if valued else []
     return Table((*columns, "Job"), tuple(_cells(row, names, several, valued) for row in rows), "No runs.")
 
@@ -93,6 +97,7 @@ def _cells(row: Row, names: Sequence[str], several: bool, valued: bool) -> tuple
     point = row["point"]
     chosen = [value_words(name, point[name]) if name in point else UNKNOWN for name in names]
     return (
+        str(row["number"]),
         *chosen,
         *([str(row["repeat"])] if several else []),
         row["state"] + (f": {row['reason'].replace('_', ' ')}" if row["reason"] else ""),
@@ -203,7 +208,7 @@ def planned_table(points: Sequence[Mapping[str, Any]], specs: Sequence[JobSpec])
 
     names = list(dict.fromkeys(name for point in points for name in point))
     rows = (
-        (*(value_words(n, point[n]) for n in names), hardware_words(spec), spec.name)
+        (*(value_words(name, point[name]) for name in names), hardware_words(spec), spec.name)
         for point, spec in zip(points, specs, strict=True)
     )
     return Table((*names, "Hardware", "Job"), tuple(rows))

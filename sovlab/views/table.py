@@ -45,6 +45,8 @@ class Table(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         return self.text()
 
+    __repr__ = __str__  # where a table is the last word of a cell without HTML
+
     def text(self) -> str:
         """As aligned plain text."""
         if not self.rows:

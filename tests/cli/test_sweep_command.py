@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -38,8 +37,8 @@ def test_a_script_runs_with_each_combination_and_the_table_is_the_output(sovlab,
     )
     assert done.returncode == 0, done.stderr
     head, *rows = done.stdout.splitlines()
-    assert head.split()[:5] == ["lr", "word", "cpu", "State", "Ran"]
-    assert [row.split()[:4] for row in rows] == [
+    assert head.split()[:6] == ["Point", "lr", "word", "cpu", "State", "Ran"]
+    assert [row.split()[1:5] for row in rows] == [
         ["0.1", "a,b", "0.5", "succeeded"],
         ["0.1", "a,b", "1", "succeeded"],
         ["0.001", "a,b", "0.5", "succeeded"],
@@ -61,7 +60,7 @@ def test_json_is_one_document_and_the_status_tells_that_one_failed(sovlab, tmp_p
     assert document["name"] == "mine"
     assert [run["point"] for run in document["runs"]] == [{"status": 0}, {"status": 3}]
     assert [run["state"] for run in document["runs"]] == ["succeeded", "failed"]
-    assert all(run["id"].startswith("mine-status-") for run in document["runs"])
+    assert all(run["id"].startswith("mine-") for run in document["runs"])
     assert "value" not in document["runs"][0]
 
 
@@ -77,34 +76,37 @@ def test_dry_run_lists_the_points(sovlab, tmp_path, client):
     before = len(client.jobs())
     done = sovlab("ok.py", "x=1,2", "--dry-run", "--", "{x}")
     assert done.returncode == 0, done.stderr
-    assert "ok:x=2" in done.stdout
+    assert "ok#2" in done.stdout
     assert "Would submit 2 jobs." in done.stderr
     told = json.loads(sovlab("ok.py", "x=1,2", "--dry-run", "--json", "--", "{x}").stdout)
-    assert told["runs"][1] == {"point": {"x": 2}, "name": "ok:x=2", "backend": "cpu"}
+    assert told["runs"][1] == {"point": {"x": 2}, "name": "ok#2", "backend": "cpu"}
     assert len(client.jobs()) == before
 
 
 def test_an_interrupt_leaves_what_runs_and_says_what_was_not_submitted(client, tmp_path):
-    os.mkfifo(tmp_path / "begun")
-    (tmp_path / "long.py").write_text("open('begun', 'w').close()\nimport time; time.sleep(600)")
+    (tmp_path / "long.py").write_text("import time; time.sleep(600)")
     process = subprocess.Popen(
         [sys.executable, "-m", "sovlab", "sweep", "long.py", "x=1,2,3", "--name", "interrupted", "--", "{x}"],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=dict(os.environ),
     )
-    (tmp_path / "begun").read_text()  # which waits for the job
-    job = client.job("interrupted:x=1")
+    begin = process.stderr.readline()
+    assert begin == "Sweep interrupted: submitted 1 of 3 runs; 2 wait for their turn.\n"
+    job = client.job("interrupted#1")
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
+    running = not job.done()
+    job.cancel()
     assert process.returncode == 130
     assert "Interrupted; what runs goes on. 2 of 3 runs were not submitted." in said
     assert f"sovlab cancel {job.id}" in said
     assert "Traceback" not in said
-    assert not job.done()
-    job.cancel()
+    assert running
+    assert [record.name for record in client.jobs() if record.name.startswith("interrupted")] == [
+        "interrupted#1"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -105,10 +105,10 @@ def three(client: Any) -> Sweep:
 
 def test_the_table_has_each_energy_with_its_source(three: Sweep) -> None:
     table = three.table()
-    assert table.columns == ("lr", "State", "Ran", "Energy", "Source", "Mean", "Job")
+    assert table.columns == ("Point", "lr", "State", "Ran", "Energy", "Source", "Mean", "Job")
     source = "accelerators, counted, energy counter"
-    assert table.rows[0] == ("0.1", "succeeded", "3.0 s", "900 J", source, "300 W", "train-000000")
-    assert table.rows[2] == ("0.001", "succeeded", "5.0 s", "—", "not measured", "—", "train-000002")
+    assert table.rows[0] == ("1", "0.1", "succeeded", "3.0 s", "900 J", source, "300 W", "train-000000")
+    assert table.rows[2] == ("3", "0.001", "succeeded", "5.0 s", "—", "not measured", "—", "train-000002")
     notes = [part for part in three.describe() if isinstance(part, str)]
     assert "Without energy: it has no counter (1 run)." in notes
 
@@ -239,3 +239,12 @@ def test_whatever_a_value_is_it_is_text_in_the_table_and_the_document(client: An
     assert document["runs"][7]["point"] == {"odd": True}
     assert document["runs"][6]["point"] == {"odd": None}
     sweep.plot().savefig(tmp_path / "odd.svg")
+
+
+def test_of_very_many_runs_some_are_shown_and_the_others_counted(client: Any) -> None:
+    sweep = made_up(client, grid({"lr": range(205)}), [record(n, 1.0, 1) for n in range(205)])
+    text = "\n".join(map(str, sweep.describe()))
+    assert "5 more are not shown here: rows() has all of them." in text
+    assert "train-000199" in text
+    assert "train-000200" not in text
+    assert len(sweep.table().rows) == 205

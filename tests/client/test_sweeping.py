@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import subprocess
@@ -82,7 +83,7 @@ def test_every_combination_is_a_job_and_the_rows_say_what_was_chosen(client: Any
     assert [row["value"] for row in rows] == [6, 11, 21, 41]
     assert {row["state"] for row in rows} == {"succeeded"}
     assert all(row["seconds"] >= 0 and row["id"] for row in rows)
-    assert sweep.jobs[1].name == "_scaled:lr=0.5,width=20"
+    assert sweep.jobs[1].name == "_scaled#2"
     assert [job.id for job in sweep.jobs] == [row["id"] for row in rows]
     assert "value" not in sweep.rows(values=False)[0]
 
@@ -156,7 +157,7 @@ def test_repeats_run_in_whole_rounds(client: Any) -> None:
         (2, 2, 2),
     ]
     assert [row["repeat"] for row in sorted(rows, key=lambda row: row["started"])] == [1, 1, 2, 2]
-    assert sweep.jobs[1].name == "_scaled:lr=1#2"
+    assert sweep.jobs[1].name == "_scaled#1.2"
 
 
 @pytest.mark.parametrize(
@@ -343,19 +344,40 @@ def test_remote_functions_are_swept_with_their_options(client: Any) -> None:
     sweep = sovlab.sweep(remote, {"lr": [3]})
     assert sweep.results() == [3]
     (job,) = sweep.jobs
-    assert job.name == "mine:lr=3"
+    assert job.name == "mine#1"
     assert job.last.spec is not None
     assert job.last.spec.resources.cpu == 0.2
 
 
-def test_names_of_jobs_and_tables_keep_secrets(client: Any) -> None:
+def test_names_of_jobs_have_no_values_and_tables_no_secrets(client: Any) -> None:
     def call(api_key: str) -> int:
         return len(api_key)
 
     sweep = sovlab.sweep(call, {"api_key": ["hunter-2-hunter"]}, cpu=0.1).wait(60)
     assert sweep.results() == [15]
-    assert sweep.jobs[0].name == "call:api_key=…"
-    assert "hunter" not in str(sweep.table()) + repr(sweep) + sweep._repr_html_()
+    assert sweep.jobs[0].name == "call#1"
+    shown = str(sweep.table()) + repr(sweep) + sweep._repr_html_()
+    from sovlab.views.sweep import sweep_document  # which jobs lack
+
+    sweep = sovlab.sweep(_setting, over={"env": [{"SWEPT_SETTING": "hunter"}]}, cpu=0.1).wait(60)
+    assert sweep.jobs[0].name == "_setting#1"
+    shown += str(sweep.table(values=False)) + json.dumps(sweep_document("", sweep.rows(values=False)))
+    assert "SWEPT_SETTING=…" in shown
+    assert "hunter" not in shown
+
+
+def test_only_what_is_small_and_plain_is_loaded_unasked(client: Any) -> None:
+    def make(kind: str) -> Any:
+        class Own:
+            pass
+
+        return {"text": "x", "long": "x" * 4000, "own": Own()}[kind]
+
+    sweep = sovlab.sweep(make, {"kind": ["text", "long", "own"]}, cpu=0.1).wait(60)
+    assert [row.get("value") for row in sweep.rows()] == ["x", None, None]
+    rows = sweep.rows(values=True)
+    assert rows[1]["value"] == "x" * 4000
+    assert type(rows[2]["value"]).__name__ == "Own"
 
 
 def test_it_is_an_error_of_ours_that_is_raised(client: Any) -> None:

@@ -45,7 +45,7 @@ def test_options_are_swept_and_may_stand_after_two_dashes(notebook):
     assert [value["z"] for value in sweep.results()] == [((1, 2), "b")] * 4 + [([3], "b")] * 4
     assert [row["point"]["cpu"] for row in sweep.rows()] == [0.1, 0.1, 0.2, 0.2] * 2
     assert sweep.name == "mine"
-    assert sweep.jobs[0].name == "mine:x=(1, 2),cpu=0.1#1"
+    assert sweep.jobs[0].name == "mine#1.1"
 
 
 def test_the_cell_shows_a_live_table_that_ends_with_the_last_job(notebook, monkeypatch):
@@ -135,7 +135,7 @@ def test_dry_run_shows_the_points_and_submits_nothing(notebook, client):
     (output,) = notebook.shown
     text = output["text/plain"]
     assert "Would submit 4 jobs." in text
-    assert "plan:x=2,cpu=0.5" in text
+    assert "plan#4" in text
     assert len(client.jobs()) == before
 
 

@@ -82,14 +82,16 @@ def draft_all(client: Client, planned: Sequence[Planned], options: Options) -> l
     variants: dict[int, Draft] = {}
     several = any(point.repeat > 1 for point, _ in planned)
     found = []
+    number = 0
     for point, code in planned:
+        number += point.repeat == 1
         variant = variants.get(id(point.options))
         if variant is None:
             chosen = from_keywords(point.options, options)
             executor = client.executor(chosen.target)
             spec = submitting.draft(code, chosen, executor, client.settings.defaults)
             variant = variants[id(point.options)] = Draft(chosen, executor, spec)
-        name = run_name(variant.spec.name, point.values, point.repeat if several else None)
+        name = run_name(variant.spec.name, number, point.repeat if several else None)
         spec = replace(variant.spec, name=name, args=tuple(code.args))
         found.append(variant._replace(spec=spec))
     return found
@@ -126,7 +128,7 @@ def begin(
         planned: what is to run.
         options: that hold where a point says nothing.
         store: the object store, which keeps the payloads.
-        at_once: see `AtOnce`; on each target by itself where it is ``auto``.
+        at_once: see `AtOnce`.
 
     Raises:
         UsageError: a point is wrong, or something that it needs cannot travel; nothing is submitted.
@@ -176,8 +178,10 @@ def _packed(planned: Sequence[Planned], drafts: Sequence[Draft], store: Path) ->
 def _lanes(client: Client, waiting: Sequence[Waiting], at_once: AtOnce) -> list[Lane]:
     if at_once != "auto":
         return [Lane(waiting, at_once)]
-    by_target: dict[str, list[Waiting]] = {}
+    # Several targets may be this machine.
+    by_place: dict[str, list[Waiting]] = {}
     for each in waiting:
-        by_target.setdefault(each.executor.target, []).append(each)
-    kinds = {name: client.settings.target_named(name).executor for name in by_target}
-    return [Lane(mine, 1 if kinds[name] == _LOCAL else None) for name, mine in by_target.items()]
+        target = client.settings.target_named(each.executor.target)
+        place = _LOCAL if target.executor == _LOCAL else f"target {target.name}"
+        by_place.setdefault(place, []).append(each)
+    return [Lane(mine, 1 if place == _LOCAL else None) for place, mine in by_place.items()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
     from sovlab.core.job import JobRecord
 
 _SMALL = 3072
-"""Bytes of results that are loaded without being asked for."""
+"""Bytes of results that are loaded unasked, if they are plain: no class of the job's comes that way."""
+_PLAIN = re.compile(r"NoneType|bool|int|float|complex|str|numpy\.(float|int|uint|bool)\w*")
 _RUNS = "it has not ended yet"
 
 
@@ -23,7 +25,7 @@ def row_of(run: Run, values: bool | None) -> dict[str, Any]:
 
     Args:
         run: of the sweep.
-        values: whether what succeeded has a value; None is where that is small.
+        values: whether what succeeded has a value; None is where that is small and plain: numbers, text.
     """
     row: dict[str, Any] = {
         "number": run.number,
@@ -79,9 +81,10 @@ def _energy(job: Job) -> dict[str, Any]:
 
 
 def _value(job: Job, record: JobRecord, *, whatever: bool) -> dict[str, Any]:
-    """What a run returned; nothing if it returned nothing, too much, or what cannot be loaded here."""
+    """What a run returned; nothing if that is nothing, not plain and small, or cannot be loaded here."""
     returned = record.status.returned
-    if not returned or not (whatever or sum(each.size for each in returned) <= _SMALL):
+    plain = all(_PLAIN.fullmatch(each.type) for each in returned)
+    if not returned or not (whatever or (plain and sum(each.size for each in returned) <= _SMALL)):
         return {}
     try:
         return {"value": job.result()}

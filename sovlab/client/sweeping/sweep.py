@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from sovlab.options.sweep import Point
     from sovlab.views.table import Table
 
+_SHOWN = 200
+"""Runs that are shown where nobody asked for the table."""
 _FEW = 4
 """Jobs that are asked for one by one; of more the target's list is asked for."""
 
@@ -150,7 +152,8 @@ class Sweep:
         known of the joules, or why there are none. What is not known is None.
 
         Args:
-            values: whether what succeeded has a ``value``; None is where that is small.
+            values: whether what succeeded has a ``value``; None is where that is small and plain, as
+                numbers and text are.
         """
         self._refresh()
         return [row_of(run, values) for run in self._runs]
@@ -294,7 +297,10 @@ class Sweep:
     def describe(self) -> list[Table | str]:
         """The sweep for people: a headline, the table, and notes."""
         rows = self.rows()
-        return [headline(self.name, rows), sweep_table(rows), *sweep_notes(rows), *self.messages]
+        left_out = len(rows) - _SHOWN
+        more = [f"{left_out} more are not shown here: rows() has all of them."] if left_out > 0 else []
+        shown = sweep_table(rows[:_SHOWN])
+        return [headline(self.name, rows), shown, *more, *sweep_notes(rows), *self.messages]
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text("\n".join(str(part) for part in self.describe()))
