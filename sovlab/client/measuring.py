@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -255,7 +256,7 @@ def plot(job: Job) -> Figure:
         UsageError: nothing was measured, or matplotlib is not installed.
     """
     try:
-        from matplotlib.figure import Figure
+        figure_class = _figure_class()
     except ImportError as error:
         raise UsageError("A plot needs matplotlib.", "Install it: pip install matplotlib.") from error
     history = history_of(job)
@@ -264,7 +265,7 @@ def plot(job: Job) -> Figure:
         raise UsageError(f"There is no power of job {job.name} to plot.", f"{energy_of(job)!r}")
     begin = min(points[0].time for points in drawn.values())
     # Middle grey and no ground are legible on light and dark.
-    figure = Figure(figsize=(7.2, 2.6), layout="constrained", facecolor="none")
+    figure = figure_class(figsize=(7.2, 2.6), layout="constrained", facecolor="none")
     axes = figure.add_subplot(facecolor="none")
     for number, points in drawn.items():
         device = history.devices[number]
@@ -274,6 +275,20 @@ def plot(job: Job) -> Figure:
     axes.set_ylim(bottom=0)
     in_grey(axes)
     return figure
+
+
+def _figure_class() -> type[Figure]:
+    from matplotlib.figure import Figure
+
+    class PowerFigure(Figure):
+        """Shows itself in a notebook that has not imported pyplot, too; that one teaches IPython to."""
+
+        def _repr_png_(self) -> bytes:
+            png = io.BytesIO()
+            self.savefig(png, format="png")
+            return png.getvalue()
+
+    return PowerFigure
 
 
 def _so_far(history: PowerHistory, seconds: float) -> EnergyReport | None:

@@ -51,6 +51,9 @@ print(json.dumps({
 }))
 if "plot" in sys.argv:
     job.plot().savefig(sys.argv[-1])
+    assert "matplotlib.pyplot" not in sys.modules
+    from IPython.core.formatters import DisplayFormatter  # as in a notebook without pyplot
+    assert DisplayFormatter().format(job.plot())[0]["image/png"][1:4] == b"PNG"
 """
 
 
