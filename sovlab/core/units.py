@@ -66,7 +66,7 @@ def parse_duration(text: str) -> float:
 
 
 def format_energy(joules: float) -> str:
-    """``joules`` as ``85 J``, ``12 Wh`` or ``0.044 kWh``, with two or three digits that mean something."""
+    """``joules`` as ``85 J``, ``8.2 Wh`` or ``0.044 kWh``, with two or three digits that mean something."""
     if joules < 3600:
         return f"{_digits(joules)} J"
     if joules < 36_000:
