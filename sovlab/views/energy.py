@@ -41,6 +41,8 @@ LABELS: Mapping[str, str] = {
     "max_temperature": "Heat limit",
     "power_cap": "Power cap",
 }
+_WORTH_A_GUESS = 100.0
+"""J below which nobody asks what a model makes of it."""
 _SLOWED = 0.01
 """Share of the time below which a slowing is not worth a word."""
 
@@ -57,7 +59,7 @@ def energy_rows(report: EnergyReport) -> list[tuple[str, str, bool]]:
     if not groups:
         rows.append(("Energy", f"— not measured: {reasons(report)}", False))
     guess = modelled(report)
-    if guess is not None:
+    if guess is not None and guess.high >= _WORTH_A_GUESS:
         rows.append(("", modelled_words(guess), False))
     hot = [(max(d.hottest.values()), d) for d in report.devices if d.hottest and d.kind in ("gpu", "cpu")]
     for kind in ("gpu", "cpu"):

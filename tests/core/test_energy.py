@@ -378,6 +378,12 @@ def test_without_any_sensor_cpu_time_gives_a_wide_range():
     assert found.best is None  # no sum has it
 
 
+def test_of_next_to_nothing_the_table_says_no_model():
+    found = report(cpu_job=2.0, cpu_busy=4.0, cpu_all=8.0)
+    assert modelled(found) is not None
+    assert not [text for _, text, _ in energy_rows(found) if "modelled" in text]
+
+
 @pytest.mark.parametrize(
     "found",
     [
