@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from sovlab.core.untrusted import clean
 from sovlab.errors import SovlabError, SpecError
 from sovlab.telemetry.profile import PrometheusProfile, service_parts
 from sovlab.telemetry.transport import failures
@@ -75,9 +74,9 @@ class ServiceProxyAccess:
         except SovlabError as error:
             status = getattr(error, "status", 0)
             if not isinstance(status, int) or status < 400:
-                raise failures.down(self.where, clean(error.message, 300).rstrip(".")) from error
+                raise failures.down(self.where, failures.one_line(error.message)) from error
             said = str(getattr(error, "detail", "") or error.message)
-            raise failures.from_status(self.where, status, clean(said, 300).rstrip(".")) from error
+            raise failures.from_status(self.where, status, failures.one_line(said)) from error
         if len(body) > MAX_BYTES:
             raise failures.too_much(self.where, f"{MAX_BYTES >> 20} MiB")
         return Answer(200, body)

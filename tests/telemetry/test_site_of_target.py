@@ -364,7 +364,7 @@ def test_the_doctor_says_what_the_prometheus_of_a_target_has_and_lacks(lone, cli
     assert found["power"].level == "ok"
     assert "dcgm-exporter" in found["energy of a job's GPUs"].found
     assert found["throttling"].level == "degraded"
-    with Front(upstream=lone.port, ahead=300).serve() as port:
+    with Front(upstream=lone.port, ahead=330).serve() as port:
         found = {finding.what: finding for finding in client_of(_local(port)).examine("local")}
     assert "5 min" in found["prometheus"].found
     with Front().serve() as port:
@@ -485,3 +485,12 @@ def test_a_job_on_a_cluster_has_what_the_exporter_counted_for_its_pod(
     assert handle.energy_at_site() is said, "what is settled is not asked for again"
     assert client.job(handle.id, "site").energy_at_site().joules == pytest.approx(said.joules, rel=0.2)
     handle.delete()
+
+
+def test_what_a_server_says_cannot_move_the_cursor_nor_break_a_line(client_of):
+    said = json.dumps({"status": "error", "error": "no\x1b[2J\r\n\tway\x9b1A" + "x" * 999}).encode()
+    with Front(status=422, body=said).serve() as port:
+        words = _asked(client_of(_local(port)), _record()).words
+    assert "no [2J way" in words
+    assert words.isprintable()
+    assert len(words) < 500

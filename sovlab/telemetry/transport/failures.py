@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sovlab.core.untrusted import clean
 from sovlab.errors import ExecutorError
 
 DOWN, SLOW, ACCESS, QUERY, STRANGER, TOO_MUCH, BUSY = (
@@ -27,6 +28,12 @@ class PrometheusError(ExecutorError):
     def __init__(self, message: str, hint: str = "", *, reason: str) -> None:
         super().__init__(message, hint)
         self.reason = reason
+
+
+def one_line(text: str, most: int = 300) -> str:
+    """What a server says as one line that can be shown in a terminal, without a full stop."""
+    shown = "".join(each if each.isprintable() else " " for each in clean(text, most))
+    return " ".join(shown.split()).rstrip(".")
 
 
 def down(where: str, why: str) -> PrometheusError:

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 MAX_SERIES = 10_000
 """Most series, names or values of one answer."""
-_MAX_LABELS, _LABEL, _MESSAGE, _NOTES = 64, 300, 300, 3
+_MAX_LABELS, _LABEL, _NOTES = 64, 300, 3
 
 
 class Sample(NamedTuple):
@@ -106,9 +106,9 @@ def data_of(answer: Answer, where: str) -> tuple[msgspec.Raw, tuple[str, ...]]:
         raise failures.stranger(where, "its answer is not the JSON of Prometheus") from error
     if answer.status >= 400 or envelope.status != "success":
         status = answer.status if answer.status >= 400 else 400
-        raise failures.from_status(where, status, _said(envelope.error))
+        raise failures.from_status(where, status, failures.one_line(envelope.error))
     notes = [*(envelope.warnings or ()), *(envelope.infos or ())]
-    return envelope.data, tuple(_said(note) for note in notes[:_NOTES])
+    return envelope.data, tuple(failures.one_line(note) for note in notes[:_NOTES])
 
 
 def samples_of(data: msgspec.Raw, where: str) -> tuple[Sample, ...]:
@@ -193,7 +193,3 @@ def _time(value: float, where: str) -> float:
     if not 0 <= value < LATEST:
         raise failures.stranger(where, "its answer has a time that is none")
     return value
-
-
-def _said(text: str) -> str:
-    return " ".join(clean(text, _MESSAGE).split()).rstrip(".")
