@@ -11,6 +11,7 @@ from sovlab.cli import show, streams
 from sovlab.client import Module, Script, default
 from sovlab.client.answering import find_within
 from sovlab.client.job import Job
+from sovlab.core.interrupts import Interrupts
 from sovlab.core.job import JobState, JobStatus, Reason
 from sovlab.errors import UsageError, WaitTimeout
 from sovlab.options import flags
@@ -224,7 +225,8 @@ def doctor(parsed: argparse.Namespace) -> int:
 
 def _finish(found: list[Job], *, follow: bool, json: bool, deadline: float | None = None) -> int:
     try:
-        statuses, unread = show.follow(found, log=follow, quiet=json, deadline=deadline)
+        with Interrupts():
+            statuses, unread = show.follow(found, log=follow, quiet=json, deadline=deadline)
     except KeyboardInterrupt:
         left = [job for job in found if not job.done()]
         ids = " ".join(job.id for job in left)

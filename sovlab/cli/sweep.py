@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sovlab.cli import show
 from sovlab.client import Client, Module, Script, default
+from sovlab.core.interrupts import Interrupts
 from sovlab.core.job import JobState, Reason
 from sovlab.core.units import format_duration, format_energy
 from sovlab.errors import ExecutorError, SpecError, UsageError
@@ -61,12 +62,13 @@ def sweep(parsed: argparse.Namespace) -> int:
     for message in made.messages:
         show.note(message)
     try:
-        if not parsed.json:
-            waits = f"; {made.waiting} wait for their turn" if made.waiting else ""
-            show.note(f"Sweep {made.name}: submitted {len(made.jobs)} of {len(made)} runs{waits}.")
-        for row in made.as_completed():
+        with Interrupts():
             if not parsed.json:
-                show.note(_ended(row))
+                waits = f"; {made.waiting} wait for their turn" if made.waiting else ""
+                show.note(f"Sweep {made.name}: submitted {len(made.jobs)} of {len(made)} runs{waits}.")
+            for row in made.as_completed():
+                if not parsed.json:
+                    show.note(_ended(row))
     except KeyboardInterrupt:
         _interrupted(made)
         raise
