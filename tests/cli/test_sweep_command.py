@@ -85,6 +85,8 @@ def test_dry_run_lists_the_points(sovlab, tmp_path, client):
 
 def test_an_interrupt_leaves_what_runs_and_says_what_was_not_submitted(client, tmp_path):
     (tmp_path / "long.py").write_text("import time; time.sleep(600)")
+    # What runs these tests in the background may have SIGINT ignored, and then its children ignore it too.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [sys.executable, "-m", "sovlab", "sweep", "long.py", "x=1,2,3", "--name", "interrupted", "--", "{x}"],
         cwd=tmp_path,
@@ -92,11 +94,16 @@ def test_an_interrupt_leaves_what_runs_and_says_what_was_not_submitted(client, t
         stderr=subprocess.PIPE,
         text=True,
     )
-    begin = process.stderr.readline()
-    assert begin == "Sweep interrupted: submitted 1 of 3 runs; 2 wait for their turn.\n"
-    job = client.job("interrupted#1")
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    signal.signal(signal.SIGINT, before)
+    with process:
+        try:
+            begin = process.stderr.readline()
+            assert begin == "Sweep interrupted: submitted 1 of 3 runs; 2 wait for their turn.\n"
+            job = client.job("interrupted#1")
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=60)
+        finally:
+            process.kill()
     running = not job.done()
     job.cancel()
     assert process.returncode == 130
