@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from sovlab.sensors.reading import SAMPLED
 from sovlab.telemetry.exporters import shapes
-from sovlab.telemetry.exporters.query import DEVICES, ENERGY, JOB, POWER, TEMPERATURE, Exporter, Query
+from sovlab.telemetry.exporters.heat import temperature
+from sovlab.telemetry.exporters.query import DEVICES, ENERGY, JOB, POWER, Exporter, Query
 
 _POWER = "habanalabs_power_mW"
 _JOB_POWER = f"max by ($board, $pod) (${{p}}{_POWER}{{$job}} > 0 < 1e8)"
 _METHOD = "HLML power samples"
+_HEAT = "HLML temperature samples"
 
 GAUDI = Exporter(
     name="habanalabs",
@@ -55,32 +57,7 @@ GAUDI = Exporter(
             key=("$board", "$pod"),
             base=f"${{p}}{_POWER}{{$job}}",
         ),
-        *(
-            query
-            for metric, place in (
-                ("habanalabs_temperature_onchip", "chip"),
-                ("habanalabs_temperature_onboard", "board"),
-            )
-            for query in (
-                Query(
-                    quantity=TEMPERATURE,
-                    of=JOB,
-                    text=shapes.hottest(metric, "$job"),
-                    needs=(metric,),
-                    source=SAMPLED,
-                    method="HLML temperature samples",
-                    place=place,
-                ),
-                Query(
-                    quantity=TEMPERATURE,
-                    of=DEVICES,
-                    text=shapes.now(metric, "$where", 200),
-                    needs=(metric,),
-                    source=SAMPLED,
-                    method="HLML temperature samples",
-                    place=place,
-                ),
-            )
-        ),
+        *temperature("habanalabs_temperature_onchip", "chip", _HEAT),
+        *temperature("habanalabs_temperature_onboard", "board", _HEAT),
     ),
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from sovlab.sensors.reading import COUNTER, SAMPLED
 from sovlab.telemetry.exporters import shapes
+from sovlab.telemetry.exporters.heat import temperature
 from sovlab.telemetry.exporters.query import (
     CPU,
     DEVICES,
@@ -23,6 +24,7 @@ from sovlab.telemetry.exporters.query import (
 
 _COUNTER = "DCGM energy counter"
 _SAMPLES = "DCGM power samples"
+_HEAT = "DCGM temperature samples"
 _REASON = "DCGM_FI_DEV_CLOCKS_EVENT_REASON_"
 
 
@@ -91,29 +93,6 @@ def _integrated(metric: str) -> Query:
     )
 
 
-def _temperature(metric: str, place: str) -> tuple[Query, ...]:
-    return (
-        Query(
-            quantity=TEMPERATURE,
-            of=JOB,
-            text=shapes.hottest(metric, "$job"),
-            needs=(metric,),
-            source=SAMPLED,
-            method="DCGM temperature samples",
-            place=place,
-        ),
-        Query(
-            quantity=TEMPERATURE,
-            of=DEVICES,
-            text=shapes.now(metric, "$where", 200),
-            needs=(metric,),
-            source=SAMPLED,
-            method="DCGM temperature samples",
-            place=place,
-        ),
-    )
-
-
 def _throttled(cause: str, method: str, *metrics: str) -> tuple[Query, ...]:
     queries = []
     for of, matchers in ((JOB, "$job"), (DEVICES, "$where")):
@@ -169,10 +148,10 @@ DCGM = Exporter(
         *_energy("dcgm_total_energy_consumption"),
         _integrated("DCGM_FI_DEV_POWER_USAGE"),
         _integrated("dcgm_power_usage"),
-        *_temperature("DCGM_FI_DEV_GPU_TEMP", "chip"),
-        *_temperature("dcgm_gpu_temp", "chip"),
-        *_temperature("DCGM_FI_DEV_MEMORY_TEMP", "memory"),
-        *_temperature("dcgm_memory_temp", "memory"),
+        *temperature("DCGM_FI_DEV_GPU_TEMP", "chip", _HEAT),
+        *temperature("dcgm_gpu_temp", "chip", _HEAT),
+        *temperature("DCGM_FI_DEV_MEMORY_TEMP", "memory", _HEAT),
+        *temperature("dcgm_memory_temp", "memory", _HEAT),
         *_throttled(
             "heat", "clock event counters", f"{_REASON}SW_THERM_SLOWDOWN_NS", f"{_REASON}HW_THERM_SLOWDOWN_NS"
         ),
