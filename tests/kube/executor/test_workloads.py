@@ -81,13 +81,13 @@ def test_a_job_that_is_cancelled_before_all_its_nodes_are_said_to_run_keeps_its_
     """The cluster may say so seconds after they have begun, and have printed."""
     cluster.fake.kubelets.silent = lambda pod: status.index(pod) == 1 and not is_leaving(pod)
     try:
-        job_id = harness.submit("import time\nprint('began', flush=True)\ntime.sleep(60)", nodes=2)
-        harness.until_printed(job_id, b"began")
+        job_id = harness.submit(ON_EACH, nodes=2)
+        harness.until_printed(job_id, b"began on 0")
         harness.executor.cancel(job_id)
         assert harness.executor.wait(job_id, 60).status.state is JobState.CANCELLED
     finally:
         cluster.fake.kubelets.silent = lambda pod: False
-    assert b"began" in harness.log(job_id)
+    assert b"began on 0" in harness.log(job_id)
     harness.executor.delete(job_id)
 
 
@@ -113,8 +113,8 @@ def test_a_job_whose_nodes_end_before_their_command_has_keeps_its_log(cluster, h
         raise ending
 
     monkeypatch.setattr(Container, "cancel", cancelled)
-    job_id = harness.submit("import time\nprint('began', flush=True)\ntime.sleep(60)", nodes=2)
-    harness.until_printed(job_id, b"began")
+    job_id = harness.submit(ON_EACH, nodes=2)
+    harness.until_printed(job_id, b"began on 0", b"began on 1")
     until(lambda: all(map(status.running_since, harness.executor._objects.pods(job_id))))
     cluster.fake.kubelets.silent = lambda pod: not is_leaving(pod)
     try:
@@ -122,7 +122,7 @@ def test_a_job_whose_nodes_end_before_their_command_has_keeps_its_log(cluster, h
     finally:
         cluster.fake.kubelets.silent = lambda pod: False
     assert harness.executor.wait(job_id, 60).status.state is JobState.CANCELLED
-    assert b"began" in harness.log(job_id)
+    assert b"began on" in harness.log(job_id)
     harness.executor.delete(job_id)
 
 
@@ -136,16 +136,16 @@ def test_a_node_that_cannot_be_told_of_a_cancel_costs_no_other_its_log(cluster, 
 
     monkeypatch.setattr(Container, "cancel", refused)
     source = (
-        "import signal, time\n"
+        "import os, signal, time\n"
         "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-        "print('began', flush=True)\ntime.sleep(60)"
+        "print('began on', os.environ['RANK'], flush=True)\ntime.sleep(60)"
     )
     job_id = harness.submit(source, nodes=2)
-    harness.until_printed(job_id, b"began")
+    harness.until_printed(job_id, b"began on 0", b"began on 1")
     until(lambda: all(map(status.running_since, harness.executor._objects.pods(job_id))))
     harness.executor.cancel(job_id)
     assert harness.executor.wait(job_id, 60).status.state is JobState.CANCELLED
-    assert b"began" in harness.log(job_id)
+    assert b"began on 0" in harness.log(job_id)  # the other is ended with its pod, and its log is lost
     harness.executor.delete(job_id)
 
 
