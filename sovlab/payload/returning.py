@@ -7,7 +7,8 @@ import ast
 from collections.abc import Mapping
 from typing import Any
 
-from sovlab.payload.left_attributes import derived, left
+from sovlab.payload.left import classes, functions
+from sovlab.payload.left.states import written
 from sovlab.runner.source.definitions import Definitions, import_of
 from sovlab.runner.source.installing import Installer
 from sovlab.runner.source.returned import ReturnedNamespace, returned_with
@@ -49,9 +50,13 @@ class Returning:
         self._own_names = sorted(own)
         self.installer = Installer(pack, self.namespace, labels, replace=False)
         same = self._entries.keys() - own
-        attributes = left(pack, self._here, main, same)
-        self.namespace.update(derived(main, same, attributes))
+        states = written(pack, main, same)
+        attributes = classes.left(states, self._here, main, same)
+        self.namespace.update(classes.derived(main, same, attributes))
+        separate = functions.left(states, self._here, main, same)
+        self.namespace.update(separate)
         self.installer.derived = {name: frozenset(found) for name, found in attributes.items()}
+        self.installer.separate = frozenset(separate)
 
     def values(self, names: set[str]) -> dict[str, Any]:
         """Load ``names``; see `Installer.values`."""

@@ -37,10 +37,15 @@ def register(f):
     return f
 def helper(x):
     return x
+def step():
+    step.calls = getattr(step, "calls", 0) + 1
+    return step.calls
 class Model:
     width = 0
     def size(self):
         return 1
+    def hook(self):
+        return self.hook.seen
 """
 CELL = """
 mine.X = 2
@@ -51,6 +56,9 @@ mine.config.size = 9
 mine.config.more["a"] = 1
 mine.count["z"] += 1
 mine.set_rate(8)
+mine.step()
+mine.get.note = [3]
+mine.Model.hook.seen = 4
 @mine.register
 def f(x):
     return x + 1
@@ -71,6 +79,8 @@ USES = [
     "mine.helper(2), mine.added[0] is f, mine.added[0](1)",
     "mine.LOCK.locked(), mine.BUILT['a']()",
     "get()",
+    "mine.get.note, mine.Model().hook()",
+    "mine.step()",
 ]
 
 
@@ -92,7 +102,7 @@ def test_what_was_set_in_a_module_is_set_in_the_job(use, notebook, module):
     assert out == f"{notebook.run(f'({use})')}\n"
 
 
-@pytest.mark.parametrize("use", [USES[0], USES[1], USES[4], USES[5], USES[7], "mine.rate()"])
+@pytest.mark.parametrize("use", [*USES[:2], *USES[4:6], *USES[7:9], "mine.rate()"])
 def test_also_where_nobody_looked_at_the_module_before(use, notebook, module):
     notebook.run(CELL)
     out, _ = notebook.job(notebook.pack(f"print(({use}))"))

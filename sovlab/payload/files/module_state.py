@@ -58,6 +58,8 @@ def changed(files: Collection[str]) -> dict[str, Any]:
             if is_as_seen and came and not isinstance(value, _SCALARS):
                 # Filled by the import itself, or by the rest of the cell that has imported it.
                 came = decorated.is_value(value, name)
+            if seen is _NEVER and known and not came:
+                came = decorated.is_value(value, name)  # it was not there when the module was new
             if came or (seen is not _NEVER and not is_as_seen):
                 found[f"{name}:{path}"] = value
     look([name for name, _ in of_files(files)])
@@ -75,14 +77,16 @@ def _data(module: types.ModuleType) -> Iterator[tuple[str, Any, bool]]:
     tree = _tree(Path(str(module.__file__)))
     if tree is None:
         return
-    bound, literals, classes = tree
+    bound, literals, classes, stored = tree
     for name, value in list(vars(module).items()):
         if (name.startswith("__") and name.endswith("__")) or isinstance(value, types.ModuleType):
             continue
         if _is_own_class(value, module):
-            yield from _of_class(name, value, classes.get(name), module)
+            yield from _of_class(name, value, classes.get(name), module, stored)
         elif _is_of_notebook(value):
             yield name, value, True
+        elif isinstance(value, types.FunctionType) and value.__module__ == module.__name__:
+            yield from _of_function(name, value, stored)
         elif isinstance(value, (types.FunctionType, types.BuiltinFunctionType, type)) or (
             callable(value) and type(value).__module__ != module.__name__
         ):
@@ -94,15 +98,26 @@ def _data(module: types.ModuleType) -> Iterator[tuple[str, Any, bool]]:
 
 
 def _of_class(
-    name: str, cls: type, node: ast.ClassDef | None, module: types.ModuleType
+    name: str, cls: type, node: ast.ClassDef | None, module: types.ModuleType, stored: set[str]
 ) -> Iterator[tuple[str, Any, bool]]:
     for member, value in vars(cls).items():
         if _is_of_notebook(getattr(value, "__func__", value)):
             yield f"{name}.{member}", value, True
+        elif (function := decorated.function_of(value)) is not None:
+            yield from _of_function(f"{name}.{member}", function, stored)
     if node is not None:
         state = unsaid.changed_attributes(node, cls, computed=False)
         for member, value in state.get("attributes", {}).items():
             yield f"{name}.{member}", value, True
+
+
+def _of_function(
+    path: str, function: types.FunctionType, stored: set[str]
+) -> Iterator[tuple[str, Any, bool]]:
+    for name, value in vars(function).items():
+        if not (name.startswith("__") and name.endswith("__")):
+            came = name not in stored and decorated.is_value(value, function.__module__)
+            yield f"{path}.{name}", value, came
 
 
 def _is_own_class(value: Any, module: types.ModuleType) -> bool:
@@ -140,7 +155,10 @@ def _fingerprint(value: Any, depth: int = 4) -> Any:
 _NEVER = object()
 
 
-def _tree(path: Path) -> tuple[set[str], dict[str, ast.expr], dict[str, ast.ClassDef]] | None:
+_Read = tuple[set[str], dict[str, ast.expr], dict[str, ast.ClassDef], set[str]]
+
+
+def _tree(path: Path) -> _Read | None:
     try:
         status = path.stat()
     except OSError:
@@ -149,10 +167,8 @@ def _tree(path: Path) -> tuple[set[str], dict[str, ast.expr], dict[str, ast.Clas
 
 
 @functools.lru_cache(maxsize=512)
-def _read(
-    path: Path, _changed: int, _size: int
-) -> tuple[set[str], dict[str, ast.expr], dict[str, ast.ClassDef]] | None:
-    """Names that a file binds, those bound once and by a literal, and its classes."""
+def _read(path: Path, _changed: int, _size: int) -> _Read | None:
+    """Names that a file binds, those bound once and by a literal, its classes, attributes that it sets."""
     try:
         tree = ast.parse(path.read_bytes(), str(path))
     except (OSError, SyntaxError, ValueError, RecursionError):
@@ -174,7 +190,9 @@ def _read(
         for name, nodes in locating.defining(tree.body).items()
         if len(nodes) == 1 and isinstance(nodes[0], ast.ClassDef)
     }
-    return {*names_in(tree).binds, *written}, literals, classes
+    nodes = ast.walk(tree)
+    stored = {n.attr for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Store)}
+    return {*names_in(tree).binds, *written}, literals, classes, stored
 
 
 def _outside_functions(tree: ast.AST) -> Iterator[ast.AST]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import collections
 import functools
 import types
-from typing import Any, Dict, Tuple
+from typing import Any, Dict, Optional, Tuple
 
 from sovlab.runner.source.wrapping import enclosed, layers
 from sovlab.runner.values.refilling import refill
@@ -28,9 +28,20 @@ def registered(value: Any) -> Dict[Any, Any]:
     """Implementations of a `functools.singledispatch` function or method, by class; empty if it is none."""
     if isinstance(value, functools.singledispatchmethod):
         value = value.dispatcher
-    if not isinstance(value, types.FunctionType) or value.__code__ is not _SINGLE:
+    if not is_dispatching(value):
         return {}
-    return {kind: function for kind, function in value.registry.items() if kind is not object}  # type: ignore[attr-defined]
+    return {kind: function for kind, function in value.registry.items() if kind is not object}
+
+
+def is_dispatching(value: Any) -> bool:
+    """Whether `functools.singledispatch` has made a function."""
+    return isinstance(value, types.FunctionType) and value.__code__ is _SINGLE
+
+
+def function_of(member: Any) -> Optional[types.FunctionType]:
+    """The function that a class has under a name; None if there is something else."""
+    function = member.__func__ if isinstance(member, (staticmethod, classmethod)) else member
+    return function if isinstance(function, types.FunctionType) else None
 
 
 def state(value: Any, origin: Any) -> Dict[str, Any]:
@@ -62,6 +73,13 @@ def restore(value: Any, found: Dict[str, Any]) -> None:
                 _set(cells[name], content)
 
 
+def restore_member(owner: type, name: str, found: Dict[str, Any]) -> None:
+    """`restore` for the method called ``name``."""
+    function = function_of(vars(owner).get(name))
+    if function is not None:
+        restore(function, found)
+
+
 def restore_method(owner: type, name: str, found: Dict[Any, Any]) -> None:
     """Register implementations of a method of `functools.singledispatchmethod`."""
     method = vars(owner)[name]
@@ -78,22 +96,21 @@ def _set(cell: Any, content: Any) -> None:
         there = None
     if there is content:
         return
-    # In place: others may share it.
+    # In place, for others may share it; but what was sent with it shares the one that was sent.
     if type(there) is type(content) and isinstance(content, dict):
         refill([("dict", there, list(content.items()))])
     elif type(there) is type(content) and isinstance(content, list):
         refill([("list", there, list(content))])
     elif type(there) is type(content) and isinstance(content, set):
         refill([("set", there, list(content))])
-    else:
-        cell.cell_contents = content
+    cell.cell_contents = content
 
 
 def _layer(part: Any, origin: Any) -> Dict[str, Any]:
     if isinstance(part, types.FunctionType):
         single = part.__code__ is _SINGLE
         fields = (
-            {} if single else {n: v for n, v in vars(part).items() if n != "__wrapped__" and _is_value(v)}
+            {} if single else {n: v for n, v in vars(part).items() if not _is_pythons(n) and _is_value(v)}
         )
         inside = {} if single or part is origin else enclosed(part)
         cells = {n: v for n, v in inside.items() if _is_value(v) and not callable(v)}
@@ -102,6 +119,11 @@ def _layer(part: Any, origin: Any) -> Dict[str, Any]:
         return {}  # of a library: what its decorator makes is for the library to say
     fields = {name: value for name, value in vars(part).items() if value is not origin and _is_value(value)}
     return {"dict": fields} if fields else {}
+
+
+def _is_pythons(name: str) -> bool:
+    """``__wrapped__``, ``__isabstractmethod__`` and their like, which the source makes again."""
+    return name.startswith("__") and name.endswith("__")
 
 
 def _is_value(value: Any) -> bool:

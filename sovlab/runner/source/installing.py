@@ -56,6 +56,8 @@ class Installer:
         self._labels = labels
         self.derived: Dict[str, FrozenSet[str]] = {}
         """Classes derived from the notebook's, with the attributes that are their own."""
+        self.separate: FrozenSet[str] = frozenset()
+        """Functions with the notebook's code and a state of their own."""
         self.errors: Dict[str, str] = {}
         """Why names could not be loaded here; each reason continues a sentence that begins with the name."""
 
@@ -164,13 +166,19 @@ class Installer:
         exec(compile(tree, file, "exec", flags, dont_inherit=True), self._main)  # noqa: S102 - the user's own
 
     def _restore(self, segment: str, state: Dict[str, Any]) -> None:
+        from sovlab.runner.source import decorated, defaults
+
         name = segment[len("def.") :]
         if name in self.derived:
             own = {key: v for key, v in state.get("attributes", {}).items() if key in self.derived[name]}
             for key, content in own.items():
                 setattr(self._main[name], key, content)
+            for member, found in state.get("members", {}).items():
+                if member in self.derived[name]:
+                    decorated.restore_member(self._main[name], member, found)
             return
-        if self._has(name) and not self._replace and name not in self._begun:
+        known = self._has(name) and not self._replace and name not in self._begun
+        if known and name not in self.separate:
             return
         self._define(name)
         value = self._main[name]
@@ -181,13 +189,17 @@ class Installer:
         for member, content in state.get("attributes", {}).items():
             owner, last = _owner(value, member)
             setattr(owner, last, content)
-        from sovlab.runner.source import decorated, defaults
-
         if "decorated_defaults" in state:
             defaults.restore(value, name, state["decorated_defaults"])
         defaults.restore_class(value, state.get("method_defaults", {}))
         for member, found in state.get("methods", {}).items():
             decorated.restore_method(*_owner(value, member), found)
+        for member, found in state.get("members", {}).items():
+            decorated.restore_member(*_owner(value, member), found)
+        for inner, kinds in state.get("virtual", {}).items():
+            abstract = functools.reduce(getattr, inner.split("."), value) if inner else value
+            for kind in kinds:
+                abstract.register(kind)
         decorated.restore(value, state)
 
     def _remember_lines(self) -> None:

@@ -100,40 +100,70 @@ class _Evaluated(ast.NodeTransformer):
 
 
 def changed_attributes(node: ast.ClassDef, origin: type, *, computed: bool = True) -> Dict[str, Any]:
-    """Attributes of a class that are not what its body says: ``attributes``, and registered ``methods``.
+    """What a class has beside what its body says.
 
     Args:
         node: its definition.
         origin: the class.
         computed: whether those count that its body does not say, but how to work them out.
+
+    Returns:
+        ``attributes``; ``methods``, the implementations that were registered for them; ``members``, what
+        `decorated.state` says of other methods; ``virtual``, classes that an abstract one counts as its
+        subclasses. Each by name, of a class within it as ``Inner.name``; what is empty is left out.
     """
-    if any(type(base) not in (type, abc.ABCMeta, type(Protocol)) for base in origin.__mro__):
-        return {}  # a metaclass such as Enum's decides what attributes mean
-    bound = {mangled(origin, name) for name in names_in(ast.Module(node.body, [])).binds}
-    literal = {mangled(origin, name): value for name, value in defaults.literals(node)}
     inner_nodes = locating.defining(node.body)
-    changed: Dict[str, Any] = {}
-    methods: Dict[str, Any] = {}
+    # A metaclass such as Enum's decides what attributes mean.
+    plain = all(type(base) in (type, abc.ABCMeta, type(Protocol)) for base in origin.__mro__)
+    state: Dict[str, Dict[str, Any]] = {"attributes": {}, "methods": {}, "members": {}, "virtual": {}}
+    if plain:
+        state["attributes"] = _attributes(node, origin, inner_nodes, computed=computed)
+        state["virtual"] = {"": registered} if (registered := _virtual(origin)) else {}
     for name, value in vars(origin).items():
         inner = inner_nodes.get(name, [])
         if isinstance(value, type) and len(inner) == 1 and isinstance(inner[0], ast.ClassDef):
             for kind, found in changed_attributes(inner[0], value, computed=computed).items():
-                {"attributes": changed, "methods": methods}[kind].update(
-                    {f"{name}.{member}": what for member, what in found.items()}
-                )
+                state[kind].update({f"{name}.{member}".rstrip("."): what for member, what in found.items()})
         elif decorated.registered(value):
-            methods[name] = decorated.registered(value)
-        elif _is_data(name, value, origin.__module__):
-            if name in literal:
-                differs = not defaults.says(literal[name], value)
-            elif name in bound:
-                differs = computed and decorated.is_value(value, origin.__module__)
-            else:
-                differs = True
-            if differs:
-                changed[name] = value
-    state = {"attributes": changed, "methods": methods}
+            state["methods"][name] = decorated.registered(value)
+        elif any(isinstance(part, FUNCTIONS) for part in inner):
+            function = decorated.function_of(value)
+            found = decorated.state(function, origin) if function is not None else {}
+            if found:
+                state["members"][name] = found
     return {key: found for key, found in state.items() if found}
+
+
+def _attributes(
+    node: ast.ClassDef, origin: type, inner_nodes: Mapping[str, Sequence[ast.AST]], *, computed: bool
+) -> Dict[str, Any]:
+    bound = {mangled(origin, name) for name in names_in(ast.Module(node.body, [])).binds}
+    literal = {mangled(origin, name): value for name, value in defaults.literals(node)}
+    changed: Dict[str, Any] = {}
+    for name, value in vars(origin).items():
+        inner = inner_nodes.get(name, [])
+        if isinstance(value, type) and len(inner) == 1 and isinstance(inner[0], ast.ClassDef):
+            continue
+        if decorated.registered(value) or not _is_data(name, value, origin.__module__):
+            continue
+        if name in literal:
+            differs = not defaults.says(literal[name], value)
+        elif name in bound:
+            differs = computed and decorated.is_value(value, origin.__module__)
+        else:
+            differs = True
+        if differs:
+            changed[name] = value
+    return changed
+
+
+def _virtual(origin: type) -> List[type]:
+    """Classes that were registered with an abstract class, sorted by name."""
+    dump = getattr(abc, "_get_dump", None)  # not on each Python
+    if not isinstance(origin, abc.ABCMeta) or dump is None:
+        return []
+    found = [cls for reference in dump(origin)[0] if (cls := reference()) is not None]
+    return sorted(found, key=lambda cls: (cls.__module__, cls.__qualname__))
 
 
 def _is_data(name: str, value: Any, module: str) -> bool:

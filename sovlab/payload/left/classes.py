@@ -1,4 +1,4 @@
-"""Classes of the notebook as a job has left them: the same code, but other attributes."""
+"""Classes of the notebook as a job has left them: the same code, but other attributes, also of methods."""
 
 from __future__ import annotations
 
@@ -8,51 +8,59 @@ import contextlib
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from sovlab.payload.left import functions
+from sovlab.payload.left.states import State, is_same
 from sovlab.runner.source import defaults
 from sovlab.runner.source.definitions import Definitions
-from sovlab.runner.values.pack import Pack
 from sovlab.runner.values.pickling import PickleOptions, dumps
-from sovlab.runner.values.unpickling import Loader
 
 
 def left(
-    pack: Pack,
+    written: Mapping[str, State],
     here: Definitions,
     main: Mapping[str, Any],
     names: Collection[str],
 ) -> dict[str, dict[str, Any]]:
     """For each class among ``names`` the attributes that the job has set to something else than is here.
 
-    Those whose value was written with the results have none yet: it comes with them.
+    Those whose value was written with the results have none yet: it comes with them. A method of which the
+    job has changed attributes is among them, as one to put these on.
 
     Args:
-        pack: results.
+        written: what the job says of its definitions.
         here: the notebook's definitions.
         main: the notebook's namespace.
         names: definitions whose code is the same here and in the job.
     """
     classes = {name: main[name] for name in sorted(names) if _may_be_derived(main.get(name), main)}
-    states = {f"def.{name}": name for name in classes}
-    written: dict[str, dict[str, Any]] = {}
-    if any(segment in pack for segment in states):
-        for name, state, error in Loader(pack, main=dict(main), names=set(states), resolve=main.__getitem__):
-            if name in states and not error:
-                written[states[name]] = state.get("attributes", {})
     found: dict[str, dict[str, Any]] = {}
     for name, cls in classes.items():
         definition = here.definition(name)
         if definition is None:
             continue
-        of_job = written.get(name, {})
+        state = written.get(name) or {}
+        of_job = state.get("attributes", {})
         said = _literals(definition.statement.node) if definition.state.get("attributes") else {}
         others = {key: value for key, value in said.items() if key not in of_job}
         changed = {
             **{key: _WRITTEN for key, value in of_job.items() if not _is_here(cls, key, value, here)},
             **{key: value for key, value in others.items() if not _is_here(cls, key, value, here)},
         }
+        changed.update(_methods(cls, definition.state.get("members", {}), state.get("members", {}), here))
         if changed:
             found[name] = changed
     return found
+
+
+def _methods(
+    cls: type, here_has: Mapping[str, Any], job_has: Mapping[str, Any], here: Definitions
+) -> dict[str, Any]:
+    """Of each method that the job has left otherwise one to put that on."""
+    return {
+        name: functions.separate_method(vars(cls)[name], cls, job_has.get(name, {}))
+        for name in sorted({*here_has, *job_has})
+        if name in vars(cls) and not is_same(here_has.get(name, {}), job_has.get(name, {}), here)
+    }
 
 
 def derived(
