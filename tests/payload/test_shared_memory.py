@@ -36,6 +36,61 @@ FORMS = {
         [ARRAYS, "class Data:\n    def __init__(self, a):\n        self.a, self.b = a, a[:2]\nd = Data(a)"],
         "d.b.fill(4) or (a.tolist(), d.a is a)",
     ),
+    "two small parts of a large one that does not travel": (
+        [LARGE, "b, c = a[5:200], a[150:400]"],
+        "b.__setitem__(190, 1) or int(c[45])",
+    ),
+    "windows that overlap": (
+        [LARGE, "d = [a[i : i + 100] for i in range(0, 1000, 10)]"],
+        "d[50].fill(7) or [int(w.sum()) for w in d]",
+    ),
+    "parts of which one joins the others": (
+        [LARGE, "d = [a[0:100], a[200:300], a[90:210]]"],
+        "d[2].fill(7) or [int(w.sum()) for w in d]",
+    ),
+    "rows of a table": (
+        ["import numpy as np\na = np.zeros((1000, 1000))", "b, c = a[3:9], a[5:12]"],
+        "b.fill(2) or c.sum()",
+    ),
+    "an array and its tensor": (
+        ["import numpy as np, torch\na = np.zeros(5)", "t = torch.from_numpy(a)"],
+        "a.fill(7) or t.tolist()",
+    ),
+    "a tensor and its array": (
+        ["import numpy as np, torch\nz = np.zeros(5)", "a = torch.from_numpy(z)"],
+        "a.fill_(7) is a and z.tolist()",
+    ),
+    "a large array and its tensor": (
+        ["import numpy as np, torch\na = np.zeros((500, 100))", "t = torch.from_numpy(a)"],
+        "t[3].fill_(7) is t or float(a.sum())",
+    ),
+    "what a tensor's numpy gives": (
+        ["import torch\nt = torch.zeros(500, 100)", "a = t.numpy()"],
+        "a.fill(7) or float(t.sum())",
+    ),
+    "a part of what a tensor's numpy gives": (
+        ["import torch\nt = torch.zeros(500, 1000)", "a = t.numpy()[3:5, ::2]"],
+        "a.fill(7) or float(t.sum())",
+    ),
+    "a tensor of a part that comes first": (
+        ["import numpy as np, torch\nz = np.zeros(50000)", "a = torch.from_numpy(z[10:20])"],
+        "a.fill_(7) is a and float(z.sum())",
+    ),
+    "tensors of parts that overlap": (
+        [LARGE, "import torch\nb, c = torch.from_numpy(a[5:90]), a[80:100]"],
+        "b.fill_(7) is b and int(c.sum())",
+    ),
+    "a tensor in a model": (
+        [
+            "import numpy as np, torch\nw = np.ones((2, 2), dtype='f4')\nnet = torch.nn.Linear(2, 2, bias=False)\n"
+            "net.weight = torch.nn.Parameter(torch.from_numpy(w))"
+        ],
+        "w.fill(3) or net(torch.ones(1, 2)).tolist()",
+    ),
+    "two arrays over the same bytes": (
+        ["import numpy as np\nm = bytearray(80)\na, b = np.frombuffer(m), np.frombuffer(m, dtype='i8')"],
+        "a.fill(1) or int(b.sum())",
+    ),
     "a variable of two functions": (
         [
             "def counter():\n    n = 0\n    def more():\n        nonlocal n\n        n += 1\n        return n\n"
@@ -66,6 +121,36 @@ def test_what_is_written_through_the_one_is_seen_through_the_other(form, noteboo
 def test_a_small_view_does_not_bring_the_large_array_with_it(notebook):
     notebook.run(f"{LARGE}\nb = a[5:200]")
     assert notebook.pack("print(b.sum())").size < 100_000
+
+
+@pytest.mark.parametrize("parts", ["a[:, 0], a[:, 1]", "a[:, ::2], a[:, 1::2]", "a[:5], a[5:]"])
+def test_parts_that_share_nothing_bring_nothing_with_them(notebook, parts):
+    notebook.run(f"import numpy as np\na = np.zeros((100, 30_000), dtype='u1')\nb, c = {parts}")
+    size = notebook.ns["b"].nbytes + notebook.ns["c"].nbytes
+    packed = notebook.pack("print(b.sum(), c.sum())")
+    assert packed.size < size + 100_000
+    assert not packed.messages
+
+
+def test_what_cannot_share_its_memory_in_the_job_is_told(notebook):
+    notebook.run("import numpy as np\na = np.zeros((1000, 30_000), dtype='u1')\nb, c = a[:, :2], a[:, 1:3]")
+    packed = notebook.pack("print(b.sum(), c.sum())")
+    assert packed.size < 100_000
+    assert ["in the job each has its own" in message for message in packed.messages] == [True]
+
+
+def test_of_thousands_of_arrays_those_that_overlap_share_their_memory(notebook):
+    notebook.run(f"{LARGE}\nd = [a[i * 40 : i * 40 + 50] for i in range(20_000)]\nd += [x.copy() for x in d]")
+    out, _ = notebook.submit("d[0].fill(1)\nprint(int(d[1].sum()), int(d[20_001].sum()))")
+    assert out == "10 0\n"
+
+
+@pytest.mark.parametrize("names", [["a", "t"], ["t", "a"]])
+def test_an_array_and_its_tensor_come_back_as_one(notebook, names):
+    _, results = notebook.submit("import numpy as np, torch\na = np.zeros(6)\nt = torch.from_numpy(a)", names)
+    back = Results(results, main=notebook.ns).values()
+    back["t"][1:3].fill_(9)
+    assert back["a"].tolist() == [0, 9, 9, 0, 0, 0]
 
 
 def test_what_comes_back_shares_its_memory(notebook):

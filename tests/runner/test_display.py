@@ -146,7 +146,7 @@ def test_what_was_shown_is_kept_when_the_cell_fails_later(job: RunningJob) -> No
 
 
 def test_what_was_shown_is_kept_when_time_is_over(job: RunningJob) -> None:
-    record = job.run("import time\ndisplay('before')\ntime.sleep(60)", timeout=1.0)
+    record = job.run_out_of_time("import time\ndisplay('before')\nprint('ready')\ntime.sleep(60)")
     assert record["reason"] == "timeout"
     assert plain(job) == ["'before'"]
 

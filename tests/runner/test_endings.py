@@ -63,8 +63,8 @@ def test_timeout(job: RunningJob) -> None:
 
 
 def test_a_job_that_ignores_its_end_is_killed_after_the_grace(job: RunningJob) -> None:
-    source = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\ntime.sleep(60)"
-    record = job.run(source, timeout=0.3, grace=0.3)
+    source = f"import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n{READY}"
+    record = job.run_out_of_time(source, grace=0.3)
     assert (job.status, record["reason"]) == (124, "timeout")
 
 

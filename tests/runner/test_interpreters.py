@@ -90,9 +90,10 @@ def test_timeout_with_a_hook(job: RunningJob, python: str) -> None:
         import sovlab, time
         @sovlab.checkpoint
         def save(directory): (directory / "state").write_text("saved")
+        print("ready")
         time.sleep(60)
     """
-    assert job.run(source, timeout=1.0)["reason"] == "timeout"
+    assert job.run_out_of_time(source)["reason"] == "timeout"
     assert (job.directory / "checkpoint" / "state").read_text() == "saved"
 
 

@@ -80,7 +80,7 @@ finally:
 
 
 def test_the_hook_runs_once_when_time_is_over_and_finally_after_it(job: RunningJob) -> None:
-    record = job.run(HOOK.format(seconds=0.2), timeout=1.0)
+    record = job.run_out_of_time(HOOK.format(seconds=0.2), after="working")
     assert record["reason"] == "timeout"
     assert job.log.count("saving") == 1
     assert job.log.rstrip().endswith("finally")
@@ -102,15 +102,16 @@ def test_more_signals_neither_repeat_the_hook_nor_shorten_the_grace(job: Running
 
 
 def test_a_hook_that_takes_too_long_is_cut_off(job: RunningJob) -> None:
-    record = job.run(HOOK.format(seconds=60), timeout=1.0, grace=0.5)
+    record = job.run_out_of_time(HOOK.format(seconds=60), grace=0.5)
     assert record["reason"] == "timeout"
     assert (job.directory / "checkpoint" / "state").read_text() == "step 3"
     assert "finally" not in job.log
 
 
 def test_a_hook_that_fails_shows_why_and_the_job_still_ends(job: RunningJob) -> None:
-    source = "import sovlab, time\n@sovlab.checkpoint\ndef save(d):\n    1 / 0\ntime.sleep(60)"
-    record = job.run(source, timeout=1.0)
+    hook = "import sovlab\n@sovlab.checkpoint\ndef save(d):\n    1 / 0"
+    source = f"{hook}\nimport time\nprint('ready')\ntime.sleep(60)"
+    record = job.run_out_of_time(source)
     assert record["reason"] == "timeout"
     assert "ZeroDivisionError" in job.log
 

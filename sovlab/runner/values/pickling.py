@@ -23,6 +23,8 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Seq
 
 from sovlab.errors import SovlabError
 from sovlab.runner.values import tensors, typing_forms
+from sovlab.runner.values.arrays import ArrayReducer
+from sovlab.runner.values.memory import Memory, Plan
 from sovlab.runner.values.pack import PackWriter
 from sovlab.runner.values.unpickling import FILLING, OF_MODULE, load, main_attribute, main_namespace, set_cell
 
@@ -98,8 +100,8 @@ class PickleOptions:
             get that as their globals, and `reads` is told of them. None sends the globals that they
             read with them.
         reads: called with each function that goes by value and has ``main`` as its globals.
-        whole: ids of arrays that are sent whole wherever a view of them is; more come.
-        begin_anew: called when it would be better had one of them been known before; see `ArrayReducer`.
+        memory: what is sent whole wherever a part of it is met; should it say then that it is new, another
+            pass with it lets more share their memory again.
     """
 
     def __init__(
@@ -109,15 +111,13 @@ class PickleOptions:
         strict: bool = False,
         main: Optional[Mapping[str, object]] = None,
         reads: Callable[[Any], None] = lambda function: None,
-        whole: Optional[Set[int]] = None,
-        begin_anew: Callable[[], None] = lambda: None,
+        memory: Optional[Plan] = None,
     ) -> None:
         self.refer = refer
         self.strict = strict
         self.main = main
         self.reads = reads
-        self.whole: Set[int] = set() if whole is None else whole
-        self.begin_anew = begin_anew
+        self.memory = Plan() if memory is None else memory
         self.bytecode: List[str] = []
         """What went as bytecode, by name: ``train``, ``Net``, ``<lambda>``."""
         self.modules: Set[str] = set()
@@ -243,8 +243,9 @@ def _pickler_class() -> Any:
         ) -> None:
             super().__init__(file, protocol=PROTOCOL, buffer_callback=keep_beside)
             self._options = options
-            self._storages = tensors.StorageReducer()
-            self._arrays: Any = None
+            memory = Memory(options.memory)
+            self._storages = tensors.StorageReducer(memory)
+            self._arrays = ArrayReducer(memory)
 
         def reducer_override(self, value: Any) -> Any:
             if isinstance(value, (type, types.FunctionType)):
@@ -277,15 +278,8 @@ def _pickler_class() -> Any:
                 self._options.modules.add(value.__name__)
             shared = self._storages.reduce(value)
             if shared is None and type(value).__name__ == "ndarray":
-                shared = self._reduce_array(value)
+                shared = self._arrays.reduce(value)
             return NotImplemented if shared is None else shared
-
-        def _reduce_array(self, value: Any) -> Any:
-            if self._arrays is None:
-                from sovlab.runner.values.arrays import ArrayReducer
-
-                self._arrays = ArrayReducer(self._options.whole, self._options.begin_anew)
-            return self._arrays.reduce(value)
 
         def _dynamic_function_reduce(self, function: Any) -> Any:
             reduced = super()._dynamic_function_reduce(function)

@@ -9,13 +9,22 @@ from __future__ import annotations
 import ctypes
 import pickle
 import sys
+import warnings
 from typing import Any, Dict, Optional, Tuple
+
+from sovlab.runner.values.absent import Absent
+from sovlab.runner.values.memory import Memory, Region, extent, memory_of
 
 
 class StorageReducer:
-    """Reduces torch storages for one pickler; does nothing while torch is not imported."""
+    """Reduces torch storages for one pickler; does nothing while torch is not imported.
 
-    def __init__(self) -> None:
+    Args:
+        memory: what the pickler has written.
+    """
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
         self._canonical: Dict[int, Any] = {}
         self._torch: Any = None
 
@@ -31,7 +40,7 @@ class StorageReducer:
             canonical = self._canonical.setdefault(value._cdata, value)
             if canonical is not value:
                 return _same, (canonical,)
-            return self._reduce_storage(torch, value)
+            return self._reduce_storage(value)
         if kind is torch.storage.TypedStorage:
             # A new wrapper is made for every tensor, so what is shared is the storage below it.
             untyped = value._untyped_storage
@@ -41,8 +50,7 @@ class StorageReducer:
             return _reduce_gradient(value)
         return None
 
-    @staticmethod
-    def _reduce_storage(torch: Any, storage: Any) -> Tuple[Any, ...]:
+    def _reduce_storage(self, storage: Any) -> Tuple[Any, ...]:
         device = str(storage.device)
         if device == "meta":
             return meta_storage, (storage.nbytes(),)
@@ -50,6 +58,12 @@ class StorageReducer:
         size = on_cpu.nbytes()
         if size == 0:
             return rebuild_storage, (b"", device)
+        if on_cpu is storage:
+            low, high = extent(storage)
+            owner = self._memory.holder(low, high, storage)
+            if owner is not None:
+                return storage_over, (owner, low - extent(owner)[0], size)
+            self._memory.write(Region(low, high, storage))
         memory = (ctypes.c_char * size).from_address(on_cpu.data_ptr())
         memory.owner = on_cpu  # type: ignore[attr-defined,unused-ignore]  # keeps the memory as long as the buffer
         return rebuild_storage, (pickle.PickleBuffer(memory), device)
@@ -115,6 +129,18 @@ def rebuild_storage(buffer: Any, device: str) -> Any:
         flat = torch.frombuffer(bytearray(view) if view.readonly else buffer, dtype=torch.uint8)
     target = here(device)
     return (flat if target == "cpu" else flat.to(target)).untyped_storage()
+
+
+def storage_over(owner: Any, offset: int, size: int) -> Any:
+    """A storage over ``size`` bytes of an array or a storage, ``offset`` bytes behind its first."""
+    if isinstance(owner, Absent):
+        return owner  # its library is not here
+    import torch
+
+    memory = memory_of(owner)[offset : offset + size]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that it is for reading, which it was here
+        return torch.from_numpy(memory).untyped_storage()
 
 
 def rebuild_tensor(data: Any, dtype: Any, device: str, requires_grad: bool) -> Any:
