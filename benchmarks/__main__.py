@@ -50,7 +50,9 @@ def main(arguments: list[str] | None = None) -> int:
     with Surroundings(found, quick=options.quick, server=_server(options)) as surroundings:
         for name in options.only or NAMES:
             try:
-                measured: list[Report] = importlib.import_module(f"benchmarks.rows.{name}").run(surroundings)
+                room = "kube." if name.startswith("kube_") else ""
+                module = importlib.import_module(f"benchmarks.rows.{room}{name}")
+                measured: list[Report] = module.run(surroundings)
             except Exception:
                 # One benchmark that breaks must not cost the others' results.
                 traceback.print_exc()

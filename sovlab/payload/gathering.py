@@ -3,7 +3,6 @@
 from __future__ import annotations
 import __future__
 
-import ast
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
@@ -206,18 +205,22 @@ class Gathered:
         """
         if self._cell is None and not self._explicit:
             return  # a script imports them itself
-        if not files and not locating.may_set(self._namespace):
+        namespace = self._namespace
+        if not files and not locating.may_set(namespace) and not locating.may_call(namespace):
             return
         from sovlab.payload import set_in_modules
 
-        found = set_in_modules.look(self._namespace, imported, files)
+        found = set_in_modules.look(namespace, imported, files)
         for sentence in found.sentences:
             self._note(sentence)
         for name, why in found.left.items():
             self._leave(name, why)
         known = len(self._of_modules)
         self._of_modules.update((n, value) for n, value in found.values.items() if n not in self._left)
-        if len(self._of_modules) > known:
+        travelled = len(self.definitions.gathered)
+        for name in found.registered:
+            self.definitions.need(name)
+        if len(self._of_modules) > known or len(self.definitions.gathered) > travelled:
             self._begin_anew()
 
     def _leave(self, name: str, why: str) -> None:
@@ -249,33 +252,16 @@ class Gathered:
                 raise Postponed  # what went ahead without some of its functions has shown what these read
 
     def _check_plain(self) -> None:
-        """Refuse what would run a line that only IPython understands; a method that nobody names is told."""
         gathered = self.definitions.gathered
         with_shell = [n for n in sorted(gathered) if "get_ipython" in gathered[n].statement.source]
-        if not with_shell:
-            return
-        from sovlab.payload import notebook_syntax
+        if with_shell:
+            from sovlab.payload import notebook_syntax
 
-        trees: list[ast.AST] = [d.statement.node for d in gathered.values()]
-        called = {"forward"} if self._cell is not None else None
-        if called is not None:
-            trees += [self._cell.tree] if self._cell is not None else []
-            called |= {n.attr for tree in trees for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
-        numbers = _execution_counts(self._namespace)
-        for name in with_shell:
-            statement = gathered[name].statement
-            for function, text, line in notebook_syntax.lines_of(statement.node):
-                where, advice = (
-                    f"line {line} of {_label(statement.file, numbers)}",
-                    notebook_syntax.instead(text),
-                )
-                if function and called is not None and function not in called and function[:2] != "__":
-                    self._note(f"{name}.{function} runs {text!r} in {where}, which fails in a job. {advice}")
-                    continue
-                raise CaptureError(
-                    f"{name} runs {text[:80]!r} in {where}, for IPython, but a job runs plain Python.",
-                    advice,
-                )
+            numbers = _execution_counts(self._namespace)
+            label = lambda file: _label(file, numbers)  # noqa: E731
+            tree = self._cell.tree if self._cell is not None else None
+            for message in notebook_syntax.only_told(gathered, with_shell, tree, label):
+                self._note(message)
 
     def _encode_settings(self) -> None:
         self.settings, left = settings.encode(self._changed, self._options)

@@ -19,8 +19,21 @@ from sovlab.payload.files.modules import is_local
 from sovlab.runner.source import locating
 from sovlab.runner.source.definitions import import_of
 
-_LEFT_ALONE = frozenset(("sys", "os", "builtins", "signal", "threading", "IPython", "ipykernel", "sovlab"))
+_LEFT_ALONE = frozenset(("signal", "threading", "IPython", "ipykernel", "sovlab"))
 """What belongs to the process, or to the notebook's own machinery."""
+_OF_PROCESS = {
+    "sys": frozenset(
+        (
+            *("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__", "displayhook", "modules"),
+            *("argv", "orig_argv", "path", "path_hooks", "path_importer_cache", "meta_path", "executable"),
+            *("prefix", "exec_prefix", "base_prefix", "ps1", "ps2", "ps3", "last_type", "last_value"),
+            *("last_traceback", "last_exc", "flags", "platlibdir", "pycache_prefix", "_getframe"),
+        )
+    ),
+    "os": frozenset(("environ", "environb")),
+    "builtins": frozenset(("display", "get_ipython", "exit", "quit", "__IPYTHON__", "_", "__import__")),
+}
+"""Of these modules, what belongs to the process; the rest is as that of any other."""
 _MISSING = object()
 
 
@@ -35,7 +48,8 @@ def patched(namespace: Mapping[str, Any], imported: Collection[str]) -> dict[str
     for file in locating.cells(namespace):
         for chain in _set_in("".join(linecache.getlines(file))):
             path, value = _resolved(chain, namespace)
-            if path.partition(".")[0].partition(":")[0] in imported and value is not _MISSING:
+            top = path.partition(".")[0].partition(":")[0]
+            if (top in imported or top == "builtins") and value is not _MISSING:
                 found[path] = value
     return found
 
@@ -53,7 +67,7 @@ def _resolved(chain: str, namespace: Mapping[str, Any]) -> tuple[str, Any]:
         module, inner = owner.__module__, f"{owner.__qualname__}."
     else:
         return nothing
-    if module.partition(".")[0] in _LEFT_ALONE or _is_users(module):
+    if module.partition(".")[0] in _LEFT_ALONE or _is_users(module) or last in _OF_PROCESS.get(module, ()):
         return nothing
     value = vars(owner).get(last, _MISSING)
     itself = import_of(value) == (module, last)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import ast
 import re
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from sovlab.errors import CaptureError
+from sovlab.runner.source.definitions import Definition
 
 _INSTEAD = (
     (r"[!%]+\s*((uv )?pip|conda|mamba) +install\b", "Install it in the environment that jobs run in."),
@@ -73,3 +76,38 @@ def lines_of(definition: ast.AST) -> Iterator[tuple[str, str, int]]:
                 inside.add(line)
                 yield member.name, text, line
     yield from (("", text, line) for text, line in lines_within(definition) if line not in inside)
+
+
+def only_told(
+    gathered: Mapping[str, Definition],
+    names: Iterable[str],
+    cell: ast.AST | None,
+    label: Callable[[str], str],
+) -> list[str]:
+    """Refuse what would run a line that only IPython understands; of methods that nobody names, messages.
+
+    Args:
+        gathered: the definitions that travel.
+        names: of those whose source has such lines.
+        cell: the code that calls them; None for a call.
+        label: what a file of linecache is called.
+
+    Raises:
+        CaptureError: one would run such a line.
+    """
+    messages = []
+    trees: list[ast.AST] = [definition.statement.node for definition in gathered.values()]
+    called = None if cell is None else {"forward"}
+    if called is not None and cell is not None:
+        called |= {n.attr for tree in [*trees, cell] for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
+    for name in names:
+        statement = gathered[name].statement
+        for function, text, line in lines_of(statement.node):
+            where, advice = f"line {line} of {label(statement.file)}", instead(text)
+            if function and called is not None and function not in called and function[:2] != "__":
+                messages.append(f"{name}.{function} runs {text!r} in {where}, which fails in a job. {advice}")
+                continue
+            raise CaptureError(
+                f"{name} runs {text[:80]!r} in {where}, for IPython, but a job runs plain Python.", advice
+            )
+    return messages

@@ -18,11 +18,13 @@ class SetInModules(NamedTuple):
         values: ``mod.config:rate`` → value.
         left: the same names → why the value does not travel.
         sentences: for the user, of what else differs from the files.
+        registered: definitions of the notebook that libraries have, and that have to travel therefore.
     """
 
     values: dict[str, Any]
     left: dict[str, str]
     sentences: list[str]
+    registered: list[str]
 
 
 def look(namespace: Mapping[str, Any], imported: Iterable[str], files: Collection[str]) -> SetInModules:
@@ -33,18 +35,28 @@ def look(namespace: Mapping[str, Any], imported: Iterable[str], files: Collectio
         imported: modules that the code imports, dotted.
         files: absolute paths of those that are the user's own.
     """
-    found = SetInModules({}, {}, [])
+    found = SetInModules({}, {}, [], [])
     state: dict[str, Any] = {}
     if files:
         from sovlab.payload.files import module_edits, module_state
 
         found.sentences.extend(module_edits.edited(files))
         state.update(module_state.changed(files))
+    tops = {name.partition(".")[0] for name in imported}
     if locating.may_set(namespace):
         from sovlab.payload import library_patches
 
-        tops = {name.partition(".")[0] for name in imported}
         state.update(library_patches.patched(namespace, tops))
+    if locating.may_call(namespace):
+        from sovlab.payload import library_calls
+
+        found.registered.extend(library_calls.registered(namespace, tops))
+        calls = library_calls.calls(namespace, tops)
+        if calls:
+            them = "them" if len(calls) > 1 else "it"
+            found.sentences.append(
+                f"What earlier cells did with {', '.join(calls)} is not in force in a job: do {them} there."
+            )
     for path, value in state.items():
         why = secrets.suspicious(re.split("[.:]", path)[-1], value)
         if why:

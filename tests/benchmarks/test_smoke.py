@@ -14,16 +14,8 @@ from benchmarks import __main__ as command
 from benchmarks import showing
 from benchmarks.driving import Driver
 from benchmarks.measuring import CaseFailed, Hold, Report, Series, ratio, take_turns
-from benchmarks.rows import (
-    kube_copy,
-    kube_list,
-    kube_log,
-    kube_submit,
-    log_lines,
-    power_history,
-    sampled_start,
-    sampling,
-)
+from benchmarks.rows import log_lines, power_history, sampled_start, sampling
+from benchmarks.rows.kube import kube_copy, kube_list, kube_log, kube_submit
 from benchmarks.surroundings import Surroundings
 
 

@@ -1,8 +1,11 @@
 """What cells have set in libraries is set in jobs."""
 
+import builtins
 import collections
 import fractions
+import os
 import statistics
+import sys
 import types
 
 import pytest
@@ -49,6 +52,13 @@ CELLS = {
         ],
         "fractions.Fraction(1, 3).limit_denominator()",
     ),
+    "of os": (["import os", "os.cpu_count = lambda: 3"], "os.cpu_count()"),
+    "of sys": (["import sys", "sys.mine = [5]"], "sys.mine"),
+    "a name that needs no import": (["import builtins", "builtins.twice = lambda x: 2 * x"], "twice(4)"),
+    "a builtin": (
+        ["import builtins", "builtins.oct = lambda x: ['mine', x]"],
+        "oct(9)",
+    ),
     "in a function": (
         ["import statistics", "def patch():\n    statistics.more = 5\npatch()"],
         "statistics.more",
@@ -63,7 +73,7 @@ CELLS = {
 @pytest.fixture
 def libraries():
     """What the cells set here is gone after the test."""
-    owners = (statistics, collections, fractions, fractions.Fraction)
+    owners = (builtins, os, statistics, collections, fractions, fractions.Fraction)
     before = [dict(vars(owner)) for owner in owners]
     yield
     for owner, kept in zip(owners, before, strict=True):
@@ -72,6 +82,7 @@ def libraries():
                 delattr(owner, name)
             elif kept[name] is not value:
                 setattr(owner, name, kept[name])
+    vars(sys).pop("mine", None)
 
 
 @pytest.mark.parametrize("form", CELLS)

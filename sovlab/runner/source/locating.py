@@ -84,6 +84,18 @@ def may_set(namespace: Mapping[str, Any]) -> bool:
     return any(_SETTING.search("".join(linecache.getlines(file))) for file in cells(namespace))
 
 
+_CALLING = re.compile(
+    r"^[ \t]*(?:@[\w.]*register"
+    r"|[\w.]*\b(?:(?:un|de)?register|set|enable|disable|install|patch|configure|add|use)\w*\()",
+    re.MULTILINE,
+)
+
+
+def may_call(namespace: Mapping[str, Any]) -> bool:
+    """Whether some line of the cells looks like a call that changes something, or registers what follows."""
+    return any(_CALLING.search("".join(linecache.getlines(file))) for file in cells(namespace))
+
+
 def _function(origin: types.FunctionType, name: str, *, bare: bool) -> Optional[DefiningStatement]:
     from sovlab.runner.source.matching import same_code
 

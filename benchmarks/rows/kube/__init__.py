@@ -1,0 +1,1 @@
+"""What is measured on a cluster; without a kubeconfig on the fake one of the tests."""
