@@ -31,19 +31,13 @@ _CARRIED = frozenset(
     )
 )
 """Libraries whose settings travel or are named elsewhere; what is registered with them is neither."""
-_TORCH = frozenset(
+_ALSO = frozenset(
     (
-        *("set_default_dtype", "set_default_device", "set_grad_enabled", "set_detect_anomaly"),
-        *(
-            "set_float32_matmul_precision",
-            "set_printoptions",
-            "set_warn_always",
-            "set_deterministic_debug_mode",
-        ),
-        *("use_deterministic_algorithms", "set_autocast_enabled", "set_autocast_dtype"),
+        *("gc.enable", "torch.set_autocast_enabled", "torch.set_autocast_dtype", "torch.set_anomaly_enabled"),
+        *("torch.set_deterministic_debug_mode",),
     )
 )
-"""Settings of torch that travel."""
+"""Other functions that make them."""
 _LONGEST = 60
 _LOOKS = re.compile(r"register|\.(set|enable|disable|install|patch|configure|add|use)[\w]*\(")
 
@@ -103,7 +97,19 @@ def _of_library(function: ast.expr, namespace: Mapping[str, Any], imported: Coll
         return False
     if _REGISTERS.search(name):
         return True
-    return top not in _CARRIED and not (top == "torch" and name in _TORCH) and bool(_CHANGES.match(name))
+    full = f"{module}.{name}"
+    return (
+        top not in _CARRIED and full not in _settings() and full not in _ALSO and bool(_CHANGES.match(name))
+    )
+
+
+@functools.lru_cache(maxsize=1)
+def _settings() -> frozenset[str]:
+    """Functions that make settings which travel."""
+    from sovlab.runner.settings import libraries, python, torch
+
+    tables = (libraries.LIBRARIES, python.LIBRARIES, torch.LIBRARIES)
+    return frozenset(setting.name for table in tables for settings in table.values() for setting in settings)
 
 
 def _is_users(module: str) -> bool:

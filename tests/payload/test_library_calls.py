@@ -15,9 +15,9 @@ TOLD = {
     ),
     "threads": ("import torch\ntorch.set_num_threads(1)", "torch.ones(1)", "torch.set_num_threads(1)"),
     "under another name, in a block": (
-        "import gc as collector\nif True:\n    collector.disable()",
-        "collector.isenabled()",
-        "collector.disable()",
+        "import faulthandler as faults\nif True:\n    faults.enable()",
+        "faults.is_enabled()",
+        "faults.enable()",
     ),
     "a long one": (
         "import mimetypes\nmimetypes.add_type('application/x-something-very-long-indeed', '.something')",
@@ -30,11 +30,8 @@ TOLD = {
 @pytest.mark.parametrize("form", TOLD)
 def test_a_call_that_changed_a_library_is_named(notebook, form):
     setup, use, call = TOLD[form]
-    try:
-        notebook.run(setup)
-        packed = notebook.pack(f"print({use})")
-    finally:
-        notebook.run("import gc\ngc.enable()")
+    notebook.run(setup)
+    packed = notebook.pack(f"print({use})")
     assert packed.messages == [f"What earlier cells did with {call} is not in force in a job: do it there."]
 
 
@@ -51,15 +48,28 @@ def test_several_are_named_together_and_each_once(notebook):
     [
         "import mimetypes, math\nmimetypes.add_type('a/b', '.b')",  # the code does not use it
         "import math\nclass Settings:\n    def set_rate(self):\n        pass\nSettings().set_rate()",
-        "import math, torch\ntorch.set_default_dtype(torch.float32)",  # travels
-        "import math, numpy as np\nnp.set_printoptions(precision=8)",
+        "import math\ndef f():\n    import mimetypes\n    mimetypes.add_type('a/b', '.b')",
         "import math\nseen = set()\nseen.add(1)",
-        "import math\ndef f():\n    import gc\n    gc.disable()",
     ],
 )
 def test_what_changes_nothing_or_travels_is_not(notebook, setup):
     notebook.run(setup)
     assert notebook.pack("print(math.pi)").messages == []
+
+
+@pytest.mark.parametrize(
+    "setup",
+    [
+        "import torch\ntorch.set_default_dtype(torch.float32)\ntorch.set_grad_enabled(True)",
+        "import numpy as np\nnp.set_printoptions(precision=8)",
+        "import gc\ngc.disable()\ngc.enable()",
+        "import socket\nsocket.setdefaulttimeout(None)",
+    ],
+)
+def test_settings_that_travel_are_not(notebook, setup):
+    notebook.run(setup)
+    module = setup.split()[1]
+    assert notebook.pack(f"import {module}\nprint({module})").messages == []
 
 
 def test_a_definition_that_a_decorator_registers_travels(notebook):

@@ -150,9 +150,9 @@ def test_one_of_several_nodes_is_compared_by_its_devices_or_not_at_all(older):
     assert "one of its 2 nodes" in other.difference.why
 
 
-def test_a_job_timed_by_a_clock_that_is_five_minutes_off(older):
-    """Its begin and end are this machine's, and the server's clock is another."""
-    off = 300.0
+def test_a_job_timed_by_a_clock_that_is_two_hours_off(older):
+    """Its begin and end are this machine's, and the server's clock is another: it had seen nothing then."""
+    off = 7200.0
     prometheus = Prometheus(UrlAccess(older.url), clock=lambda: time.time() - off)
     now = time.time() - off
     ours = JobSpan(begin=now - SPAN, end=now, by_our_clock=True)
