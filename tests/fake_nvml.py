@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).parent / "sensors" / "nvml_power.c"
+SOURCE = Path(__file__).parent / "sensors" / "vendors" / "nvml_power.c"
 UUID = "GPU-8a2f{}c00-1111-2222-3333-444444444444"
 _H100 = {
     "name": "NVIDIA H100 80GB HBM3",

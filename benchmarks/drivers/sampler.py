@@ -38,7 +38,7 @@ class AmdGpus:
     """Files of AMD GPUs; ``draw`` has them take some joules."""
 
     def __init__(self, root: Path) -> None:
-        from tests.sensors import amd_trees
+        from tests.sensors.vendors import amd_trees
 
         kind, revision, _ = amd_trees.COUNTING[-1]
         filled = functools.partial(amd_trees.filled, kind, revision, **amd_trees.heat(kind))

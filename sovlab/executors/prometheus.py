@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from sovlab import codec
 from sovlab.errors import SettingsError, SpecError
 from sovlab.settings import Settings, Target
 from sovlab.settings.words import suggest
@@ -57,7 +58,7 @@ def read(target: Target, settings: Settings, *, cluster: bool) -> PrometheusProf
         try:
             if key in TEXTS and isinstance(value, str):
                 values[key] = TEXTS[key](value)
-            msgspec.convert({key: values[key]}, PrometheusProfile)
+            codec.convert({key: values[key]}, PrometheusProfile)
         except SpecError as error:
             raise SettingsError(f"{place(key)}: {error.message}", _ADVICE[key]) from error
         except msgspec.ValidationError as error:
@@ -65,7 +66,7 @@ def read(target: Target, settings: Settings, *, cluster: bool) -> PrometheusProf
             raise SettingsError(
                 f"{place(key, path)} is not right: {what[:1].lower()}{what[1:]}.", _ADVICE[key]
             ) from error
-    profile = msgspec.convert(values, PrometheusProfile)
+    profile = codec.convert(values, PrometheusProfile)
     try:
         profile.check()
         if profile.service and not cluster:

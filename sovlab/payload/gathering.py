@@ -17,7 +17,6 @@ from sovlab.payload.ordering import Ordering
 from sovlab.runner.settings import reading as settings
 from sovlab.runner.source import locating
 from sovlab.runner.source.definitions import Definitions
-from sovlab.runner.values.memory import Plan
 from sovlab.runner.values.pack import PackWriter
 from sovlab.runner.values.pickling import (
     FILLING,
@@ -83,7 +82,7 @@ class Gathered:
         self._named = {*(send or ()), *given}
         self._explicit = explicit
         self._options = PickleOptions()
-        self._memory = Plan()
+        self._memory: Any = None
         self.definitions = Definitions(namespace, self._variable)
         self.variables: dict[str, str] = {}
         """Variables that travel, with the definition that reads each; empty for the code itself."""
@@ -177,14 +176,15 @@ class Gathered:
                 if sent is not None:
                     self.sent.append(sent)
             self._fill(dumper)
-            if self._memory.is_new:
-                self._memory.is_new = False
+            self._memory = memory = self._options.memory
+            if memory is not None and memory.is_new:
+                memory.is_new = False
                 raise Postponed
         except Postponed:
             self._ordering.forget()
             raise
         dumper.finish()
-        if self._memory.are_apart:
+        if memory is not None and memory.are_apart:
             self._note(
                 "Arrays that travel share memory here as parts of a larger one that does not travel; in the "
                 "job each has its own. Name the larger one in --in to keep them together."

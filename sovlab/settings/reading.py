@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from sovlab import codec
 from sovlab.core.units import parse_bytes, parse_duration
 from sovlab.errors import SettingsError, SpecError
 from sovlab.settings.model import Defaults, Local, Settings, Site, Target
@@ -213,7 +214,7 @@ def _value(key: str, value: Any, place: str, *, text: bool = False) -> Any:
         near = suggest(key, {*names, *_SECTIONS} - {key})
         raise SettingsError(f"{place}: there is no setting {key!r}.", f"{near}There are {', '.join(names)}.")
     try:
-        checked = msgspec.convert(value, known.type, strict=not text)
+        checked = codec.convert(value, known.type, strict=not text)
         return known.parse(checked) if known.parse is not None and isinstance(checked, str) else checked
     except (msgspec.ValidationError, SpecError) as error:
         raise SettingsError(f"{place}: {key} is {value!r}.", known.advice) from error

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from sovlab import codec
 from sovlab.errors import SettingsError, SpecError
 from sovlab.settings.model import Target
 from sovlab.settings.words import suggest
@@ -47,7 +48,7 @@ def read_section(
         for key, parse in (texts or {}).items():
             if isinstance(values.get(key), str):
                 values[key] = parse(values[key])
-        options = msgspec.convert(values, section)
+        options = codec.convert(values, section)
     except (msgspec.ValidationError, SpecError) as error:
         wrong = next((key for key in object_names if str(error).endswith(f"`$.{key}`")), None)
         if wrong is not None and isinstance(values[wrong], str):

@@ -340,7 +340,9 @@ print(json.dumps(loaded))
 
 def test_a_first_submit_imports_nothing_that_only_others_need(client):
     for _ in range(2):  # the first one makes what the second one finds
-        done = subprocess.run([sys.executable, "-c", FIRST_SUBMIT], capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-X", "faulthandler", "-c", FIRST_SUBMIT], capture_output=True, text=True
+        )
         assert done.returncode == 0, done.stderr
     loaded = set(json.loads(done.stdout.splitlines()[-1]))
     rooms = {".".join(name.split(".")[:2]) for name in loaded if name.startswith("sovlab.")}

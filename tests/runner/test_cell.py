@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import RunningJob
 
 from sovlab.runner.values.pack import Pack
+from tests.runner.conftest import RunningJob
 
 
 def test_names_asked_for_come_back_and_others_are_named(job: RunningJob) -> None:

@@ -4,7 +4,8 @@ import base64
 import sys
 
 import pytest
-from conftest import RunningJob
+
+from tests.runner.conftest import RunningJob
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -8,7 +8,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import RunningJob
+
+from tests.runner.conftest import RunningJob
 
 
 def interpreters() -> dict[str, str]:

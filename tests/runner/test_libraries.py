@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import RunningJob
 
 from sovlab.card.outputs import render_output
 from sovlab.card.terminal import TerminalTail
+from tests.runner.conftest import RunningJob
 
 pytest.importorskip("tqdm")
 SHAPE = "bar_format='{desc} {n}/{total}', mininterval=0"

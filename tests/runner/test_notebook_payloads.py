@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import RunningJob
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
@@ -15,6 +14,7 @@ from sovlab.payload.code import Call, Cell
 from sovlab.payload.pack import Packed
 from sovlab.payload.results import Results
 from sovlab.runner.protocol.order import Order
+from tests.runner.conftest import RunningJob
 
 EARLIER = """\
 import math

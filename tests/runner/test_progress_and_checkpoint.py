@@ -3,10 +3,9 @@ from __future__ import annotations
 import signal
 import time
 
-from conftest import RunningJob
-
 import sovlab
 from sovlab.runner.protocol.frames import MAX_WRITE
+from tests.runner.conftest import RunningJob
 
 
 def test_progress_is_told_and_the_last_step_always(job: RunningJob) -> None:

@@ -3,7 +3,8 @@ from __future__ import annotations
 import sys
 
 import pytest
-from conftest import RunningJob
+
+from tests.runner.conftest import RunningJob
 
 
 def test_the_cell_with_its_lines_and_no_frame_of_the_runner(job: RunningJob) -> None:

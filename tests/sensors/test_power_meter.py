@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from processor_trees import grow, one_sentence
 
 from sovlab.sensors.probes import power_meter
 from sovlab.sensors.sensor import Unavailable
+from tests.sensors.processor_trees import grow, one_sentence
 
 BROKEN = 4294967295000
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 import pytest
-from processor_trees import cpus, grow, one_sentence
 
 from sovlab.sensors.probes import processor_heat, rapl
 from sovlab.sensors.sensor import Limits, Sample, Unavailable
+from tests.sensors.processor_trees import cpus, grow, one_sentence
 
 
 def chip(number, driver, place, sensors):

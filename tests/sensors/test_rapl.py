@@ -8,11 +8,11 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from processor_trees import cpus, grow, one_sentence
 
 from sovlab.sensors.machine import Machine
 from sovlab.sensors.probes import rapl
 from sovlab.sensors.sensor import Limits, Unavailable
+from tests.sensors.processor_trees import cpus, grow, one_sentence
 
 VIRTUAL = "/sys/devices/virtual/powercap"
 INTEL_RANGE, AMD_RANGE = 262143328850, 65532610987

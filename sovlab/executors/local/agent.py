@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from sovlab import codec
 from sovlab.core.decoding import DamagedRecord
 from sovlab.executors.local.command import Command
 from sovlab.executors.local.configuration import Configuration
@@ -213,7 +214,7 @@ class Agent:
             if "OMP_NUM_THREADS" not in environ:
                 late.add("OMP_NUM_THREADS")
                 environ["OMP_NUM_THREADS"] = str(self._threads(job, held.demand))
-            command = msgspec.json.decode((job / "command.json").read_bytes(), type=Command)
+            command = codec.decode((job / "command.json").read_bytes(), Command)
             forkserver = self._forkservers.ready_for(command, environ, late)
             if forkserver is not None:
                 try:
@@ -278,7 +279,7 @@ class Agent:
                 if forked:
                     self._watch(job, min(p.pid for p in forked))
                 elif not (job / "run.json").exists():
-                    command = msgspec.json.decode((job / "command.json").read_bytes(), type=Command)
+                    command = codec.decode((job / "command.json").read_bytes(), Command)
                     self._supervisors.start(job, command, environ)
             except (OSError, msgspec.MsgspecError) as error:
                 self._running.pop(job_id, None)
@@ -354,4 +355,4 @@ def main(argv: list[str]) -> None:
         os._exit(0)
     os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Agent(msgspec.json.decode(argv[0], type=Configuration), int(argv[1])).serve()
+    Agent(codec.decode(argv[0], Configuration), int(argv[1])).serve()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from sovlab import codec
 from sovlab.core.job import JobRecord, JobState, JobStatus, Progress, Reason
 from sovlab.core.names import is_job_id
 from sovlab.core.spec import JobSpec
@@ -85,7 +86,7 @@ class JobDirectory:
 
     def _decoded(self, name: str, kind: type[T]) -> T:
         try:
-            return msgspec.json.decode(self._read(name), type=kind)
+            return codec.decode(self._read(name), kind)
         except RecursionError:
             raise DamagedRecord("it is nested too deeply") from None
         except (msgspec.MsgspecError, SpecError, ValueError) as error:

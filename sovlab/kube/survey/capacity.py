@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from sovlab import codec
 from sovlab.core.backend import Backend, Detection, Device
 from sovlab.core.capacity import Capacity
 from sovlab.core.spec import JobSpec
@@ -171,7 +172,7 @@ class Counting:
         try:
             while True:
                 query = {"fieldSelector": _ALIVE, "limit": _PAGE, "continue": token or None}
-                page = msgspec.json.decode(self._api.call("GET", "/api/v1/pods", query), type=_Pods)
+                page = codec.decode(self._api.call("GET", "/api/v1/pods", query), _Pods)
                 for pod in page.items:
                     requests = used.setdefault(pod.spec.nodeName, {})
                     for container in pod.spec.containers:
@@ -258,7 +259,7 @@ def nodes_of(api: Api) -> list[Node] | None:
     try:
         while True:
             data = api.call("GET", "/api/v1/nodes", {"limit": _PAGE, "continue": token or None})
-            page = msgspec.json.decode(data, type=_Nodes)
+            page = codec.decode(data, _Nodes)
             assert listed is not None
             listed += page.items
             token = page.metadata.next

@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from sovlab import codec
 from sovlab.core.untrusted import shallow
 from sovlab.kube.transport import errors
 from sovlab.kube.transport.connection import Connection, Login
@@ -302,9 +303,9 @@ def parsed(data: bytes, kind: type[T]) -> T:
 def decoded(data: bytes | msgspec.Raw, kind: type[T]) -> T:
     """As `parsed`, but raises `msgspec.DecodeError`."""
     try:
-        return msgspec.json.decode(data, type=kind)
+        return codec.decode(data, kind)
     except RecursionError:
-        return msgspec.json.decode(shallow(bytes(data)), type=kind)
+        return codec.decode(shallow(bytes(data)), kind)
 
 
 def _parsed(data: bytes) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from sovlab import codec
 from sovlab.core.untrusted import shallow
 from sovlab.kube.transport.api import decoded
 
@@ -30,8 +31,8 @@ class Items:
         trim: Callable[[Object], Object | None],
         damaged: Callable[[Any, Exception], Object | None],
     ) -> None:
-        self._one: msgspec.json.Decoder[Object] = msgspec.json.Decoder(shape)
-        self._all: msgspec.json.Decoder[list[Object] | None] = msgspec.json.Decoder(list[shape] | None)
+        self._one: msgspec.json.Decoder[Object] = codec.decoder(shape)
+        self._all: msgspec.json.Decoder[list[Object] | None] = codec.decoder(list[shape] | None)
         self._trim = trim
         self._damaged = damaged
 

@@ -22,9 +22,7 @@ import types
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from sovlab.errors import SovlabError
-from sovlab.runner.values import tensors, typing_forms
-from sovlab.runner.values.arrays import ArrayReducer
-from sovlab.runner.values.memory import Memory, Plan
+from sovlab.runner.values import typing_forms
 from sovlab.runner.values.pack import PackWriter
 from sovlab.runner.values.unpickling import FILLING, OF_MODULE, load, main_attribute, main_namespace, set_cell
 
@@ -100,8 +98,8 @@ class PickleOptions:
             get that as their globals, and `reads` is told of them. None sends the globals that they
             read with them.
         reads: called with each function that goes by value and has ``main`` as its globals.
-        memory: what is sent whole wherever a part of it is met; should it say then that it is new, another
-            pass with it lets more share their memory again.
+        memory: a `sovlab.runner.values.memory.Plan`: what is sent whole wherever a part of it is met; should
+            it say then that it is new, another pass with it lets more share theirs again. None begins one.
     """
 
     def __init__(
@@ -111,13 +109,13 @@ class PickleOptions:
         strict: bool = False,
         main: Optional[Mapping[str, object]] = None,
         reads: Callable[[Any], None] = lambda function: None,
-        memory: Optional[Plan] = None,
+        memory: Any = None,
     ) -> None:
         self.refer = refer
         self.strict = strict
         self.main = main
         self.reads = reads
-        self.memory = Plan() if memory is None else memory
+        self.memory = memory
         self.bytecode: List[str] = []
         """What went as bytecode, by name: ``train``, ``Net``, ``<lambda>``."""
         self.modules: Set[str] = set()
@@ -243,9 +241,7 @@ def _pickler_class() -> Any:
         ) -> None:
             super().__init__(file, protocol=PROTOCOL, buffer_callback=keep_beside)
             self._options = options
-            memory = Memory(options.memory)
-            self._storages = tensors.StorageReducer(memory)
-            self._arrays = ArrayReducer(memory)
+            self._storages, self._arrays = _reducers(options)
 
         def reducer_override(self, value: Any) -> Any:
             if isinstance(value, (type, types.FunctionType)):
@@ -276,8 +272,8 @@ def _pickler_class() -> Any:
                 return self._reduce_file(value)
             if isinstance(value, types.ModuleType):
                 self._options.modules.add(value.__name__)
-            shared = self._storages.reduce(value)
-            if shared is None and type(value).__name__ == "ndarray":
+            shared = None if self._storages is None else self._storages.reduce(value)
+            if shared is None and self._arrays is not None and type(value).__name__ == "ndarray":
                 shared = self._arrays.reduce(value)
             return NotImplemented if shared is None else shared
 
@@ -303,6 +299,19 @@ def _pickler_class() -> Any:
             raise TypeError("an open file cannot leave the process that opened it")
 
     return Pickler
+
+
+def _reducers(options: PickleOptions) -> Tuple[Any, Any]:
+    """What reduces storages and arrays; None while neither torch nor numpy is imported: there are none."""
+    if "torch" not in sys.modules and "numpy" not in sys.modules:
+        return None, None
+    from sovlab.runner.values.arrays import ArrayReducer
+    from sovlab.runner.values.memory import Memory, Plan
+    from sovlab.runner.values.tensors import StorageReducer
+
+    options.memory = Plan() if options.memory is None else options.memory
+    memory = Memory(options.memory)
+    return StorageReducer(memory), ArrayReducer(memory)
 
 
 def _is_disguised(value: Any) -> bool:

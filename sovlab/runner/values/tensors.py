@@ -13,17 +13,16 @@ import warnings
 from typing import Any, Dict, Optional, Tuple
 
 from sovlab.runner.values.absent import Absent
-from sovlab.runner.values.memory import Memory, Region, extent, memory_of
 
 
 class StorageReducer:
     """Reduces torch storages for one pickler; does nothing while torch is not imported.
 
     Args:
-        memory: what the pickler has written.
+        memory: a `sovlab.runner.values.memory.Memory`: what the pickler has written.
     """
 
-    def __init__(self, memory: Memory) -> None:
+    def __init__(self, memory: Any) -> None:
         self._memory = memory
         self._canonical: Dict[int, Any] = {}
         self._torch: Any = None
@@ -59,6 +58,8 @@ class StorageReducer:
         if size == 0:
             return rebuild_storage, (b"", device)
         if on_cpu is storage:
+            from sovlab.runner.values.memory import Region, extent
+
             low, high = extent(storage)
             owner = self._memory.holder(low, high, storage)
             if owner is not None:
@@ -136,6 +137,8 @@ def storage_over(owner: Any, offset: int, size: int) -> Any:
     if isinstance(owner, Absent):
         return owner  # its library is not here
     import torch
+
+    from sovlab.runner.values.memory import memory_of
 
     memory = memory_of(owner)[offset : offset + size]
     with warnings.catch_warnings():

@@ -9,7 +9,6 @@ import pickle
 import sys
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
-from sovlab.runner.values import tensors
 from sovlab.runner.values.absent import absent, reason_within, shared_with
 from sovlab.runner.values.moved import present
 from sovlab.runner.values.pack import Pack
@@ -182,8 +181,11 @@ class Loader:
             return self._main_attribute
         if key == (__name__, "main_namespace"):
             return lambda: self._main
-        if key in tensors.RELOCATED:
-            return tensors.RELOCATED[key]
+        if module == "torch._utils":
+            from sovlab.runner.values.tensors import RELOCATED
+
+            if key in RELOCATED:
+                return RELOCATED[key]
         if module == "cloudpickle.cloudpickle" and name in _BYTECODE and self._python != sys.version_info[:2]:
             theirs, ours = (".".join(map(str, v)) for v in (self._python, sys.version_info[:2]))
             why = f"contains bytecode of Python {theirs}, but this is Python {ours}"

@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from sovlab import codec
 from sovlab.core.untrusted import LATEST, clean
 from sovlab.telemetry.transport import failures
 from sovlab.telemetry.transport.answer import Answer
@@ -99,7 +100,7 @@ def data_of(answer: Answer, where: str) -> tuple[msgspec.Raw, tuple[str, ...]]:
             raise failures.from_status(where, answer.status, "")
         raise failures.stranger(where, "it is a web page, such as a login")
     try:
-        envelope = msgspec.json.decode(body, type=_Envelope)
+        envelope = codec.decode(body, _Envelope)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         if answer.status >= 400:
             raise failures.from_status(where, answer.status, "") from error
@@ -165,7 +166,7 @@ def series_of(data: msgspec.Raw, where: str) -> tuple[Mapping[str, str], ...]:
 
 def _decoded(data: msgspec.Raw, kind: type[T], where: str) -> T:
     try:
-        return msgspec.json.decode(data, type=kind)
+        return codec.decode(data, kind)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise failures.stranger(where, "its answer is not the JSON of Prometheus") from error
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import msgspec
 
+from sovlab import codec
 from sovlab.core.decoding import check_request
 from sovlab.core.job import JobRecord, JobState, JobStatus, Reason
 from sovlab.core.names import is_job_id
@@ -47,7 +48,7 @@ def job_record(obj: Object, pods: list[Object], target: str, *, why: str = "") -
     if bad is not None:
         return _unreadable(obj, target, bad, bad[DAMAGE])
     try:
-        spec = msgspec.json.decode(obj["metadata"]["annotations"][labels.SPEC], type=JobSpec)
+        spec = codec.decode(obj["metadata"]["annotations"][labels.SPEC], JobSpec)
         check_request(spec)
         found = status.status(obj, pods, now=time.time(), why=why)
     except (SpecError, *UNFIT) as error:

@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 
 import msgspec
 
+from sovlab import codec
 from sovlab.core.untrusted import clean
 from sovlab.kube import labels
 from sovlab.kube.reading.pods import container_name
@@ -133,7 +134,8 @@ def read(obj: object, kind: str) -> Object | None:
     """
     try:
         named = {"kind": kind, **obj} if isinstance(obj, dict) else obj
-        return trim(msgspec.convert(named, Shape))
+        shaped: Any = codec.convert(named, Shape)
+        return trim(shaped)
     except UNFIT as error:
         return damaged(obj, kind, error)
 

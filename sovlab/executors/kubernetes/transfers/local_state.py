@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from sovlab import codec
 from sovlab.core.job import JobRecord, load_types
 from sovlab.core.names import is_job_id
 
@@ -113,7 +114,7 @@ class LocalState:
         try:
             data = (self.root / job_id / _TOMBSTONE).read_bytes()
             load_types()
-            return msgspec.json.decode(data, type=JobRecord)
+            return codec.decode(data, JobRecord)
         except (OSError, msgspec.MsgspecError):
             return None
 

@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import RunningJob
 
 from tests.fake_nvml import FakeNvml
+from tests.runner.conftest import RunningJob
 
 GPU = {"backend": "cuda", "device": "cuda"}
 FOR_EVER = """

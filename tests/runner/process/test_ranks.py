@@ -12,12 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import NONCE, RunningJob
 
 from sovlab.runner.process.log_merging import Merger
 from sovlab.runner.protocol.frames import FrameReader
 from sovlab.runner.system import processes
 from sovlab.runner.values.pack import Pack
+from tests.runner.conftest import NONCE, RunningJob
 
 torch = pytest.importorskip("torch")
 

@@ -7,13 +7,26 @@ import os
 import shutil
 
 import pytest
-from amd_trees import EDGE, HWMON, V1_3, V1_7, V1_8, card, filled, heat, machine_of, node, part, write
 
 from sovlab.backends import Machine as Backends
 from sovlab.backends import rocm
 from sovlab.sensors.machine import Machine
 from sovlab.sensors.probes.amd import SENSOR
 from sovlab.sensors.sensor import Device, Limits, Sample, Unavailable
+from tests.sensors.vendors.amd_trees import (
+    EDGE,
+    HWMON,
+    V1_3,
+    V1_7,
+    V1_8,
+    card,
+    filled,
+    heat,
+    machine_of,
+    node,
+    part,
+    write,
+)
 
 
 def probes(root, **environ):

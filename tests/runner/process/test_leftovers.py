@@ -7,9 +7,9 @@ import sys
 from collections.abc import Callable
 
 import pytest
-from conftest import RunningJob
 
 from sovlab.runner.system import processes
+from tests.runner.conftest import RunningJob
 
 LINUX = sys.platform.startswith("linux")
 

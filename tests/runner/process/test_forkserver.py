@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import RunningJob
 
 from sovlab.runner.system import processes
+from tests.runner.conftest import RunningJob
 
 
 class Forkserver:

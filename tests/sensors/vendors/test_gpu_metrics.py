@@ -7,7 +7,9 @@ import random
 import struct
 
 import pytest
-from amd_trees import (
+
+from sovlab.sensors.probes.gpu_metrics import Metrics, MetricsFile, causes, decode
+from tests.sensors.vendors.amd_trees import (
     ALL,
     COUNTING,
     RESIDENCIES,
@@ -22,8 +24,6 @@ from amd_trees import (
     filled,
     heat,
 )
-
-from sovlab.sensors.probes.gpu_metrics import Metrics, MetricsFile, causes, decode
 
 
 @pytest.mark.parametrize(("kind", "revision", "size"), ALL)

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import RunningJob
 
 from sovlab.runner.protocol.exit_record import ExitRecord, short
 from sovlab.runner.protocol.termination import decode
+from tests.runner.conftest import RunningJob
 
 LINUX = sys.platform.startswith("linux")
 READY = "import time\nprint('ready')\ntime.sleep(60)"

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import RunningJob
 from test_forkserver import Forkserver, run
 
 from sovlab.runner.system import launchers, variables
+from tests.runner.conftest import RunningJob
 
 HEEDED = {
     "PYTHONHASHSEED": ("0", "[hash('sovlab'), list({'a', 'b', 'c', 'd', 'e'})]"),

@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import RunningJob
 
 from tests.fake_nvml import UUID, FakeNvml
+from tests.runner.conftest import RunningJob
 
 GPU = {"backend": "cuda", "device": "cuda"}
 LOOKED_AT = """

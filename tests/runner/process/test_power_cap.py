@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import RunningJob
 
 from tests.fake_nvml import FakeNvml
+from tests.runner.conftest import RunningJob
 
 GPU = {"backend": "cuda", "device": "cuda"}
 UNTIL_ENOUGH = "import os, time\nwhile not os.path.exists('enough'): time.sleep(0.02)"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from processor_trees import cpus, grow, one_sentence
 
 from sovlab.sensors.probes import cray
 from sovlab.sensors.sensor import Limits, Unavailable
+from tests.sensors.processor_trees import cpus, grow, one_sentence
 
 COUNTERS = "/sys/cray/pm_counters"
 TIME = 7810213855886
