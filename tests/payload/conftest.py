@@ -2,6 +2,7 @@
 
 import functools
 import json
+import linecache
 import os
 import shutil
 import subprocess
@@ -65,6 +66,9 @@ class Notebook:
         self.store = directory / "objects"
         self.directory = directory
         InteractiveShell.clear_instance()
+        for name, entry in list(linecache.cache.items()):
+            if len(entry) == 4 and entry[1] is None:
+                del linecache.cache[name]  # a cell of another test's notebook
         quiet = Config()
         quiet.HistoryManager.enabled = False
         self.shell = InteractiveShell.instance(config=quiet)

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_forkserver import Forkserver, run
 
 from sovlab.runner.system import launchers, variables
 from tests.runner.conftest import RunningJob
+from tests.runner.process.test_forkserver import Forkserver, run
 
 HEEDED = {
     "PYTHONHASHSEED": ("0", "[hash('sovlab'), list({'a', 'b', 'c', 'd', 'e'})]"),
