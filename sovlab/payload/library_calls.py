@@ -12,13 +12,11 @@ import ast
 import functools
 import linecache
 import re
-import sys
 import types
 from collections.abc import Collection, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
-from sovlab.payload.files.modules import is_local
+from sovlab.payload.library_patches import is_users
 from sovlab.runner.source import locating
 from sovlab.runner.source.definitions import import_of
 
@@ -93,7 +91,7 @@ def _of_library(function: ast.expr, namespace: Mapping[str, Any], imported: Coll
     else:
         return False
     top = module.partition(".")[0].lstrip("_")  # codecs has what _codecs brings
-    if top not in imported or module in ("__main__", "__mp_main__") or _is_users(module):
+    if top not in imported or is_users(module):
         return False
     if _REGISTERS.search(name):
         return True
@@ -110,11 +108,6 @@ def _settings() -> frozenset[str]:
 
     tables = (libraries.LIBRARIES, python.LIBRARIES, torch.LIBRARIES)
     return frozenset(setting.name for table in tables for settings in table.values() for setting in settings)
-
-
-def _is_users(module: str) -> bool:
-    file = getattr(sys.modules.get(module), "__file__", None)
-    return isinstance(file, str) and is_local(Path(file))
 
 
 @functools.lru_cache(maxsize=4096)

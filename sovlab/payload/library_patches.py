@@ -67,14 +67,14 @@ def _resolved(chain: str, namespace: Mapping[str, Any]) -> tuple[str, Any]:
         module, inner = owner.__module__, f"{owner.__qualname__}."
     else:
         return nothing
-    if module.partition(".")[0] in _LEFT_ALONE or _is_users(module) or last in _OF_PROCESS.get(module, ()):
+    if module.partition(".")[0] in _LEFT_ALONE or is_users(module) or last in _OF_PROCESS.get(module, ()):
         return nothing
     value = vars(owner).get(last, _MISSING)
     itself = import_of(value) == (module, last)
     return nothing if itself or isinstance(value, types.ModuleType) else (f"{module}:{inner}{last}", value)
 
 
-def _is_users(module: str) -> bool:
+def is_users(module: str) -> bool:
     """Whether it is the notebook, or one of the user's own modules, whose state is known in full."""
     file = getattr(sys.modules.get(module), "__file__", None)
     return module in ("__main__", "__mp_main__") or (isinstance(file, str) and is_local(Path(file)))
