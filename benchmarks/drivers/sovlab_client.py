@@ -8,6 +8,7 @@ import sys
 import time
 from typing import Any
 
+import memory
 from arrivals import Arrivals
 from serving import serve
 
@@ -74,6 +75,7 @@ def tensor(size: int, number: int) -> dict[str, Any]:
 
     before = _peak()
     sent = torch.full((size // 4,), float(number))
+    memory.touch(2 * size)
     begun = time.perf_counter()
     job = sovlab.submit(echo, sent)
     submitted = time.perf_counter()

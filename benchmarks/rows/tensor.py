@@ -6,7 +6,8 @@ when it is touched, as a copied file is; the time until every byte has been read
 tensor is made outside of the time. Against: `shutil.copyfile` of a file of that size in the page cache,
 twice, in the same file system; and submitit with a numpy array of that size. All of it once in a file system
 in memory, where nothing but the programs' own work counts, and once on the disk, whose own pace may be what
-is seen; before each sample there, dirty pages are written out. Memory: the most that the client and the job
+is seen; before each sample there, dirty pages are written out, and the memory that a sample needs has just
+been in use, for all of them alike. Memory: the most that the client and the job
 have had resident, less what each has without a tensor, as a multiple of the tensor.
 """
 
@@ -18,6 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.drivers import memory
 from benchmarks.measuring import Hold, Report, Series, ratio, take_turns
 from benchmarks.surroundings import Surroundings
 
@@ -68,6 +70,7 @@ class _There:
         return [self._times(what, taken), self._memory(what, empty)]
 
     def _copy(self) -> float:
+        memory.touch(2 * self._size)
         begun = time.perf_counter()
         for target in self._copies:
             shutil.copyfile(self._original, target)

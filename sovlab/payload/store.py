@@ -21,6 +21,8 @@ from sovlab.runner.values.pickling import Postponed
 
 _SMALL = BLOCK
 """A pack up to this many bytes is made in memory, and written only if it is new."""
+_LOOKED_AT = 4096
+"""Bytes of each piece that are compared before a large pack is taken for one that may be there."""
 _STALE = 24 * 3600
 """Seconds after which a temporary file is that of a process that was killed."""
 
@@ -65,7 +67,7 @@ def put(directory: Path, build: Callable[[PackWriter], dict[str, Any]]) -> tuple
                     temporary.replace(path)
             return digest, path, size
         _sweep(directory)
-        if any(_has(path, size) for path in directory.glob("*.pack")):
+        if _may_be_there(build, [path for path in directory.glob("*.pack") if _has(path, size)]):
             with PackWriter(None) as writer:
                 digest = writer.finish(build(writer))
             path = directory / f"{digest}.pack"
@@ -102,6 +104,50 @@ def _measured(build: Callable[[PackWriter], dict[str, Any]]) -> tuple[_Spool, in
                 return spool, writer.size
         except Postponed:
             continue
+
+
+def _may_be_there(build: Callable[[PackWriter], dict[str, Any]], packs: list[Path]) -> bool:
+    """Whether one of ``packs``, all of the right size, has what ``build`` makes at each place looked at.
+
+    Weights that are sent again after an epoch have the size of the ones before and differ at once: to hash
+    them before they are hashed again as they are written would take as long as the writing.
+    """
+    with contextlib.ExitStack() as opened:
+        files = []
+        for path in packs:
+            with contextlib.suppress(OSError):  # swept meanwhile, or not to be read: it is written anew
+                files.append(opened.enter_context(path.open("rb", buffering=0)))
+        if not files:
+            return False
+        with contextlib.suppress(_Different, OSError), PackWriter(_Probe(files), hashing=False) as writer:
+            writer.finish(build(writer))
+            return True
+    return False
+
+
+class _Different(Exception):
+    """No file has what is being written."""
+
+
+class _Probe:
+    """Compares the beginning of each piece written with what files have there."""
+
+    def __init__(self, files: list[io.FileIO]) -> None:
+        self._files = files
+        self._offset = 0
+
+    def write(self, data: Any) -> int:
+        with memoryview(data) as view:
+            looked_at = bytes(view[:_LOOKED_AT])
+            self._files = [
+                file
+                for file in self._files
+                if os.pread(file.fileno(), len(looked_at), self._offset) == looked_at
+            ]
+            if not self._files:
+                raise _Different
+            self._offset += view.nbytes
+            return view.nbytes
 
 
 class _Whole:

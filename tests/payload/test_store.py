@@ -83,6 +83,35 @@ def test_the_second_time_nothing_is_written(tmp_path):
     assert second < 10_000
 
 
+@pytest.mark.parametrize(("place", "hashed"), [(0, 1), (BLOCK, 1), (BLOCK + 5000, 2)])
+def test_another_of_the_same_size_is_written_under_its_own_name(tmp_path, monkeypatch, place, hashed):
+    """Where it differs at a place that is looked at, it is not hashed before it is written."""
+    value = np.zeros(8 << 20, np.uint8)
+    first = Cell("print(x)", {"x": value}).pack(tmp_path)
+    value[place] = 1
+    made: list[BlockHash] = []
+    begin = BlockHash.__init__
+
+    def counted(self):
+        made.append(self)
+        begin(self)
+
+    monkeypatch.setattr(BlockHash, "__init__", counted)
+    second = Cell("print(x)", {"x": value}).pack(tmp_path)
+    assert second.size == first.size
+    assert names(tmp_path) == sorted(f"{pack.digest}.pack" for pack in (first, second))
+    for pack in (first, second):
+        assert reference(pack.path.read_bytes()) == pack.digest
+    assert len(made) == hashed
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read all")
+def test_a_pack_that_may_not_be_read_is_no_hindrance(tmp_path):
+    first = Cell("print(x)", {"x": big(8)}).pack(tmp_path)
+    first.path.chmod(0)
+    assert Cell("print(x)", {"x": big(8) + 1}).pack(tmp_path).digest != first.digest
+
+
 def test_writers_at_once_leave_one_object(tmp_path):
     value = big(8)
     digests = []
