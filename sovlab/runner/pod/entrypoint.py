@@ -17,6 +17,7 @@ import sys
 import time
 from typing import Any, Dict, List, Optional
 
+from sovlab.runner.pod import processes
 from sovlab.runner.pod.log_writer import LogWriter
 from sovlab.runner.protocol import layout, termination
 from sovlab.runner.protocol.order import Order, OrderError
@@ -27,7 +28,6 @@ _PATIENT = 24 * 3600.0
 _GATHER = 0.002
 """Seconds for which what is printed in quick succession is gathered: line by line it costs this process, the
 container runtime and the cluster many times as much."""
-_MOST = 1 << 16
 _ENDING = (signal.SIGTERM, signal.SIGINT)
 _SIGNALS = (*_ENDING, signal.SIGCHLD, signal.SIGUSR1)
 
@@ -175,7 +175,7 @@ class Pod:
         signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
         pid = os.fork()
         if pid == 0:
-            _become_supervisor(self._order, reading, writing)
+            processes.become_supervisor(self._order, reading, writing, _SIGNALS)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
         os.close(writing)
         os.set_blocking(reading, False)
@@ -184,8 +184,8 @@ class Pod:
             ended = self._turn(reading)
             if self._terminating and not forwarded:
                 forwarded = True
-                _send(pid, signal.SIGTERM)
-            if ended or (_reap(pid) and not self._pending(reading)):
+                processes.send(pid, signal.SIGTERM)
+            if ended or (processes.reap(pid) and not self._pending(reading)):
                 break
         self._drain(reading)
         return self._record()
@@ -204,10 +204,10 @@ class Pod:
             else:
                 if time.monotonic() - self._quiet_since < _GATHER:
                     time.sleep(_GATHER)
-                data = _read(reading)
+                data = processes.read(reading)
                 if data:
                     self._log.feed(data)
-                self._quiet_since = 0.0 if len(data or b"") == _MOST else time.monotonic()
+                self._quiet_since = 0.0 if len(data or b"") == processes.MOST else time.monotonic()
                 ended = data == b""
         return ended
 
@@ -218,7 +218,7 @@ class Pod:
 
     def _drain(self, reading: int) -> None:
         while True:
-            data = _read(reading)
+            data = processes.read(reading)
             if not data:
                 return
             self._log.feed(data)
@@ -233,7 +233,7 @@ class Pod:
         poll.register(self._waking, select.POLLIN)
         if poll.poll(seconds * 1000):
             self._signalled()
-        _reap(-1)
+        processes.reap(-1)
 
     # --- at its end
 
@@ -345,54 +345,6 @@ def _complete_environment(work: str) -> None:
     caches = os.path.join(work, "cache")
     for name, folder in (("TRITON_CACHE_DIR", "triton"), ("TORCHINDUCTOR_CACHE_DIR", "inductor")):
         os.environ.setdefault(name, os.path.join(caches, folder))
-
-
-def _become_supervisor(order: Order, reading: int, writing: int) -> None:
-    """In the forked child: supervise, and print into the pipe. Does not return."""
-    status = 70
-    try:
-        signal.set_wakeup_fd(-1)
-        for number in _SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
-        os.close(reading)
-        for descriptor in (1, 2):
-            os.dup2(writing, descriptor)
-        os.close(writing)
-        os.setsid()
-        from sovlab.runner.process.supervisor import supervise
-
-        status = supervise(order)
-    except BaseException as error:
-        os.write(2, f"The runner failed: {type(error).__name__}: {error}\n".encode())
-    finally:
-        os._exit(status)
-
-
-def _reap(pid: int) -> bool:
-    """Collect ended children, as the first process of a container must; True if ``pid`` is gone."""
-    while True:
-        try:
-            ended, _ = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return True
-        if ended == 0:
-            return False
-        if ended == pid:
-            return True
-
-
-def _read(descriptor: int) -> Optional[bytes]:
-    try:
-        return os.read(descriptor, _MOST)
-    except BlockingIOError:
-        return None
-
-
-def _send(pid: int, number: int) -> None:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        pass
 
 
 def _record(reason: str, text: str) -> Dict[str, Any]:

@@ -1,4 +1,4 @@
-# ruff: noqa: N815 - the methods of a NodeVisitor are named for the nodes
+# ruff: noqa: N802, N815 - the methods of a NodeVisitor are named for the nodes
 """Which names a piece of source takes from the notebook, and which it binds there.
 
 Python's scoping rules, on the syntax tree: comprehensions, walrus, ``global``, class bodies and name
@@ -14,6 +14,7 @@ import re
 from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Union
 
 from sovlab.runner.source.binding import Function, arguments_of, bound_in, looked_up
+from sovlab.runner.source.flow import Flow, Scope
 
 _SWALLOWING = frozenset({"suppress", "raises", "assertRaises", "ignored"})
 """Context managers after whose block it may not have been run to its end. Others are rare enough."""
@@ -52,122 +53,8 @@ def names_in(tree: ast.AST, returned: Iterable[str] = ()) -> Names:
     return Names(analysis.reads, analysis.binds, analysis.early, analysis.chains)
 
 
-class _Scope:
-    def __init__(self, kind: str, local: Set[str], declared: Set[str]) -> None:
-        self.kind = kind
-        self.local = local
-        self.declared = declared
-
-
-class _Analysis(ast.NodeVisitor):
-    def __init__(self) -> None:
-        self.reads: Dict[str, int] = {}
-        self.binds: Dict[str, int] = {}
-        self.early: Set[str] = set()
-        self.chains: Set[str] = set()
-        self._assigned: Set[str] = set()
-        self._ended = False
-        self._scopes: List[_Scope] = []
-        self._mangling: List[str] = []
-        self._later: Optional[Dict[str, int]] = None
-        self._bodies: Dict[str, List[Dict[str, int]]] = {}
-        self._running: Set[str] = set()
-        self._methods: List[Dict[str, int]] = []
-
-    # What is known of names.
-
-    def _mangled(self, name: str) -> str:
-        if self._mangling and name.startswith("__") and not name.endswith("__"):
-            return f"_{self._mangling[-1].lstrip('_')}{name}"
-        return name
-
-    def _is_global(self, name: str) -> bool:
-        for depth, scope in enumerate(reversed(self._scopes)):
-            if name in scope.declared:
-                return True
-            if scope.kind == "class":
-                # A class body falls through to the globals for what it has not bound yet.
-                if depth == 0 and self._class_key(name) in self._assigned:
-                    return False
-            elif name in scope.local:
-                return False
-        return True
-
-    def _class_key(self, name: str) -> str:
-        return f"{len(self._scopes)}.{name}"
-
-    def _read(self, raw: str, line: int) -> None:
-        name = self._mangled(raw)
-        if not self._is_global(name):
-            return
-        if self._later is not None:
-            self._later.setdefault(name, line)
-        else:
-            self._take(name, line, early=True)
-
-    def _take(self, name: str, line: int, *, early: bool) -> None:
-        if name not in self._assigned:
-            if self.reads.get(name, -1) < 0:
-                self.reads[name] = line
-            if early:
-                self.early.add(name)
-        if name in self._bodies and name not in self._running:
-            self._running.add(name)
-            for body in self._bodies[name]:
-                self._called(body)
-            self._running.discard(name)
-
-    def _bind(self, raw: str, line: int, *, surely: bool = True) -> None:
-        name = self._mangled(raw)
-        scope = self._scopes[-1] if self._scopes else None
-        if scope is not None and scope.kind == "class" and name not in scope.declared:
-            if self._later is None:
-                self._assigned.add(self._class_key(name))
-        elif scope is None or name in scope.declared:
-            self.binds.setdefault(name, line)
-            if surely and self._later is None:
-                self._assigned.add(name)
-
-    def end(self, returned: Iterable[str]) -> None:
-        """What was defined and never mentioned may be called by who gets it."""
-        for name in returned:
-            self._take(name, 0, early=False)
-        for bodies in list(self._bodies.values()):
-            for body in bodies:
-                self._called(body)
-
-    def _called(self, body: Dict[str, int]) -> None:
-        if self._later is None:
-            for name, line in body.items():
-                self._take(name, line, early=False)
-
-    # The ways through the code.
-
-    def block(self, statements: Iterable[ast.AST]) -> None:
-        """Visit statements that follow each other."""
-        for statement in statements:
-            self.visit(statement)
-
-    def _ways(self, *ways: Callable[[], None], or_none: bool = False) -> None:
-        before = self._assigned
-        ends = [before] if or_none else []
-        for way in ways:
-            self._assigned, self._ended = set(before), False
-            way()
-            if not self._ended:
-                ends.append(self._assigned)
-        self._ended = not ends
-        self._assigned = set.intersection(*ends) if ends else before
-
-    def _maybe(self, *parts: Iterable[ast.AST]) -> None:
-        for part in parts:
-            self._ways(lambda part=part: self.block(part), or_none=True)  # type: ignore[misc]
-
-    def _leave(self, node: ast.AST) -> None:
-        self.generic_visit(node)
-        self._ended = True
-
-    visit_Raise = visit_Return = visit_Break = visit_Continue = _leave
+class _Analysis(Flow):
+    visit_Raise = visit_Return = visit_Break = visit_Continue = Flow._leave
 
     def visit_If(self, node: ast.If) -> None:
         self.visit(node.test)
@@ -379,7 +266,7 @@ class _Analysis(ast.NodeVisitor):
         local, declared, outside = bound_in(body, self._mangled)
         local |= {self._mangled(a.arg) for a in arguments_of(node.args)}
         assigned, ended = set(self._assigned), self._ended
-        self._scopes.append(_Scope("function", local - declared - outside, declared))
+        self._scopes.append(Scope("function", local - declared - outside, declared))
         self.block(body)
         self._scopes.pop()
         self._assigned, self._ended = assigned, ended
@@ -409,7 +296,7 @@ class _Analysis(ast.NodeVisitor):
         parameters = getattr(node, "type_params", None)
         if not parameters:
             return False
-        self._scopes.append(_Scope("function", {p.name for p in parameters}, set()))
+        self._scopes.append(Scope("function", {p.name for p in parameters}, set()))
         self.block(parameters)
         return True
 
@@ -421,7 +308,7 @@ class _Analysis(ast.NodeVisitor):
         local, declared, _ = bound_in(node.body, self._mangled)
         before, ended = set(self._assigned), self._ended
         self._mangling.append(node.name)
-        self._scopes.append(_Scope("class", local, declared))
+        self._scopes.append(Scope("class", local, declared))
         self.block(node.body)
         self._scopes.pop()
         self._mangling.pop()
@@ -449,7 +336,7 @@ class _Analysis(ast.NodeVisitor):
         for generator in generators:
             local |= bound_in([generator.target], self._mangled)[0]
         before = set(self._assigned)
-        self._scopes.append(_Scope("comprehension", local, set()))
+        self._scopes.append(Scope("comprehension", local, set()))
         for number, generator in enumerate(generators):
             self.block([*([generator.iter] if number else []), *generator.ifs])
         for field in ("elt", "key", "value"):
