@@ -68,6 +68,7 @@ class KubernetesExecutor:
     """
 
     shares_files = False
+    defers = True
 
     def __init__(
         self, target: str, login: Login, profile: ClusterProfile, state: Path, *, agents: bool = True

@@ -62,6 +62,7 @@ class LocalExecutor:
     """
 
     shares_files = True
+    defers = True
 
     def __init__(
         self,
@@ -154,7 +155,9 @@ class LocalExecutor:
             )
 
         if not (self._store.jobs / job_id).exists():
-            entry = self._store.queue / f"{int(submitted * 1e9):020d}.{job_id}"
+            # One that is held back comes after those that arrive before its start.
+            arrival = spec.due(submitted) or submitted
+            entry = self._store.queue / f"{int(arrival * 1e9):020d}.{job_id}"
             # The entry comes first: one without a job is left aside, a job without one would wait for ever.
             entry.touch(mode=0o600)
             accepted = False
@@ -290,7 +293,7 @@ class LocalExecutor:
 
     def _keep_going(self, status: JobStatus, changed: bool) -> None:
         """Start the agent again if it has died while a job waits for it."""
-        if not changed and status.state is JobState.QUEUED:
+        if not changed and status.state in (JobState.QUEUED, JobState.PENDING):
             self._agent.wake()
 
     def cancel(self, job_id: str) -> None:
