@@ -19,7 +19,7 @@ _START, _END = ("start", "from", "time", "datetime"), ("end", "to")
 _VALUE = ("value", "forecast", "intensity", "carbonIntensity", "price")
 _LISTS = ("data", "forecast", "result", "values")
 """Members in which a list of steps may be, one in another."""
-_LARGEST = 1e12
+_LARGEST = 1e14
 _SAME = 0.5
 """Seconds by which bounds may differ that are meant to be the same: some write 07:59:59 for 08:00."""
 

@@ -31,6 +31,7 @@ from sovlab.errors import (
 from sovlab.executors.kubernetes import describing
 from sovlab.executors.kubernetes.cancelling import Cancelling, is_queued
 from sovlab.executors.kubernetes.following import Following
+from sovlab.executors.kubernetes.holding import Starting
 from sovlab.executors.kubernetes.objects.records import Records, job_record
 from sovlab.executors.kubernetes.objects.trimming import Object
 from sovlab.executors.kubernetes.objects.workloads import JobObjects, Objects, WorkloadKind
@@ -86,6 +87,7 @@ class KubernetesExecutor:
         self._transfers = PodTransfers(self._api, profile, self.local_state)
         self._reasons = Reasons(self._api, profile.namespace)
         self._queues = Queues(self._api, profile.namespace)
+        self._starting = Starting(self._api, self._objects)
 
     def submit(self, job_id: str, spec: JobSpec, payload: Path, environ: Mapping[str, str]) -> None:
         """See `Executor.submit`; the submitter's environment stays here."""
@@ -93,7 +95,8 @@ class KubernetesExecutor:
         submission.carry_out(self.local_state)
         self.local_state.note_own(job_id)
         holds = self._bucket is None and self._volume is None
-        if self._mission is not None and (holds or submission.delivery == "stream"):
+        held = spec.due(time.time()) is not None
+        if self._mission is not None and (holds or held or submission.delivery == "stream"):
             ensure_agent(self._mission, self.local_state, job_id)
 
     def manifests(self, job_id: str, spec: JobSpec, payload: Path, *, check: bool = False) -> Manifests:
@@ -136,6 +139,8 @@ class KubernetesExecutor:
         if buried is not None:
             return buried
         _, obj, pods = self._found(job_id)
+        if self._starting.look(obj):
+            _, obj, pods = self._found(job_id)
         return self._record(obj, pods, explain=True)
 
     def _buried(self, job_id: str) -> JobRecord | None:
@@ -157,7 +162,13 @@ class KubernetesExecutor:
 
     def records(self) -> list[JobRecord]:
         """See `Executor.records`."""
-        return self._records.newest_first(self._objects, self.local_state.tombstones())
+        found = self._records.newest_first(self._objects, self.local_state.tombstones())
+        now = time.time()
+        for record in found:
+            due = record.status.due
+            if due is not None and due <= now and (obj := self._objects.known(record.id)) is not None:
+                self._starting.look(obj)
+        return found
 
     def own_records(self, most: int) -> list[JobRecord]:
         """See `Executor.own_records`; asks nothing while the jobs of the target are watched anyway."""
@@ -194,6 +205,7 @@ class KubernetesExecutor:
                 stop=stop,
                 on_frame=lambda pod, frame: self._transfers.on_frame(job_id, pod, frame),
                 gone=lambda: self._buried(job_id),
+                let_go=self._starting.look,
                 log=log,
             )
             yield from following.events()
@@ -247,6 +259,7 @@ class KubernetesExecutor:
             message=message,
             ended=time.time(),
             ahead=None,
+            due=None,
         )
         self.local_state.put_tombstone(replace(record, status=status_))
         try:
