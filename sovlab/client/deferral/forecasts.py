@@ -18,6 +18,7 @@ from sovlab.settings import Forecast as Section
 
 if TYPE_CHECKING:
     from sovlab.client.site.site import Site
+    from sovlab.telemetry.transport.results import Lines
 
 MOST_POINTS = 1900
 """Steps that are asked for: of more, a Prometheus would be asked for wider ones."""
@@ -86,12 +87,18 @@ def _asked(section: Section, site: Callable[[], Site | None], now: float, deadli
     if found is None:
         raise DamagedRecord("the target names no Prometheus to ask")
     prometheus = found.prometheus
-    # Steps begin with whole multiples of their length, as those of published forecasts do.
-    begin = math.floor(now / step) * step
-    end = begin + step * min(math.ceil((deadline - begin) / step), MOST_POINTS)
-    lines = found.answered(lambda: prometheus.query_range(section.query, begin, end, step)).lines
-    if len(lines) != 1:
-        raise DamagedRecord(f"its query gives {len(lines) or 'no'} series, not one")
-    points = lines[0].points
-    steps = (formats.Step(f"the value at {when:.0f}", when, when + step, value) for when, value in points)
-    return formats.assembled(steps)
+
+    def ask() -> tuple[float, Lines]:
+        ahead = prometheus.skew  # its samples are by its clock
+        # Steps begin with whole multiples of their length, as those of published forecasts do.
+        begin = math.floor((now + ahead) / step) * step
+        end = begin + step * min(math.ceil((deadline + ahead - begin) / step), MOST_POINTS)
+        return ahead, prometheus.query_range(section.query, begin, end, step)
+
+    ahead, answer = found.answered(ask)
+    if len(answer.lines) != 1:
+        raise DamagedRecord(f"its query gives {len(answer.lines) or 'no'} series, not one")
+    return formats.assembled(
+        formats.Step(f"the value at {when:.0f}", when - ahead, when - ahead + step, value)
+        for when, value in answer.lines[0].points
+    )
