@@ -34,7 +34,7 @@ from tests.executors.conftest import local_harness
 from tests.hostile import CARD, JOB
 from tests.kube.proxy import until
 
-SOON, LONG = 4.0, 120.0
+SOON, LONG = 8.0, 120.0
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_it_waits_for_the_best_time_and_says_what_that_has_brought(
     site: Callable[..., Client], known: Cell, tmp_path: Path
 ) -> None:
     client = site(falling(tmp_path))
-    job, said = submit(client, known, finish_by="+30s", outputs=("y",))
+    job, said = submit(client, known, finish_by="+60s", outputs=("y",))
     assert "for the lowest carbon intensity before " in said
     assert "210 instead of 340 gCO2e/kWh, 38 % less than at once (forecast)" in said
     assert said.endswith("as its last run.")
@@ -122,7 +122,7 @@ def test_the_signal_is_called_as_the_site_calls_it(
     text = (
         forecast(tmp_path, 1, 5, *[1] * 8) + "kind = 'headroom'\nname = 'free power of hall 2'\nunit = 'MW'\n"
     )
-    job, said = submit(site(text), known, finish_by="+30s")
+    job, said = submit(site(text), known, finish_by="+60s")
     assert "for the highest free power of hall 2 before " in said
     assert "5 instead of 1 MW, 400 % more than at once" in said
     job.cancel()
@@ -134,7 +134,7 @@ def test_a_price_is_in_the_currency_of_the_site(
     text = (
         forecast(tmp_path, 0.3, 0.1, *[0.3] * 8) + "kind = 'price'\n[site]\ncurrency = 'EUR'\ntariff = 0.3\n"
     )
-    job, said = submit(site(text), known, finish_by="+30s")
+    job, said = submit(site(text), known, finish_by="+60s")
     assert "0.1 instead of 0.3 EUR/kWh" in said
     job.cancel()
 
@@ -232,7 +232,7 @@ def test_a_deadline_that_is_none_is_one_sentence_and_nothing_is_submitted(
 def test_a_plan_says_when_it_would_start(site: Callable[..., Client], known: Cell, tmp_path: Path) -> None:
     client = site(falling(tmp_path))
     before = len(client.jobs())
-    plan = client.plan(known, from_keywords({"finish_by": "+30s", "outputs": ("y",)}))
+    plan = client.plan(known, from_keywords({"finish_by": "+60s", "outputs": ("y",)}))
     assert any("for the lowest carbon intensity before" in message for message in plan.messages)
     assert len(client.jobs()) == before
 
@@ -275,7 +275,7 @@ def test_the_agent_starts_it_when_its_submitter_has_gone(known: Cell, tmp_path: 
 
     sovlab("submit", "train.py", "--wait")
     (tmp_path / "config.toml").write_text(falling(tmp_path))
-    said = sovlab("submit", "train.py", "--finish-by", "+30s", "--name", "later")
+    said = sovlab("submit", "train.py", "--finish-by", "+60s", "--name", "later")
     assert "It starts at " in said
     client = Client(settings(tmp_path))
     job = client.job("later")
@@ -288,13 +288,26 @@ def test_it_goes_on_when_the_agent_is_killed_while_it_is_held_back(
     site: Callable[..., Client], known: Cell, tmp_path: Path
 ) -> None:
     client = site(falling(tmp_path))
-    job, _ = submit(client, known, finish_by="+30s", outputs=("y",))
+    job, _ = submit(client, known, finish_by="+60s", outputs=("y",))
     agent = client.executor()._agent  # type: ignore[attr-defined]
     assert isinstance(agent, AgentClient)
     os.kill(agent.wake(), signal.SIGKILL)
     until(lambda: not agent.running(), 30)
     assert job.status.reason is Reason.DEFERRED
     assert job.result("y", timeout=60) == 2
+
+
+def test_a_list_starts_the_agent_again_that_went_with_the_machine(
+    site: Callable[..., Client], known: Cell, tmp_path: Path
+) -> None:
+    client = site(falling(tmp_path))
+    job, _ = submit(client, known, finish_by="+60s")
+    agent = client.executor()._agent  # type: ignore[attr-defined]
+    os.kill(agent.wake(), signal.SIGKILL)
+    until(lambda: not agent.running(), 30)
+    assert job.id in [record.id for record in client.jobs()]
+    assert agent.running()
+    until((client.settings.state / "jobs" / job.id / "exit.json").exists, 60)
 
 
 @pytest.fixture
@@ -355,7 +368,7 @@ def test_a_folder_that_somebody_cloned_chooses_no_forecast(
     (sentence,) = client.settings.ignored
     assert "[forecast] in" in sentence
     assert "was left aside" in sentence
-    _, said = submit(client, known, finish_by="+30s")
+    _, said = submit(client, known, finish_by="+60s")
     assert "the settings name no [forecast]" in said
 
 

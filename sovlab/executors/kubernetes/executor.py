@@ -31,7 +31,7 @@ from sovlab.errors import (
 from sovlab.executors.kubernetes import describing
 from sovlab.executors.kubernetes.cancelling import Cancelling, is_queued
 from sovlab.executors.kubernetes.following import Following
-from sovlab.executors.kubernetes.holding import Starting
+from sovlab.executors.kubernetes.holding import Starting, is_held
 from sovlab.executors.kubernetes.objects.records import Records, job_record
 from sovlab.executors.kubernetes.objects.trimming import Object
 from sovlab.executors.kubernetes.objects.workloads import JobObjects, Objects, WorkloadKind
@@ -139,7 +139,7 @@ class KubernetesExecutor:
         if buried is not None:
             return buried
         _, obj, pods = self._found(job_id)
-        if self._starting.look(obj):
+        if self._look_after(obj):
             _, obj, pods = self._found(job_id)
         return self._record(obj, pods, explain=True)
 
@@ -163,12 +163,22 @@ class KubernetesExecutor:
     def records(self) -> list[JobRecord]:
         """See `Executor.records`."""
         found = self._records.newest_first(self._objects, self.local_state.tombstones())
-        now = time.time()
         for record in found:
-            due = record.status.due
-            if due is not None and due <= now and (obj := self._objects.known(record.id)) is not None:
-                self._starting.look(obj)
+            if record.status.due is not None and (obj := self._objects.known(record.id)) is not None:
+                self._look_after(obj)
         return found
+
+    def _look_after(self, obj: Object) -> bool:
+        """Let a job go whose start has come; False if that was not to be done.
+
+        One of ours that is still held back has an agent again, where that has gone, as with the machine.
+        """
+        if self._starting.look(obj):
+            return True
+        job_id = obj["metadata"]["name"]
+        if is_held(obj) and self._mission is not None and self.local_state.is_requested(job_id):
+            ensure_agent(self._mission, self.local_state, job_id)
+        return False
 
     def own_records(self, most: int) -> list[JobRecord]:
         """See `Executor.own_records`; asks nothing while the jobs of the target are watched anyway."""

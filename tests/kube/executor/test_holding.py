@@ -14,6 +14,7 @@ from sovlab.errors import JobNotFound
 from sovlab.executors.kubernetes import KubernetesExecutor
 from sovlab.executors.kubernetes.holding import is_held, let_go
 from sovlab.kube import labels
+from sovlab.kube.objects.manifests import API_VERSIONS
 from tests.executors.conftest import Harness
 from tests.kube.apiserver.faults import respond
 from tests.kube.conftest import fake_cluster
@@ -21,6 +22,9 @@ from tests.kube.proxy import until
 
 FAR = 3600.0
 COUNT = "with open({runs!r}, 'a') as file:\n    file.write('run\\n')\ny = 2"
+
+outlives = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+"""A process is left behind, which is what the test is about."""
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["queue", "default"])
@@ -51,6 +55,15 @@ def deferred(seconds: float, duration: float = 1.0) -> dict:
     forecast = {"signal": "carbon intensity", "unit": "gCO2e/kWh", "times": times, "values": (340.0, 210.0)}
     deferral = Deferral(asked=now, start=now + seconds, duration=duration, **forecast)
     return {"deferral": deferral, "finish_by": now + seconds + FAR}
+
+
+def come(cluster, job_id, seconds=-1.0, kind="jobs", group="apis/batch/v1"):
+    """Have the start of a job come now, or in some seconds; when that is."""
+    when = time.time() + seconds
+    cluster.api.patch(
+        cluster.path(kind, job_id, group), {"metadata": {"annotations": {labels.HELD: f"{when!r}"}}}
+    )
+    return when
 
 
 def workload(cluster, job_id, kind="jobs"):
@@ -93,29 +106,31 @@ def test_a_job_that_is_held_back_is_in_no_queue_and_says_until_when(cluster, har
 
 def test_it_gets_its_queue_when_its_start_has_come_for_whoever_waits(cluster, harness, state):
     runs = state / "runs"
-    job_id = harness.submit(COUNT.format(runs=str(runs)), outputs=("y",), **deferred(3))
+    job_id = harness.submit(COUNT.format(runs=str(runs)), outputs=("y",), **deferred(FAR))
+    assert harness.executor.record(job_id).status.reason is Reason.DEFERRED
+    when = come(cluster, job_id, 2)
     seen = [e.status for e in harness.executor.events(job_id) if isinstance(e, StatusChanged)]
-    assert seen[0].reason is Reason.DEFERRED
     assert seen[-1].state is JobState.SUCCEEDED
     found = workload(cluster, job_id)
     assert found["metadata"]["labels"][labels.QUEUE] == "research"
     assert not is_held(found)
-    assert seen[-1].started >= harness.executor.record(job_id).spec.deferral.start - 1
+    assert seen[-1].started >= when - 1  # which the cluster tells in whole seconds
     assert runs.read_text() == "run\n"
 
 
 @pytest.mark.parametrize("how", ["record", "records", "wait"])
 def test_another_client_lets_it_go_where_nobody_else_is_left(cluster, state, how):
     harness = Harness(cluster.executor(state, queue="research", cpu=0.6), state / "objects")
-    job_id = harness.submit("y = 2", outputs=("y",), **deferred(2))
+    job_id = harness.submit("y = 2", outputs=("y",), **deferred(FAR))
     elsewhere = cluster.executor(state / "elsewhere")
     look = {
         "record": lambda: elsewhere.record(job_id),
         "records": elsewhere.records,
         "wait": lambda: elsewhere.wait(job_id, 60),
     }[how]
-    look()
-    assert is_held(workload(cluster, job_id)) is (how != "wait")
+    elsewhere.record(job_id), elsewhere.records()
+    assert is_held(workload(cluster, job_id))
+    come(cluster, job_id)
 
     def let_go() -> bool:
         look()
@@ -147,17 +162,18 @@ def test_two_that_let_it_go_at_once_do_it_once(cluster, harness, state):
 
 def test_nobody_lets_go_what_is_not_due_or_not_complete(cluster, harness):
     job_id = harness.submit("1", **deferred(FAR))
-    incomplete = harness.submit("1", **deferred(1))
+    incomplete = harness.submit("1", **deferred(FAR))
     path = cluster.path("jobs", incomplete, group="apis/batch/v1")
     cluster.api.patch(path, {"metadata": {"annotations": {labels.READY: None}}})
-    until(lambda: harness.executor.record(incomplete).spec.due(time.time()) is None)
+    come(cluster, incomplete)
     for each in (job_id, incomplete):
         harness.executor.record(each)
         assert is_held(workload(cluster, each))
 
 
 def test_one_that_may_not_be_changed_is_still_shown(cluster, harness):
-    job_id = harness.submit("y = 2", outputs=("y",), **deferred(1))
+    job_id = harness.submit("y = 2", outputs=("y",), **deferred(FAR))
+    come(cluster, job_id)
     fault = cluster.fake.faults.add("patch jobs", respond(403, "not yours"), times=None)
     until(lambda: "its time has come" in harness.executor.record(job_id).status.message)
     assert harness.executor.record(job_id).status.state is JobState.PENDING
@@ -190,18 +206,26 @@ def test_several_nodes_are_held_back_as_one(cluster, state, kind):
     harness = Harness(
         cluster.executor(state, queue="research", cpu=0.3, workload=kind, priority=None), state / "objects"
     )
-    job_id = harness.submit("1", nodes=2, **deferred(3))
+    job_id = harness.submit("1", nodes=2, **deferred(FAR))
     found = workload(cluster, job_id, f"{kind}s")
     assert found["metadata"]["labels"].get(labels.QUEUE) in (None, labels.NO_QUEUE)
     assert harness.executor.record(job_id).status.reason is Reason.DEFERRED
+    come(
+        cluster,
+        job_id,
+        -1.0,
+        f"{kind}s",
+        f"apis/{API_VERSIONS[harness.executor._objects.of_job(job_id).kind.name]}",
+    )
     assert harness.executor.wait(job_id, 120).status.state is JobState.SUCCEEDED
     assert workload(cluster, job_id, f"{kind}s")["metadata"]["labels"][labels.QUEUE] == "research"
 
 
 def test_without_a_queue_it_runs_when_its_start_has_come_or_in_the_queue_of_the_cluster(cluster, state):
     harness = Harness(cluster.executor(state, cpu=0.6), state / "objects")
-    job_id = harness.submit("y = 2", outputs=("y",), **deferred(2))
+    job_id = harness.submit("y = 2", outputs=("y",), **deferred(FAR))
     assert workload(cluster, job_id)["spec"]["suspend"] is True
+    come(cluster, job_id)
     assert harness.executor.wait(job_id, 60).status.state is JobState.SUCCEEDED
     queue = workload(cluster, job_id)["metadata"]["labels"].get(labels.QUEUE)
     assert queue == ("default" if cluster.has_default else None)
@@ -235,10 +259,25 @@ def test_a_start_that_is_none_holds_nothing_for_ever(cluster, harness, told):
     assert harness.executor.wait(job_id, 60).status.state is JobState.SUCCEEDED
 
 
+@outlives
 def test_the_agent_lets_it_go_when_nobody_looks(cluster, state):
     profile = cluster.profile(queue="research", cpu=0.6)
     executor = KubernetesExecutor("cluster", cluster.login, profile, state)
-    job_id = Harness(executor, state / "objects").submit("y = 2", outputs=("y",), **deferred(3))
+    job_id = Harness(executor, state / "objects").submit("y = 2", outputs=("y",), **deferred(FAR))
+    come(cluster, job_id, 2)
     until(lambda: not is_held(workload(cluster, job_id)), 60)
     assert cluster.executor(state / "elsewhere").wait(job_id, 60).status.state is JobState.SUCCEEDED
     until(lambda: job_id not in executor.local_state.requested(), 60)  # the agent has done its work
+
+
+@outlives
+def test_a_list_starts_the_agent_again_that_went_with_the_machine(cluster, state):
+    profile = cluster.profile(queue="research", cpu=0.6)
+    executor = KubernetesExecutor("cluster", cluster.login, profile, state)
+    quiet = KubernetesExecutor("cluster", cluster.login, profile, state, agents=False)
+    job_id = Harness(quiet, state / "objects").submit("y = 2", outputs=("y",), **deferred(FAR))
+    quiet.local_state.request_transfer(job_id)  # all that is left of an agent that was killed
+    assert job_id in [record.id for record in executor.records()]
+    come(cluster, job_id, 2)
+    until(lambda: not is_held(workload(cluster, job_id)), 60)
+    until(lambda: job_id not in executor.local_state.requested(), 60)
