@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from sovlab import codec
 from sovlab.core.deferral.words import brought, chosen, compared, held, number
+from sovlab.core.energy.report import DeviceReport, EnergyReport
 from sovlab.core.job import JobState, JobStatus, Reason
 from sovlab.core.spec import Deferral, JobSpec, PayloadKind
 from sovlab.errors import SpecError
+from sovlab.sensors.reading import COUNTER, Reading
 from tests.hostile import examples
 
 NOW, HOUR = 1_800_000_000.0, 3600.0
@@ -57,6 +59,15 @@ def test_what_waiting_has_brought() -> None:
         "waited 3 h for carbon intensity: 210 instead of 340 gCO2e/kWh, 38 % less than at once (forecast)"
     )
     assert compared(DEFERRAL, ran(3.5 * HOUR, HOUR)) == (3.5 * HOUR, 275, 340)
+
+
+def test_where_its_energy_is_known_it_is_said_what_that_comes_to() -> None:
+    energy = Reading("energy", "J", 1.8e6, COUNTER, "NVML energy counter", "device", 1.0, "GPU-1")
+    report = EnergyReport(devices=(DeviceReport(id="GPU-1", kind="gpu", energy=energy),), seconds=HOUR)
+    status = replace(ran(3 * HOUR, HOUR), energy=report)
+    assert brought(SPEC, status).endswith("(forecast); for its 0.500 kWh that is 65 gCO2e less")
+    assert brought(of(unit="MW"), status).endswith("(forecast)")
+    assert "that is" not in brought(SPEC, ran(3 * HOUR, HOUR))
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,12 @@ from typing import NamedTuple
 
 from sovlab.core.deferral.clock import shown
 from sovlab.core.deferral.forecast import Forecast
+from sovlab.core.energy.report import J_PER_KWH
 from sovlab.core.job import JobState, JobStatus, Reason
 from sovlab.core.spec import Deferral, JobSpec
-from sovlab.core.units import format_duration
+from sovlab.core.units import format_duration, format_energy
+
+_PER_KWH = "/kWh"
 
 
 class Comparison(NamedTuple):
@@ -84,7 +87,8 @@ def brought(spec: JobSpec, status: JobStatus) -> str:
     waited = f"waited {format_duration(status.started - deferral.asked)} for {deferral.signal}"
     if found is None:
         return f"{waited}: — (it ran beyond the forecast){end}"
-    return f"{waited}: {_instead(deferral, found.ran, found.at_once)} (forecast){end}"
+    amount = _amount(deferral, found, status)
+    return f"{waited}: {_instead(deferral, found.ran, found.at_once)} (forecast){amount}{end}"
 
 
 def _best(deferral: Deferral) -> str:
@@ -101,6 +105,17 @@ def _instead(deferral: Deferral, value: float, at_once: float) -> str:
         "as much as" if abs(change) < 0.005 else f"{abs(change):,.0%} {'less' if change < 0 else 'more'} than"
     )
     return f"{text}, {how.replace('%', ' %')} at once"
+
+
+def _amount(deferral: Deferral, found: Comparison, status: JobStatus) -> str:
+    """What the difference comes to for the energy that the job took, where that is known; else empty."""
+    best = status.energy.best if status.energy is not None else None
+    joules = best.energy.value if best is not None else None
+    if not deferral.unit.endswith(_PER_KWH) or not joules or found.ran == found.at_once:
+        return ""
+    amount = (found.ran - found.at_once) * joules / J_PER_KWH
+    what = f"{number(abs(amount))} {deferral.unit.removesuffix(_PER_KWH)} {'less' if amount < 0 else 'more'}"
+    return f"; for its {format_energy(joules)} that is {what}"
 
 
 def number(value: float) -> str:
