@@ -148,6 +148,7 @@ def test_a_price_is_in_the_currency_of_the_site(
         ("short", "the forecast ends at "),
         ("past", "says nothing of now"),
         ("missing", "cannot be read (No such file or directory)"),
+        ("odd", "a\ufffdb cannot be read (No such file"),
         ("folder", "cannot be read (Is a directory)"),
         ("pipe", "cannot be used (it is not a file)"),
         ("device", "cannot be used (it is not a file)"),
@@ -178,6 +179,8 @@ def test_what_is_not_known_makes_it_start_at_once_and_say_so(
         {"folder": path.mkdir, "pipe": lambda: os.mkfifo(path), "missing": lambda: None}[name]()
     elif name == "device":
         text = "[forecast]\nfile = '/dev/zero'\n"
+    elif name == "odd":
+        text = '[forecast]\nfile = "a\\u001bb"\n'
     elif name == "huge":
         path.write_bytes(b"start,value\n" + b"1,1\n" * (2 << 20))
     elif name == "gap":

@@ -109,6 +109,7 @@ def test_a_step_may_be_told_by_the_settings() -> None:
         (csv("1798801800,1", "1798800000,1"), "line 3: it begins no later than"),
         (csv("1798800000,1798799999,1", names="start,end,value"), "line 2: it ends before it begins"),
         (csv("1798800000,1798801800,1", "1798801800,,1", names="start,end,value"), "line 3: it ends before"),
+        (csv("1,2,1", "1.6,1.9,1", names="start,end,value"), "line 3: it ends before"),
         (csv('"1798800000,1', "1,1"), "line 3"),
         (csv("1798800000," + "1" * 200_000), "line 2"),
         (b"start,value" + b"," * 4_000_000, "no steps|columns"),

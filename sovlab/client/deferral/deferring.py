@@ -58,8 +58,7 @@ def deferred(
         found = _chosen(spec, runs, settings, site, now, deadline)
     except NoForecast as error:
         duration = runs.longest if runs is not None else 0.0
-        why = " ".join(clean(str(error), 900).split())
-        found = Deferral(asked=now, start=now, duration=duration, why=why)
+        found = Deferral(asked=now, start=now, duration=duration, why=_one_line(str(error)))
     spec = replace(spec, deferral=found)
     return spec, words.chosen(spec, _how_long(runs) if runs is not None else "")
 
@@ -114,6 +113,12 @@ def _earlier(spec: JobSpec, executor: Executor, now: float) -> EarlierRuns:
     if found is None:
         raise NoForecast("no earlier run of the same code tells how long it takes")
     return found
+
+
+def _one_line(text: str) -> str:
+    """Text of which a part may be a server's, or the name of a file, as a record holds it."""
+    words = " ".join(clean(text, 900).split())
+    return "".join(each if each.isprintable() else "\ufffd" for each in words)
 
 
 def _how_long(runs: EarlierRuns) -> str:

@@ -76,7 +76,7 @@ def assembled(steps: Iterable[Step], step: float | None = None) -> Forecast:
             what = "there is a gap before it" if later else "it overlaps with the step before"
             raise DamagedRecord(f"{each.place}: {what}")
         end = each.end if each.end is not None else each.start + length
-        if end <= each.start:
+        if end <= times[-1]:
             raise DamagedRecord(f"{each.place}: it ends before it begins")
         times.append(end)
     return Forecast(times, [each.value for each in found])
