@@ -151,6 +151,11 @@ def facts(record: JobRecord, site: Site | None = None) -> list[Fact]:
         rows.append(Fact("Hardware", where))
     if status.progress is not None:
         rows.append(Fact("Reached", progress_words(status.progress)))
+    if spec is not None and spec.deferral is not None:
+        from sovlab.core.deferral.words import brought
+
+        text = brought(spec, status)
+        rows += [Fact("Finish by", text[:1].upper() + text[1:])] if text else []
     if status.max_rss:
         seconds = status.cpu_seconds or 0.0
         cpu = f", {format_duration(seconds)} of CPU time" if seconds >= 0.1 else ""

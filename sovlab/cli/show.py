@@ -230,7 +230,14 @@ def _end(job: Job, status: JobStatus, console: Console, *, log: bool = False) ->
     how = "in" if status.state is JobState.SUCCEEDED else "after"
     took = f" {how} {format_duration(elapsed)}" if elapsed is not None else ""
     colour = _COLOURS.get(status.state, "default")
+    spec, waited = job.last.spec, ""
+    if spec is not None and spec.deferral is not None:
+        from sovlab.core.deferral.words import brought
+
+        waited = brought(spec, status)
     console.print(
         f"{escape(job.name)} [{colour}]{status.state}[/]{took}"
         + (f": {escape(status.message)}" if status.message else ".")
     )
+    if waited:
+        console.print(f"[dim]It {escape(waited)}.[/]")

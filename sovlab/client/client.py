@@ -123,7 +123,9 @@ class Client:
             ExecutorError: the target does not accept it.
         """
         executor = self.executor(options.target)
-        accepted = submitting.accept(code, options, executor, self.settings.defaults, self._objects)
+        accepted = submitting.accept(
+            code, options, executor, self.settings.defaults, self._objects, self._defer(options, executor)
+        )
         job = self.accepted(accepted.job_id, accepted.spec, executor)
         return Submitted(job, accepted.messages, accepted.bound)
 
@@ -151,7 +153,13 @@ class Client:
 
     def accepted(self, job_id: str, spec: JobSpec, executor: Executor) -> Job:
         """The handle of a job that an executor has just accepted."""
-        status = JobStatus(state=JobState.PENDING, submitted=time.time())
+        now = time.time()
+        status = JobStatus(state=JobState.PENDING, submitted=now)
+        due = spec.due(now)
+        if due is not None:
+            from sovlab.core.deferral.words import held
+
+            status = held(status, spec, due, now)
         return self.handle(JobRecord(id=job_id, target=executor.target, spec=spec, status=status))
 
     def plan(self, code: Code, options: Options, *, check: bool = False) -> Plan:
@@ -160,10 +168,24 @@ class Client:
         With ``check`` the cluster of the target is asked whether it would accept it.
         """
         executor = self.executor(options.target)
-        return submitting.plan(code, options, executor, self.settings.defaults, check=check)
+        defer = self._defer(options, executor)
+        return submitting.plan(code, options, executor, self.settings.defaults, defer, check=check)
+
+    def _defer(self, options: Options, executor: Executor) -> submitting.Defer:
+        """What chooses the start of a job that has a deadline."""
+        if options.finish_by is None:
+            return None
+        from sovlab.client.deferral import deferring
+
+        deferring.check(options.finish_by, time.time())
+        return lambda spec: deferring.deferred(
+            spec, executor, self.settings, partial(self.site, executor.target)
+        )
 
     def rerun(self, record: JobRecord, resume: bool | None = None) -> Job:
         """Submit the request of ``record`` again, as a new job with the same payload.
+
+        It starts at once, also where the earlier job had a deadline.
 
         Args:
             record: of the earlier job.
@@ -175,7 +197,7 @@ class Client:
         if resume is None:
             resume = record.status.reason in _ENDED_FROM_OUTSIDE
         job_id = new_job_id(spec.name)
-        spec = replace(spec, resume=record.id if resume else "")
+        spec = replace(spec, resume=record.id if resume else "", finish_by=None, deferral=None)
         executor.submit(job_id, spec, payload, dict(os.environ))
         return self.accepted(job_id, spec, executor)
 

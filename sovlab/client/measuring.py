@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _TOO_SHORT = "nothing was measured: the job was over before its sensors were looked at"
 _NOT_YET = "nothing has been measured yet"
-_LOOKED_AT = 200
+LOOKED_AT = 200
 """How many of the user's newest jobs are looked at for earlier runs of the same code."""
 
 
@@ -178,7 +178,7 @@ def earlier_of(job: Job, executor: Executor) -> EarlierRuns | None:
         return None
     # Records of clusters do not tell arguments, which may be secret.
     arguments = getattr(executor, "shares_files", False)
-    return earlier_runs(record, own_records(_LOOKED_AT), arguments=arguments)
+    return earlier_runs(record, own_records(LOOKED_AT), arguments=arguments)
 
 
 def _phase(phase: Phase, group: Group, report: EnergyReport) -> PhaseEnergy:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
@@ -104,7 +104,18 @@ class Prepared(msgspec.Struct, frozen=True):
     bound: tuple[str, ...] = ()
 
 
-def accept(code: Code, options: Options, executor: Executor, defaults: Defaults, store: Path) -> Accepted:
+Defer: TypeAlias = "Callable[[JobSpec], tuple[JobSpec, str]] | None"
+"""Gives a request with a deadline its start, with a sentence for the user; None where it has no deadline."""
+
+
+def accept(
+    code: Code,
+    options: Options,
+    executor: Executor,
+    defaults: Defaults,
+    store: Path,
+    defer: Defer = None,
+) -> Accepted:
     """Have an executor accept a job; either it has when this returns, or nothing of it is left behind.
 
     Args:
@@ -113,12 +124,16 @@ def accept(code: Code, options: Options, executor: Executor, defaults: Defaults,
         executor: of the target.
         defaults: what a submit gets that does not say.
         store: the object store, which keeps the payload.
+        defer: chooses its start, if that may be later.
 
     Raises:
         UsageError: as `draft`, or something that the code needs cannot travel.
         ExecutorError: the target does not accept it.
     """
     prepared = prepare(code, options, executor, draft(code, options, executor, defaults), store)
+    if defer is not None:
+        spec, said = defer(prepared.spec)
+        prepared = msgspec.structs.replace(prepared, spec=spec, messages=(*prepared.messages, said))
     return send(prepared, executor)
 
 
@@ -170,7 +185,15 @@ def _pack(
     return packed, spec
 
 
-def plan(code: Code, options: Options, executor: Executor, defaults: Defaults, *, check: bool) -> Plan:
+def plan(
+    code: Code,
+    options: Options,
+    executor: Executor,
+    defaults: Defaults,
+    defer: Defer = None,
+    *,
+    check: bool,
+) -> Plan:
     """What `accept` would do; nothing is submitted and nothing is left behind.
 
     With ``check`` the place is asked whether it would accept it.
@@ -182,6 +205,7 @@ def plan(code: Code, options: Options, executor: Executor, defaults: Defaults, *
     spec = draft(code, options, executor, defaults)
     with tempfile.TemporaryDirectory(prefix="sovlab-plan-") as scratch:
         packed, spec = _pack(code, options, executor, spec, Path(scratch))
+        spec, said = defer(spec) if defer is not None else (spec, "")
         manifests = executor.manifests(new_job_id(spec.name), spec, packed.path, check=check)
     return Plan(
         spec=spec,
@@ -189,7 +213,7 @@ def plan(code: Code, options: Options, executor: Executor, defaults: Defaults, *
         payload=packed.size,
         variables=packed.variables,
         files=tuple(packed.files),
-        messages=(*packed.messages, *manifests.notes),
+        messages=(*packed.messages, *filter(None, [said]), *manifests.notes),
         manifests=manifests.objects,
         checked=check,
     )

@@ -37,6 +37,8 @@ class Reason(enum.StrEnum):
     NONE = ""
     WAITING = "waiting"
     """QUEUED: for other jobs to end."""
+    DEFERRED = "deferred"
+    """PENDING: it is held back until the start that was chosen for its ``--finish-by``."""
     USER_ERROR = "user_error"
     """FAILED: the user's code raised, or left with a status other than zero."""
     TIMEOUT = "timeout"
@@ -110,6 +112,7 @@ class JobStatus:
         exit_code: of the user's process, None if it did not exit by itself.
         signal: name of the signal that ended it, e.g. ``SIGKILL``.
         ahead: jobs before it in the queue, None when it does not wait in one.
+        due: when one that is held back is to start, seconds since the epoch; None for others.
         progress: the last that the job reported.
         returned: what came back, once it has ended.
         unreturned: names a cell bound that nobody asked for in ``--out``.
@@ -131,6 +134,7 @@ class JobStatus:
     exit_code: int | None = None
     signal: str = ""
     ahead: int | None = None
+    due: float | None = None
     progress: Progress | None = None
     returned: tuple[ReturnedName, ...] = ()
     unreturned: tuple[str, ...] = ()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import enum
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from sovlab.core.names import check_name
+from sovlab.core.untrusted import LATEST
 from sovlab.errors import SpecError
 
 
@@ -42,8 +45,59 @@ class Resources:
             raise SpecError(f"--gpus is {self.gpus}.", "Give a number of devices, zero or more.")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deferral:
+    """When a job with a deadline is to start, and by which forecast that was chosen.
+
+    Attributes:
+        asked: when it was chosen, seconds since the epoch.
+        start: the start that was chosen; `asked` where it is not held back.
+        duration: seconds that it is expected to run; 0 if that is not known.
+        signal: what the forecast is of, for people: ``carbon intensity``.
+        unit: of its values.
+        most: whether more of it is better, as of power headroom.
+        times: the bounds of the forecast's steps from `asked` on, seconds since the epoch; empty without one.
+        values: the average in each step.
+        why: why it is not held back, a clause; empty if it is.
+    """
+
+    asked: float
+    start: float
+    duration: float = 0.0
+    signal: str = ""
+    unit: str = ""
+    most: bool = False
+    times: tuple[float, ...] = ()
+    values: tuple[float, ...] = ()
+    why: str = ""
+
+    MOST_STEPS: ClassVar[int] = 300
+    """Of the forecast that are kept: a record is to stay small."""
+
+    def __post_init__(self) -> None:
+        moments = (self.asked, self.start, *self.times)
+        texts = ((self.signal, 100), (self.unit, 40), (self.why, 2000))
+        if not (
+            all(0 <= each < LATEST for each in moments)
+            and self.asked <= self.start
+            and 0 <= self.duration < LATEST
+            and all(len(text) <= most and text.isprintable() for text, most in texts)
+            and all(abs(value) < _LARGEST for value in self.values)
+            and len(self.values) <= self.MOST_STEPS
+            and len(self.times) == (len(self.values) + 1 if self.values else 0)
+            and all(begin < end for begin, end in itertools.pairwise(self.times))
+        ):
+            raise SpecError("The job's deferral is not one that can be.", "Submit it again.")
+
+    @property
+    def held(self) -> bool:
+        """Whether the job is held back until its start."""
+        return not self.why
+
+
 _FASTEST = 20
 """Samples of the power a second: no device has a new value more often."""
+_LARGEST = 1e15
 _MOST_JOULES, _MOST_WATTS, _HOTTEST = 1e15, 1e5, 150.5
 _OBJECT_NAME = r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?"
 _ENV_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
@@ -82,6 +136,8 @@ class JobSpec:
         script: a script's path as it was said, on the same condition.
         code: marks what is run, without its data: the SHA-256 of the source of a cell or a script, the module
             and name of a function or a module; empty if nothing does.
+        finish_by: when it is to have ended, seconds since the epoch; None if that was not said.
+        deferral: when it is to start so as to end by then; None if that was not said.
     """
 
     name: str
@@ -109,6 +165,8 @@ class JobSpec:
     sources: Mapping[str, str] = field(default_factory=dict)
     script: str = ""
     code: str = ""
+    finish_by: float | None = None
+    deferral: Deferral | None = None
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -130,6 +188,9 @@ class JobSpec:
         ):
             if limit is not None and (isinstance(limit, str | bool) or not 0 < limit < below):
                 raise SpecError(f"{flag} is {limit!r}.", f"Give {example}.")
+        late = self.finish_by
+        if late is not None and (isinstance(late, str | bool) or not 0 <= late < LATEST):
+            raise SpecError(f"--finish-by is {late!r}.", "Give a time like 08:00 or 2027-03-01T08:00.")
         for name, value in self.env.items():
             if not re.fullmatch(_ENV_NAME, name):
                 raise SpecError(
@@ -152,6 +213,11 @@ class JobSpec:
                 )
         if any("\0" in arg for arg in self.args):
             raise SpecError("An argument of the script contains a NUL byte.", "Remove it.")
+
+    def due(self, now: float) -> float | None:
+        """When it is to start, in seconds since the epoch, if it is held back and that is still to come."""
+        held = self.deferral is not None and self.deferral.held and self.deferral.start > now
+        return self.deferral.start if held and self.deferral is not None else None
 
     @property
     def ranks(self) -> int:

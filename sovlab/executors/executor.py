@@ -27,6 +27,9 @@ class Executor(Protocol):
     """Name of the target this executor serves."""
     shares_files: bool
     """Whether jobs see the submitter's files under the same paths; one that does not say so, does not."""
+    defers: bool
+    """Whether it holds a job back until the start that `JobSpec.due` tells: PENDING, with `Reason.DEFERRED`,
+    and holding nothing that others could use; one that does not say so, does not."""
 
     def check(self, spec: JobSpec) -> None:
         """Refuse what could never run there; asked before anything is packed.

@@ -93,6 +93,13 @@ def watts(text: str) -> float:
     return parse_power(text)
 
 
+def deadline(text: str) -> float:
+    """Seconds since the epoch of the moment in ``text``: ``08:00``, ``tomorrow 08:00``, ``+6h``."""
+    from sovlab.core.deferral.clock import parse_deadline
+
+    return parse_deadline(text)
+
+
 def environment(pairs: list[str]) -> dict[str, str]:
     """``["A=1", "B=2"]`` as a dict. Raises `SpecError` where there is no ``=``."""
     found = {}
@@ -131,6 +138,7 @@ class Options:
         energy_budget: J that it may take before it is ended by its checkpoint hook; each node has its part.
         max_temperature: °C above which it is ended so.
         power_cap: W that each of its accelerators keeps to while it runs, where that may be set.
+        finish_by: when it is to have ended, seconds since the epoch: the site's forecast says when it starts.
         files: files and directories that travel beside the code (``--file``); where jobs see this machine's
             files they are used where they are.
     """
@@ -254,6 +262,15 @@ class Options:
         metavar="POWER",
         help="have each of its accelerators keep to this while it runs, e.g. 300W; where that may be set",
         parse=watts,
+        text=True,
+    )
+    finish_by: float | None = _option(
+        None,
+        "--finish-by",
+        group=JOB,
+        metavar="TIME",
+        help="start it when the site's forecast is best for ending by then, e.g. 08:00, +6h; see [forecast]",
+        parse=deadline,
         text=True,
     )
     send: tuple[str, ...] | None = _option(

@@ -12,12 +12,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sovlab.settings.model import DEFAULT, Defaults, Local, Settings, Site, Target
+from sovlab.settings.model import DEFAULT, FORECAST_KINDS, Defaults, Forecast, Local, Settings, Site, Target
 from sovlab.settings.reading import config_file, load
 
 __all__ = [
     "DEFAULT",
+    "FORECAST_KINDS",
     "Defaults",
+    "Forecast",
     "Local",
     "Settings",
     "Site",

@@ -89,10 +89,39 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         return any(value is not None for value in (self.carbon_intensity, self.pue, self.tariff))
 
 
+class Forecast(msgspec.Struct, frozen=True, kw_only=True):
+    """Section ``[forecast]``: what the site expects of its electricity, for ``--finish-by``.
+
+    Attributes:
+        file: of CSV or JSON, an absolute path; empty if there is none.
+        query: PromQL, evaluated over the time to come by the target's Prometheus; empty if there is none.
+        kind: one of `FORECAST_KINDS`.
+        name: what people call the signal; empty for the usual name of its kind.
+        unit: of its values; empty for the usual one of its kind.
+        step: seconds over which each value is the average; None if the file says it.
+    """
+
+    file: str = ""
+    query: str = ""
+    kind: str = "carbon"
+    name: str = ""
+    unit: str = ""
+    step: float | None = None
+
+
+FORECAST_KINDS: Mapping[str, tuple[str, str]] = {
+    "carbon": ("carbon intensity", "gCO2e/kWh"),
+    "price": ("price", ""),
+    "headroom": ("power headroom", "kW"),
+}
+"""Usual name and unit of each kind of signal. Of headroom more is better, of the others less."""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All settings, as they apply now.
 
     Attributes:
+        forecast: None if there is no such section.
         target: name of the current target; `target_named` tells whether there is one.
         targets: by name; ``local`` always exists.
         state: the directory that holds jobs and payloads; it need not exist yet.
@@ -106,6 +135,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     local: Local = Local()
     defaults: Defaults = Defaults()
     site: Site = Site()
+    forecast: Forecast | None = None
     targets: Mapping[str, Target] = msgspec.field(default_factory=lambda: {"local": Target(name="local")})
     sources: Mapping[str, str] = {}
     ignored: tuple[str, ...] = ()

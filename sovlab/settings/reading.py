@@ -13,7 +13,7 @@ import msgspec
 from sovlab import codec
 from sovlab.core.units import parse_bytes, parse_duration
 from sovlab.errors import SettingsError, SpecError
-from sovlab.settings.model import Defaults, Local, Settings, Site, Target
+from sovlab.settings.model import FORECAST_KINDS, Defaults, Forecast, Local, Settings, Site, Target
 from sovlab.settings.places import place_of
 from sovlab.settings.targets import flat_keys, note_sources, read_target
 from sovlab.settings.words import suggest
@@ -45,6 +45,18 @@ def _currency(text: str) -> str:
     return text
 
 
+def _kind(text: str) -> str:
+    if text not in FORECAST_KINDS:
+        raise SpecError(f"{text!r} is not a kind of forecast.")
+    return text
+
+
+def _label(text: str) -> str:
+    if len(text) > 40 or not text.isprintable():
+        raise SpecError(f"{text!r:.60} is too long to be shown.")
+    return text
+
+
 _KEYS = {
     "target": _Key(_Word, "Give the name of a target."),
     "local.cores": _Key(_Positive, "Give a number of cores greater than zero."),
@@ -64,8 +76,14 @@ _KEYS = {
     "site.embodied": _Key(
         _Grams, "Give gCO2e of making an accelerator for each hour of its use, zero or more."
     ),
+    "forecast.file": _Key(_Word, "Give the path of a CSV or JSON file."),
+    "forecast.query": _Key(_Word, "Give PromQL for the target's Prometheus."),
+    "forecast.kind": _Key(_Word, f"There are {', '.join(FORECAST_KINDS)}.", _kind),
+    "forecast.name": _Key(_Word, 'Say what it is in at most 40 letters, like "grid carbon".', _label),
+    "forecast.unit": _Key(_Word, 'Give the unit in at most 40 letters, like "gCO2e/kWh".', _label),
+    "forecast.step": _Key(_Positive | str, 'Write it like "30m", or a number of seconds.', parse_duration),
 }
-_SECTIONS = ("local", "defaults", "site")
+_SECTIONS = ("local", "defaults", "site", "forecast")
 _VARIABLES = {"SOVLAB_" + key.upper().replace(".", "_"): key for key in _KEYS}
 _PREFIXES = tuple(f"SOVLAB_{name.upper()}_" for name in _SECTIONS)
 _PLACES = ("SOVLAB_STATE_DIR", "SOVLAB_CONFIG_FILE")
@@ -93,11 +111,13 @@ def load(directory: Path | None = None, environ: Mapping[str, str] | None = None
         if path is not None and content:
             document = parse(content, path)
             for key, value in _flatten(document, path, content, targets):
+                if path is project and key.startswith("forecast."):
+                    continue
                 values[key] = _absolute(key, value, path.parent)
                 sources[key] = place_of(path, content, key)
             note_sources(document, path, content, sources)
             if path is project:
-                aside = _without_prometheus(document, path, targets)
+                aside = [*_without_prometheus(document, path, targets), *_without_forecast(document, path)]
             outdated += flat_keys(document, path, content)
     for key, value in _from_environment(env):
         values[key] = _absolute(key, value, directory)
@@ -108,12 +128,14 @@ def load(directory: Path | None = None, environ: Mapping[str, str] | None = None
         if section:
             sections[section][name] = value
     _check_site(sections["site"], sources)
+    _check_forecast(sections["forecast"], sources)
     return Settings(
         state=_state(env),
         target=values.get("target", "local"),
         local=Local(**sections["local"]),
         defaults=Defaults(**sections["defaults"]),
         site=Site(**sections["site"]),
+        forecast=Forecast(**sections["forecast"]) if sections["forecast"] else None,
         targets=targets,
         sources=sources,
         ignored=(*ignored, *aside),
@@ -207,6 +229,17 @@ def _without_prometheus(document: Mapping[str, Any], path: Path, targets: dict[s
     return sentences
 
 
+def _without_forecast(document: Mapping[str, Any], path: Path) -> list[str]:
+    """A sentence where a project's file has a forecast, which is left aside."""
+    if not document.get("forecast"):
+        return []
+    # A folder that somebody cloned must not choose which file is read, and what is asked with whose token.
+    return [
+        f"[forecast] in {path} was left aside: which forecast counts is for your own settings to say, "
+        f"{config_file()}."
+    ]
+
+
 def _value(key: str, value: Any, place: str, *, text: bool = False) -> Any:
     known = _KEYS.get(key)
     if known is None:
@@ -249,7 +282,22 @@ def _check_site(site: Mapping[str, Any], sources: Mapping[str, str]) -> None:
         )
 
 
+def _check_forecast(forecast: Mapping[str, Any], sources: Mapping[str, str]) -> None:
+    """A forecast is in a file or a query's answer, and that says no length of its steps."""
+    if not forecast:
+        return
+    place = sources[f"forecast.{next(iter(forecast))}"]
+    where = f"Environment variable {place}" if place in _VARIABLES else place
+    if ("file" in forecast) is ("query" in forecast):
+        both = "both file and query" if "file" in forecast else "neither file nor query"
+        raise SettingsError(f"{where}: [forecast] names {both}.", "Set one of them.")
+    if "query" in forecast and not forecast.get("step"):
+        raise SettingsError(
+            f"{where}: [forecast] has a query and no step.", 'Set it beside, like step = "30m".'
+        )
+
+
 def _absolute(key: str, value: Any, folder: Path | None) -> Any:
-    if key != "local.python" or "/" not in value:
+    if key != "forecast.file" and (key != "local.python" or "/" not in value):
         return value
     return str((folder or Path.cwd()) / Path(value).expanduser())

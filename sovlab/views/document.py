@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sovlab.core.energy.earlier import EarlierRuns
     from sovlab.core.energy.footprint import Footprint, Site
     from sovlab.core.energy.report import EnergyReport
+    from sovlab.core.spec import Deferral, JobSpec
     from sovlab.sensors.reading import Reading
 
 VERSION = 1
@@ -69,9 +70,29 @@ def job_document(record: JobRecord, site: Site | None = None) -> dict[str, Any]:
         "host": _text(status.host),
         "energy": energy_document(status.energy) if status.energy is not None else None,
     }
+    if spec is not None and spec.deferral is not None:
+        document["deferral"] = _deferral(spec, spec.deferral, status)
     if site is not None and site.says_something:
         document["footprint"] = _footprint(status, site)
     return document
+
+
+def _deferral(spec: JobSpec, deferral: Deferral, status: JobStatus) -> dict[str, Any]:
+    from sovlab.core.deferral.words import brought, compared
+
+    found = compared(deferral, status)
+    return {
+        "finish_by": _number(spec.finish_by),
+        "start": _number(deferral.start),
+        "duration": _number(deferral.duration) or None,
+        "signal": _text(deferral.signal),
+        "unit": _text(deferral.unit),
+        "why": _text(deferral.why),
+        "waited": _number(found.waited) if found is not None else None,
+        "ran": _number(found.ran) if found is not None else None,
+        "at_once": _number(found.at_once) if found is not None else None,
+        "words": _text(brought(spec, status)),
+    }
 
 
 def _footprint(status: JobStatus, site: Site) -> dict[str, Any] | None:

@@ -15,6 +15,10 @@ def state_words(status: JobStatus, now: float) -> str:
     """A status in a few words: ``running 38 s``, ``waiting, 2 ahead``, ``failed: user error``."""
     if status.state is JobState.QUEUED:
         return f"waiting, {status.ahead} ahead" if status.ahead else "waiting"
+    if status.due is not None and status.state is JobState.PENDING:
+        from sovlab.core.deferral.clock import shown
+
+        return f"waiting until {shown(status.due, now)}"
     elapsed = status.elapsed(now)
     if status.state is JobState.RUNNING and elapsed is not None:
         done = status.progress.fraction if status.progress else None

@@ -120,6 +120,42 @@ def test_other_files_of_a_job_are_checked_too(shelf: Shelf, name: str, data: byt
     assert check(shelf, shelf.add(**{name: data})) is JobState.UNKNOWN
 
 
+DEFERRED: dict[str, Any] = {
+    "name": "shelf",
+    "kind": "cell",
+    "payload": "0" * 64,
+    "finish_by": NOW + 7200,
+    "deferral": {
+        "asked": NOW - 90,
+        "start": NOW - 60,
+        "duration": 55.0,
+        "signal": "carbon intensity",
+        "unit": "gCO2e/kWh",
+        "most": False,
+        "times": [NOW - 90, NOW - 60, NOW + 3600],
+        "values": [340.0, 210.0],
+        "why": "",
+    },
+}
+"""A request that was held back."""
+
+
+@given(hostile.changed(DEFERRED))
+@once
+def test_a_deferral_with_anything_in_any_place_is_shown_or_unknown(
+    shelf: Shelf, spec: dict[str, Any]
+) -> None:
+    accepted = json.dumps({"version": 1, "submitted": NOW - 90, "spec": spec}).encode()
+    whole = json.dumps({**RECORD, "reason": "succeeded"}).encode()
+    job_id = shelf.add(exit_json=whole, spec=accepted)
+    check(shelf, job_id)
+    shelf.executor.delete(job_id)
+    waits = shelf.add(spec=accepted)
+    hostile.assert_can_be_shown(shelf.executor.record(waits))
+    (shelf.state / "jobs" / waits / "exit.json").write_bytes(whole)
+    shelf.executor.delete(waits)
+
+
 def test_a_job_whose_files_are_damaged_can_be_cancelled_and_deleted(shelf: Shelf) -> None:
     job_id = shelf.add(run=b"[" * 200_000)
     shelf.executor.cancel(job_id)

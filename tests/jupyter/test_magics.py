@@ -222,6 +222,11 @@ def test_backends_and_targets_are_listed(notebook):
         ("%%sovsubmit --gpus -1\n1", SpecError, "--gpus"),
         ("%%sovsubmit --nodes 0\n1", SpecError, "--nodes"),
         ("%%sovsubmit --cpu -2\n1", SpecError, "--cpu"),
+        (
+            "%%sovsubmit --finish-by yesterday\n1",
+            UsageError,
+            "--finish-by: 'yesterday' is not a time by which",
+        ),
         ("%%sovsubmit --memory -4G\n1", UsageError, "size"),
         ("%%sovsubmit --memory 512k\n1", UsageError, "512MiB"),
         ("%%sovsubmit --timeout soon\n1", UsageError, "duration"),

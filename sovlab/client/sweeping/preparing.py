@@ -88,6 +88,11 @@ def draft_all(client: Client, planned: Sequence[Planned], options: Options) -> l
         variant = variants.get(id(point.options))
         if variant is None:
             chosen = from_keywords(point.options, options)
+            if chosen.finish_by is not None:
+                raise SpecError(
+                    "A sweep has no --finish-by: each of its runs would start at a time of its own.",
+                    "Leave it out, or submit one job.",
+                )
             executor = client.executor(chosen.target)
             spec = submitting.draft(code, chosen, executor, client.settings.defaults)
             variant = variants[id(point.options)] = Draft(chosen, executor, spec)
@@ -168,7 +173,12 @@ def _packed(planned: Sequence[Planned], drafts: Sequence[Draft], store: Path) ->
         else:
             made = ready.spec
             spec = replace(
-                spec, payload=made.payload, labels=made.labels, sources=made.sources, script=made.script
+                spec,
+                payload=made.payload,
+                labels=made.labels,
+                sources=made.sources,
+                script=made.script,
+                code=made.code,
             )
             ready = msgspec.structs.replace(ready, spec=spec)
         found.append(ready)

@@ -28,6 +28,7 @@ class EarlierRuns:
         energy: the median of their joules, with their common source; its value is None if it is not known.
         measured: in how many of the runs these joules were measured.
         group: of which devices they are: ``accelerators``, ``processors`` or ``node``; empty if not known.
+        longest: how long the longest of them ran, in seconds.
     """
 
     count: int
@@ -35,6 +36,7 @@ class EarlierRuns:
     energy: Reading
     measured: int = 0
     group: str = ""
+    longest: float = 0.0
 
     @property
     def words(self) -> str:
@@ -81,7 +83,8 @@ def earlier_runs(
     if not newest:
         return None
     energy, measured, group = _energy([run[3] for run in newest])
-    return EarlierRuns(len(newest), _median([run[2] for run in newest]), energy, measured, group)
+    ran = [run[2] for run in newest]
+    return EarlierRuns(len(newest), _median(ran), energy, measured, group, max(ran))
 
 
 def _what(spec: JobSpec, arguments: bool) -> tuple[object, ...]:

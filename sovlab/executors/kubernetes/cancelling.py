@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from sovlab.executors.kubernetes.holding import is_held
 from sovlab.executors.kubernetes.objects.trimming import Object
 from sovlab.executors.kubernetes.objects.workloads import WorkloadKind
 from sovlab.kube import labels
@@ -31,9 +32,10 @@ _KILLED = 128 + 9
 
 
 def is_queued(obj: Object) -> bool:
-    """Whether a queue holds a job: nothing of it runs, and only deleting it takes it out of the queue."""
-    workload_labels = obj["metadata"].get("labels") or {}
-    return bool((obj.get("spec") or {}).get("suspend")) and labels.QUEUE in workload_labels
+    """Whether a queue holds a job, or it is held back: nothing of it runs, and only deleting it ends that."""
+    if not (obj.get("spec") or {}).get("suspend"):
+        return False
+    return labels.QUEUE in (obj["metadata"].get("labels") or {}) or is_held(obj)
 
 
 class Cancelling:

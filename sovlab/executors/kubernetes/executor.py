@@ -31,6 +31,7 @@ from sovlab.errors import (
 from sovlab.executors.kubernetes import describing
 from sovlab.executors.kubernetes.cancelling import Cancelling, is_queued
 from sovlab.executors.kubernetes.following import Following
+from sovlab.executors.kubernetes.holding import Starting, is_held
 from sovlab.executors.kubernetes.objects.records import Records, job_record
 from sovlab.executors.kubernetes.objects.trimming import Object
 from sovlab.executors.kubernetes.objects.workloads import JobObjects, Objects, WorkloadKind
@@ -68,6 +69,7 @@ class KubernetesExecutor:
     """
 
     shares_files = False
+    defers = True
 
     def __init__(
         self, target: str, login: Login, profile: ClusterProfile, state: Path, *, agents: bool = True
@@ -85,6 +87,7 @@ class KubernetesExecutor:
         self._transfers = PodTransfers(self._api, profile, self.local_state)
         self._reasons = Reasons(self._api, profile.namespace)
         self._queues = Queues(self._api, profile.namespace)
+        self._starting = Starting(self._api, self._objects)
 
     def submit(self, job_id: str, spec: JobSpec, payload: Path, environ: Mapping[str, str]) -> None:
         """See `Executor.submit`; the submitter's environment stays here."""
@@ -92,7 +95,8 @@ class KubernetesExecutor:
         submission.carry_out(self.local_state)
         self.local_state.note_own(job_id)
         holds = self._bucket is None and self._volume is None
-        if self._mission is not None and (holds or submission.delivery == "stream"):
+        held = spec.due(time.time()) is not None
+        if self._mission is not None and (holds or held or submission.delivery == "stream"):
             ensure_agent(self._mission, self.local_state, job_id)
 
     def manifests(self, job_id: str, spec: JobSpec, payload: Path, *, check: bool = False) -> Manifests:
@@ -135,6 +139,8 @@ class KubernetesExecutor:
         if buried is not None:
             return buried
         _, obj, pods = self._found(job_id)
+        if self._look_after(obj):
+            _, obj, pods = self._found(job_id)
         return self._record(obj, pods, explain=True)
 
     def _buried(self, job_id: str) -> JobRecord | None:
@@ -156,7 +162,23 @@ class KubernetesExecutor:
 
     def records(self) -> list[JobRecord]:
         """See `Executor.records`."""
-        return self._records.newest_first(self._objects, self.local_state.tombstones())
+        found = self._records.newest_first(self._objects, self.local_state.tombstones())
+        for record in found:
+            if record.status.due is not None and (obj := self._objects.known(record.id)) is not None:
+                self._look_after(obj)
+        return found
+
+    def _look_after(self, obj: Object) -> bool:
+        """Let a job go whose start has come; False if that was not to be done.
+
+        One of ours that is still held back has an agent again, where that has gone, as with the machine.
+        """
+        if self._starting.look(obj):
+            return True
+        job_id = obj["metadata"]["name"]
+        if is_held(obj) and self._mission is not None and self.local_state.is_requested(job_id):
+            ensure_agent(self._mission, self.local_state, job_id)
+        return False
 
     def own_records(self, most: int) -> list[JobRecord]:
         """See `Executor.own_records`; asks nothing while the jobs of the target are watched anyway."""
@@ -193,6 +215,7 @@ class KubernetesExecutor:
                 stop=stop,
                 on_frame=lambda pod, frame: self._transfers.on_frame(job_id, pod, frame),
                 gone=lambda: self._buried(job_id),
+                let_go=self._starting.look,
                 log=log,
             )
             yield from following.events()
@@ -246,6 +269,7 @@ class KubernetesExecutor:
             message=message,
             ended=time.time(),
             ahead=None,
+            due=None,
         )
         self.local_state.put_tombstone(replace(record, status=status_))
         try:

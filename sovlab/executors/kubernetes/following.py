@@ -26,6 +26,9 @@ from sovlab.kube.transport.logs import PodLog, is_refusal
 
 _LOOK = 2.0
 """Seconds between looks at events of the cluster, while a job waits: they say why."""
+_HELD = 30.0
+"""Seconds between looks at a job that is held back: while a machine sleeps, the clock by which is waited
+stands still, and not that by which the job is due."""
 _GONE = 10.0
 _GATHER = 0.002
 """Seconds for which what comes in quick succession is gathered: each line of thousands is a piece."""
@@ -84,6 +87,7 @@ class Following:
         stop: set it to end soon.
         on_frame: called with each frame of the runner and the pod that it came from.
         gone: the record of a job that was taken out of the cluster; None if nobody kept one.
+        let_go: lets a workload go that is held back, if its start has come.
         log: read the log; without, only states come.
     """
 
@@ -101,6 +105,7 @@ class Following:
         stop: threading.Event | None,
         on_frame: Callable[[Object, decoding.Frame], None],
         gone: Callable[[], JobRecord | None] = lambda: None,
+        let_go: Callable[[Object], bool] = lambda obj: False,
         log: bool = True,
     ) -> None:
         self._api = api
@@ -114,6 +119,7 @@ class Following:
         self._stop = stop
         self._on_frame = on_frame
         self._gone = gone
+        self._let_go = let_go
         self._log = log
         self.inbox: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._taken = 0.0
@@ -158,6 +164,7 @@ class Following:
                     return
                 current = last
             else:
+                self._let_go(obj)
                 self._nonce = obj["metadata"]["annotations"].get(labels.NONCE, "-")
                 pods, current = self._read(obj)
                 current = self._marked(current, pods, status.nodes(obj))
@@ -175,7 +182,10 @@ class Following:
                     yield StatusChanged(status=current)
                 return
             waits = current is None or current.state in (JobState.PENDING, JobState.QUEUED)
-            end = time.monotonic() + (0.1 if obj is None else _LOOK if waits else 60.0)
+            wait = 0.1 if obj is None else _LOOK if waits else 60.0
+            if current is not None and current.due is not None:
+                wait = min(max(current.due - time.time(), _LOOK / 10), _HELD)
+            end = time.monotonic() + wait
             # What the job prints changes nothing of its status, which takes longer to make than a line
             # takes to read.
             while not self._changed and (left := end - time.monotonic()) > 0:

@@ -12,6 +12,7 @@ import msgspec
 from sovlab.core.backend import Backend
 from sovlab.core.spec import JobSpec
 from sovlab.errors import ExecutorError, SovlabError
+from sovlab.executors.kubernetes import holding
 from sovlab.executors.kubernetes.objects.records import marks
 from sovlab.executors.kubernetes.objects.trimming import Object
 from sovlab.executors.kubernetes.objects.workloads import Objects, WorkloadKind
@@ -81,8 +82,7 @@ class Submission:
         Args:
             uid: of the workload, empty before it is there.
         """
-        told = marks(self._spec, self._nonce, time.time(), self.delivery)
-        workload = manifests.workload(self._job_id, self._spec, self._backend, self._profile, told)
+        workload = self._manifest()
         owner = {**workload, "metadata": {**workload["metadata"], "uid": uid}}
         return [workload, *self._belongings(owner)]
 
@@ -105,6 +105,8 @@ class Submission:
         if labels.READY in (workload["metadata"].get("annotations") or {}):
             return workload
         try:
+            if holding.is_held(workload):
+                workload = holding.put_out(self._api, self._kind.path, workload)
             self._use_bucket()
             for obj in self._belongings({**workload, "kind": self._kind.name}):
                 with contextlib.suppress(AlreadyExists):
@@ -127,9 +129,16 @@ class Submission:
         rest = [(_collection(obj, self._profile.namespace), obj) for obj in others]
         return try_objects(self._api, [(self._kind.path, workload), *rest])
 
+    def _manifest(self) -> Object:
+        now = time.time()
+        told = marks(self._spec, self._nonce, now, self.delivery)
+        told |= holding.held_marks(self._spec, self._profile, now)
+        return manifests.workload(self._job_id, self._spec, self._backend, self._profile, told)
+
     def _workload(self) -> tuple[Object, bool]:
-        told = marks(self._spec, self._nonce, time.time(), self.delivery)
-        wanted = manifests.workload(self._job_id, self._spec, self._backend, self._profile, told)
+        wanted = self._manifest()
+        if holding.is_held(wanted):
+            holding.keep_out(self._api, self._kind.path, wanted)
         try:
             return self._api.create(self._kind.path, wanted), True
         except AlreadyExists:
@@ -183,7 +192,7 @@ class Submission:
         )
 
     def _let_go(self, workload: Object) -> Object:
-        """Let a workload go, unless a queue has it, which lets its jobs go itself.
+        """Let a workload go, unless it is held back, or a queue has it, which lets its jobs go itself.
 
         What counts is the workload as the cluster has it, which may put what names no queue into one.
         """
@@ -195,7 +204,7 @@ class Submission:
                 {"op": "test", "path": "/metadata/labels", "value": marked},
                 {"op": "add", "path": ready, "value": repr(time.time())},
             ]
-            if labels.QUEUE not in marked:
+            if labels.QUEUE not in marked and not holding.is_held(workload):
                 change.append({"op": "add", "path": "/spec/suspend", "value": False})
             try:
                 return self._api.patch(path, change, kind="json")

@@ -34,6 +34,9 @@ from sovlab.runner.system import processes
 _SOON = 0.02
 _HALF_WAY = 600.0
 """Seconds that a submit may take between its entry in the queue and its job directory: to copy a payload."""
+_LONGEST_WAIT = 30.0
+"""Seconds after which jobs that are held back are looked at again: while a machine sleeps, the clock by which
+the agent waits stands still, and not that by which they are due."""
 _POLL = 0.5
 """Seconds between looks at supervisors, only where the system cannot tell of their end."""
 
@@ -64,6 +67,8 @@ class Agent:
             self._on_message,
             idle=configuration.idle / 2,
         )
+        self._next_due: float | None = None
+        """When the first of the jobs that are held back is to start, seconds since the epoch."""
         self._stopping = False
         self._quiet_since = time.monotonic()
 
@@ -112,6 +117,9 @@ class Agent:
             unwatched = self._supervisors.unwatched
             until_forkserver_idle = self._configuration.idle / 2 if len(self._forkservers) else None
             timeout = min(remaining, _POLL) if unwatched else (until_forkserver_idle if busy else remaining)
+            if self._next_due is not None:
+                until_due = min(max(self._next_due - time.time(), 0.0), _LONGEST_WAIT)
+                timeout = until_due if timeout is None else min(timeout, until_due)
             if self._pass_cancels():
                 timeout = _SOON
             for key, _ in self._selector.select(timeout):
@@ -172,6 +180,7 @@ class Agent:
 
     def _start_waiting(self) -> None:
         waiting: dict[str, Demand] = {}  # by id: two processes may be submitting the same job
+        now, dues = time.time(), []
         for entry in sorted(entry.name for entry in self._queue.iterdir()):
             job_id = entry.partition(".")[2]
             job = JobDirectory(self._store.jobs, job_id)
@@ -188,9 +197,16 @@ class Agent:
                 (self._queue / entry).unlink(missing_ok=True)
                 continue
             try:
-                waiting[job_id] = self._demand(job)
+                spec = job.accepted().spec
             except (OSError, DamagedRecord):
                 (self._queue / entry).unlink(missing_ok=True)  # its record is UNKNOWN; it cannot be run
+                continue
+            due = spec.due(now)
+            if due is not None:
+                dues.append(due)
+            else:
+                waiting[job_id] = demand(spec, self._configuration.budget)
+        self._next_due = min(dues, default=None)
         for job_id, devices in startable(
             list(waiting.items()), list(self._running.values()), self._configuration.budget
         ):

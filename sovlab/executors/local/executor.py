@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +26,7 @@ from sovlab.core.job import JobRecord, JobState, JobStatus
 from sovlab.core.names import is_job_id
 from sovlab.core.spec import JobSpec
 from sovlab.core.untrusted import DamagedRecord
-from sovlab.errors import SpecError, UsageError, WaitTimeout
+from sovlab.errors import ExecutorError, SpecError, UsageError, WaitTimeout
 from sovlab.executors.local.agent_client import AgentClient
 from sovlab.executors.local.command import Command, stamp
 from sovlab.executors.local.configuration import Configuration, budget_of, configuration
@@ -62,6 +62,7 @@ class LocalExecutor:
     """
 
     shares_files = True
+    defers = True
 
     def __init__(
         self,
@@ -154,7 +155,9 @@ class LocalExecutor:
             )
 
         if not (self._store.jobs / job_id).exists():
-            entry = self._store.queue / f"{int(submitted * 1e9):020d}.{job_id}"
+            # One that is held back comes after those that arrive before its start.
+            arrival = spec.due(submitted) or submitted
+            entry = self._store.queue / f"{int(arrival * 1e9):020d}.{job_id}"
             # The entry comes first: one without a job is left aside, a job without one would wait for ever.
             entry.touch(mode=0o600)
             accepted = False
@@ -212,7 +215,19 @@ class LocalExecutor:
                 ended[name] = record
             found.append(record)
         self._ended = ended
+        self._look_after(found)
         return sorted(found, key=lambda r: (r.status.submitted or 0.0, r.id), reverse=True)
+
+    def _look_after(self, found: Iterable[JobRecord]) -> None:
+        """Have an agent where jobs are held back: that of their submit may have gone, as with the machine."""
+        before = (JobState.PENDING, JobState.QUEUED)
+        if any(
+            record.spec is not None and record.spec.deferral is not None
+            for record in found
+            if record.status.state in before
+        ):
+            with contextlib.suppress(ExecutorError):  # a list is a list
+                self._agent.wake()
 
     def own_records(self, most: int) -> list[JobRecord]:
         """See `Executor.own_records`: those whose directories have changed last."""
@@ -290,7 +305,7 @@ class LocalExecutor:
 
     def _keep_going(self, status: JobStatus, changed: bool) -> None:
         """Start the agent again if it has died while a job waits for it."""
-        if not changed and status.state is JobState.QUEUED:
+        if not changed and status.state in (JobState.QUEUED, JobState.PENDING):
             self._agent.wake()
 
     def cancel(self, job_id: str) -> None:

@@ -145,7 +145,14 @@ class JobDirectory:
             return _ended_status(ended, accepted.submitted)
         running = self.running()
         if running is None:
-            return JobStatus(state=JobState.QUEUED, reason=Reason.WAITING, submitted=accepted.submitted)
+            waits = JobStatus(state=JobState.QUEUED, reason=Reason.WAITING, submitted=accepted.submitted)
+            now = time.time()
+            due = accepted.spec.due(now)
+            if due is None:
+                return waits
+            from sovlab.core.deferral.words import held
+
+            return held(waits, accepted.spec, due, now)
         if running.alive:
             return JobStatus(
                 state=JobState.RUNNING,

@@ -50,6 +50,8 @@ def workload(
     workload_kind = kind(spec, profile)
     job = _job(job_id, spec, backend, profile)
     workload_labels = {**_labels(job_id), **_queue(profile)}
+    if labels.HELD in annotations:
+        workload_labels.pop(labels.QUEUE, None)
     meta = {
         "name": job_id,
         "namespace": profile.namespace,

@@ -273,6 +273,9 @@ def _waiting_or_running(
         if base.submitted is not None and now - base.submitted > _STALE:
             text = "its submit was interrupted: cancel it, and submit it again"
         return replace(base, message=text)
+    if suspended and labels.HELD in told:
+        due = moment(told[labels.HELD])
+        return replace(base, reason=Reason.DEFERRED, due=now if due is None else due)
     if suspended and queue:
         text = f"waiting: {why}" if why else f"waiting in queue {queue}"
         text = why if why.startswith("requeued") else again + text

@@ -51,6 +51,8 @@ class Reasons:
         return why
 
     def _ask(self, job: Object, pods: Sequence[Object]) -> str:
+        if labels.HELD in (job["metadata"].get("annotations") or {}):
+            return ""
         queue = (job["metadata"].get("labels") or {}).get(labels.QUEUE)
         suspended = bool((job.get("spec") or {}).get("suspend"))
         if suspended and queue:

@@ -50,7 +50,12 @@ def job_record(obj: Object, pods: list[Object], target: str, *, why: str = "") -
     try:
         spec = codec.decode(obj["metadata"]["annotations"][labels.SPEC], JobSpec)
         check_request(spec)
-        found = status.status(obj, pods, now=time.time(), why=why)
+        now = time.time()
+        found = status.status(obj, pods, now=now, why=why)
+        if found.due is not None:
+            from sovlab.core.deferral.words import held
+
+            found = held(found, spec, found.due, now)
     except (SpecError, *UNFIT) as error:
         return _unreadable(obj, target, obj, clean(str(error), 300))
     return JobRecord(id=job_id, target=target, spec=spec, status=found)

@@ -21,6 +21,7 @@ _ANNOTATIONS = (
     labels.READY,
     labels.CANCELLED,
     labels.DELIVERY,
+    labels.HELD,
     labels.INDEX,
     labels.DEFAULT_CONTAINER,
 )

@@ -51,6 +51,10 @@ class LocalState:
         """Ids of the jobs that the transfer agent is asked to serve, sorted."""
         return sorted(path.name for path in self.requests.iterdir()) if self.requests.exists() else []
 
+    def is_requested(self, job_id: str) -> bool:
+        """Whether the transfer agent is asked to serve a job."""
+        return (self.requests / job_id).exists()
+
     def withdraw_request(self, job_id: str) -> None:
         """Undo `request_transfer`."""
         (self.requests / job_id).unlink(missing_ok=True)

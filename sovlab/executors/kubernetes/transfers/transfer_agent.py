@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import math
 import os
 import subprocess
 import sys
@@ -115,17 +116,18 @@ class TransferAgent:
                 watch.wait(1.0)
 
     def _serve_job(self, job_id: str) -> None:
-        pause, end = _AGAIN, time.monotonic() + _GIVEN_UP
-        while time.monotonic() < end:
+        pause, failing_since = _AGAIN, time.monotonic()
+        while time.monotonic() < failing_since + _GIVEN_UP:
             try:
                 for _ in self._executor.events(job_id):
-                    pause, end = _AGAIN, time.monotonic() + _GIVEN_UP
+                    pause, failing_since = _AGAIN, math.inf  # a job may be held back, or wait, for days
                 with contextlib.suppress(SovlabError):
                     self._executor.results(job_id)
                 break
             except JobNotFound:
                 break
             except Exception as error:  # the cluster does not answer now; or this job alone cannot be served
+                failing_since = min(failing_since, time.monotonic())
                 sys.stderr.write(f"{job_id}: {type(error).__name__}: {error}\n")
                 time.sleep(pause)
                 pause = min(pause * 2, _LONGEST)

@@ -52,6 +52,10 @@ class Managing(Controller):
         """Has a Workload for a Job, and marks it as finished when the Job is."""
         workload = self._workload(kind, obj)
         ended = end_of(kind, obj)
+        queue = workloads.queue_of(obj)
+        waits = workload is not None and obj["spec"].get("suspend") and not holds(workload, "QuotaReserved")
+        if workload is not None and waits and workload["spec"]["queueName"] != queue:
+            self._change(workload, lambda w: w["spec"].update(queueName=queue), "")
         if workload is None:
             if not ended and "deletionTimestamp" not in obj["metadata"]:
                 self._make(kind, obj)
@@ -125,9 +129,9 @@ class Managing(Controller):
             if labels and kind is JOBS:
                 obj["spec"]["template"]["spec"].setdefault("nodeSelector", {}).update(labels)
 
-    def _change(self, workload: Object, edit: Any) -> None:
+    def _change(self, workload: Object, edit: Any, part: str = "status") -> None:
         metadata = workload["metadata"]
-        self._registry.change(WORKLOADS, metadata["namespace"], metadata["name"], self._call, edit, "status")
+        self._registry.change(WORKLOADS, metadata["namespace"], metadata["name"], self._call, edit, part)
 
     def _patch(self, kind: Kind, obj: Object, edit: Any) -> None:
         self._registry.change(kind, obj["metadata"]["namespace"], obj["metadata"]["name"], self._call, edit)
