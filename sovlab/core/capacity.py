@@ -1,4 +1,4 @@
-"""`Capacity`: what a target has of one backend, and what of it is free."""
+"""`Capacity`: what a target has of one backend and what of it is free; `Condition`: how its devices do."""
 
 from __future__ import annotations
 
@@ -14,13 +14,59 @@ class Capacity:
     Attributes:
         detection: devices found, and how that is known.
         total: devices, or cores for a backend without devices; None if unknown.
-        free: of those, not held by running jobs; None if unknown.
-        queued: jobs that wait for it.
+        free: of those, not held by running jobs, and within the quota that is left; None if unknown.
+        queued: jobs or pods that wait for it; None if unknown.
         source: where the numbers are from, in a few words.
+        seen: when they were, in seconds since the epoch; None if that is not told.
+        nodes: names and addresses of the nodes that have them; empty if unknown, and on this machine.
+        free_by_node: devices free on each node; empty where nodes are not told apart.
+        largest: devices of the node that has most; None if unknown.
     """
 
     detection: Detection
     total: float | None
     free: float | None
-    queued: int = 0
+    queued: int | None = None
     source: str = ""
+    seen: float | None = None
+    nodes: tuple[str, ...] = ()
+    free_by_node: tuple[float, ...] = ()
+    largest: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One number on the state of devices, with where it is from.
+
+    Attributes:
+        value: None if it is not known.
+        source: where it is from, in a few words.
+        seen: when it was so, in seconds since the epoch; None if it is not known.
+        why: what is to be known of it: why there is no value, or what is not in it. A clause.
+    """
+
+    value: float | None = None
+    source: str = ""
+    seen: float | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """How a target's devices of one backend do now.
+
+    Attributes:
+        celsius: °C of the hottest place of any of them.
+        slowed: how many of them heat slows.
+        headroom: W that they may draw more, together, until they are at their limits or the site is.
+    """
+
+    celsius: Figure = Figure()
+    slowed: Figure = Figure()
+    headroom: Figure = Figure()
+
+
+def unknown(why: str) -> Condition:
+    """A condition of which nothing is known."""
+    figure = Figure(why=why)
+    return Condition(celsius=figure, slowed=figure, headroom=figure)
