@@ -78,7 +78,7 @@ def choose(
     from sovlab.backends.weighing import Rival, facts_of
 
     mine = Rival(backend, offer, (conditions or {}).get(backend.name, Condition()))
-    return backend, f"{backend.name}, as requested; {', '.join([_free(offer), *facts_of(mine, told=False)])}."
+    return backend, f"{backend.name}, as requested; {', '.join([_free(offer), *facts_of(mine)])}."
 
 
 def automatic(

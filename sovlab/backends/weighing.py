@@ -92,7 +92,7 @@ def best(rivals: Sequence[Rival], need: Need, because: str = "") -> Choice:
     taken = min(rivals, key=lambda rival: tuple(step.key(rival, need) for step in _STEPS))
     others = [rival for rival in rivals if rival is not taken]
     passed = {rival.backend.name: _worse(rival, taken, need) for rival in others}
-    facts = [free_words(taken.offer), *facts_of(taken, told=bool(others))]
+    facts = [free_words(taken.offer), *facts_of(taken, heat=True, queue=bool(others))]
     headroom = taken.condition.headroom.value
     if headroom is not None and any(why.startswith(_LESS) for why in passed.values()):
         facts.append(f"{headroom:.0f} W of power headroom")
@@ -104,20 +104,21 @@ def best(rivals: Sequence[Rival], need: Need, because: str = "") -> Choice:
     return Choice(taken.backend, f"{sentence}.", passed)
 
 
-def facts_of(rival: Rival, *, told: bool) -> list[str]:
-    """What a sentence says of a backend beside what is free: who waits, how hot it is.
+def facts_of(rival: Rival, *, heat: bool = False, queue: bool = False) -> list[str]:
+    """What a sentence says of a backend beside what is free: what is wrong, and on demand what is well.
 
     Args:
         rival: the backend.
-        told: whether it is said, too, that all is well.
+        heat: whether to say how hot it is though heat does not slow it.
+        queue: whether to say that nobody waits.
     """
     facts = []
-    if rival.offer.queued or (told and rival.offer.queued == 0):
+    if rival.offer.queued or (queue and rival.offer.queued == 0):
         facts.append(_waiting(rival.offer))
     condition = rival.condition
     if condition.slowed.value:
         facts.append(_slowed(condition))
-    elif told and condition.celsius.value is not None:
+    elif heat and condition.celsius.value is not None:
         facts.append(f"{condition.celsius.value:.0f} °C")
     if condition.headroom.value is not None and condition.headroom.value <= 0:
         facts.append(_AT_LIMIT)

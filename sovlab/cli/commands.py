@@ -16,7 +16,7 @@ from sovlab.core.job import JobState, JobStatus, Reason
 from sovlab.errors import UsageError, WaitTimeout
 from sovlab.options import flags
 from sovlab.views.document import job_document
-from sovlab.views.hardware import capacity_table
+from sovlab.views.hardware import capacity_table, hardware_document
 from sovlab.views.jobs import jobs_table
 from sovlab.views.plans import plan_document
 
@@ -110,11 +110,15 @@ def cancel(parsed: argparse.Namespace) -> int:
 
 def backends(parsed: argparse.Namespace) -> int:
     """``sovlab backends``."""
-    found = default().capacity(parsed.target)
+    found = default().hardware(parsed.target)
     if parsed.json:
-        show.json_document(found)
+        document = hardware_document(
+            found.capacities, found.conditions, auto=found.auto, why=found.why, passed=found.passed
+        )
+        show.json_document(document)
     else:
-        show.table(capacity_table(found))
+        show.table(capacity_table(found.capacities, found.conditions, time.time()))
+        show.note(f"auto takes {found.why}")
     return 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,8 @@ from sovlab.options.job import NAMES, Options
 from sovlab.settings import Defaults
 
 if TYPE_CHECKING:
+    from sovlab.client.conditions.look import Look
+    from sovlab.core.backend import Backend
     from sovlab.core.plan import Plan
     from sovlab.executors.executor import Executor
     from sovlab.payload.code import Code
@@ -43,7 +45,13 @@ class Accepted(msgspec.Struct, frozen=True):
     bound: tuple[str, ...]
 
 
-def draft(code: Code, options: Options, executor: Executor, defaults: Defaults) -> JobSpec:
+def draft(
+    code: Code,
+    options: Options,
+    executor: Executor,
+    defaults: Defaults,
+    look: Callable[[], Look | None] | None = None,
+) -> JobSpec:
     """The request without its payload: what is wrong with it is found here, before anything is packed.
 
     Args:
@@ -51,14 +59,13 @@ def draft(code: Code, options: Options, executor: Executor, defaults: Defaults) 
         options: where and with what.
         executor: of the target.
         defaults: what a submit gets that does not say.
+        look: what looks at heat and power of the target's devices, if that can be; None asks nobody.
 
     Raises:
         UsageError: an option is wrong, or the target does not have what is asked for.
     """
-    from sovlab.backends import choose
-
     resources = options.resources
-    backend, why = choose(options.backend or defaults.backend, resources.gpus, executor.capacity())
+    backend, why = _chosen(options.backend or defaults.backend, options, executor, look)
     if backend.is_accelerator and not resources.gpus:
         resources = replace(resources, gpus=1)  # or jobs would share a device without knowing it
     said = {name: value for name in _SHARED if (value := getattr(options, name)) is not None}
@@ -86,6 +93,26 @@ def draft(code: Code, options: Options, executor: Executor, defaults: Defaults) 
     return spec
 
 
+def _chosen(
+    requested: str, options: Options, executor: Executor, look: Callable[[], Look | None] | None
+) -> tuple[Backend, str]:
+    """The backend and why; who is asked for a processor, or has no other, needs to know nothing of heat."""
+    from sovlab.backends import choose
+
+    offers, gpus, nodes = executor.capacity(), options.resources.gpus, options.nodes or 1
+    if (
+        look is not None
+        and requested != "cpu"
+        and any(o.total for o in offers if o.detection.backend != "cpu")
+    ):
+        found = look()
+        if found is not None:
+            from sovlab.client.conditions.choosing import choose_by
+
+            return choose_by(found, requested, gpus, offers, nodes=nodes)
+    return choose(requested, gpus, offers, nodes=nodes)
+
+
 class Prepared(msgspec.Struct, frozen=True):
     """A request whose payload is in the store, to be sent now or later.
 
@@ -104,7 +131,14 @@ class Prepared(msgspec.Struct, frozen=True):
     bound: tuple[str, ...] = ()
 
 
-def accept(code: Code, options: Options, executor: Executor, defaults: Defaults, store: Path) -> Accepted:
+def accept(
+    code: Code,
+    options: Options,
+    executor: Executor,
+    defaults: Defaults,
+    store: Path,
+    look: Callable[[], Look | None] | None = None,
+) -> Accepted:
     """Have an executor accept a job; either it has when this returns, or nothing of it is left behind.
 
     Args:
@@ -113,12 +147,13 @@ def accept(code: Code, options: Options, executor: Executor, defaults: Defaults,
         executor: of the target.
         defaults: what a submit gets that does not say.
         store: the object store, which keeps the payload.
+        look: as `draft`.
 
     Raises:
         UsageError: as `draft`, or something that the code needs cannot travel.
         ExecutorError: the target does not accept it.
     """
-    prepared = prepare(code, options, executor, draft(code, options, executor, defaults), store)
+    prepared = prepare(code, options, executor, draft(code, options, executor, defaults, look), store)
     return send(prepared, executor)
 
 
@@ -170,7 +205,15 @@ def _pack(
     return packed, spec
 
 
-def plan(code: Code, options: Options, executor: Executor, defaults: Defaults, *, check: bool) -> Plan:
+def plan(
+    code: Code,
+    options: Options,
+    executor: Executor,
+    defaults: Defaults,
+    look: Callable[[], Look | None] | None = None,
+    *,
+    check: bool,
+) -> Plan:
     """What `accept` would do; nothing is submitted and nothing is left behind.
 
     With ``check`` the place is asked whether it would accept it.
@@ -179,7 +222,7 @@ def plan(code: Code, options: Options, executor: Executor, defaults: Defaults, *
 
     from sovlab.core.plan import Plan
 
-    spec = draft(code, options, executor, defaults)
+    spec = draft(code, options, executor, defaults, look)
     with tempfile.TemporaryDirectory(prefix="sovlab-plan-") as scratch:
         packed, spec = _pack(code, options, executor, spec, Path(scratch))
         manifests = executor.manifests(new_job_id(spec.name), spec, packed.path, check=check)

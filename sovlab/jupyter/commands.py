@@ -149,9 +149,7 @@ class Commands:
         from sovlab.jupyter import tables
 
         parsed = arguments.backends_parser().parse_line(line)
-        tables.show_capacity(
-            self.client.capacity(parsed.target or self._target), parsed.target or self._target or "local"
-        )
+        tables.show_hardware(self.client.hardware(parsed.target or self._target))
 
     def power(self, line: str) -> None:
         """Show what this machine or a target's devices draw, and how hot they are."""

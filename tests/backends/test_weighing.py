@@ -1,4 +1,4 @@
-"""The rule by which ``auto`` takes one of several accelerators: step by step, and what holds for all of it."""
+"""The rule by which ``auto`` takes one of several accelerators, step by step, and what always holds."""
 
 from __future__ import annotations
 

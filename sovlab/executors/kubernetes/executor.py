@@ -348,16 +348,18 @@ class KubernetesExecutor:
 
     def capacity(self) -> list[Capacity]:
         """See `Executor.capacity`."""
-        counting = Counting(self._api, self._profile)
+        counting = Counting(self._api, self._profile, queue=True)
         waiting: dict[str, int] = {}
         with contextlib.suppress(SovlabError):
             for record in self.records():
                 if record.spec is not None and record.status.state is JobState.QUEUED:
                     waiting[record.spec.backend] = waiting.get(record.spec.backend, 0) + 1
         known = {name: provider.backend for name, provider in backends.known().items()}
+        # Where it cannot be seen what others have waiting, our own that wait are known, and nothing else.
         return [
-            replace(capacity, queued=waiting.get(capacity.detection.backend, 0))
+            replace(capacity, queued=max(capacity.queued or 0, own)) if own else capacity
             for capacity in counting.capacities(known)
+            for own in [waiting.get(capacity.detection.backend, 0)]
         ]
 
     def _unknown(self, job_id: str) -> JobNotFound:

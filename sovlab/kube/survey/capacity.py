@@ -10,6 +10,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -20,6 +21,7 @@ from sovlab.core.capacity import Capacity
 from sovlab.core.spec import JobSpec
 from sovlab.kube.objects.profile import ClusterProfile
 from sovlab.kube.quantities import parse
+from sovlab.kube.survey.queues import QueueState, queue_of
 from sovlab.kube.transport.api import Api
 from sovlab.kube.transport.errors import ApiError, Forbidden
 
@@ -45,8 +47,13 @@ class _NodeSpec(msgspec.Struct, frozen=True):
     taints: list[_Taint] = []
 
 
+class _Address(msgspec.Struct, frozen=True):
+    address: str = ""
+
+
 class _NodeStatus(msgspec.Struct, frozen=True):
     allocatable: dict[str, str] = {}
+    addresses: list[_Address] = []
     conditions: list[dict[str, Any]] = []
 
 
@@ -62,6 +69,11 @@ class Node(msgspec.Struct, frozen=True):
         """Whether it accepts new pods: neither cordoned nor reported as not ready."""
         conditions = {c.get("type"): c.get("status") for c in self.status.conditions}
         return not self.spec.unschedulable and conditions.get("Ready", "True") == "True"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its name and its addresses, by which others may call it."""
+        return tuple(dict.fromkeys([self.metadata.name, *(each.address for each in self.status.addresses)]))
 
     def takes(self, tolerations: Iterable[Mapping[str, Any]], selector: Mapping[str, str]) -> bool:
         """Whether pods with these tolerations and this node selector may be scheduled on it."""
@@ -92,6 +104,11 @@ class _PodSpec(msgspec.Struct, frozen=True):
 class _Pod(msgspec.Struct, frozen=True):
     spec: _PodSpec = _PodSpec()
 
+    @property
+    def asked(self) -> set[str]:
+        """The resources that it requests."""
+        return {name for container in self.spec.containers for name in container.resources.requests}
+
 
 class _ListMeta(msgspec.Struct, frozen=True):
     next: str = msgspec.field(default="", name="continue")
@@ -112,12 +129,14 @@ class Counting:
 
     Args:
         api: as the user who submits.
-        profile: whose tolerations, node selector and resources count.
+        profile: whose tolerations, node selector, resources and queue count.
+        queue: whether to look at the target's queue too.
     """
 
-    def __init__(self, api: Api, profile: ClusterProfile) -> None:
+    def __init__(self, api: Api, profile: ClusterProfile, *, queue: bool = False) -> None:
         self._api = api
         self._profile = profile
+        self._queue = profile.queue if queue else ""
 
     def capacities(self, backends: Mapping[str, Backend]) -> list[Capacity]:
         """What there is of each backend.
@@ -127,9 +146,31 @@ class Counting:
         """
         nodes = nodes_of(self._api)
         if nodes is None:
-            return self._by_quota(backends)
-        used, why = self._used()
-        return [self._count(backend, nodes, used, why) for backend in backends.values()]
+            counted = self._by_quota(backends)
+        else:
+            used, why = self._used()
+            counted = [self._count(backend, nodes, used, why) for backend in backends.values()]
+        accelerated = any(each.total and backends[each.detection.backend].is_accelerator for each in counted)
+        if not self._queue or not accelerated:
+            return counted
+        queue = queue_of(self._api, self._profile.namespace, self._queue)
+        return [
+            self._in_queue(backends[each.detection.backend], each, nodes or [], queue) for each in counted
+        ]
+
+    def _in_queue(
+        self, backend: Backend, counted: Capacity, nodes: list[Node], queue: QueueState
+    ) -> Capacity:
+        """What there is through a queue: no more than its quota leaves, and with what waits in it."""
+        if not backend.is_accelerator:
+            return counted
+        resource = resource_of(backend, self._profile, nodes)
+        left, waiting = queue.left.get(resource), queue.waiting_for(resource)
+        free = counted.free if left is None else min(left, left if counted.free is None else counted.free)
+        queued = None if waiting is None else waiting + (counted.queued or 0)
+        return replace(
+            counted, free=free, queued=queued, source="; ".join(filter(None, (counted.source, queue.source)))
+        )
 
     def _count(
         self, backend: Backend, nodes: list[Node], used: dict[str, dict[str, float]] | None, why: str
@@ -141,10 +182,13 @@ class Counting:
         ]
         total = sum(n.amount(resource) for n in usable)
         ready = [n for n in usable if n.ready]
-        free = None
+        free, queued = None, None
+        by_node: tuple[float, ...] = ()
         if used is not None:
             unused = (n.amount(resource) - used.get(n.metadata.name, {}).get(resource, 0.0) for n in ready)
-            free = sum(max(amount, 0.0) for amount in unused)
+            by_node = tuple(max(amount, 0.0) for amount in unused)
+            free = sum(by_node)
+            queued = self._unscheduled.get(resource, 0)
         devices = (
             _devices(backend, usable, resource)
             if backend.is_accelerator
@@ -162,12 +206,20 @@ class Counting:
             detection=Detection(backend=backend.name, devices=devices, why=f"{summary}."),
             total=total,
             free=round(free, 3) if free is not None else None,
+            queued=queued if backend.is_accelerator else None,
             source=f"nodes and pods of the cluster, {time.strftime('%H:%M:%S')}" if used is not None else why,
+            seen=time.time(),
+            nodes=tuple(name for node in usable for name in node.names) if backend.is_accelerator else (),
+            free_by_node=by_node if backend.is_accelerator else (),
+            largest=max((n.amount(resource) for n in usable), default=0.0)
+            if backend.is_accelerator
+            else None,
         )
 
     def _used(self) -> tuple[dict[str, dict[str, float]] | None, str]:
         """Requests of all pods, by node and resource; None, and why, if the user may not list them."""
         used: dict[str, dict[str, float]] = {}
+        self._unscheduled: dict[str, int] = {}
         token = ""
         try:
             while True:
@@ -175,6 +227,9 @@ class Counting:
                 page = codec.decode(self._api.call("GET", "/api/v1/pods", query), _Pods)
                 for pod in page.items:
                     requests = used.setdefault(pod.spec.nodeName, {})
+                    if not pod.spec.nodeName:
+                        for name in pod.asked:
+                            self._unscheduled[name] = self._unscheduled.get(name, 0) + 1
                     for container in pod.spec.containers:
                         for name, amount in container.resources.requests.items():
                             requests[name] = requests.get(name, 0.0) + parse(amount)
@@ -209,6 +264,7 @@ class Counting:
                     total=hard,
                     free=max(hard - used, 0.0) if hard is not None else None,
                     source=source,
+                    seen=time.time(),
                 )
             )
         return capacities
