@@ -165,11 +165,16 @@ class Counting:
         if not backend.is_accelerator:
             return counted
         resource = resource_of(backend, self._profile, nodes)
-        left, waiting = queue.left.get(resource), queue.waiting_for(resource)
+        left, waiting = queue.left_of(resource), queue.waiting_for(resource)
+        source = queue.source if queue.has(resource) else f"{queue.source}, which has no quota of {resource}"
         free = counted.free if left is None else min(left, left if counted.free is None else counted.free)
         queued = None if waiting is None else waiting + (counted.queued or 0)
         return replace(
-            counted, free=free, queued=queued, source="; ".join(filter(None, (counted.source, queue.source)))
+            counted,
+            free=free,
+            queued=queued,
+            source="; ".join(filter(None, (counted.source, source))),
+            largest=counted.largest if queue.has(resource) else 0.0,
         )
 
     def _count(

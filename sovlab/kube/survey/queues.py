@@ -29,14 +29,23 @@ class QueueState(NamedTuple):
     """A queue, as far as the user may see it.
 
     Attributes:
-        left: quota that is left, by resource, in pieces; without those of which it is not known.
+        left: quota that is left, by resource, in pieces: None for what is not known, and without those that the
+            queue gives nothing of; None if its quota cannot be seen.
         waiting: how many wait, by resource that they ask for; None if that is not known.
         source: where that is from, and what is not in it.
     """
 
-    left: Mapping[str, float] = {}
+    left: Mapping[str, float | None] | None = None
     waiting: Mapping[str, int] | None = None
     source: str = ""
+
+    def has(self, resource: str) -> bool:
+        """Whether the queue may give any of a resource; else it admits nothing that asks for it."""
+        return self.left is None or resource in self.left
+
+    def left_of(self, resource: str) -> float | None:
+        """Quota that is left of a resource; None if that is not known."""
+        return None if self.left is None else self.left.get(resource, 0.0)
 
     def waiting_for(self, resource: str) -> int | None:
         """How many wait that ask for a resource; None if that is not known."""
@@ -81,7 +90,7 @@ def _read(api: Api, namespace: str, name: str) -> QueueState:
     own = _pending(local)
     if cluster is None:
         source += " of this namespace; its quota needs the right to get clusterqueues"
-        return QueueState({}, _waiting(api, namespace, {name}, own), source)
+        return QueueState(None, _waiting(api, namespace, {name}, own), source)
     everybody = _pending(cluster)
     left, note = _left(cluster)
     if everybody is not None and everybody != own:
@@ -129,7 +138,7 @@ def _asked(spec: Mapping[str, Any]) -> Iterator[str]:
             yield from (container.get("resources") or {}).get("requests") or ()
 
 
-def _left(queue: Mapping[str, Any]) -> tuple[Mapping[str, float], str]:
+def _left(queue: Mapping[str, Any]) -> tuple[Mapping[str, float | None], str]:
     """Quota that is left by resource, and what is to be known of it."""
     spec, status = queue.get("spec") or {}, queue.get("status") or {}
     used: dict[str, float] = {}
@@ -149,7 +158,7 @@ def _left(queue: Mapping[str, Any]) -> tuple[Mapping[str, float], str]:
                 quota[name] = None if known is None or more is None else known + nominal + more
     if _is_stopped(spec, status):
         return dict.fromkeys(quota, 0.0), "; the queue is stopped"
-    return {n: max(q - used.get(n, 0.0), 0.0) for n, q in quota.items() if q is not None}, ""
+    return {n: None if q is None else max(q - used.get(n, 0.0), 0.0) for n, q in quota.items()}, ""
 
 
 def _is_stopped(spec: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
