@@ -99,7 +99,9 @@ def _chosen(
     """The backend and why; who is asked for a processor, or has no other, needs to know nothing of heat."""
     from sovlab.backends import choose
 
-    offers, gpus, nodes = executor.capacity(), options.resources.gpus, options.nodes or 1
+    through = {"queue": options.queue} if options.queue and getattr(executor, "has_queues", False) else {}
+    offers = executor.capacity(**through)
+    gpus, nodes = options.resources.gpus, options.nodes or 1
     if (
         look is not None
         and requested != "cpu"

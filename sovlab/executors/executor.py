@@ -28,6 +28,9 @@ class Executor(Protocol):
     shares_files: bool
     """Whether jobs see the submitter's files under the same paths; one that does not say so, does not."""
 
+    has_queues: bool
+    """Whether `capacity` takes ``queue``, the name of one; an executor that does not say so, does not."""
+
     def check(self, spec: JobSpec) -> None:
         """Refuse what could never run there; asked before anything is packed.
 
@@ -149,5 +152,8 @@ class Executor(Protocol):
         ...
 
     def capacity(self) -> list[Capacity]:
-        """What there is of each known backend, and what is free of it."""
+        """What there is of each known backend, what is free of it, and how many wait for it.
+
+        What is not known is None. Where jobs go through a queue, what its quota leaves is free.
+        """
         ...

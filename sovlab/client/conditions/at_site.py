@@ -64,7 +64,10 @@ def _condition(numbers: dict[str, SiteNumbers], own: Figure | None, seen: float)
     by_quantity = {quantity: numbers[quantity].first(GPU) for quantity in _QUANTITIES}
     slowing = by_quantity[THROTTLED]
     everything = {key for each in by_quantity.values() for key in map(_key, each)}
-    hot = {_key(each): each for each in slowing if each.place == _HEAT}
+    hot: dict[tuple[str, str], SiteReading] = {}
+    for each in slowing:  # a device may be slowed by the heat of several of its parts
+        if each.place == _HEAT and (_key(each) not in hot or each.reading.value):
+            hot[_key(each)] = each
     slowed = [each for each in hot.values() if each.reading.value]
     braked = any(each.place == _FACILITY and each.reading.value for each in slowing)
     return Condition(

@@ -68,6 +68,7 @@ class KubernetesExecutor:
     """
 
     shares_files = False
+    has_queues = True
 
     def __init__(
         self, target: str, login: Login, profile: ClusterProfile, state: Path, *, agents: bool = True
@@ -346,9 +347,9 @@ class KubernetesExecutor:
             return False
         return now - (record.status.submitted or now) > _INTERRUPTED
 
-    def capacity(self) -> list[Capacity]:
-        """See `Executor.capacity`."""
-        counting = Counting(self._api, self._profile, queue=True)
+    def capacity(self, queue: str = "") -> list[Capacity]:
+        """See `Executor.capacity`; through a queue of the namespace, by default that of the target."""
+        counting = Counting(self._api, self._profile, queue=queue or self._profile.queue)
         waiting: dict[str, int] = {}
         with contextlib.suppress(SovlabError):
             for record in self.records():

@@ -62,6 +62,7 @@ class LocalExecutor:
     """
 
     shares_files = True
+    has_queues = False
 
     def __init__(
         self,

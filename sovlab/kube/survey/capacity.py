@@ -129,14 +129,14 @@ class Counting:
 
     Args:
         api: as the user who submits.
-        profile: whose tolerations, node selector, resources and queue count.
-        queue: whether to look at the target's queue too.
+        profile: whose tolerations, node selector and resources count.
+        queue: through which jobs go; empty looks at none.
     """
 
-    def __init__(self, api: Api, profile: ClusterProfile, *, queue: bool = False) -> None:
+    def __init__(self, api: Api, profile: ClusterProfile, *, queue: str = "") -> None:
         self._api = api
         self._profile = profile
-        self._queue = profile.queue if queue else ""
+        self._queue = queue
 
     def capacities(self, backends: Mapping[str, Backend]) -> list[Capacity]:
         """What there is of each backend.

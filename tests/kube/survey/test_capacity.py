@@ -8,11 +8,15 @@ from typing import Any
 import pytest
 
 from sovlab.backends.choice import automatic
+from sovlab.client import Call
+from sovlab.client.submitting import draft
 from sovlab.core.capacity import Capacity
 from sovlab.executors.kubernetes import KubernetesExecutor
 from sovlab.kube.objects.profile import ClusterProfile
 from sovlab.kube.survey import queues
 from sovlab.kube.transport.connection import Login
+from sovlab.options.job import from_keywords
+from sovlab.settings import Defaults
 from tests.kube.apiserver import FakeCluster, edit, kueue_user
 from tests.kube.apiserver.access.auth import Rule
 from tests.kube.apiserver.client import eventually
@@ -165,6 +169,17 @@ def test_what_a_queue_has_no_quota_of_is_not_taken(cluster, state):
     assert found["rocm"].free == 0
     assert "no quota of amd.com/gpu" in found["rocm"].source
     assert automatic(1, list(found.values())).passed == {}, "it would wait for ever"
+
+
+def test_the_queue_that_a_job_names_counts_rather_than_that_of_the_target(cluster, state):
+    cluster.add_queue("research", {"cpu": 64, CUDA: 2})
+    cluster.add_queue("other", {"cpu": 64, ROCM: 3})
+    place = executor(cluster, state, queue="research")
+    code = Call(pow, (2, 5))
+    for named, backend, free in ((None, "cuda", "2 of 8"), ("other", "rocm", "3 of 8")):
+        spec = draft(code, from_keywords({"queue": named} if named else {}), place, Defaults())
+        assert spec.backend == backend
+        assert spec.backend_why.startswith(f"{backend}, because {free} GPUs are free, nobody waits")
 
 
 def test_without_rights_nothing_is_taken_for_nothing(cluster, state):
