@@ -29,8 +29,8 @@ class QueueState(NamedTuple):
     """A queue, as far as the user may see it.
 
     Attributes:
-        left: quota that is left, by resource, in pieces: None for what is not known, and without resources that
-            the queue has no quota of. None if its quota cannot be seen.
+        left: quota that is left, by resource, in pieces: None for what is not known, and without what the
+            queue has no quota of. None if its quota cannot be seen.
         waiting: how many wait, by resource that they ask for; None if that is not known.
         source: where that is from, and what is not in it.
     """
