@@ -110,15 +110,30 @@ def cancel(parsed: argparse.Namespace) -> int:
 
 def backends(parsed: argparse.Namespace) -> int:
     """``sovlab backends``."""
-    found = default().hardware(parsed.target)
+    if parsed.all and parsed.target is not None:
+        raise UsageError("--all and --target do not go together.", "Leave one of them out.")
+    everything = default().hardware_everywhere() if parsed.all else [default().hardware(parsed.target)]
     if parsed.json:
-        document = hardware_document(
-            found.capacities, found.conditions, auto=found.auto, why=found.why, passed=found.passed
-        )
-        show.json_document(document)
-    else:
-        show.table(capacity_table(found.capacities, found.conditions, time.time()))
-        show.note(f"auto takes {found.why}")
+        documents = [
+            hardware_document(
+                each.capacities, each.conditions, auto=each.auto, why=each.why, passed=each.passed
+            )
+            for each in everything
+        ]
+        named = [
+            {"target": each.target, "backends": document, "why": each.why}
+            for each, document in zip(everything, documents, strict=True)
+        ]
+        show.json_document(named if parsed.all else documents[0])
+        return 0
+    for each in everything:
+        if parsed.all:
+            show.line(f"Target {each.target}")
+        if each.auto:
+            show.table(capacity_table(each.capacities, each.conditions, time.time()))
+            show.note(f"auto takes {each.why}")
+        else:
+            show.note(each.why)
     return 0
 
 

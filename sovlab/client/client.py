@@ -135,7 +135,7 @@ class Client:
         if here:
             from sovlab.client.conditions.machine import machine_look
 
-            return machine_look(self.settings.state / "hardware" / "conditions" / "now.json")
+            return machine_look(self.settings.state / "conditions")
         from sovlab.client.conditions.at_site import site_look
 
         return site_look(partial(self.site, configured.name), f"the Prometheus of target {configured.name}")
@@ -359,6 +359,12 @@ class Client:
         from sovlab.client.conditions.hardware import hardware
 
         return hardware(self._configured(target).name, self.capacity(target), self.look(target))
+
+    def hardware_everywhere(self) -> list[Hardware]:
+        """What every target of the settings has, by name; of one that does not answer, why."""
+        from sovlab.client.conditions.hardware import everywhere
+
+        return everywhere(sorted(self._targets), self.hardware)
 
     @staticmethod
     def power(seconds: float = 1.0) -> EnergyReport:

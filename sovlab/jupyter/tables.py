@@ -82,10 +82,17 @@ def show_site_power(found: SitePower) -> None:
     show_parts(f"As Prometheus at {found.where} has it:", devices_table(found.numbers), own)
 
 
-def show_hardware(found: Hardware) -> None:
-    """List hardware, how it does, and what ``auto`` takes of it."""
-    table = capacity_table(found.capacities, found.conditions, time.time())
-    show_parts(f"Target {found.target}", table, f"auto takes {found.why}")
+def show_hardware(*found: Hardware) -> None:
+    """List the hardware of targets, how it does, and what ``auto`` takes of it."""
+    parts: list[Table | str] = []
+    for each in found:
+        parts.append(f"Target {each.target}")
+        if each.auto:
+            table = capacity_table(each.capacities, each.conditions, time.time())
+            parts += [table, f"auto takes {each.why}"]
+        else:
+            parts.append(each.why)
+    show_parts(*parts)
 
 
 def show_targets(targets: Sequence[TargetSummary], current: str, *sentences: str) -> None:

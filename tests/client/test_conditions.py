@@ -12,6 +12,7 @@ import time
 import pytest
 
 from sovlab.backends.choice import automatic
+from sovlab.client.conditions import machine
 from sovlab.client.conditions.choosing import choose_by
 from sovlab.client.conditions.look import FRESH, OLD, Answer, Look
 from sovlab.client.conditions.machine import answer_of, machine_look
@@ -58,8 +59,8 @@ def looked_at(tmp_path, monkeypatch, *, cuda=None, rocm=None):
             tmp_path / "tree", 1, hwmon={name: each for name, each in hwmon.items() if each is not None}
         )
         library = str(tmp_path / "nvml" / "libnvidia-ml.so.1")
-        machine = Machine(root=tmp_path / "tree", environ={}, nvml=library, hlml="none.so")
-        found = registry.find(machine, added=False)
+        tree = Machine(root=tmp_path / "tree", environ={}, nvml=library, hlml="none.so")
+        found = registry.find(tree, added=False)
         try:
             text = json.dumps(seen(found, 0.05)).encode()
         finally:
@@ -129,9 +130,25 @@ def test_one_device_of_several_that_is_slowed_is_enough_and_none_needs_all():
 def test_a_file_that_is_damaged_is_no_answer(tmp_path, text):
     with pytest.raises(DamagedRecord):
         answer_of(text, 1.0)
+    assert machine._kept(tmp_path / "none.json") is None
     (tmp_path / "now.json").write_bytes(text)
-    look = machine_look(tmp_path / "now.json")
-    assert look._kept() is None
+    assert machine._kept(tmp_path / "now.json") is None
+
+
+def test_what_was_seen_of_a_machine_is_not_taken_for_another(tmp_path, monkeypatch):
+    """A state directory in a home that several machines share, and processes that are left other devices."""
+
+    def kept():
+        return machine_look(tmp_path)._kept.args[0]
+
+    mine = kept()
+    assert kept() == mine
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    assert kept() != mine
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    here = os.uname()
+    monkeypatch.setattr("os.uname", lambda: type("Name", (), {"nodename": f"{here.nodename}-2"}))
+    assert kept() != mine
 
 
 # --- in time

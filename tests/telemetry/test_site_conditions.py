@@ -159,6 +159,30 @@ def test_tables_and_json_show_it(server, client_of, capsys):
     assert "auto takes cuda, because" in out
 
 
+def test_all_targets_are_shown_and_one_that_does_not_answer_hides_no_other(server, client_of, capsys):
+    gone = '[targets.gone]\nexecutor = "kubernetes"\n[targets.gone.kubernetes]\ncontext = "nobody"\n'
+    client = client_of(server.port, gone)
+    found = {each.target: each for each in client.hardware_everywhere()}
+    assert list(found) == ["gone", "local", "site"]
+    assert (found["gone"].auto, found["site"].auto) == ("", "cuda")
+    assert found["gone"].why
+    assert cli.main(["backends", "--all", "--json"]) == 0
+    documents = {each["target"]: each for each in json.loads(capsys.readouterr().out)}
+    assert documents["gone"]["backends"] == []
+    assert any(each["auto"] for each in documents["local"]["backends"])
+    assert cli.main(["backends", "--all"]) == 0
+    out, err = capsys.readouterr()
+    assert [line for line in out.splitlines() if line.startswith("Target ")] == [
+        "Target gone",
+        "Target local",
+        "Target site",
+    ]
+    assert found["gone"].why.split(".")[0] in err
+    Commands(SimpleNamespace(user_ns={}), client).backends("--all")
+    assert "92 °C, slowed" in capsys.readouterr().out
+    assert cli.main(["backends", "--all", "--target", "site"]) == 2
+
+
 def test_without_a_prometheus_nothing_is_asked_and_nothing_said_of_heat(client_of, cluster):
     client = client_of()
     assert client.look("site") is None

@@ -1,11 +1,13 @@
 """How the devices of this machine do, by its sensors: in a process of their own, which may hang or crash.
 
 What it says is kept in a file, so that of several processes on a machine only one looks, and a submit has it
-from there.
+from there. The folder may be shared with other machines, so the file's name tells which one it is of.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import subprocess
 import sys
 import time
@@ -14,7 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from sovlab.client.conditions.look import Answer, Look
+from sovlab.backends import circumstances
+from sovlab.client.conditions.look import OLD, Answer, Look
 from sovlab.core.capacity import Capacity, Condition, Figure
 from sovlab.core.untrusted import DamagedRecord, Part, parse
 
@@ -46,17 +49,22 @@ class _Device(NamedTuple):
     missing: dict[str, str]
 
 
-def machine_look(file: Path) -> Look:
+def machine_look(folder: Path) -> Look:
     """Looks at this machine.
 
     Args:
-        file: keeps what was seen; its folder need not exist yet.
+        folder: keeps what was seen; it need not exist yet.
     """
+    file = folder / f"{hashlib.sha256(repr(circumstances.place()).encode()).hexdigest()[:16]}.json"
     return Look(partial(_ask, file), WHERE, partial(_kept, file))
 
 
 def _ask(file: Path, offers: Sequence[Capacity]) -> Answer:
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with contextlib.suppress(OSError):
+        for other in file.parent.iterdir():  # of other machines and starts, and of looks that were killed
+            if other.stat().st_mtime < time.time() - OLD:
+                other.unlink(missing_ok=True)
     command = [sys.executable, "-m", "sovlab.sensors", str(_LOOK), str(file)]
     try:
         done = subprocess.run(

@@ -376,6 +376,7 @@ class LocalExecutor:
                     free=max(total - used, 0),
                     queued=sum(1 for r in queued if r.spec and r.spec.backend == name),
                     source="this machine",
+                    seen=time.time(),
                 )
             )
         return answers
