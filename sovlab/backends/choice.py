@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sovlab.backends import registry
 from sovlab.core.backend import Backend
-from sovlab.core.capacity import Capacity, Condition
+from sovlab.core.capacity import Capacity
 from sovlab.errors import BackendError
 
 if TYPE_CHECKING:
     from sovlab.backends.weighing import Need, Rival
+    from sovlab.core.energy.condition import Condition
 
 _LOOK = "See %sovbackends, or in a shell: sovlab backends."
 
@@ -77,7 +78,7 @@ def choose(
         )
     from sovlab.backends.weighing import Rival, facts_of
 
-    mine = Rival(backend, offer, (conditions or {}).get(backend.name, Condition()))
+    mine = Rival(backend, offer, *_known(conditions or {}, backend))
     return backend, f"{backend.name}, as requested; {', '.join([_free(offer), *facts_of(mine)])}."
 
 
@@ -142,7 +143,11 @@ def _rivals(capacities: Sequence[Capacity], conditions: Mapping[str, Condition])
         return []  # so that a machine with only a processor needs no rule
     from sovlab.backends.weighing import Rival
 
-    return [Rival(backend, offer, conditions.get(backend.name, Condition())) for backend, offer in found]
+    return [Rival(backend, offer, *_known(conditions, backend)) for backend, offer in found]
+
+
+def _known(conditions: Mapping[str, Condition], backend: Backend) -> list[Condition]:
+    return [conditions[backend.name]] if backend.name in conditions else []
 
 
 def _able(rivals: Sequence[Rival], need: Need) -> list[Rival]:

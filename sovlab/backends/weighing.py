@@ -19,7 +19,8 @@ from typing import NamedTuple
 
 from sovlab.backends.choice import Choice
 from sovlab.core.backend import Backend
-from sovlab.core.capacity import Capacity, Condition
+from sovlab.core.capacity import Capacity
+from sovlab.core.energy.condition import Condition
 
 WATTS = 50.0
 """W of headroom that count as the same: power moves more than this from one second to the next."""

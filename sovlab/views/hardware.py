@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sovlab.core.capacity import Capacity, Condition, Figure
+from sovlab.core.capacity import Capacity
+from sovlab.core.energy.condition import Condition, Figure
 from sovlab.core.units import format_bytes, format_duration
 from sovlab.views.document import printable
 from sovlab.views.table import UNKNOWN, Table

@@ -12,7 +12,8 @@ from sovlab.backends import choose
 from sovlab.backends.choice import automatic, undecided
 from sovlab.backends.weighing import WATTS, Need, fits
 from sovlab.core.backend import Detection
-from sovlab.core.capacity import Capacity, Condition, Figure, unknown
+from sovlab.core.capacity import Capacity
+from sovlab.core.energy.condition import Condition, Figure, unknown
 from sovlab.errors import BackendError
 
 NAMES = ("cuda", "rocm", "xpu", "hpu")

@@ -17,7 +17,8 @@ from sovlab.client.conditions.choosing import choose_by
 from sovlab.client.conditions.look import FRESH, OLD, Answer, Look
 from sovlab.client.conditions.machine import answer_of, machine_look
 from sovlab.core.backend import Detection
-from sovlab.core.capacity import Capacity, Condition, Figure
+from sovlab.core.capacity import Capacity
+from sovlab.core.energy.condition import Condition, Figure
 from sovlab.core.untrusted import DamagedRecord
 from sovlab.errors import ExecutorError
 from sovlab.sensors import registry

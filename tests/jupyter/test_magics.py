@@ -353,6 +353,7 @@ def test_a_first_submit_imports_nothing_that_only_others_need(client):
         "sovlab.card.sanitizing",
         "sovlab.client.conditions",
         "sovlab.core.decoding",
+        "sovlab.core.energy.condition",
         "sovlab.core.event",
         "sovlab.core.finding",
         "sovlab.core.plan",

@@ -8,7 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sovlab.client.conditions.look import Answer, Look
-from sovlab.core.capacity import Capacity, Condition, Figure
+from sovlab.core.capacity import Capacity
+from sovlab.core.energy.condition import Condition, Figure
 from sovlab.telemetry.catalogue import exporter
 from sovlab.telemetry.devices import SiteNumbers, of_backend
 from sovlab.telemetry.exporters.query import GPU, LIMIT, POWER, TEMPERATURE, THROTTLED

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sovlab.backends.choice import automatic
-from sovlab.core.capacity import Capacity, Condition
+from sovlab.core.capacity import Capacity
+from sovlab.core.energy.condition import Condition
 from sovlab.errors import SovlabError
 
 if TYPE_CHECKING:

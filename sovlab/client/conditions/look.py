@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from sovlab.core.capacity import Capacity, Condition, unknown
-from sovlab.core.finding import phrase
+from sovlab.core.capacity import Capacity
+from sovlab.core.energy.condition import Condition, unknown
 from sovlab.errors import SovlabError
 
 BUDGET = 1.0
@@ -98,6 +98,8 @@ class Look:
         try:
             answer = self._ask(offers)
         except SovlabError as error:
+            from sovlab.core.finding import phrase
+
             answer = Answer(time.time(), {}, phrase(error))
         except Exception as error:  # a choice is made all the same
             answer = Answer(time.time(), {}, f"{self._where} failed: {type(error).__name__}: {error}")

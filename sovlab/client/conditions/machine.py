@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 from sovlab.backends import circumstances
 from sovlab.client.conditions.look import OLD, Answer, Look
-from sovlab.core.capacity import Capacity, Condition, Figure
+from sovlab.core.capacity import Capacity
+from sovlab.core.energy.condition import Condition, Figure
 from sovlab.core.untrusted import DamagedRecord, Part, parse
 
 WHERE = "the sensors of this machine"
