@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from sovlab.client.conditions.choosing import accelerators
 from sovlab.client.conditions.look import Answer, Look
 from sovlab.core.capacity import Capacity
 from sovlab.core.energy.condition import Condition, Figure
@@ -50,7 +51,7 @@ def _answer(site: Site, offers: Sequence[Capacity]) -> Answer:
     detected, now, seen = site.detection.get(), site.prometheus.now(), time.time()
     own = own_answers(site.prometheus, site.profile, (HEADROOM,), at=now)
     conditions = {}
-    for offer in offers:
+    for offer in accelerators(offers):
         backend = offer.detection.backend
         nodes = offer.nodes or None
         numbers = {

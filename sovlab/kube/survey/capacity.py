@@ -6,9 +6,7 @@ gives what its jobs may have; with none of these the numbers are unknown, and th
 
 from __future__ import annotations
 
-import threading
 import time
-import weakref
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -21,71 +19,12 @@ from sovlab.core.capacity import Capacity
 from sovlab.core.spec import JobSpec
 from sovlab.kube.objects.profile import ClusterProfile
 from sovlab.kube.quantities import parse
+from sovlab.kube.survey.nodes import PAGE, ListMeta, Node, nodes_of
 from sovlab.kube.survey.queues import QueueState, queue_of
 from sovlab.kube.transport.api import Api
 from sovlab.kube.transport.errors import ApiError, Forbidden
 
-_AGE = 15.0
-"""Seconds for which the nodes that were read are not read again."""
-_PAGE = 500
 _ALIVE = "status.phase!=Succeeded,status.phase!=Failed"
-
-
-class _Meta(msgspec.Struct, frozen=True):
-    name: str = ""
-    labels: dict[str, str] = {}
-
-
-class _Taint(msgspec.Struct, frozen=True):
-    key: str = ""
-    value: str = ""
-    effect: str = ""
-
-
-class _NodeSpec(msgspec.Struct, frozen=True):
-    unschedulable: bool = False
-    taints: list[_Taint] = []
-
-
-class _Address(msgspec.Struct, frozen=True):
-    address: str = ""
-
-
-class _NodeStatus(msgspec.Struct, frozen=True):
-    allocatable: dict[str, str] = {}
-    addresses: list[_Address] = []
-    conditions: list[dict[str, Any]] = []
-
-
-class Node(msgspec.Struct, frozen=True):
-    """A node, as far as its devices are concerned."""
-
-    metadata: _Meta = _Meta()
-    spec: _NodeSpec = _NodeSpec()
-    status: _NodeStatus = _NodeStatus()
-
-    @property
-    def ready(self) -> bool:
-        """Whether it accepts new pods: neither cordoned nor reported as not ready."""
-        conditions = {c.get("type"): c.get("status") for c in self.status.conditions}
-        return not self.spec.unschedulable and conditions.get("Ready", "True") == "True"
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Its name and its addresses, by which others may call it."""
-        return tuple(dict.fromkeys([self.metadata.name, *(each.address for each in self.status.addresses)]))
-
-    def takes(self, tolerations: Iterable[Mapping[str, Any]], selector: Mapping[str, str]) -> bool:
-        """Whether pods with these tolerations and this node selector may be scheduled on it."""
-        if any(self.metadata.labels.get(k) != v for k, v in selector.items()):
-            return False
-        candidates = list(tolerations)
-        hard = (t for t in self.spec.taints if t.effect in ("NoSchedule", "NoExecute"))
-        return all(any(_tolerates(t, taint) for t in candidates) for taint in hard)
-
-    def amount(self, resource: str) -> float:
-        """What is allocatable of a resource, in cores, bytes or pieces."""
-        return parse(self.status.allocatable.get(resource, "0"))
 
 
 class _Resources(msgspec.Struct, frozen=True):
@@ -110,18 +49,9 @@ class _Pod(msgspec.Struct, frozen=True):
         return {name for container in self.spec.containers for name in container.resources.requests}
 
 
-class _ListMeta(msgspec.Struct, frozen=True):
-    next: str = msgspec.field(default="", name="continue")
-
-
-class _Nodes(msgspec.Struct, frozen=True):
-    items: list[Node] = []
-    metadata: _ListMeta = _ListMeta()
-
-
 class _Pods(msgspec.Struct, frozen=True):
     items: list[_Pod] = []
-    metadata: _ListMeta = _ListMeta()
+    metadata: ListMeta = ListMeta()
 
 
 class Counting:
@@ -137,6 +67,7 @@ class Counting:
         self._api = api
         self._profile = profile
         self._queue = queue
+        self._unscheduled: dict[str, int] = {}
 
     def capacities(self, backends: Mapping[str, Backend]) -> list[Capacity]:
         """What there is of each backend.
@@ -224,11 +155,11 @@ class Counting:
     def _used(self) -> tuple[dict[str, dict[str, float]] | None, str]:
         """Requests of all pods, by node and resource; None, and why, if the user may not list them."""
         used: dict[str, dict[str, float]] = {}
-        self._unscheduled: dict[str, int] = {}
+        self._unscheduled = {}
         token = ""
         try:
             while True:
-                query = {"fieldSelector": _ALIVE, "limit": _PAGE, "continue": token or None}
+                query = {"fieldSelector": _ALIVE, "limit": PAGE, "continue": token or None}
                 page = codec.decode(self._api.call("GET", "/api/v1/pods", query), _Pods)
                 for pod in page.items:
                     requests = used.setdefault(pod.spec.nodeName, {})
@@ -305,34 +236,6 @@ def resource_of(backend: Backend, profile: ClusterProfile, nodes: Iterable[Node]
     return offered[0] if offered else backend.resource
 
 
-_SEEN: weakref.WeakKeyDictionary[Api, tuple[float, list[Node] | None]] = weakref.WeakKeyDictionary()
-_LOCK = threading.Lock()
-
-
-def nodes_of(api: Api) -> list[Node] | None:
-    """The nodes of a cluster, read at most `_AGE` seconds ago; None if the user may not list them."""
-    with _LOCK:
-        when, nodes = _SEEN.get(api, (0.0, None))
-    if time.monotonic() - when < _AGE and when:
-        return nodes
-    listed: list[Node] | None = []
-    token = ""
-    try:
-        while True:
-            data = api.call("GET", "/api/v1/nodes", {"limit": _PAGE, "continue": token or None})
-            page = codec.decode(data, _Nodes)
-            assert listed is not None
-            listed += page.items
-            token = page.metadata.next
-            if not token:
-                break
-    except Forbidden:
-        listed = None
-    with _LOCK:
-        _SEEN[api] = (time.monotonic(), listed)
-    return listed
-
-
 def _devices(backend: Backend, nodes: list[Node], resource: str) -> tuple[Device, ...]:
     devices: list[Device] = []
     for node in nodes:
@@ -355,13 +258,3 @@ def _quota(quotas: list[dict[str, Any]], resource: str) -> tuple[float | None, f
             if name in hard:
                 return parse(hard[name]), parse(used.get(name, "0")), str(quota["metadata"]["name"])
     return None, 0.0, ""
-
-
-def _tolerates(toleration: Mapping[str, Any], taint: _Taint) -> bool:
-    if toleration.get("effect") and toleration["effect"] != taint.effect:
-        return False
-    if toleration.get("key") and toleration["key"] != taint.key:
-        return False
-    if not toleration.get("key") and toleration.get("operator") != "Exists":
-        return False
-    return toleration.get("operator") == "Exists" or str(toleration.get("value", "")) == taint.value
