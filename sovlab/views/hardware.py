@@ -124,15 +124,22 @@ def _source(item: Capacity, condition: Condition, now: float | None) -> str:
             note = f", {figure.why}" if figure.why else ""
             text = f"{figure.source}{note}{_age(figure.seen, now)}"
         by_source.setdefault(text, []).append(word)
-    parts += [f"{' and '.join(words)} {text}" for text, words in by_source.items()]
+    parts += [f"{_listed(words)} {text}" for text, words in by_source.items()]
     return _line("; ".join(part for part in parts if part))
+
+
+def _listed(words: Sequence[str]) -> str:
+    """``heat, slowing and headroom``."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def _age(seen: float | None, now: float | None) -> str:
     if seen is None or now is None:
         return ""
     seconds = max(now - seen, 0.0)
-    return f", {format_duration(seconds)} ago" if seconds >= 1 else ", now"
+    if seconds < 1:
+        return ", now"
+    return f", {seconds:.0f} s ago" if seconds < 60 else f", {format_duration(seconds)} ago"
 
 
 def _line(text: str) -> str:
