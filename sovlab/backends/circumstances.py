@@ -69,6 +69,12 @@ def hardware(root: Path = Path("/"), environ: Mapping[str, str] | None = None) -
     )
 
 
+def place() -> Facts:
+    """What tells this machine since its start, and the devices that this process is left, from others."""
+    boot = _text(Path("/proc/sys/kernel/random/boot_id"))
+    return (__version__, boot, os.uname().nodename, os.getuid(), tuple(map(os.environ.get, VARIABLES)))
+
+
 def packages() -> Facts:
     """What it depends on which packages add backends: those that are installed where Python looks."""
     finders = [finder for finder in sys.meta_path if hasattr(finder, "find_distributions")]

@@ -92,6 +92,7 @@ def render(
         seen=words.seen(status, now),
         power=_power(power, record.status, now, site) if running else None,
         earlier=earlier.words if earlier is not None and status.state in _BEFORE else "",
+        chosen=words.chosen(record.spec) if record.spec is not None and status.state in _BEFORE else "",
     )
     data = _data(record, text, now, seconds_left, len(outputs), site)
     if earlier is not None and text.earlier:
@@ -153,7 +154,7 @@ def _without(lines: list[Line], traceback: Sequence[str], rank: int | None) -> l
 
 def _plain(record: JobRecord, text: CardText) -> str:
     first = f"{record.name}: {text.headline}" + (f" · {text.location}" if text.location else "")
-    parts = [first, text.earlier] if text.earlier else [first]
+    parts = [first, *filter(None, (text.chosen, text.earlier))]
     if text.progress is not None and not record.status.state.ended:
         parts.append(words.progress_words(text.progress) + (f" · {text.time_left}" if text.time_left else ""))
     if text.power is not None:

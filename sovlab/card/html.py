@@ -88,6 +88,7 @@ class CardText(msgspec.Struct, frozen=True, kw_only=True):
         power: what the devices of a running job do; None if that is not known.
         earlier: what the last runs of the same code took; empty where nothing is known of them, and once the
             job has ended.
+        chosen: how its backend was chosen, where there was something to choose; empty once it has ended.
     """
 
     headline: str
@@ -103,6 +104,7 @@ class CardText(msgspec.Struct, frozen=True, kw_only=True):
     seen: str
     power: PowerText | None = None
     earlier: str = ""
+    chosen: str = ""
 
 
 def render_html(record: JobRecord, text: CardText, outputs: Sequence[Mapping[str, Any]]) -> str:
@@ -136,7 +138,7 @@ def _head(record: JobRecord, text: CardText) -> str:
         f'<div style="padding:8px 12px"><span style="color:{colour}">{mark}</span> '
         f'<strong style="font-weight:600">{escaped(record.name)}</strong> '
         f'<span style="color:{_BAD if bad else _INK}">{escaped(text.headline)}</span>'
-        f"{location}{message}{_quiet(text.earlier)}</div>"
+        f"{location}{message}{_quiet(text.chosen)}{_quiet(text.earlier)}</div>"
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sovlab.core.job import JobRecord, JobState, JobStatus, Progress, Reason, ReturnedName
+from sovlab.core.spec import JobSpec
 from sovlab.core.units import format_bytes, format_clock, format_duration
 from sovlab.views.jobs import hardware_words
 
@@ -193,6 +194,12 @@ def _footprint(status: JobStatus, report: EnergyReport, site: Site) -> list[Fact
 
     text = footprint_words(footprint_of_report(report, site, steps=steps_of(status)))
     return [Fact("Footprint", text)] if text else []
+
+
+def chosen(spec: JobSpec) -> str:
+    """``Backend: cuda, because 3 of 8 GPUs are free``; empty where there was no accelerator to choose."""
+    has_choice = spec.backend != "cpu" or "GPU" in spec.backend_why
+    return f"Backend: {spec.backend_why}" if spec.backend_why and has_choice else ""
 
 
 def partial_words(record: JobRecord) -> str:

@@ -16,7 +16,7 @@ from sovlab.core.job import JobState, JobStatus, Reason
 from sovlab.errors import UsageError, WaitTimeout
 from sovlab.options import flags
 from sovlab.views.document import job_document
-from sovlab.views.hardware import capacity_table
+from sovlab.views.hardware import capacity_table, hardware_document
 from sovlab.views.jobs import jobs_table
 from sovlab.views.plans import plan_document
 
@@ -110,11 +110,30 @@ def cancel(parsed: argparse.Namespace) -> int:
 
 def backends(parsed: argparse.Namespace) -> int:
     """``sovlab backends``."""
-    found = default().capacity(parsed.target)
+    if parsed.all and parsed.target is not None:
+        raise UsageError("--all and --target do not go together.", "Leave one of them out.")
+    everything = default().hardware_everywhere() if parsed.all else [default().hardware(parsed.target)]
     if parsed.json:
-        show.json_document(found)
-    else:
-        show.table(capacity_table(found))
+        documents = [
+            hardware_document(
+                each.capacities, each.conditions, auto=each.auto, why=each.why, passed=each.passed
+            )
+            for each in everything
+        ]
+        named = [
+            {"target": each.target, "backends": document, "why": each.why}
+            for each, document in zip(everything, documents, strict=True)
+        ]
+        show.json_document(named if parsed.all else documents[0])
+        return 0
+    for each in everything:
+        if parsed.all:
+            show.line(f"Target {each.target}")
+        if each.auto:
+            show.table(capacity_table(each.capacities, each.conditions, time.time()))
+            show.note(f"auto takes {each.why}")
+        else:
+            show.note(each.why)
     return 0
 
 

@@ -106,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
 
     backends = verb("backends", "Show the hardware of a target, and what of it is free.", commands.backends)
     _target(backends)
+    backends.add_argument("--all", action="store_true", help="every target of the settings")
 
     power = verb(
         "power", "Show what this machine draws now, how hot it is, and what is not measured.", commands.power

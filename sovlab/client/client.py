@@ -28,6 +28,8 @@ from sovlab.options.job import Options
 from sovlab.settings import Settings, load, remove_target, use_target
 
 if TYPE_CHECKING:
+    from sovlab.client.conditions.hardware import Hardware
+    from sovlab.client.conditions.look import Look
     from sovlab.client.site.power import SitePower
     from sovlab.client.site.site import Site
     from sovlab.client.sweeping import AtOnce, Planned, Sweep
@@ -71,6 +73,7 @@ class Client:
         self._configure(settings if settings is not None else load())
         self._executors: dict[str, Executor] = {}
         self._sites: dict[str, Site] = {}
+        self._looks: dict[str, Look] = {}
         self._lock = threading.Lock()
 
     def _configure(self, settings: Settings) -> None:
@@ -82,6 +85,7 @@ class Client:
         with self._lock:
             self._executors.pop(changed or "", None)
             self._sites.pop(changed or "", None)
+            self._looks.pop(changed or "", None)
 
     def _configured(self, target: str | None) -> ConfiguredTarget:
         return self._targets[self.settings.target_named(target).name]
@@ -113,6 +117,29 @@ class Client:
                 )
             return self._sites[configured.name]
 
+    def look(self, target: str | None = None) -> Look | None:
+        """What looks at heat and power of a target's devices: this machine's sensors, or a site's Prometheus.
+
+        None where there is neither. Nothing is asked before somebody wants to know.
+        """
+        configured = self._configured(target)
+        here = getattr(self.executor(target), "shares_files", False)
+        if not here and configured.prometheus is None:
+            return None
+        with self._lock:
+            if configured.name not in self._looks:
+                self._looks[configured.name] = self._new_look(configured, here=here)
+            return self._looks[configured.name]
+
+    def _new_look(self, configured: ConfiguredTarget, *, here: bool) -> Look:
+        if here:
+            from sovlab.client.conditions.machine import machine_look
+
+            return machine_look(self.settings.state / "conditions")
+        from sovlab.client.conditions.at_site import site_look
+
+        return site_look(partial(self.site, configured.name), f"the Prometheus of target {configured.name}")
+
     # --- jobs
 
     def submit(self, code: Code, options: Options) -> Submitted:
@@ -124,7 +151,13 @@ class Client:
         """
         executor = self.executor(options.target)
         accepted = submitting.accept(
-            code, options, executor, self.settings.defaults, self._objects, self._defer(options, executor)
+            code,
+            options,
+            executor,
+            self.settings.defaults,
+            self._objects,
+            partial(self.look, options.target),
+            self._defer(options, executor),
         )
         job = self.accepted(accepted.job_id, accepted.spec, executor)
         return Submitted(job, accepted.messages, accepted.bound)
@@ -168,8 +201,8 @@ class Client:
         With ``check`` the cluster of the target is asked whether it would accept it.
         """
         executor = self.executor(options.target)
-        defer = self._defer(options, executor)
-        return submitting.plan(code, options, executor, self.settings.defaults, defer, check=check)
+        look, defer = partial(self.look, options.target), self._defer(options, executor)
+        return submitting.plan(code, options, executor, self.settings.defaults, look, defer, check=check)
 
     def _defer(self, options: Options, executor: Executor) -> submitting.Defer:
         """What chooses the start of a job that has a deadline."""
@@ -346,6 +379,18 @@ class Client:
     def capacity(self, target: str | None = None) -> list[Capacity]:
         """What a target has of each backend, and what of it is free."""
         return self.executor(target).capacity()
+
+    def hardware(self, target: str | None = None) -> Hardware:
+        """What a target has of each backend, how its devices do, and which one ``auto`` takes."""
+        from sovlab.client.conditions.hardware import hardware
+
+        return hardware(self._configured(target).name, self.capacity(target), self.look(target))
+
+    def hardware_everywhere(self) -> list[Hardware]:
+        """What every target of the settings has, by name; of one that does not answer, why."""
+        from sovlab.client.conditions.hardware import everywhere
+
+        return everywhere(sorted(self._targets), self.hardware)
 
     @staticmethod
     def power(seconds: float = 1.0) -> EnergyReport:

@@ -18,6 +18,8 @@ from sovlab.options.job import NAMES, Options
 from sovlab.settings import Defaults
 
 if TYPE_CHECKING:
+    from sovlab.client.conditions.look import Look
+    from sovlab.core.backend import Backend
     from sovlab.core.plan import Plan
     from sovlab.executors.executor import Executor
     from sovlab.payload.code import Code
@@ -43,7 +45,13 @@ class Accepted(msgspec.Struct, frozen=True):
     bound: tuple[str, ...]
 
 
-def draft(code: Code, options: Options, executor: Executor, defaults: Defaults) -> JobSpec:
+def draft(
+    code: Code,
+    options: Options,
+    executor: Executor,
+    defaults: Defaults,
+    look: Callable[[], Look | None] | None = None,
+) -> JobSpec:
     """The request without its payload: what is wrong with it is found here, before anything is packed.
 
     Args:
@@ -51,14 +59,13 @@ def draft(code: Code, options: Options, executor: Executor, defaults: Defaults) 
         options: where and with what.
         executor: of the target.
         defaults: what a submit gets that does not say.
+        look: what looks at heat and power of the target's devices, if that can be; None asks nobody.
 
     Raises:
         UsageError: an option is wrong, or the target does not have what is asked for.
     """
-    from sovlab.backends import choose
-
     resources = options.resources
-    backend, why = choose(options.backend or defaults.backend, resources.gpus, executor.capacity())
+    backend, why = _chosen(options.backend or defaults.backend, options, executor, look)
     if backend.is_accelerator and not resources.gpus:
         resources = replace(resources, gpus=1)  # or jobs would share a device without knowing it
     said = {name: value for name in _SHARED if (value := getattr(options, name)) is not None}
@@ -84,6 +91,28 @@ def draft(code: Code, options: Options, executor: Executor, defaults: Defaults) 
         check_cap(spec.power_cap, backend, here=getattr(executor, "shares_files", False))
     executor.check(spec)
     return spec
+
+
+def _chosen(
+    requested: str, options: Options, executor: Executor, look: Callable[[], Look | None] | None
+) -> tuple[Backend, str]:
+    """The backend and why; who is asked for a processor, or has no other, needs to know nothing of heat."""
+    from sovlab.backends import choose
+
+    through = {"queue": options.queue} if options.queue and getattr(executor, "has_queues", False) else {}
+    offers = executor.capacity(**through)
+    gpus, nodes = options.resources.gpus, options.nodes or 1
+    if (
+        look is not None
+        and requested != "cpu"
+        and any(o.total for o in offers if o.detection.backend != "cpu")
+    ):
+        found = look()
+        if found is not None:
+            from sovlab.client.conditions.choosing import choose_by
+
+            return choose_by(found, requested, gpus, offers, nodes=nodes)
+    return choose(requested, gpus, offers, nodes=nodes)
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -114,6 +143,7 @@ def accept(
     executor: Executor,
     defaults: Defaults,
     store: Path,
+    look: Callable[[], Look | None] | None = None,
     defer: Defer = None,
 ) -> Accepted:
     """Have an executor accept a job; either it has when this returns, or nothing of it is left behind.
@@ -124,13 +154,14 @@ def accept(
         executor: of the target.
         defaults: what a submit gets that does not say.
         store: the object store, which keeps the payload.
+        look: as `draft`.
         defer: chooses its start, if that may be later.
 
     Raises:
         UsageError: as `draft`, or something that the code needs cannot travel.
         ExecutorError: the target does not accept it.
     """
-    prepared = prepare(code, options, executor, draft(code, options, executor, defaults), store)
+    prepared = prepare(code, options, executor, draft(code, options, executor, defaults, look), store)
     if defer is not None:
         spec, said = defer(prepared.spec)
         prepared = msgspec.structs.replace(prepared, spec=spec, messages=(*prepared.messages, said))
@@ -190,6 +221,7 @@ def plan(
     options: Options,
     executor: Executor,
     defaults: Defaults,
+    look: Callable[[], Look | None] | None = None,
     defer: Defer = None,
     *,
     check: bool,
@@ -202,7 +234,7 @@ def plan(
 
     from sovlab.core.plan import Plan
 
-    spec = draft(code, options, executor, defaults)
+    spec = draft(code, options, executor, defaults, look)
     with tempfile.TemporaryDirectory(prefix="sovlab-plan-") as scratch:
         packed, spec = _pack(code, options, executor, spec, Path(scratch))
         spec, said = defer(spec) if defer is not None else (spec, "")

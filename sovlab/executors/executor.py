@@ -31,6 +31,9 @@ class Executor(Protocol):
     """Whether it holds a job back until the start that `JobSpec.due` tells: PENDING, with `Reason.DEFERRED`,
     and holding nothing that others could use; one that does not say so, does not."""
 
+    has_queues: bool
+    """Whether `capacity` takes ``queue``, the name of one; an executor that does not say so, does not."""
+
     def check(self, spec: JobSpec) -> None:
         """Refuse what could never run there; asked before anything is packed.
 
@@ -152,5 +155,8 @@ class Executor(Protocol):
         ...
 
     def capacity(self) -> list[Capacity]:
-        """What there is of each known backend, and what is free of it."""
+        """What there is of each known backend, what is free of it, and how many wait for it.
+
+        What is not known is None. Where jobs go through a queue, what its quota leaves is free.
+        """
         ...

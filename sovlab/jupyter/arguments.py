@@ -166,6 +166,7 @@ def backends_parser() -> Parser:
     parser.add_argument(
         "--target", metavar="NAME", help="a target from the settings (default: the current one)"
     )
+    parser.add_argument("--all", action="store_true", help="every target of the settings")
     return parser
 
 

@@ -149,9 +149,12 @@ class Commands:
         from sovlab.jupyter import tables
 
         parsed = arguments.backends_parser().parse_line(line)
-        tables.show_capacity(
-            self.client.capacity(parsed.target or self._target), parsed.target or self._target or "local"
-        )
+        if parsed.all and parsed.target is not None:
+            raise UsageError("--all and --target do not go together.", "Leave one of them out.")
+        if parsed.all:
+            tables.show_hardware(*self.client.hardware_everywhere())
+        else:
+            tables.show_hardware(self.client.hardware(parsed.target or self._target))
 
     def power(self, line: str) -> None:
         """Show what this machine or a target's devices draw, and how hot they are."""

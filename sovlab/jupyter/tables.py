@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from sovlab.core.capacity import Capacity
 from sovlab.core.job import JobRecord
 from sovlab.core.plan import Plan
 from sovlab.core.target import TargetSummary
@@ -20,6 +19,7 @@ from sovlab.views.targets import target_table, targets_table
 from sovlab.views.yaml import plan_yaml
 
 if TYPE_CHECKING:
+    from sovlab.client.conditions.hardware import Hardware
     from sovlab.client.site.power import SitePower
     from sovlab.core.energy.report import EnergyReport
     from sovlab.core.finding import Finding
@@ -82,9 +82,17 @@ def show_site_power(found: SitePower) -> None:
     show_parts(f"As Prometheus at {found.where} has it:", devices_table(found.numbers), own)
 
 
-def show_capacity(items: Sequence[Capacity], target: str) -> None:
-    """List hardware."""
-    show_parts(f"Target {target}", capacity_table(items))
+def show_hardware(*found: Hardware) -> None:
+    """List the hardware of targets, how it does, and what ``auto`` takes of it."""
+    parts: list[Table | str] = []
+    for each in found:
+        parts.append(f"Target {each.target}")
+        if each.auto:
+            table = capacity_table(each.capacities, each.conditions, time.time())
+            parts += [table, f"auto takes {each.why}"]
+        else:
+            parts.append(each.why)
+    show_parts(*parts)
 
 
 def show_targets(targets: Sequence[TargetSummary], current: str, *sentences: str) -> None:

@@ -35,6 +35,7 @@ class Device:
         scope: what its watts and joules are of: ``device``; ``board`` if this job has only a part of it;
             ``module`` for a GPU with its processor and their memory; ``package``, ``socket``, ``node``.
         covers: kinds whose joules are in this one's: never to be added to it.
+        backend: which of `sovlab.backends` runs jobs on it, e.g. ``cuda``; empty for none, or unknown.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Device:
     index: Optional[int] = None
     scope: str = "device"
     covers: Tuple[str, ...] = ()
+    backend: str = ""
 
 
 class Sample(NamedTuple):

@@ -51,7 +51,7 @@ def usable(
     Args:
         exporter: whose.
         names: of its metrics that are there, without a prefix.
-        quantity: ``power``, ``energy``, ``temperature`` or ``throttled``.
+        quantity: ``power``, ``limit``, ``energy``, ``temperature`` or ``throttled``.
         of: ``job`` or ``devices``.
         kind: of device; None is all.
         backend: whose devices; None is all.

@@ -20,7 +20,13 @@ RECENT = 120.0
 
 _AT_ONCE = 40
 """Nodes in one query."""
-_WORDS = {"power": "power", "energy": "energy", "temperature": "temperature", "throttled": "throttling"}
+_WORDS = {
+    "power": "power",
+    "energy": "energy",
+    "temperature": "temperature",
+    "throttled": "throttling",
+    "limit": "power limit",
+}
 
 
 class SiteNumbers(NamedTuple):
@@ -66,7 +72,7 @@ def of_nodes(
         prometheus: to ask.
         detected: what it has.
         nodes: names and addresses of the nodes; None is all that the server knows.
-        quantity: ``power``, ``energy``, ``temperature`` or ``throttled``.
+        quantity: ``power``, ``limit``, ``energy``, ``temperature`` or ``throttled``.
         at: by the server's clock; None is now.
         span: seconds before that of which energy and throttling are.
 

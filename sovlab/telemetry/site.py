@@ -5,6 +5,7 @@ Their PromQL is the user's own settings', and asked as it is written.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from sovlab.sensors.reading import SAMPLED, Reading
@@ -56,6 +57,21 @@ def site_answers(
     return tuple(
         SiteAnswer(name, query.of, _readings(prometheus, quantity, query, moment))
         for name, quantity, query in queries
+    )
+
+
+def own_answers(
+    prometheus: Prometheus, profile: PrometheusProfile, names: Iterable[str], *, at: float | None = None
+) -> tuple[SiteAnswer, ...]:
+    """The answers to those of the site's own queries that have one of some names.
+
+    Raises:
+        PrometheusError: the server gave no answer at all.
+    """
+    queries = [(name, profile.own[name]) for name in names if name in profile.own]
+    moment = prometheus.now() if at is None and queries else at or 0.0
+    return tuple(
+        SiteAnswer(name, query.of, _readings(prometheus, name, query, moment)) for name, query in queries
     )
 
 

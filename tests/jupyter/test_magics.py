@@ -354,8 +354,11 @@ def test_a_first_submit_imports_nothing_that_only_others_need(client):
     assert not rooms & {"sovlab.cli", "sovlab.kube", "sovlab.sensors", "sovlab.torch"}
     vendors = {f"sovlab.backends.{name}" for name in ("cuda", "rocm", "xpu", "hpu", "machine")}
     others = {
+        "sovlab.backends.weighing",
         "sovlab.card.sanitizing",
+        "sovlab.client.conditions",
         "sovlab.core.decoding",
+        "sovlab.core.energy.condition",
         "sovlab.core.event",
         "sovlab.core.finding",
         "sovlab.core.plan",

@@ -25,6 +25,10 @@ KNOWN = {
     },
     ("dcgm", JOB, "power", "dcgm_power_usage", ""): {"GPU-old": 150},
     ("dcgm", DEVICES, "power", "dcgm_power_usage", ""): {"GPU-old": 150},
+    ("dcgm", DEVICES, "limit", "DCGM_FI_DEV_ENFORCED_POWER_LIMIT", ""): {"GPU-whole": 650},
+    ("dcgm", DEVICES, "limit", "DCGM_FI_DEV_POWER_MGMT_LIMIT", ""): {"GPU-whole": 700},
+    ("nvidia_gpu", DEVICES, "limit", "nvidia_smi_power_limit_watts", ""): {_G: 700},
+    ("nvidia_gpu", DEVICES, "limit", "nvidia_smi_enforced_power_limit_watts", ""): {_G: 680},
     ("dcgm", JOB, "energy", "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION", ""): {"GPU-whole": 400 * SPAN},
     ("dcgm", DEVICES, "energy", "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION", ""): {
         "GPU-whole": 400 * SPAN,

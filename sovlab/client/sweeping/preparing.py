@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
@@ -94,7 +95,8 @@ def draft_all(client: Client, planned: Sequence[Planned], options: Options) -> l
                     "Leave it out, or submit one job.",
                 )
             executor = client.executor(chosen.target)
-            spec = submitting.draft(code, chosen, executor, client.settings.defaults)
+            look = partial(client.look, chosen.target)
+            spec = submitting.draft(code, chosen, executor, client.settings.defaults, look)
             variant = variants[id(point.options)] = Draft(chosen, executor, spec)
         name = run_name(variant.spec.name, number, point.repeat if several else None)
         spec = replace(variant.spec, name=name, args=tuple(code.args))

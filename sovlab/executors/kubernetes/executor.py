@@ -70,6 +70,7 @@ class KubernetesExecutor:
 
     shares_files = False
     defers = True
+    has_queues = True
 
     def __init__(
         self, target: str, login: Login, profile: ClusterProfile, state: Path, *, agents: bool = True
@@ -370,18 +371,20 @@ class KubernetesExecutor:
             return False
         return now - (record.status.submitted or now) > _INTERRUPTED
 
-    def capacity(self) -> list[Capacity]:
-        """See `Executor.capacity`."""
-        counting = Counting(self._api, self._profile)
+    def capacity(self, queue: str = "") -> list[Capacity]:
+        """See `Executor.capacity`; through a queue of the namespace, by default that of the target."""
+        counting = Counting(self._api, self._profile, queue=queue or self._profile.queue)
         waiting: dict[str, int] = {}
         with contextlib.suppress(SovlabError):
             for record in self.records():
                 if record.spec is not None and record.status.state is JobState.QUEUED:
                     waiting[record.spec.backend] = waiting.get(record.spec.backend, 0) + 1
         known = {name: provider.backend for name, provider in backends.known().items()}
+        # Where it cannot be seen what others have waiting, our own that wait are known, and nothing else.
         return [
-            replace(capacity, queued=waiting.get(capacity.detection.backend, 0))
+            replace(capacity, queued=max(capacity.queued or 0, own)) if own else capacity
             for capacity in counting.capacities(known)
+            for own in [waiting.get(capacity.detection.backend, 0)]
         ]
 
     def _unknown(self, job_id: str) -> JobNotFound:

@@ -63,6 +63,7 @@ class LocalExecutor:
 
     shares_files = True
     defers = True
+    has_queues = False
 
     def __init__(
         self,
@@ -390,6 +391,7 @@ class LocalExecutor:
                     free=max(total - used, 0),
                     queued=sum(1 for r in queued if r.spec and r.spec.backend == name),
                     source="this machine",
+                    seen=time.time(),
                 )
             )
         return answers

@@ -6,10 +6,9 @@ gives what its jobs may have; with none of these the numbers are unknown, and th
 
 from __future__ import annotations
 
-import threading
 import time
-import weakref
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -20,60 +19,12 @@ from sovlab.core.capacity import Capacity
 from sovlab.core.spec import JobSpec
 from sovlab.kube.objects.profile import ClusterProfile
 from sovlab.kube.quantities import parse
+from sovlab.kube.survey.nodes import PAGE, ListMeta, Node, nodes_of
+from sovlab.kube.survey.queues import QueueState, queue_of
 from sovlab.kube.transport.api import Api
 from sovlab.kube.transport.errors import ApiError, Forbidden
 
-_AGE = 15.0
-"""Seconds for which the nodes that were read are not read again."""
-_PAGE = 500
 _ALIVE = "status.phase!=Succeeded,status.phase!=Failed"
-
-
-class _Meta(msgspec.Struct, frozen=True):
-    name: str = ""
-    labels: dict[str, str] = {}
-
-
-class _Taint(msgspec.Struct, frozen=True):
-    key: str = ""
-    value: str = ""
-    effect: str = ""
-
-
-class _NodeSpec(msgspec.Struct, frozen=True):
-    unschedulable: bool = False
-    taints: list[_Taint] = []
-
-
-class _NodeStatus(msgspec.Struct, frozen=True):
-    allocatable: dict[str, str] = {}
-    conditions: list[dict[str, Any]] = []
-
-
-class Node(msgspec.Struct, frozen=True):
-    """A node, as far as its devices are concerned."""
-
-    metadata: _Meta = _Meta()
-    spec: _NodeSpec = _NodeSpec()
-    status: _NodeStatus = _NodeStatus()
-
-    @property
-    def ready(self) -> bool:
-        """Whether it accepts new pods: neither cordoned nor reported as not ready."""
-        conditions = {c.get("type"): c.get("status") for c in self.status.conditions}
-        return not self.spec.unschedulable and conditions.get("Ready", "True") == "True"
-
-    def takes(self, tolerations: Iterable[Mapping[str, Any]], selector: Mapping[str, str]) -> bool:
-        """Whether pods with these tolerations and this node selector may be scheduled on it."""
-        if any(self.metadata.labels.get(k) != v for k, v in selector.items()):
-            return False
-        candidates = list(tolerations)
-        hard = (t for t in self.spec.taints if t.effect in ("NoSchedule", "NoExecute"))
-        return all(any(_tolerates(t, taint) for t in candidates) for taint in hard)
-
-    def amount(self, resource: str) -> float:
-        """What is allocatable of a resource, in cores, bytes or pieces."""
-        return parse(self.status.allocatable.get(resource, "0"))
 
 
 class _Resources(msgspec.Struct, frozen=True):
@@ -92,19 +43,15 @@ class _PodSpec(msgspec.Struct, frozen=True):
 class _Pod(msgspec.Struct, frozen=True):
     spec: _PodSpec = _PodSpec()
 
-
-class _ListMeta(msgspec.Struct, frozen=True):
-    next: str = msgspec.field(default="", name="continue")
-
-
-class _Nodes(msgspec.Struct, frozen=True):
-    items: list[Node] = []
-    metadata: _ListMeta = _ListMeta()
+    @property
+    def asked(self) -> set[str]:
+        """The resources that it requests."""
+        return {name for container in self.spec.containers for name in container.resources.requests}
 
 
 class _Pods(msgspec.Struct, frozen=True):
     items: list[_Pod] = []
-    metadata: _ListMeta = _ListMeta()
+    metadata: ListMeta = ListMeta()
 
 
 class Counting:
@@ -113,11 +60,14 @@ class Counting:
     Args:
         api: as the user who submits.
         profile: whose tolerations, node selector and resources count.
+        queue: through which jobs go; empty looks at none.
     """
 
-    def __init__(self, api: Api, profile: ClusterProfile) -> None:
+    def __init__(self, api: Api, profile: ClusterProfile, *, queue: str = "") -> None:
         self._api = api
         self._profile = profile
+        self._queue = queue
+        self._unscheduled: dict[str, int] = {}
 
     def capacities(self, backends: Mapping[str, Backend]) -> list[Capacity]:
         """What there is of each backend.
@@ -127,9 +77,36 @@ class Counting:
         """
         nodes = nodes_of(self._api)
         if nodes is None:
-            return self._by_quota(backends)
-        used, why = self._used()
-        return [self._count(backend, nodes, used, why) for backend in backends.values()]
+            counted = self._by_quota(backends)
+        else:
+            used, why = self._used()
+            counted = [self._count(backend, nodes, used, why) for backend in backends.values()]
+        accelerated = any(each.total and backends[each.detection.backend].is_accelerator for each in counted)
+        if not self._queue or not accelerated:
+            return counted
+        queue = queue_of(self._api, self._profile.namespace, self._queue)
+        return [
+            self._in_queue(backends[each.detection.backend], each, nodes or [], queue) for each in counted
+        ]
+
+    def _in_queue(
+        self, backend: Backend, counted: Capacity, nodes: list[Node], queue: QueueState
+    ) -> Capacity:
+        """What there is through a queue: no more than its quota leaves, and with what waits in it."""
+        if not backend.is_accelerator:
+            return counted
+        resource = resource_of(backend, self._profile, nodes)
+        left, waiting = queue.left_of(resource), queue.waiting_for(resource)
+        source = queue.source if queue.has(resource) else f"{queue.source}, which has no quota of {resource}"
+        free = counted.free if left is None else min(left, left if counted.free is None else counted.free)
+        queued = None if waiting is None else waiting + (counted.queued or 0)
+        return replace(
+            counted,
+            free=free,
+            queued=queued,
+            source="; ".join(filter(None, (counted.source, source))),
+            largest=counted.largest if queue.has(resource) else 0.0,
+        )
 
     def _count(
         self, backend: Backend, nodes: list[Node], used: dict[str, dict[str, float]] | None, why: str
@@ -141,10 +118,13 @@ class Counting:
         ]
         total = sum(n.amount(resource) for n in usable)
         ready = [n for n in usable if n.ready]
-        free = None
+        free, queued = None, None
+        by_node: tuple[float, ...] = ()
         if used is not None:
             unused = (n.amount(resource) - used.get(n.metadata.name, {}).get(resource, 0.0) for n in ready)
-            free = sum(max(amount, 0.0) for amount in unused)
+            by_node = tuple(max(amount, 0.0) for amount in unused)
+            free = sum(by_node)
+            queued = self._unscheduled.get(resource, 0)
         devices = (
             _devices(backend, usable, resource)
             if backend.is_accelerator
@@ -162,19 +142,30 @@ class Counting:
             detection=Detection(backend=backend.name, devices=devices, why=f"{summary}."),
             total=total,
             free=round(free, 3) if free is not None else None,
+            queued=queued if backend.is_accelerator else None,
             source=f"nodes and pods of the cluster, {time.strftime('%H:%M:%S')}" if used is not None else why,
+            seen=time.time(),
+            nodes=tuple(name for node in usable for name in node.names) if backend.is_accelerator else (),
+            free_by_node=by_node if backend.is_accelerator else (),
+            largest=max((n.amount(resource) for n in usable), default=0.0)
+            if backend.is_accelerator
+            else None,
         )
 
     def _used(self) -> tuple[dict[str, dict[str, float]] | None, str]:
         """Requests of all pods, by node and resource; None, and why, if the user may not list them."""
         used: dict[str, dict[str, float]] = {}
+        self._unscheduled = {}
         token = ""
         try:
             while True:
-                query = {"fieldSelector": _ALIVE, "limit": _PAGE, "continue": token or None}
+                query = {"fieldSelector": _ALIVE, "limit": PAGE, "continue": token or None}
                 page = codec.decode(self._api.call("GET", "/api/v1/pods", query), _Pods)
                 for pod in page.items:
                     requests = used.setdefault(pod.spec.nodeName, {})
+                    if not pod.spec.nodeName:
+                        for name in pod.asked:
+                            self._unscheduled[name] = self._unscheduled.get(name, 0) + 1
                     for container in pod.spec.containers:
                         for name, amount in container.resources.requests.items():
                             requests[name] = requests.get(name, 0.0) + parse(amount)
@@ -209,6 +200,7 @@ class Counting:
                     total=hard,
                     free=max(hard - used, 0.0) if hard is not None else None,
                     source=source,
+                    seen=time.time(),
                 )
             )
         return capacities
@@ -244,34 +236,6 @@ def resource_of(backend: Backend, profile: ClusterProfile, nodes: Iterable[Node]
     return offered[0] if offered else backend.resource
 
 
-_SEEN: weakref.WeakKeyDictionary[Api, tuple[float, list[Node] | None]] = weakref.WeakKeyDictionary()
-_LOCK = threading.Lock()
-
-
-def nodes_of(api: Api) -> list[Node] | None:
-    """The nodes of a cluster, read at most `_AGE` seconds ago; None if the user may not list them."""
-    with _LOCK:
-        when, nodes = _SEEN.get(api, (0.0, None))
-    if time.monotonic() - when < _AGE and when:
-        return nodes
-    listed: list[Node] | None = []
-    token = ""
-    try:
-        while True:
-            data = api.call("GET", "/api/v1/nodes", {"limit": _PAGE, "continue": token or None})
-            page = codec.decode(data, _Nodes)
-            assert listed is not None
-            listed += page.items
-            token = page.metadata.next
-            if not token:
-                break
-    except Forbidden:
-        listed = None
-    with _LOCK:
-        _SEEN[api] = (time.monotonic(), listed)
-    return listed
-
-
 def _devices(backend: Backend, nodes: list[Node], resource: str) -> tuple[Device, ...]:
     devices: list[Device] = []
     for node in nodes:
@@ -294,13 +258,3 @@ def _quota(quotas: list[dict[str, Any]], resource: str) -> tuple[float | None, f
             if name in hard:
                 return parse(hard[name]), parse(used.get(name, "0")), str(quota["metadata"]["name"])
     return None, 0.0, ""
-
-
-def _tolerates(toleration: Mapping[str, Any], taint: _Taint) -> bool:
-    if toleration.get("effect") and toleration["effect"] != taint.effect:
-        return False
-    if toleration.get("key") and toleration["key"] != taint.key:
-        return False
-    if not toleration.get("key") and toleration.get("operator") != "Exists":
-        return False
-    return toleration.get("operator") == "Exists" or str(toleration.get("value", "")) == taint.value

@@ -15,7 +15,8 @@ from sovlab.core.finding import Finding, degraded, missing, ok
 from sovlab.core.units import format_bytes
 from sovlab.kube.objects.profile import ClusterProfile
 from sovlab.kube.survey import addons
-from sovlab.kube.survey.capacity import Counting, nodes_of
+from sovlab.kube.survey.capacity import Counting
+from sovlab.kube.survey.nodes import nodes_of
 from sovlab.kube.survey.rights import NEEDED, STORE, Right, Rights
 from sovlab.kube.transport.api import Api
 from sovlab.kube.transport.errors import ApiError, Forbidden, NotFound

@@ -230,7 +230,7 @@ def _describe(card: _Card, model: Optional[int], metrics: Metrics, second: bool)
     elif model in _TWO_DIES and not second:
         scope, note = "board", " (of both GPUs of the module)"
     name = text(card.folder / "product_name")
-    return Device(card.folder.name, "gpu", name, card.lowest, scope, covers), note
+    return Device(card.folder.name, "gpu", name, card.lowest, scope, covers, "rocm"), note
 
 
 def _cap(path: Path) -> Optional[float]:

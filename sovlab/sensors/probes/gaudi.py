@@ -258,7 +258,7 @@ def _cards(machine: Machine) -> List[_Card]:
                 module = number(device / "module_id")
                 index = len(found) if module is None else module
                 model = re.sub(r"^GAUDI *", "Gaudi ", text(device / "device_type")).strip()
-                identity = Device(device.resolve().name, "gpu", model, index)
+                identity = Device(device.resolve().name, "gpu", model, index, backend="hpu")
                 found[index] = _Card(identity, device, int(re.sub(r"\D", "", entry.name)))
         if found or unusable:
             break

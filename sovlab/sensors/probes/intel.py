@@ -90,7 +90,7 @@ class _Gpu(Probe):
             whole = None
         scope = "board" if card.part else "device" if whole else "package"
         model = f"Intel GPU {number(self._folder / 'device') or 0:04x}"
-        super().__init__(Device(card.address, "gpu", model, card.first, scope))
+        super().__init__(Device(card.address, "gpu", model, card.first, scope, backend="xpu"))
         self._temperatures = self._thermometers(name)
         self._throttles = _throttles(card.drm, name)
         self.useful = bool(self._energy or self._temperatures or self._throttles)

@@ -78,7 +78,14 @@ class _Gpu(Probe):
 
     def __init__(self, nvml: Nvml, board: Board) -> None:
         super().__init__(
-            Device(board.uuid, "gpu", board.name, board.index, "board" if board.mig else "device")
+            Device(
+                board.uuid,
+                "gpu",
+                board.name,
+                board.index,
+                "board" if board.mig else "device",
+                backend="cuda",
+            )
         )
         self._nvml, self._handle, self._scope = nvml, board.handle, GPU
         self._questions = Questions(board.name, self.missing)

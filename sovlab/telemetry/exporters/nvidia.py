@@ -15,6 +15,7 @@ from sovlab.telemetry.exporters.query import (
     DEVICES,
     ENERGY,
     JOB,
+    LIMIT,
     POWER,
     TEMPERATURE,
     THROTTLED,
@@ -48,6 +49,17 @@ def _power(metric: str) -> tuple[Query, ...]:
             source=SAMPLED,
             method=_SAMPLES,
         ),
+    )
+
+
+def _limit(metric: str, method: str) -> Query:
+    return Query(
+        quantity=LIMIT,
+        of=DEVICES,
+        text=shapes.now(metric, "$where"),
+        needs=(metric,),
+        source=SAMPLED,
+        method=method,
     )
 
 
@@ -132,7 +144,7 @@ DCGM = Exporter(
     name="dcgm",
     title="dcgm-exporter",
     backend="cuda",
-    names=r"DCGM_FI_DEV_(?:POWER_USAGE|TOTAL_ENERGY_CONSUMPTION|GPU_TEMP|MEMORY_TEMP|CPU_.*|.*_VIOLATION"
+    names=r"DCGM_FI_DEV_(?:POWER_USAGE|POWER_MGMT_LIMIT|ENFORCED_POWER_LIMIT|TOTAL_ENERGY_CONSUMPTION|GPU_TEMP|MEMORY_TEMP|CPU_.*|.*_VIOLATION"
     r"|CLOCKS_EVENT_REASON_.*)|dcgm_(?:power_usage|total_energy_consumption|gpu_temp|memory_temp)|dcgm_share",
     marks=("DCGM_FI_DEV_POWER_USAGE", "DCGM_FI_DEV_GPU_TEMP", "dcgm_power_usage", "dcgm_gpu_temp"),
     pods=(("exported_namespace", "exported_pod"), ("pod_namespace", "pod_name"), ("namespace", "pod")),
@@ -144,6 +156,9 @@ DCGM = Exporter(
     queries=(
         *_power("DCGM_FI_DEV_POWER_USAGE"),
         *_power("dcgm_power_usage"),
+        # A board may keep to less than what was set: the site's administrators can leave either out.
+        _limit("DCGM_FI_DEV_ENFORCED_POWER_LIMIT", "DCGM, the limit that is enforced"),
+        _limit("DCGM_FI_DEV_POWER_MGMT_LIMIT", "DCGM, the limit that is set"),
         *_energy("DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION"),
         *_energy("dcgm_total_energy_consumption"),
         _integrated("DCGM_FI_DEV_POWER_USAGE"),
@@ -185,7 +200,7 @@ NVIDIA_GPU = Exporter(
     name="nvidia_gpu",
     title="nvidia_gpu_exporter",
     backend="cuda",
-    names=r"nvidia_smi_(?:power_draw_.*|energy_joules_total|temperature_(?:gpu|memory)"
+    names=r"nvidia_smi_(?:power_draw_.*|(?:enforced_)?power_limit_watts|energy_joules_total|temperature_(?:gpu|memory)"
     r"|clocks_event_reasons_counters_.*)",
     marks=(f"{_SMI}power_draw_watts", f"{_SMI}power_draw_average_watts", f"{_SMI}temperature_gpu"),
     hosts=("node", "nodename", "hostname", "instance"),
@@ -195,6 +210,10 @@ NVIDIA_GPU = Exporter(
         *(
             _smi(POWER, shapes.now(metric, "$where"), metric)
             for metric in (f"{_SMI}power_draw_average_watts", f"{_SMI}power_draw_watts")
+        ),
+        *(
+            _smi(LIMIT, shapes.now(metric, "$where"), metric)
+            for metric in (f"{_SMI}enforced_power_limit_watts", f"{_SMI}power_limit_watts")
         ),
         _smi(
             ENERGY,

@@ -28,11 +28,13 @@ from string import Template
 from sovlab.telemetry.exporters import promql
 
 POWER, ENERGY, TEMPERATURE, THROTTLED = "power", "energy", "temperature", "throttled"
-UNITS = {POWER: "W", ENERGY: "J", TEMPERATURE: "°C", THROTTLED: "1"}
+LIMIT = "limit"
+"""W that a device keeps to now."""
+UNITS = {POWER: "W", ENERGY: "J", TEMPERATURE: "°C", THROTTLED: "1", LIMIT: "W"}
 JOB, DEVICES = "job", "devices"
 GPU, CPU, MEMORY, NODE = "gpu", "cpu", "memory", "node"
 
-MOST = {POWER: 1e5, ENERGY: 1e15, TEMPERATURE: 200.0, THROTTLED: 1.1}
+MOST = {POWER: 1e5, ENERGY: 1e15, TEMPERATURE: 200.0, THROTTLED: 1.1, LIMIT: 1e5}
 """Values from here on are none: marks of missing values, units other than documented, broken sensors."""
 _GPU_WATTS, _CPU_WATTS = 2000.0, 1000.0
 _MEAN = {GPU: _GPU_WATTS, CPU: _CPU_WATTS, MEMORY: _CPU_WATTS, NODE: 1e5}

@@ -52,7 +52,7 @@ def test_a_gpu_tells_power_energy_heat_and_limits(tmp_path):
     counts = {"accumulation_counter": 1000, "ppt_residency_acc": 250}
     machine_of(tmp_path, 1, metrics=table(**counts), product_name="AMD Instinct MI300X OAM")
     (probe,) = probes(tmp_path)
-    assert probe.device == Device("0000:05:00.0", "gpu", "AMD Instinct MI300X OAM", 0)
+    assert probe.device == Device("0000:05:00.0", "gpu", "AMD Instinct MI300X OAM", 0, backend="rocm")
     assert probe.read() == Sample(
         power=pytest.approx(305.0),
         energy=(3 << 40) / 65536,
@@ -342,7 +342,7 @@ def divided(root, mode, parts, *, render=lambda part: True, location=lambda part
 def test_parts_of_a_card_are_one_device(tmp_path, location):
     divided(tmp_path, "CPX", 8, location=location)
     (probe,) = probes(tmp_path)
-    assert probe.device == Device("0000:05:00.0", "gpu", "", 0)
+    assert probe.device == Device("0000:05:00.0", "gpu", "", 0, backend="rocm")
     assert probe.read().power == pytest.approx(305.0)
 
 

@@ -133,7 +133,7 @@ def nvml(tmp_path, compiled, monkeypatch):
 def test_an_h100_under_load_is_read_in_si_units(nvml):
     before = time.monotonic()
     probe, sample = nvml.reading(H100)
-    assert probe.device == Device(UUID.format(0), "gpu", "NVIDIA H100 80GB HBM3", 0, "device")
+    assert probe.device == Device(UUID.format(0), "gpu", "NVIDIA H100 80GB HBM3", 0, "device", backend="cuda")
     assert probe.energy_method == "NVML energy counter"
     assert sample.power == 631.95
     assert sample.energy == 123456789.012
@@ -550,7 +550,7 @@ def test_an_instance_is_read_at_its_board(nvml, value):
     nvml.say(MIG, **{"by_uuid MIG-hidden": "0"})
     (probe,) = nvml.open(**({} if value is None else {"CUDA_VISIBLE_DEVICES": value}))
     sample = probe.read()
-    assert probe.device == Device(UUID.format(0), "gpu", "NVIDIA H100 80GB HBM3", 0, "board")
+    assert probe.device == Device(UUID.format(0), "gpu", "NVIDIA H100 80GB HBM3", 0, "board", backend="cuda")
     assert (sample.power, sample.energy, sample.margin) == (631.95, 123456789.012, 26)
     assert sample.busy is None
     assert probe.missing == {"busy": "not told of a GPU that is divided into MIG instances"}
