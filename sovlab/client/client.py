@@ -56,8 +56,6 @@ class Client(Targets):
         SettingsError: a file or variable is wrong.
     """
 
-    # --- jobs
-
     def submit(self, code: Code, options: Options) -> Submitted:
         """Run ``code`` as a job; the handle is there as soon as the target has accepted it.
 
