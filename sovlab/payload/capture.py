@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from sovlab.errors import CaptureError
+from sovlab.runner.source.parsing import parse
 from sovlab.runner.source.scopes import Names, names_in
 
 _ONLY_HERE = r"%\s*(matplotlib|config|load_ext|autoreload|reload_ext)\b"
@@ -60,7 +61,7 @@ def read_cell(source: str, file: str, returned: Sequence[str] = ()) -> Source:
     text = source
     while True:
         try:
-            tree = ast.parse(text, file)
+            tree = parse(text, file)
             break
         except SyntaxError as error:
             text = _without_magic(text, error)
@@ -72,7 +73,7 @@ def read_cell(source: str, file: str, returned: Sequence[str] = ()) -> Source:
 def read_script(data: bytes, file: str) -> Source:
     """Read a Python file, in whatever encoding it declares. Raises `SyntaxError`."""
     try:
-        tree = ast.parse(data, file)
+        tree = parse(data, file)
     except ValueError as error:
         raise SyntaxError(f"{file}: {error}") from None
     return _checked(data, data.decode(errors="replace"), tree, file)

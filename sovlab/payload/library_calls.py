@@ -19,6 +19,7 @@ from typing import Any
 from sovlab.payload.library_patches import is_users
 from sovlab.runner.source import locating
 from sovlab.runner.source.definitions import import_of
+from sovlab.runner.source.parsing import parse
 
 _REGISTERS = re.compile(r"(un|de)?register(_|$)|registers?$")
 _CHANGES = re.compile(r"(set|enable|disable|install|patch|configure|add|use)(_|$)|set[a-z]+$")
@@ -116,7 +117,7 @@ def _read(text: str) -> tuple[tuple[ast.Call, ...], tuple[tuple[str, ast.expr], 
     if not _LOOKS.search(text):
         return (), ()
     try:
-        tree = ast.parse(text)
+        tree = parse(text)
     except (SyntaxError, ValueError, RecursionError):
         return (), ()
     found, decorators = [], []

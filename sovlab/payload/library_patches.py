@@ -18,6 +18,7 @@ from typing import Any
 from sovlab.payload.files.modules import is_local
 from sovlab.runner.source import locating
 from sovlab.runner.source.definitions import import_of
+from sovlab.runner.source.parsing import parse
 
 _LEFT_ALONE = frozenset(("signal", "threading", "IPython", "ipykernel", "sovlab"))
 """What belongs to the process, or to the notebook's own machinery."""
@@ -84,7 +85,7 @@ def is_users(module: str) -> bool:
 def _set_in(text: str) -> tuple[str, ...]:
     """The dotted names that a cell sets."""
     try:
-        tree = ast.parse(text)
+        tree = parse(text)
     except (SyntaxError, ValueError, RecursionError):
         return ()
     return tuple(dict.fromkeys(filter(None, _chains(tree))))

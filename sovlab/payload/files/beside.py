@@ -22,6 +22,7 @@ from sovlab.core.units import format_bytes
 from sovlab.errors import CaptureError
 from sovlab.payload import secrets
 from sovlab.payload.files.modules import LEFT_OUT, MAX_DATA, MAX_FILE, LocalFiles
+from sovlab.runner.source.parsing import parse
 
 _ASKS = re.compile(
     rb"__file__|__path__|__spec__|importlib.resources|importlib_resources|get_data|getfile|getsourcefile"
@@ -166,7 +167,7 @@ def _patterns(source: Path, _changed: int, _size: int) -> tuple[frozenset[str], 
         data = source.read_bytes()
         if not _ASKS.search(data):
             return frozenset(), False
-        tree = ast.parse(data, str(source))
+        tree = parse(data, str(source))
     except (OSError, SyntaxError, ValueError, RecursionError):
         return frozenset(), False
     finder = _Constants()

@@ -21,6 +21,7 @@ from typing import Any
 from sovlab.payload.files.modules import is_local
 from sovlab.runner.source import decorated, defaults, locating, unsaid
 from sovlab.runner.source.binding import FUNCTIONS
+from sovlab.runner.source.parsing import parse
 from sovlab.runner.source.scopes import names_in
 
 _remembered: dict[str, tuple[types.ModuleType, dict[str, Any]]] = {}
@@ -170,7 +171,7 @@ def _tree(path: Path) -> _Read | None:
 def _read(path: Path, _changed: int, _size: int) -> _Read | None:
     """Names that a file binds, those bound once and by a literal, its classes, attributes that it sets."""
     try:
-        tree = ast.parse(path.read_bytes(), str(path))
+        tree = parse(path.read_bytes(), str(path))
     except (OSError, SyntaxError, ValueError, RecursionError):
         return None
     written = collections.Counter(

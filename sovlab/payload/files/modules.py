@@ -21,6 +21,7 @@ import msgspec
 
 from sovlab.core.units import format_bytes
 from sovlab.errors import CaptureError
+from sovlab.runner.source.parsing import parse
 
 MAX_FILE = 5_000_000
 """Bytes of the largest data file of a package that travels."""
@@ -215,7 +216,7 @@ def imports_of(path: Path) -> frozenset[str]:
 @functools.lru_cache(maxsize=4096)
 def _scanned(path: Path, _changed: int, _size: int) -> frozenset[str]:
     try:
-        tree = ast.parse(path.read_bytes(), str(path))
+        tree = parse(path.read_bytes(), str(path))
     except (OSError, SyntaxError, ValueError, RecursionError):
         return frozenset()
     return frozenset(name.partition(".")[0] for name in imports_in(tree))

@@ -13,6 +13,7 @@ from sovlab.runner.execution import mains, spawning
 from sovlab.runner.execution.import_hooks import AfterImport
 from sovlab.runner.output import display
 from sovlab.runner.protocol.order import Order
+from sovlab.runner.source.parsing import parse
 from sovlab.runner.values.pack import Pack, PackError
 
 _SHOW = "__sovlab_show__"
@@ -170,7 +171,7 @@ def compile_cell(source: str, file: str, future: Sequence[str] = ()) -> types.Co
         file: the cell's name in tracebacks, e.g. ``Cell In[7]``.
         future: features of ``__future__`` that earlier cells of the notebook have switched on.
     """
-    tree = ast.parse(source, file)
+    tree = parse(source, file)
     last = tree.body[-1] if tree.body else None
     if isinstance(last, ast.Expr) and not _silent(source, last):
         call = ast.Call(ast.Name(_SHOW, ast.Load()), [last.value], [])

@@ -15,6 +15,7 @@ import linecache
 import types
 from typing import Any, Callable, Dict, FrozenSet, List, Mapping, Optional, Set, Tuple
 
+from sovlab.runner.source.parsing import parse
 from sovlab.runner.values.moved import present
 from sovlab.runner.values.pack import Pack
 from sovlab.runner.values.unpickling import FILLING, OF_MODULE, Loader, attribute
@@ -156,7 +157,7 @@ class Installer:
         if source[:1] in " \t":
             source, first = f"if True:\n{source}", first - 1  # from within a block
         file = file_name(entry["key"], self._labels)
-        tree = ast.parse("\n" * (first - 1) + source, file)
+        tree = parse("\n" * (first - 1) + source, file)
         if entry["defaults"]:
             from sovlab.runner.source.defaults import without_defaults
 

@@ -17,6 +17,7 @@ import types
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple, Union
 
 from sovlab.runner.source.binding import FUNCTIONS
+from sovlab.runner.source.parsing import parse
 
 Statement = Union[ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Assign]
 
@@ -154,7 +155,8 @@ def _statements(file: str, name: str) -> Iterator[DefiningStatement]:
 @functools.lru_cache(maxsize=512)
 def _tree(file: str, cell: str) -> ast.Module:
     try:
-        return ast.parse(cell, file)
+        tree: ast.Module = parse(cell, file)
+        return tree
     except (SyntaxError, ValueError, RecursionError):
         return ast.Module(body=[], type_ignores=[])
 

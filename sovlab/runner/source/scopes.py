@@ -15,6 +15,7 @@ from typing import Callable, Dict, Iterable, List, NamedTuple, Optional, Set, Un
 
 from sovlab.runner.source.binding import Function, arguments_of, bound_in, looked_up
 from sovlab.runner.source.flow import Flow, Scope
+from sovlab.runner.source.parsing import parse
 
 _SWALLOWING = frozenset({"suppress", "raises", "assertRaises", "ignored"})
 """Context managers after whose block it may not have been run to its end. Others are rare enough."""
@@ -220,7 +221,7 @@ class _Analysis(Flow):
     def _evaluated(self, text: str, line: int) -> None:
         names = set(re.findall(_QUERY, text))
         try:
-            names |= set(names_in(ast.parse(text)).reads)
+            names |= set(names_in(parse(text)).reads)
         except (SyntaxError, ValueError):
             pass  # a query of pandas, or what is an error at run time as well
         for name in sorted(names):
@@ -234,7 +235,7 @@ class _Analysis(Flow):
             if isinstance(part, ast.Constant) and isinstance(part.value, str):
                 # dataclasses and their like look these up when they want to.
                 try:
-                    names = names_in(ast.parse(part.value, mode="eval").body).reads
+                    names = names_in(parse(part.value, mode="eval").body).reads
                 except (SyntaxError, ValueError):
                     continue
                 for name in sorted(names):
