@@ -97,8 +97,9 @@ def test_a_document_says_all_that_is_known() -> None:
 def test_every_member_is_in_the_schema_and_is_asked_for() -> None:
     document = job_document(record())
     JOB.validate(document)
-    # The footprint is there only where the settings say something of the site.
-    assert set(document) == set(JOB.schema["properties"]) - {"footprint"} == set(JOB.schema["required"])
+    # The footprint is there only where the settings say something of the site, the other with a deadline.
+    asked = set(JOB.schema["properties"]) - {"footprint", "deferral"}
+    assert set(document) == asked == set(JOB.schema["required"])
     for key in document:
         assert not JOB.is_valid({k: v for k, v in document.items() if k != key})
         assert not JOB.is_valid({**document, key: object()})
