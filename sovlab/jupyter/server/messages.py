@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import Meta
 
 from sovlab.jupyter.server.models import (
@@ -35,27 +36,30 @@ _Targets = Annotated[list[TargetName], Meta(max_length=MOST_TARGETS)]
 # --- what a page says
 
 
-class Watch(Asked, tag_field="type", tag="watch"):
+class Watch(Asked, tag_field="type", tag="watch", frozen=True, kw_only=True):
     """Tell me of the jobs of these targets, and of no others.
 
     Attributes:
         targets: empty ends it.
-        epoch, revision: what the page knows, after a reconnect: then only what has changed is told, if that
-            is still known.
+        epoch: that the page knows, after a reconnect; empty if it knows none.
+        known: the revision up to which the page knows each target: then only what has changed is told, if
+            that is still told apart.
     """
 
     targets: _Targets
     epoch: Annotated[str, Meta(max_length=100)] = ""
-    revision: Annotated[int, Meta(ge=0, le=1 << 53)] = 0
+    known: Annotated[
+        dict[TargetName, Annotated[int, Meta(ge=0, le=1 << 53)]], Meta(max_length=MOST_TARGETS)
+    ] = msgspec.field(default_factory=dict)
 
 
-class Look(Asked, tag_field="type", tag="look"):
+class Look(Asked, tag_field="type", tag="look", frozen=True, kw_only=True):
     """Tell me what the devices of these targets draw, and of no others; empty ends it."""
 
     targets: _Targets
 
 
-class Follow(Asked, tag_field="type", tag="follow"):
+class Follow(Asked, tag_field="type", tag="follow", frozen=True, kw_only=True):
     """Tell me all of one job: its document when it changes, its log, its power.
 
     Attributes:
@@ -79,7 +83,7 @@ class Follow(Asked, tag_field="type", tag="follow"):
     ) = None
 
 
-class Unfollow(Asked, tag_field="type", tag="unfollow"):
+class Unfollow(Asked, tag_field="type", tag="unfollow", frozen=True, kw_only=True):
     """Tell me no more of a job."""
 
     job: JobId
@@ -91,31 +95,29 @@ ClientMessage = Watch | Look | Follow | Unfollow
 # --- what the server says
 
 
-class Hello(Answer, tag_field="type", tag="hello"):
+class Hello(Answer, tag_field="type", tag="hello", frozen=True, kw_only=True):
     """The first message.
 
     Attributes:
         protocol: as in `Version`.
         version: of the package.
         epoch: changes when the server starts again.
-        revision: the newest.
         may: what the user may do.
     """
 
     protocol: int
     version: str
     epoch: str
-    revision: int
     may: May
 
 
-class HealthChanged(Answer, tag_field="type", tag="health"):
+class HealthChanged(Answer, tag_field="type", tag="health", frozen=True, kw_only=True):
     """Whether what is shown of a target is true now."""
 
     health: Health
 
 
-class Snapshot(Answer, tag_field="type", tag="snapshot"):
+class Snapshot(Answer, tag_field="type", tag="snapshot", frozen=True, kw_only=True):
     """The jobs of a target, in place of all that was known of them.
 
     Attributes:
@@ -133,7 +135,7 @@ class Snapshot(Answer, tag_field="type", tag="snapshot"):
     jobs: list[JobRow]
 
 
-class Records(Answer, tag_field="type", tag="records"):
+class Records(Answer, tag_field="type", tag="records", frozen=True, kw_only=True):
     """What has changed in the jobs of a target.
 
     Attributes:
@@ -152,7 +154,7 @@ class Records(Answer, tag_field="type", tag="records"):
     removed: list[str]
 
 
-class JobChanged(Answer, tag_field="type", tag="job"):
+class JobChanged(Answer, tag_field="type", tag="job", frozen=True, kw_only=True):
     """What is known of a job that is followed.
 
     Attributes:
@@ -166,7 +168,7 @@ class JobChanged(Answer, tag_field="type", tag="job"):
     ended: bool
 
 
-class Log(Answer, tag_field="type", tag="log"):
+class Log(Answer, tag_field="type", tag="log", frozen=True, kw_only=True):
     """A part of the log of a job that is followed.
 
     Attributes:
@@ -180,7 +182,7 @@ class Log(Answer, tag_field="type", tag="log"):
     pieces: list[LogPiece]
 
 
-class Gap(Answer, tag_field="type", tag="gap"):
+class Gap(Answer, tag_field="type", tag="gap", frozen=True, kw_only=True):
     """A part of the log that is not told here; the route of the log has it by rank, offset and limit.
 
     Attributes:
@@ -199,7 +201,7 @@ class Gap(Answer, tag_field="type", tag="gap"):
     why: str
 
 
-class Watts(Answer):
+class Watts(Answer, frozen=True, kw_only=True):
     """A device of a job at the last look.
 
     Attributes:
@@ -220,7 +222,7 @@ class Watts(Answer):
     slowed: list[str]
 
 
-class Readings(Answer, tag_field="type", tag="readings"):
+class Readings(Answer, tag_field="type", tag="readings", frozen=True, kw_only=True):
     """What the devices of a job that is followed draw; the newest only, `Power` has the curve.
 
     Attributes:
@@ -238,7 +240,7 @@ class Readings(Answer, tag_field="type", tag="readings"):
     limits: list[str]
 
 
-class TelemetryChanged(Answer, tag_field="type", tag="telemetry"):
+class TelemetryChanged(Answer, tag_field="type", tag="telemetry", frozen=True, kw_only=True):
     """What the devices of a target draw.
 
     Attributes:
@@ -252,7 +254,7 @@ class TelemetryChanged(Answer, tag_field="type", tag="telemetry"):
     problem: Problem | None
 
 
-class Refused(Answer, tag_field="type", tag="refused"):
+class Refused(Answer, tag_field="type", tag="refused", frozen=True, kw_only=True):
     """A message of the page was not carried out, or something that was begun cannot go on.
 
     Attributes:

@@ -7,7 +7,7 @@ Times are seconds since the epoch, sizes are bytes; null is what is not known, n
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -45,7 +45,7 @@ class Asked(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
 # --- what goes wrong
 
 
-class Fault(Answer):
+class Fault(Answer, frozen=True, kw_only=True):
     """A part of a request that is wrong.
 
     Attributes:
@@ -57,7 +57,7 @@ class Fault(Answer):
     detail: str
 
 
-class Problem(Answer):
+class Problem(Answer, frozen=True, kw_only=True):
     """Why a request was not carried out, by RFC 9457.
 
     Attributes:
@@ -80,7 +80,7 @@ class Problem(Answer):
 # --- what there is
 
 
-class May(Answer):
+class May(Answer, frozen=True, kw_only=True):
     """What the user of this connection may do, by the server's authorizer.
 
     Attributes:
@@ -92,7 +92,7 @@ class May(Answer):
     execute: bool
 
 
-class Version(Answer):
+class Version(Answer, frozen=True, kw_only=True):
     """What is running here, so that a page of another version can say so.
 
     Attributes:
@@ -112,7 +112,7 @@ class Version(Answer):
     may: May
 
 
-class Target(Answer):
+class Target(Answer, frozen=True, kw_only=True):
     """A named place where jobs run.
 
     Attributes:
@@ -130,7 +130,7 @@ class Target(Answer):
     prometheus: bool
 
 
-class Targets(Answer):
+class Targets(Answer, frozen=True, kw_only=True):
     """The targets of the user's settings.
 
     Attributes:
@@ -144,7 +144,7 @@ class Targets(Answer):
     notes: list[str]
 
 
-class Backend(Answer):
+class Backend(Answer, frozen=True, kw_only=True):
     """What a target has of one kind of hardware.
 
     Attributes:
@@ -167,7 +167,7 @@ class Backend(Answer):
     source: str
 
 
-class Backends(Answer):
+class Backends(Answer, frozen=True, kw_only=True):
     """The hardware of a target.
 
     Attributes:
@@ -181,7 +181,7 @@ class Backends(Answer):
     backends: list[Backend]
 
 
-class Reading(Answer):
+class Reading(Answer, frozen=True, kw_only=True):
     """A number with where it is from.
 
     Attributes:
@@ -203,7 +203,7 @@ class Reading(Answer):
     why: str
 
 
-class Device(Answer):
+class Device(Answer, frozen=True, kw_only=True):
     """A device as it is now.
 
     Attributes:
@@ -227,7 +227,7 @@ class Device(Answer):
     slowed: list[str] | None
 
 
-class SiteReading(Answer):
+class SiteReading(Answer, frozen=True, kw_only=True):
     """What one of the site's own queries says: of its power distribution, its cooling.
 
     Attributes:
@@ -243,7 +243,7 @@ class SiteReading(Answer):
     reading: Reading
 
 
-class Telemetry(Answer):
+class Telemetry(Answer, frozen=True, kw_only=True):
     """What a target's devices draw, and how hot they are.
 
     Attributes:
@@ -266,7 +266,7 @@ class Telemetry(Answer):
 # --- jobs
 
 
-class JobRow(Answer):
+class JobRow(Answer, frozen=True, kw_only=True):
     """A job as a line of a list; `Job` has all that is known of it.
 
     Attributes:
@@ -306,7 +306,7 @@ class JobRow(Answer):
     energy: Reading | None
 
 
-class Health(Answer):
+class Health(Answer, frozen=True, kw_only=True):
     """Whether what is shown of a target is true now.
 
     Attributes:
@@ -322,7 +322,7 @@ class Health(Answer):
     problem: Problem | None
 
 
-class JobPage(Answer):
+class JobPage(Answer, frozen=True, kw_only=True):
     """A part of the jobs of a target.
 
     Attributes:
@@ -343,14 +343,14 @@ class JobPage(Answer):
     health: Health
 
 
-class LogPiece(Answer):
-    """A part of what one rank of a job printed.
+class LogPiece(Answer, frozen=True, kw_only=True):
+    r"""A part of what one rank of a job printed.
 
     Attributes:
         rank: that printed it; null in a job of one process.
         start: bytes that the rank had printed before.
         bytes: how many these are; not the length of the text, where they were not all UTF-8.
-        text: decoded; what is not UTF-8 is U+FFFD. ``\\r`` and escape sequences are as they were printed.
+        text: decoded; what is not UTF-8 is U+FFFD. ``\r`` and escape sequences are as they were printed.
     """
 
     rank: int | None
@@ -359,7 +359,7 @@ class LogPiece(Answer):
     text: str
 
 
-class LogPage(Answer):
+class LogPage(Answer, frozen=True, kw_only=True):
     """A part of a job's log.
 
     Attributes:
@@ -377,7 +377,7 @@ class LogPage(Answer):
     lost: str
 
 
-class PowerSeries(Answer):
+class PowerSeries(Answer, frozen=True, kw_only=True):
     """The power of one device over the time of a job.
 
     Attributes:
@@ -393,7 +393,7 @@ class PowerSeries(Answer):
     points: list[tuple[float, float, float, float]]
 
 
-class Power(Answer):
+class Power(Answer, frozen=True, kw_only=True):
     """What was measured of a job.
 
     Attributes:
@@ -410,7 +410,7 @@ class Power(Answer):
     series: list[PowerSeries]
 
 
-class Manifests(Answer):
+class Manifests(Answer, frozen=True, kw_only=True):
     """The objects of a job as its cluster has them; values of Secrets are their sizes.
 
     Attributes:
@@ -424,13 +424,13 @@ class Manifests(Answer):
     notes: list[str]
 
 
-class Card(Answer):
+class Card(Answer, frozen=True, kw_only=True):
     """The card of a job as it is now: a display's MIME bundle, with an HTML that needs no server."""
 
     data: dict[str, Any]
 
 
-class Submitted(Answer):
+class Submitted(Answer, frozen=True, kw_only=True):
     """A job that was accepted.
 
     Attributes:
@@ -442,7 +442,7 @@ class Submitted(Answer):
     messages: list[str]
 
 
-class Variable(Answer):
+class Variable(Answer, frozen=True, kw_only=True):
     """A variable that would be sent: its name, its type, and how many bytes it takes."""
 
     name: str
@@ -450,7 +450,7 @@ class Variable(Answer):
     bytes: int
 
 
-class Plan(Answer):
+class Plan(Answer, frozen=True, kw_only=True):
     """What a submit would do; nothing was submitted.
 
     Attributes:
@@ -475,7 +475,7 @@ class Plan(Answer):
     yaml: str
 
 
-class Done(Answer):
+class Done(Answer, frozen=True, kw_only=True):
     """What became of one job of several.
 
     Attributes:
@@ -490,7 +490,7 @@ class Done(Answer):
     job: JobDocument | None
 
 
-class BulkResult(Answer):
+class BulkResult(Answer, frozen=True, kw_only=True):
     """What became of each job, in the order of the request."""
 
     results: list[Done]
@@ -499,7 +499,7 @@ class BulkResult(Answer):
 # --- what is asked
 
 
-class OfTarget(Asked):
+class OfTarget(Asked, frozen=True, kw_only=True):
     """Parameters of what is asked of a target.
 
     Attributes:
@@ -509,7 +509,7 @@ class OfTarget(Asked):
     target: TargetName | None = None
 
 
-class JobsQuery(Asked):
+class JobsQuery(Asked, frozen=True, kw_only=True):
     """Which jobs, and in which order.
 
     Attributes:
@@ -531,7 +531,7 @@ class JobsQuery(Asked):
     size: Annotated[int, Meta(ge=1, le=MOST_ROWS)] = PAGE
 
 
-class LogQuery(Asked):
+class LogQuery(Asked, frozen=True, kw_only=True):
     """Which part of a log.
 
     Attributes:
@@ -583,10 +583,18 @@ def _kind(name: str) -> Any:
     return text if flag.parse is str else float
 
 
-SubmitOptions = _options()
+if TYPE_CHECKING:
+
+    class SubmitOptions(Asked, frozen=True, kw_only=True):
+        """What `_options` makes, as far as it is named here."""
+
+        target: str | UnsetType = UNSET
+
+else:
+    SubmitOptions = _options()
 
 
-class Submit(Asked):
+class Submit(Asked, frozen=True, kw_only=True):
     """Something to run: the source of a cell, or a Python file below the server's root; one of the two.
 
     Attributes:
@@ -604,28 +612,28 @@ class Submit(Asked):
     directory: Annotated[str, Meta(max_length=4096)] = ""
     file: Path | None = None
     args: Annotated[list[Annotated[str, Meta(max_length=10_000)]], Meta(max_length=1000)] = []
-    options: SubmitOptions | UnsetType = UNSET  # type: ignore[valid-type]
+    options: SubmitOptions | UnsetType = UNSET
     key: Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{8,64}$")] | None = None
 
 
-class Rerun(Asked):
+class Rerun(Asked, frozen=True, kw_only=True):
     """How a job is run again.
 
     Attributes:
-        resume: whether it goes on from what the earlier one saved; null is yes if that was ended from outside.
+        resume: whether it goes on from what the earlier one saved; null is yes if outside ended that.
     """
 
     resume: bool | None = None
 
 
-class JobName(Asked):
+class JobName(Asked, frozen=True, kw_only=True):
     """A job: its id, and its target, null for the current one."""
 
     id: JobId
     target: TargetName | None = None
 
 
-class Bulk(Asked):
+class Bulk(Asked, frozen=True, kw_only=True):
     """Several jobs, and what is to be done with each.
 
     Attributes:
