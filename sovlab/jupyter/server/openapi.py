@@ -28,7 +28,7 @@ def document() -> dict[str, Any]:
     schemas, found = msgspec.json.schema_components(kinds, ref_template=_REF)
     by_kind = dict(zip(map(repr, kinds), map(_plain, schemas), strict=True))
     components: dict[str, Any] = {name: _described(name, _plain(each)) for name, each in found.items()}
-    components["Job"] = _job_schema()
+    components.update(_job_schemas())
     components["ClientMessage"] = _union(messages.ClientMessage)
     components["ServerMessage"] = _union(messages.ServerMessage)
     queries = {route.query.__name__ for route in routes.ROUTES if route.query is not None}
@@ -110,9 +110,20 @@ def _union(union: Any) -> dict[str, Any]:
     }
 
 
-def _job_schema() -> dict[str, Any]:
-    schema: dict[str, Any] = json.loads(files("sovlab.views").joinpath("job.schema.json").read_text())
-    return {key: value for key, value in schema.items() if not key.startswith("$")}
+def _job_schemas() -> dict[str, Any]:
+    """The schema of a job's document, and what it defines beside, as ``Job`` and ``JobReading``."""
+    whole = json.loads(files("sovlab.views").joinpath("job.schema.json").read_text())
+    defined = whole.get("$defs", {})
+    text = json.dumps({key: value for key, value in whole.items() if not key.startswith("$")})
+
+    def known(text: str) -> Any:
+        for name in defined:
+            text = text.replace(f'"#/$defs/{name}"', json.dumps(_REF.format(name=f"Job{name.capitalize()}")))
+        return json.loads(text)
+
+    return {"Job": known(text)} | {
+        f"Job{name.capitalize()}": known(json.dumps(value)) for name, value in defined.items()
+    }
 
 
 def _plain(schema: Any) -> Any:

@@ -44,7 +44,8 @@ class Pool:
         end = loop.time() + seconds
         gate.waiting += 1
         try:
-            await asyncio.wait_for(gate.places.acquire(), seconds)
+            async with asyncio.timeout(seconds):
+                await gate.places.acquire()
         except TimeoutError:
             raise _late(key, seconds) from None
         finally:

@@ -66,21 +66,12 @@ class Page:
             pass
 
 
-async def eventually(fits: Callable[[], Any]) -> Any:
-    """Wait for what another thread or task brings about."""
-    end = asyncio.get_running_loop().time() + PATIENCE
-    while not (found := fits()):
-        assert asyncio.get_running_loop().time() < end, "it never happened"
-        await asyncio.sleep(0.01)
-    return found
-
-
 @pytest.fixture
 def jp_server_config(client: object) -> dict[str, Any]:
     """The local target's agent ends with ``client``."""
     return {
         "ServerApp": {
-            "jpserver_extensions": {"sovlab.jupyter.server": True},
+            "jpserver_extensions": {"sovlab.jupyter.server": True, "jupyter_server_terminals": False},
             "allow_unauthenticated_access": False,
         },
         "SovlabServer": {"linger": 0.3, "period": 1.0},
@@ -88,14 +79,15 @@ def jp_server_config(client: object) -> dict[str, Any]:
 
 
 @pytest.fixture
-def services(jp_serverapp: Any, jp_asyncio_loop: Any) -> Iterator[Services]:
+def services(jp_serverapp: Any, jp_asyncio_loop: Any) -> Services:
     """What all requests of the server share."""
 
     async def get() -> Services:
         found: Services = jp_serverapp.web_app.settings["sovlab_services"]()
         return found
 
-    yield jp_asyncio_loop.run_until_complete(get())
+    made: Services = jp_asyncio_loop.run_until_complete(get())
+    return made
 
 
 @pytest.fixture
@@ -119,7 +111,6 @@ def api(jp_fetch: Any) -> Callable[..., Awaitable[Answer]]:
                 **more,
             )
         except HTTPClientError as error:
-            assert error.response is not None, error
             got = error.response
         kind = got.headers.get("Content-Type", "").partition(";")[0]
         document = json.loads(got.body) if got.body and kind.endswith("json") else got.body
@@ -173,3 +164,17 @@ def ended(client: Any) -> Callable[[str], Awaitable[str]]:
 def root(jp_root_dir: Path) -> Path:
     """The server's root."""
     return jp_root_dir
+
+
+@pytest.fixture
+def eventually() -> Callable[[Callable[[], Any]], Awaitable[Any]]:
+    """Wait for what another thread or task brings about."""
+
+    async def wait(fits: Callable[[], Any]) -> Any:
+        end = asyncio.get_running_loop().time() + PATIENCE
+        while not (found := fits()):
+            assert asyncio.get_running_loop().time() < end, "it never happened"
+            await asyncio.sleep(0.01)
+        return found
+
+    return wait

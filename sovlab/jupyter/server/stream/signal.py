@@ -38,7 +38,8 @@ class Signal:
     async def wait(self, seconds: float | None = None) -> bool:
         """Wait until it is set, and unset it; False if ``seconds`` have passed first."""
         try:
-            await asyncio.wait_for(self._event.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._event.wait()
         except TimeoutError:
             return False
         self._event.clear()
