@@ -17,6 +17,7 @@ from sovlab.core.event import LogChunk, LogLost, PowerChanged, ProgressChanged
 from sovlab.core.job import Progress
 from sovlab.jupyter.server import listing, models
 from sovlab.jupyter.server.services import Services
+from sovlab.jupyter.server.stream.marks import Mark
 from sovlab.jupyter.server.stream.pieces import Piece, Pieces
 from sovlab.views.document import VERSION, printable, reading_document
 from sovlab.views.yaml import yaml_text
@@ -173,7 +174,7 @@ def log(services: Services, request: Request) -> models.LogPage:
     """See the route."""
     query: models.LogQuery = request.query
     found = handle(services, request)
-    reader = _Reader(found, query.rank)
+    reader = _Reader(services, request, found)
     if query.offset < 0:
         pieces, begin = reader.last(min(-query.offset, models.MOST_LOG))
         pieces, size = _first(pieces, query.limit)
@@ -192,22 +193,26 @@ def log(services: Services, request: Request) -> models.LogPage:
 
 
 class _Reader:
-    """Reads the log of a job, or of one rank of it, from its begin."""
+    """Reads the log of a job, or of one rank of it, from a mark before what is wanted."""
 
-    def __init__(self, job: Job, rank: int | None) -> None:
-        self._job, self._rank = job, rank
+    def __init__(self, services: Services, request: Request, job: Job) -> None:
+        self._marks, self._key = services.marks, (request.target, request.job)
+        self._job, self._rank = job, request.query.rank
         self.lost = ""
         self.total = 0
         """Bytes that have been passed."""
 
-    def pieces(self) -> Iterator[Piece]:
-        """All that there is now."""
-        made = Pieces()
-        for event in self._job.events(follow=False):
+    def pieces(self, mark: Mark) -> Iterator[Piece]:
+        """All that there is now after a mark."""
+        made = Pieces(mark.positions)
+        self.total = mark.before(self._rank)
+        for event in self._job.events(follow=False, offset=mark.cursor):
             if isinstance(event, LogLost):
                 self.lost = self.lost or str(event.error)
             elif isinstance(event, LogChunk):
                 yield from filter(self._wanted, made.feed(event))
+                if made.whole:
+                    self._marks.note(self._key, event.offset, made.positions)
         if self._job.last.status.state.ended:
             yield from filter(self._wanted, made.rest())
 
@@ -218,7 +223,7 @@ class _Reader:
         """Pieces from an offset on, how many bytes they are, and whether that was all."""
         found: list[Piece] = []
         size = 0
-        for piece in self.pieces():
+        for piece in self.pieces(self._marks.at(self._key, self._rank, offset)):
             begin, self.total = self.total, self.total + len(piece.data)
             if self.total <= offset:
                 continue
@@ -237,7 +242,7 @@ class _Reader:
         """The last bytes, and how many come before them."""
         kept: list[Piece] = []
         size = 0
-        for piece in self.pieces():
+        for piece in self.pieces(self._marks.tail(self._key, self._rank, most)):
             self.total += len(piece.data)
             kept.append(piece)
             size += len(piece.data)

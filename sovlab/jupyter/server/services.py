@@ -13,6 +13,7 @@ from pathlib import Path
 from sovlab.client import Client
 from sovlab.jupyter.server.pool import Pool
 from sovlab.jupyter.server.stream.feeds import Feeds
+from sovlab.jupyter.server.stream.marks import Marks
 from sovlab.jupyter.server.stream.sampling import Samplers
 from sovlab.jupyter.server.stream.watches import LINGER, Watches
 from sovlab.settings import load
@@ -48,7 +49,8 @@ class Services:
         self.epoch = secrets.token_hex(8)
         self.pool = Pool()
         self.watches = Watches(loop, lambda name: lambda stop: self.client().changes(name, stop), linger)
-        self.feeds = Feeds(loop, self.client)
+        self.marks = Marks()
+        self.feeds = Feeds(loop, self.client, self.marks)
         self.samplers = Samplers(loop, self.client, period)
         self.once = Once()
         self._client: Client | None = None

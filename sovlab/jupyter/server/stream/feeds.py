@@ -14,6 +14,7 @@ from sovlab.core.job import JobRecord
 from sovlab.errors import JobNotFound, SovlabError
 from sovlab.jupyter.server.listing import document
 from sovlab.jupyter.server.problems import RequestError
+from sovlab.jupyter.server.stream.marks import Marks
 from sovlab.jupyter.server.stream.pieces import Piece, Pieces, Positions, Ring
 
 if TYPE_CHECKING:
@@ -41,13 +42,19 @@ class Feed:
         client: gives the client; called in the thread.
         tell: called from the thread when there is something new.
         room: gives the bytes of the log that may be kept.
+        marks: for whoever reads the log from another place.
     """
 
     def __init__(
-        self, key: Key, client: Callable[[], Client], tell: Callable[[Key], None], room: Callable[[], int]
+        self,
+        key: Key,
+        client: Callable[[], Client],
+        tell: Callable[[Key], None],
+        room: Callable[[], int],
+        marks: Marks,
     ) -> None:
         self.key = key
-        self._client, self._tell, self._room = client, tell, room
+        self._client, self._tell, self._room, self._marks = client, tell, room, marks
         self._stop = threading.Event()
         self._pieces = Pieces()
         self._cursor: Cursor = 0
@@ -138,6 +145,8 @@ class Feed:
                 for piece in self._pieces.feed(event):
                     self.ring.add(piece, self._room())
                 self._cursor = event.offset
+                if self._pieces.whole:
+                    self._marks.note(self.key, event.offset, self._pieces.positions)
             elif isinstance(event, PowerChanged):
                 if self.power is None:
                     self.power = PowerHistory()
@@ -187,10 +196,11 @@ class Feeds:
     Args:
         loop: of the server, from which all of this is called.
         client: gives the client; called in threads.
+        marks: in the logs that are read.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, client: Callable[[], Client]) -> None:
-        self._loop, self._client = loop, client
+    def __init__(self, loop: asyncio.AbstractEventLoop, client: Callable[[], Client], marks: Marks) -> None:
+        self._loop, self._client, self._marks = loop, client, marks
         self._feeds: dict[Key, Feed] = {}
         self._tells: dict[Key, list[Callable[[], None]]] = {}
         self._ends: dict[Key, asyncio.TimerHandle] = {}
@@ -213,7 +223,7 @@ class Feeds:
         if timer is not None:
             timer.cancel()
         if feed is None:
-            feed = self._feeds[key] = Feed(key, self._client, self._told, self._room)
+            feed = self._feeds[key] = Feed(key, self._client, self._told, self._room, self._marks)
         return feed
 
     def close(self, key: Key, tell: Callable[[], None]) -> None:
