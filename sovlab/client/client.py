@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ import msgspec
 from sovlab.client import submitting
 from sovlab.client.job import Job
 from sovlab.client.targets import Targets
-from sovlab.core.job import JobRecord, JobState, JobStatus, Reason
+from sovlab.core.job import JobRecord, JobsSeen, JobState, JobStatus, Reason
 from sovlab.core.names import is_job_id, new_job_id
 from sovlab.core.spec import JobSpec
 from sovlab.errors import JobNotFound
@@ -171,6 +171,12 @@ class Client(Targets):
     def jobs(self, target: str | None = None) -> list[JobRecord]:
         """All jobs of a target, newest first."""
         return self.executor(target).records()
+
+    def changes(self, target: str | None, stop: threading.Event) -> Iterator[JobsSeen]:
+        """All jobs of a target, at once and again whenever one has changed; see `Executor.changes`."""
+        from sovlab.client.waiting import changes
+
+        return changes(self.executor(target), stop)
 
     def handle(self, record: JobRecord) -> Job:
         """The live handle of a job that was listed."""

@@ -1,4 +1,4 @@
-"""Several jobs at once, in the words of `concurrent.futures`: `as_completed` and `wait`.
+"""Several jobs at once, in the words of `concurrent.futures`: `as_completed` and `wait`; all jobs: `changes`.
 
 Those of the standard library take futures only, whose inside they use.
 """
@@ -8,13 +8,19 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, FIRST_EXCEPTION, Future
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from sovlab.client.job import Job
-from sovlab.core.job import JobState
+from sovlab.core.job import JobRecord, JobsSeen, JobState
 from sovlab.errors import SpecError, WaitTimeout
+
+if TYPE_CHECKING:
+    from sovlab.executors.executor import Executor
+
+_LOOK = 2.0
+"""Seconds between two lists of an executor that tells of no changes itself."""
 
 T = TypeVar("T")
 
@@ -118,6 +124,22 @@ async def awaited(job: Job) -> Any:
     if error is not None:
         raise error
     return value
+
+
+def changes(executor: Executor, stop: threading.Event) -> Iterator[JobsSeen]:
+    """See `Executor.changes`; one without that method is asked for its list every two seconds."""
+    told = getattr(executor, "changes", None)
+    yield from told(stop) if told is not None else _lists(executor, stop)
+
+
+def _lists(executor: Executor, stop: threading.Event) -> Iterator[JobsSeen]:
+    last: Sequence[JobRecord] | None = None
+    while not stop.is_set():
+        records = executor.records()
+        if records != last:
+            last = records
+            yield JobsSeen(records=records)
+        stop.wait(_LOOK)
 
 
 def in_thread(work: Callable[[], T], name: str) -> Future[T]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sovlab.core.spec import JobSpec
+from sovlab.errors import SovlabError
 
 if TYPE_CHECKING:
     from sovlab.core.energy.report import EnergyReport
@@ -172,6 +173,21 @@ class JobRecord:
     def name(self) -> str:
         """What people call it; its id if the record is damaged."""
         return self.spec.name if self.spec else self.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobsSeen:
+    """All jobs of a target as they were seen last.
+
+    Attributes:
+        records: newest first; of a job that has not changed it is the same object as before.
+        error: why they may have changed since; None if they are as they are now.
+        since: when that began, in seconds since the epoch; None if they are as they are now.
+    """
+
+    records: Sequence[JobRecord]
+    error: SovlabError | None = None
+    since: float | None = None
 
 
 def load_types() -> None:

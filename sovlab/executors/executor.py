@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sovlab.core.capacity import Capacity
     from sovlab.core.cleaned import Cleaned
     from sovlab.core.event import Cursor, Event
-    from sovlab.core.job import JobRecord
+    from sovlab.core.job import JobRecord, JobsSeen
     from sovlab.core.plan import Manifests
     from sovlab.core.spec import JobSpec
 
@@ -102,6 +102,18 @@ class Executor(Protocol):
 
         Args:
             most: how many are looked at.
+        """
+        ...
+
+    def changes(self, stop: threading.Event) -> Iterator[JobsSeen]:
+        """All jobs, at once and again whenever one has changed, come or gone. Setting ``stop`` ends it soon.
+
+        However much changes, it is told ten times a second at most. When the place stops answering this says
+        so, with what was known last, and goes on by itself. One without this method is asked for `records`
+        every two seconds.
+
+        Raises:
+            ExecutorError: the place does not answer at first.
         """
         ...
 

@@ -8,6 +8,7 @@ import select
 import struct
 import sys
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 _MODIFY, _MOVED_TO, _CREATE, _DELETE_SELF = 0x2, 0x80, 0x100, 0x400
@@ -23,6 +24,7 @@ class Watch:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._beside: set[Path] = set()
         self._changed = threading.Event()
         self._polling = False
 
@@ -32,6 +34,17 @@ class Watch:
 
     def __exit__(self, *_: object) -> None:
         _notifier().remove(self._directory, self)
+        self.beside(())
+
+    def beside(self, directories: Iterable[Path]) -> None:
+        """Watch these as well, and no more those that were given before."""
+        wanted = set(directories)
+        for gone in self._beside - wanted:
+            _notifier().remove(gone, self)
+        # Of what cannot be watched, e.g. because it has just been deleted, changes are seen at the next look.
+        self._beside = (self._beside & wanted) | {
+            new for new in wanted - self._beside if _notifier().add(new, self)
+        }
 
     def wake(self) -> None:
         """End a `wait` that is under way, or the next one."""

@@ -126,6 +126,23 @@ def undefined(source: Source, namespace: Mapping[str, Any]) -> list[str]:
     return sentences
 
 
+def refuse_undefined(source: Source) -> None:
+    """Refuse a cell that reads what only its notebook can have.
+
+    Raises:
+        CaptureError: with the first such name, and where it is read.
+    """
+    sentences = undefined(source, {})
+    if sentences:
+        name = sentences[0].partition(",")[0]
+        more = f" It reads {len(sentences) - 1} more such." if len(sentences) > 1 else ""
+        raise CaptureError(
+            f"The cell reads {name} in {source.line(name)}, which it does not define, and no kernel was "
+            f"asked for it.{more}",
+            "Start the notebook's kernel, run what defines it, and submit the cell again.",
+        )
+
+
 def looked_through(source: Source) -> list[str]:
     """One sentence if the code looks at the names of the notebook as a whole: in a job they are few."""
     if not re.search(r"\b(globals|vars|locals|dir)\(\)", source.text):

@@ -80,6 +80,7 @@ class Cell(msgspec.Struct, frozen=True):
         label: what the cell is called in tracebacks, e.g. ``In[7]``.
         directory: where local modules are looked for before ``sys.path``; None is the working directory.
         given: values that names have in place of the notebook's, as if the cell began by binding them.
+        alone: there is no notebook to ask: a cell that reads a name which nothing binds is refused.
     """
 
     source: str
@@ -87,6 +88,7 @@ class Cell(msgspec.Struct, frozen=True):
     label: str = ""
     directory: Path | None = None
     given: Mapping[str, Any] = {}
+    alone: bool = False
 
     kind = PayloadKind.CELL
     name = "cell"
@@ -131,6 +133,8 @@ class Cell(msgspec.Struct, frozen=True):
                     capture.did_you_mean(name, self.namespace).strip()
                     or "Define it in a cell before this one.",
                 )
+        if self.alone:
+            capture.refuse_undefined(cell)
         gathered = gather(self.namespace, cell, send, given=self.given)
         messages = [*capture.undefined(cell, self.namespace), *capture.looked_through(cell)]
         for name in outputs:

@@ -14,7 +14,7 @@ from sovlab.core.capacity import Capacity
 from sovlab.core.cleaned import Cleaned
 from sovlab.core.deadlines import within
 from sovlab.core.event import Cursor, Event, StatusChanged
-from sovlab.core.job import JobRecord, JobState, JobStatus, Reason
+from sovlab.core.job import JobRecord, JobsSeen, JobState, JobStatus, Reason
 from sovlab.core.names import is_job_id
 from sovlab.core.plan import Manifests
 from sovlab.core.spec import JobSpec
@@ -53,6 +53,9 @@ from sovlab.kube.transport.connection import Login
 from sovlab.kube.transport.errors import ClusterError
 from sovlab.payload.shipping import small_runner
 
+_LEAST = 0.1
+"""Seconds between two lists at least, however much changes."""
+_LOOK_STOP = 0.25
 _INTERRUPTED = 600.0
 """Seconds after which what an interrupted submit left is deleted by ``clean``."""
 
@@ -180,6 +183,26 @@ class KubernetesExecutor:
         if is_held(obj) and self._mission is not None and self.local_state.is_requested(job_id):
             ensure_agent(self._mission, self.local_state, job_id)
         return False
+
+    def changes(self, stop: threading.Event) -> Iterator[JobsSeen]:
+        """See `Executor.changes`; it is the one watch of this process that says so."""
+        changed = threading.Event()
+        with self._objects.watched() as watched:
+            watched.listen(changed.set)
+            try:
+                while not stop.is_set():
+                    changed.clear()
+                    failure = next(iter(watched.failures()), None)
+                    yield JobsSeen(
+                        records=self.records(),
+                        error=failure[0] if failure is not None else None,
+                        since=time.time() - (time.monotonic() - failure[1]) if failure is not None else None,
+                    )
+                    while not changed.wait(_LOOK_STOP) and not stop.is_set():
+                        pass
+                    stop.wait(_LEAST)
+            finally:
+                watched.ignore(changed.set)
 
     def own_records(self, most: int) -> list[JobRecord]:
         """See `Executor.own_records`; asks nothing while the jobs of the target are watched anyway."""

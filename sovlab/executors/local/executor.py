@@ -22,7 +22,7 @@ import msgspec
 from sovlab import backends
 from sovlab.core.backend import Detection
 from sovlab.core.capacity import Capacity
-from sovlab.core.job import JobRecord, JobState, JobStatus
+from sovlab.core.job import JobRecord, JobsSeen, JobState, JobStatus
 from sovlab.core.names import is_job_id
 from sovlab.core.spec import JobSpec
 from sovlab.core.untrusted import DamagedRecord
@@ -43,10 +43,11 @@ if TYPE_CHECKING:
     from sovlab.core.cleaned import Cleaned
     from sovlab.core.event import Cursor, Event
     from sovlab.core.plan import Manifests
-
 _LOOK = 1.0
 """Seconds after which a waiting reader looks for itself: a supervisor that vanished changes no file."""
 _LOOK_STOP = 0.1
+_LEAST = 0.1
+"""Seconds between two lists at least, however much the jobs print."""
 
 
 class LocalExecutor:
@@ -229,6 +230,23 @@ class LocalExecutor:
         ):
             with contextlib.suppress(ExecutorError):  # a list is a list
                 self._agent.wake()
+
+    def changes(self, stop: threading.Event) -> Iterator[JobsSeen]:
+        """See `Executor.changes`."""
+        from sovlab.executors.watching import Watch
+
+        last: list[JobRecord] | None = None
+        with Watch(self._store.jobs) as watch:
+            while not stop.is_set():
+                active = [job.path for job in self._store.active()]
+                watch.beside(active)
+                records = self.records()
+                if records != last:
+                    last = records
+                    yield JobsSeen(records=records)
+                # What is deleted, or vanishes, changes no file that is watched.
+                watch.wait(_LOOK)
+                stop.wait(_LEAST)
 
     def own_records(self, most: int) -> list[JobRecord]:
         """See `Executor.own_records`: those whose directories have changed last."""

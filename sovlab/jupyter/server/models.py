@@ -1,0 +1,645 @@
+"""What the server is asked for and what it answers, as types: OpenAPI is made of them.
+
+A docstring's first paragraph and its list of attributes are what the published document says of a type.
+Times are seconds since the epoch, sizes are bytes; null is what is not known, never 0.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from sovlab.options import job as job_options
+
+PROTOCOL = 1
+"""Of the socket and the routes together; a change that an older page would misread gets another number."""
+PAGE, MOST_ROWS = 100, 500
+"""Jobs of a page: what is given where nothing is asked for, and the most."""
+MOST_AT_ONCE = 500
+"""Jobs that one request may act on."""
+LOG_PAGE, MOST_LOG = 64 << 10, 1 << 20
+"""Bytes of a log in one answer: the default, and the most."""
+MOST_SOURCE = 1 << 20
+"""Characters of a cell."""
+
+TargetName = Annotated[str, Meta(min_length=1, max_length=100)]
+JobId = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]{1,45}$", max_length=46)]
+Short = Annotated[str, Meta(max_length=200)]
+Path = Annotated[str, Meta(min_length=1, max_length=4096)]
+JobDocument = Annotated[dict[str, Any], Meta(extra_json_schema={"$ref": "#/components/schemas/Job"})]
+"""What `sovlab.views.document.job_document` makes, by its own schema."""
+State = Literal["pending", "queued", "running", "suspended", "succeeded", "failed", "cancelled", "unknown"]
+
+
+class Answer(msgspec.Struct, kw_only=True, frozen=True):
+    """Something that the server says."""
+
+
+class Asked(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """Something that the server is asked; what it does not know is refused."""
+
+
+# --- what goes wrong
+
+
+class Fault(Answer, frozen=True, kw_only=True):
+    """A part of a request that is wrong.
+
+    Attributes:
+        pointer: where: a JSON pointer into the body, or the name of a parameter.
+        detail: what is wrong with it.
+    """
+
+    pointer: str
+    detail: str
+
+
+class Problem(Answer, frozen=True, kw_only=True):
+    """Why a request was not carried out, by RFC 9457.
+
+    Attributes:
+        type: ``urn:sovlab:problem:`` and the name of the error, e.g. ``JobNotFound``.
+        title: the kind of problem in a few words.
+        status: of HTTP.
+        detail: what happened, and to which object.
+        hint: what to do next; empty if there is nothing to do.
+        errors: the parts of the request that are wrong.
+    """
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    hint: str
+    errors: list[Fault]
+
+
+# --- what there is
+
+
+class May(Answer, frozen=True, kw_only=True):
+    """What the user of this connection may do, by the server's authorizer.
+
+    Attributes:
+        write: cancel and remove jobs.
+        execute: submit jobs and run them again.
+    """
+
+    write: bool
+    execute: bool
+
+
+class Version(Answer, frozen=True, kw_only=True):
+    """What is running here, so that a page of another version can say so.
+
+    Attributes:
+        version: of the package.
+        protocol: of the routes and the socket; a page that knows another asks for nothing more.
+        document: version of a job's document.
+        card: MIME type of the card.
+        epoch: changes when the server starts again; revisions are of one epoch.
+        may: what the user may do.
+    """
+
+    version: str
+    protocol: int
+    document: int
+    card: str
+    epoch: str
+    may: May
+
+
+class Target(Answer, frozen=True, kw_only=True):
+    """A named place where jobs run.
+
+    Attributes:
+        name: of the target.
+        executor: ``local``, ``kubernetes``, or one that another package adds.
+        where: the place in a few words.
+        source: where it is defined: a file and line, or ``built in``.
+        prometheus: whether it names one, which is asked for telemetry.
+    """
+
+    name: str
+    executor: str
+    where: str
+    source: str
+    prometheus: bool
+
+
+class Targets(Answer, frozen=True, kw_only=True):
+    """The targets of the user's settings.
+
+    Attributes:
+        current: the one that is used where none is named.
+        targets: all, by name.
+        notes: sentences about settings that were left aside or are written in an old way.
+    """
+
+    current: str
+    targets: list[Target]
+    notes: list[str]
+
+
+class Backend(Answer, frozen=True, kw_only=True):
+    """What a target has of one kind of hardware.
+
+    Attributes:
+        name: what ``--backend`` takes.
+        free, total: devices, or cores of ``cpu``; null if not known.
+        queued: jobs that wait for it.
+        models: product names.
+        memory: bytes of the largest device; null if not known.
+        why: what was looked at and what it said; also where nothing was found.
+        source: where the numbers are from.
+    """
+
+    name: str
+    free: float | None
+    total: float | None
+    queued: int
+    models: list[str]
+    memory: int | None
+    why: str
+    source: str
+
+
+class Backends(Answer, frozen=True, kw_only=True):
+    """The hardware of a target.
+
+    Attributes:
+        target: its name.
+        time: when it was asked.
+        backends: one for each that is known.
+    """
+
+    target: str
+    time: float
+    backends: list[Backend]
+
+
+class Reading(Answer, frozen=True, kw_only=True):
+    """A number with where it is from.
+
+    Attributes:
+        value: null if it is not known.
+        unit: ``J``, ``W``, ``°C`` or ``1`` for a share.
+        source: where it is from.
+        method: how, for people.
+        scope: of what.
+        coverage: share of the time of which it is, 0 to 1; null if not known.
+        why: why there is no value, or what is not in it.
+    """
+
+    value: float | None
+    unit: str
+    source: Literal["counter", "sampled", "attributed", "modelled", "unavailable"]
+    method: str
+    scope: str
+    coverage: float | None
+    why: str
+
+
+class Device(Answer, frozen=True, kw_only=True):
+    """A device as it is now.
+
+    Attributes:
+        id: its UUID or address.
+        kind: ``gpu``, ``cpu``, ``memory``, ``node``, or a site's own.
+        name: its model; may be empty.
+        index: as its vendor's runtime numbers it.
+        power: W, the mean of the look.
+        celsius: by place.
+        limit: W that it keeps to; null if not known.
+        slowed: why it is slowed; null if that is not told.
+    """
+
+    id: str
+    kind: str
+    name: str
+    index: int | None
+    power: Reading
+    celsius: dict[str, float]
+    limit: float | None
+    slowed: list[str] | None
+
+
+class SiteReading(Answer, frozen=True, kw_only=True):
+    """What one of the site's own queries says: of its power distribution, its cooling.
+
+    Attributes:
+        name: of the query.
+        of: what it is of.
+        device: may be empty.
+        reading: the number.
+    """
+
+    name: str
+    of: str
+    device: str
+    reading: Reading
+
+
+class Telemetry(Answer, frozen=True, kw_only=True):
+    """What a target's devices draw, and how hot they are.
+
+    Attributes:
+        target: its name.
+        time: when it was looked at.
+        where: who says so: this machine's sensors, or a Prometheus.
+        devices: those that are known, 1000 at most.
+        unavailable: why a source measures nothing, by its name.
+        own: what the site's own queries say.
+    """
+
+    target: str
+    time: float
+    where: str
+    devices: list[Device]
+    unavailable: dict[str, str]
+    own: list[SiteReading]
+
+
+# --- jobs
+
+
+class JobRow(Answer, frozen=True, kw_only=True):
+    """A job as a line of a list; `Job` has all that is known of it.
+
+    Attributes:
+        id: the durable id.
+        name: what people call it; not unique.
+        target: where it was submitted to.
+        kind: null if its record is damaged.
+        origin: where it was submitted from, e.g. ``In[7]``.
+        reason: why it is in its state, for machines.
+        message: the same as one plain sentence.
+        words: the state in a few words, e.g. ``failed: user error``, without the time that passes.
+        hardware: what it was given, in a few words.
+        gpus: accelerators on each node.
+        ahead: jobs before it in its queue; null if it does not wait in one.
+        fraction: of its progress, 0 to 1; null if not known.
+        energy: what it took in J, once it has ended; null if nothing was looked at.
+    """
+
+    id: str
+    name: str
+    target: str
+    kind: str | None
+    origin: str
+    state: State
+    reason: str
+    message: str
+    words: str
+    backend: str | None
+    hardware: str
+    nodes: int | None
+    gpus: int | None
+    submitted: float | None
+    started: float | None
+    ended: float | None
+    ahead: int | None
+    fraction: float | None
+    energy: Reading | None
+
+
+class Health(Answer, frozen=True, kw_only=True):
+    """Whether what is shown of a target is true now.
+
+    Attributes:
+        target: its name.
+        state: ``connecting`` before the first answer; ``down``: what is shown is the last that was known.
+        seen: when what is shown was true; null if nothing was ever known.
+        problem: why it is down.
+    """
+
+    target: str
+    state: Literal["connecting", "live", "down"]
+    seen: float | None
+    problem: Problem | None
+
+
+class JobPage(Answer, frozen=True, kw_only=True):
+    """A part of the jobs of a target.
+
+    Attributes:
+        target: its name.
+        page, size: which part: rows from ``page × size`` on.
+        total: jobs that pass the filter.
+        counts: jobs of the target by state, whatever the filter.
+        jobs: the rows, in the order that was asked for.
+        health: whether they are true now.
+    """
+
+    target: str
+    page: int
+    size: int
+    total: int
+    counts: dict[str, int]
+    jobs: list[JobRow]
+    health: Health
+
+
+class LogPiece(Answer, frozen=True, kw_only=True):
+    r"""A part of what one rank of a job printed.
+
+    Attributes:
+        rank: that printed it; null in a job of one process.
+        start: bytes that the rank had printed before.
+        bytes: how many these are; not the length of the text, where they were not all UTF-8.
+        text: decoded; what is not UTF-8 is U+FFFD. ``\r`` and escape sequences are as they were printed.
+    """
+
+    rank: int | None
+    start: int
+    bytes: int
+    text: str
+
+
+class LogPage(Answer, frozen=True, kw_only=True):
+    """A part of a job's log.
+
+    Attributes:
+        pieces: in the order in which they were printed; where one rank is asked for, they join.
+        next: of the rank that was asked for, or of all ranks together: the offset after this part.
+        end: nothing came after it when it was read.
+        ended: the job has ended: nothing more will come.
+        lost: why the rest cannot be read; empty if it can.
+    """
+
+    pieces: list[LogPiece]
+    next: int
+    end: bool
+    ended: bool
+    lost: str
+
+
+class PowerSeries(Answer, frozen=True, kw_only=True):
+    """The power of one device over the time of a job.
+
+    Attributes:
+        id, kind, name, index: of the device.
+        points: each ``[time, seconds, mean W, highest W]``, oldest first: the last ten minutes by seconds,
+            means of more before.
+    """
+
+    id: str
+    kind: str
+    name: str
+    index: int | None
+    points: list[tuple[float, float, float, float]]
+
+
+class Power(Answer, frozen=True, kw_only=True):
+    """What was measured of a job.
+
+    Attributes:
+        id: of the job.
+        energy: what it took so far, in J.
+        mean, peak: W; null if not known.
+        series: of each device.
+    """
+
+    id: str
+    energy: Reading
+    mean: float | None
+    peak: float | None
+    series: list[PowerSeries]
+
+
+class Manifests(Answer, frozen=True, kw_only=True):
+    """The objects of a job as its cluster has them; values of Secrets are their sizes.
+
+    Attributes:
+        yaml: of all, the workload first.
+        objects: the same.
+        notes: sentences about what is not among them.
+    """
+
+    yaml: str
+    objects: list[dict[str, Any]]
+    notes: list[str]
+
+
+class Card(Answer, frozen=True, kw_only=True):
+    """The card of a job as it is now: a display's MIME bundle, with an HTML that needs no server."""
+
+    data: dict[str, Any]
+
+
+class Submitted(Answer, frozen=True, kw_only=True):
+    """A job that was accepted.
+
+    Attributes:
+        job: what is known of it.
+        messages: what the user should know, e.g. a name that was withheld.
+    """
+
+    job: JobDocument
+    messages: list[str]
+
+
+class Variable(Answer, frozen=True, kw_only=True):
+    """A variable that would be sent: its name, its type, and how many bytes it takes."""
+
+    name: str
+    type: str
+    bytes: int
+
+
+class Plan(Answer, frozen=True, kw_only=True):
+    """What a submit would do; nothing was submitted.
+
+    Attributes:
+        target: where it would run.
+        backend, backend_why: on what, and why on that.
+        hardware: what it would be given, in a few words.
+        payload: bytes that would be sent.
+        variables: what of it are variables.
+        files: files that would be sent.
+        messages: what the user should know.
+        yaml: the objects that a cluster would be asked for; empty where jobs are not made of objects.
+    """
+
+    target: str
+    backend: str
+    backend_why: str
+    hardware: str
+    payload: int
+    variables: list[Variable]
+    files: list[str]
+    messages: list[str]
+    yaml: str
+
+
+class Done(Answer, frozen=True, kw_only=True):
+    """What became of one job of several.
+
+    Attributes:
+        id, target: of the job.
+        problem: why nothing was done; null if it was.
+        job: the new job of a rerun, or the job as it is now; null of one that was removed.
+    """
+
+    id: str
+    target: str
+    problem: Problem | None
+    job: JobDocument | None
+
+
+class BulkResult(Answer, frozen=True, kw_only=True):
+    """What became of each job, in the order of the request."""
+
+    results: list[Done]
+
+
+# --- what is asked
+
+
+class OfTarget(Asked, frozen=True, kw_only=True):
+    """Parameters of what is asked of a target.
+
+    Attributes:
+        target: its name; the current one where none is named.
+    """
+
+    target: TargetName | None = None
+
+
+class JobsQuery(Asked, frozen=True, kw_only=True):
+    """Which jobs, and in which order.
+
+    Attributes:
+        target: its name; the current one where none is named.
+        state: states, with commas between; all where none is named.
+        q: text that the name, the id, the origin or the message has, whatever its case.
+        sort: by what; what is not known comes last.
+        order: ``desc`` is the newest, the largest, the last of the alphabet first.
+        page: from 0.
+        size: rows of a page.
+    """
+
+    target: TargetName | None = None
+    state: Annotated[str, Meta(max_length=100)] | None = None
+    q: Short | None = None
+    sort: Literal["submitted", "started", "ended", "name", "state", "backend", "energy", "ran"] = "submitted"
+    order: Literal["asc", "desc"] = "desc"
+    page: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    size: Annotated[int, Meta(ge=1, le=MOST_ROWS)] = PAGE
+
+
+class LogQuery(Asked, frozen=True, kw_only=True):
+    """Which part of a log.
+
+    Attributes:
+        target: its name; the current one where none is named.
+        rank: of which rank; all of them where none is named.
+        offset: bytes that come before; a negative number counts from the end.
+        limit: bytes at most.
+    """
+
+    target: TargetName | None = None
+    rank: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
+    offset: Annotated[int, Meta(ge=-(1 << 40), le=1 << 50)] = 0
+    limit: Annotated[int, Meta(ge=1, le=MOST_LOG)] = LOG_PAGE
+
+
+def _options() -> type[msgspec.Struct]:
+    """The options of a submit, made from `sovlab.options.job.FLAGS`: what is added there is here."""
+    fields: list[tuple[str, Any, Any]] = []
+    for field in dataclasses.fields(job_options.Options):
+        flag = job_options.FLAGS[field.name]
+        about = Meta(description=f"{flag.names[-1]}: {flag.help}")
+        fields.append((field.name, Annotated[_kind(field.name), about] | UnsetType, UNSET))
+    return msgspec.defstruct(
+        "Options",
+        fields,
+        kw_only=True,
+        frozen=True,
+        forbid_unknown_fields=True,
+        module=__name__,
+        namespace={"__doc__": "Options of a submit, as its flags have them; what is not said is not set."},
+    )
+
+
+def _kind(name: str) -> Any:
+    text = Annotated[str, Meta(max_length=1000)]
+    several = Annotated[list[Annotated[str, Meta(max_length=4096)]], Meta(max_length=1000)]
+    flag = job_options.FLAGS[name]
+    if name == "env":
+        value = Annotated[str, Meta(max_length=100_000)]
+        return Annotated[dict[text, value], Meta(max_length=1000)]
+    if name == "files":
+        return several
+    if flag.cell:
+        return several | text
+    if flag.text:
+        return text | float
+    if flag.whole:
+        return Annotated[int, Meta(ge=0, le=1_000_000)]
+    return text if flag.parse is str else float
+
+
+if TYPE_CHECKING:
+
+    class SubmitOptions(Asked, frozen=True, kw_only=True):
+        """What `_options` makes, as far as it is named here."""
+
+        target: str | UnsetType = UNSET
+
+else:
+    SubmitOptions = _options()
+
+
+class Submit(Asked, frozen=True, kw_only=True):
+    """Something to run: the source of a cell, or a Python file below the server's root; one of the two.
+
+    Attributes:
+        source: of a cell. The notebook's variables are its kernel's: a cell that reads any is refused.
+        label: what the cell is called in tracebacks, e.g. ``In[7]``.
+        directory: of the notebook, below the server's root: where local modules are.
+        file: path below the server's root, as the contents API has it.
+        args: of the file.
+        options: where and with what.
+        key: chosen by the page; the same one again, within ten minutes, finds the job instead of making two.
+    """
+
+    source: Annotated[str, Meta(min_length=1, max_length=MOST_SOURCE)] | None = None
+    label: Annotated[str, Meta(max_length=100)] = ""
+    directory: Annotated[str, Meta(max_length=4096)] = ""
+    file: Path | None = None
+    args: Annotated[list[Annotated[str, Meta(max_length=10_000)]], Meta(max_length=1000)] = []
+    options: SubmitOptions | UnsetType = UNSET
+    key: Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{8,64}$")] | None = None
+
+
+class Rerun(Asked, frozen=True, kw_only=True):
+    """How a job is run again.
+
+    Attributes:
+        resume: whether it goes on from what the earlier one saved; null is yes if outside ended that.
+    """
+
+    resume: bool | None = None
+
+
+class JobName(Asked, frozen=True, kw_only=True):
+    """A job: its id, and its target, null for the current one."""
+
+    id: JobId
+    target: TargetName | None = None
+
+
+class Bulk(Asked, frozen=True, kw_only=True):
+    """Several jobs, and what is to be done with each.
+
+    Attributes:
+        action: ``remove`` refuses those that have not ended.
+        jobs: of any targets.
+    """
+
+    action: Literal["cancel", "rerun", "remove"]
+    jobs: Annotated[list[JobName], Meta(min_length=1, max_length=MOST_AT_ONCE)]

@@ -1,0 +1,314 @@
+"""What the routes that only look do; each is called in a thread, with what was asked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+
+from sovlab import __version__
+from sovlab.card.bundle import MIME, render
+from sovlab.card.terminal import TerminalTail
+from sovlab.client.job import Job
+from sovlab.core.energy.history import PowerHistory
+from sovlab.core.event import LogChunk, LogLost, PowerChanged, ProgressChanged
+from sovlab.core.job import Progress
+from sovlab.jupyter.server import listing, models
+from sovlab.jupyter.server.services import Services
+from sovlab.jupyter.server.stream.marks import Mark
+from sovlab.jupyter.server.stream.pieces import Piece, Pieces
+from sovlab.views.document import VERSION, printable, reading_document
+from sovlab.views.yaml import yaml_text
+
+_HISTORY = 200
+"""Reports of progress that the time left is worked out from."""
+
+
+class Request(msgspec.Struct, kw_only=True, frozen=True):
+    """A request that has passed the door.
+
+    Attributes:
+        target: the name of its target, which there is.
+        may: what its user may do.
+        job: id in its path; empty if there is none.
+        query, body: of the types that its route names.
+    """
+
+    target: str
+    may: models.May
+    job: str = ""
+    query: Any = None
+    body: Any = None
+
+
+def version(services: Services, request: Request) -> models.Version:
+    """See the route."""
+    return models.Version(
+        version=__version__,
+        protocol=models.PROTOCOL,
+        document=VERSION,
+        card=MIME,
+        epoch=services.epoch,
+        may=request.may,
+    )
+
+
+def targets(services: Services, request: Request) -> models.Targets:
+    """See the route."""
+    client = services.client()
+    settings = client.settings
+    return models.Targets(
+        current=settings.target_named(None).name,
+        targets=[
+            models.Target(
+                name=printable(summary.name),
+                executor=printable(summary.executor),
+                where=printable(summary.where),
+                source=printable(summary.source),
+                prometheus=any(key.startswith("prometheus.") for key in summary.settings),
+            )
+            for summary in client.targets()
+        ],
+        notes=[printable(sentence) for sentence in (*settings.ignored, *settings.outdated)],
+    )
+
+
+def backends(services: Services, request: Request) -> models.Backends:
+    """See the route."""
+    found = []
+    for item in services.client().capacity(request.target):
+        devices = item.detection.devices
+        found.append(
+            models.Backend(
+                name=item.detection.backend,
+                free=item.free,
+                total=item.total,
+                queued=item.queued,
+                models=sorted({printable(device.model) for device in devices if device.model}),
+                memory=max((device.memory for device in devices if device.memory), default=None),
+                why=printable(item.detection.why),
+                source=printable(item.source),
+            )
+        )
+    return models.Backends(target=request.target, time=time.time(), backends=found)
+
+
+def telemetry(services: Services, request: Request) -> models.Telemetry:
+    """See the route."""
+    return services.samplers.of(request.target).look()
+
+
+def jobs(services: Services, request: Request) -> models.JobPage:
+    """See the route: from the watch of the target if there is one."""
+    watch = services.watches.of(request.target)
+    known = watch.listed() if watch is not None else None
+    if known is None:
+        records = services.client().jobs(request.target)
+        health = models.Health(target=request.target, state="live", seen=time.time(), problem=None)
+        known = records, health
+    return listing.page(request.target, known[0], request.query, known[1])
+
+
+def job(services: Services, request: Request) -> dict[str, Any]:
+    """See the route."""
+    found = handle(services, request)
+    return listing.document(found.record, found.site)
+
+
+def card(services: Services, request: Request) -> models.Card:
+    """See the route."""
+    found = handle(services, request)
+    tail, history, power = TerminalTail(), list[Progress](), PowerHistory()
+    for event in found.events(follow=False):
+        if isinstance(event, LogChunk):
+            tail.feed(event.data, event.rank)
+        elif isinstance(event, ProgressChanged):
+            history = [*history[1 - _HISTORY :], event.progress]
+        elif isinstance(event, PowerChanged):
+            power.add(event.seen)
+    record = found.last
+    outputs = found.outputs if record.status.state.ended else []
+    data = render(record, tail, history, time.time(), outputs=outputs, power=power, site=found.site)
+    return models.Card(data=data)
+
+
+def power(services: Services, request: Request) -> models.Power:
+    """See the route."""
+    from sovlab.client.measuring import history_of
+
+    found = handle(services, request)
+    energy = found.energy
+    history = history_of(found)
+    series = [
+        models.PowerSeries(
+            id=printable(device.id),
+            kind=printable(device.kind),
+            name=printable(device.name),
+            index=device.index,
+            points=[(each.time, each.seconds, each.watts, each.peak) for each in history.points(number)],
+        )
+        for number, device in sorted(history.devices.items())
+    ]
+    return models.Power(
+        id=found.id,
+        energy=models.Reading(**reading_document(energy.reading)),
+        mean=energy.mean,
+        peak=energy.peak,
+        series=series,
+    )
+
+
+def manifests(services: Services, request: Request) -> models.Manifests:
+    """See the route."""
+    found = services.client().manifests(request.job, request.target)
+    return models.Manifests(
+        yaml=yaml_text(found.objects),
+        objects=[dict(each) for each in found.objects],
+        notes=[printable(note) for note in found.notes],
+    )
+
+
+def log(services: Services, request: Request) -> models.LogPage:
+    """See the route."""
+    query: models.LogQuery = request.query
+    found = handle(services, request)
+    reader = _Reader(services, request, found)
+    if query.offset < 0:
+        pieces, begin = reader.last(min(-query.offset, models.MOST_LOG))
+        pieces, size = _first(pieces, query.limit)
+        end = begin + size >= reader.total
+        start = begin
+    else:
+        pieces, size, end = reader.part(query.offset, query.limit)
+        start = min(query.offset, reader.total) if end else query.offset
+    return models.LogPage(
+        pieces=[piece.shown() for piece in pieces],
+        next=start + size,
+        end=end,
+        ended=found.last.status.state.ended,
+        lost=reader.lost,
+    )
+
+
+class _Reader:
+    """Reads the log of a job, or of one rank of it, from a mark before what is wanted."""
+
+    def __init__(self, services: Services, request: Request, job: Job) -> None:
+        self._marks, self._key = services.marks, (request.target, request.job)
+        self._job, self._rank = job, request.query.rank
+        self.lost = ""
+        self.total = 0
+        """Bytes that have been passed."""
+
+    def pieces(self, mark: Mark) -> Iterator[Piece]:
+        """All that there is now after a mark."""
+        made = Pieces(mark.positions)
+        self.total = mark.before(self._rank)
+        for event in self._job.events(follow=False, offset=mark.cursor):
+            if isinstance(event, LogLost):
+                self.lost = self.lost or str(event.error)
+            elif isinstance(event, LogChunk):
+                yield from filter(self._wanted, made.feed(event))
+                if made.whole:
+                    self._marks.note(self._key, event.offset, made.positions)
+        if self._job.last.status.state.ended:
+            yield from filter(self._wanted, made.rest())
+
+    def _wanted(self, piece: Piece) -> bool:
+        return self._rank is None or piece.rank == self._rank
+
+    def part(self, offset: int, limit: int) -> tuple[list[Piece], int, bool]:
+        """Pieces from an offset on, how many bytes they are, and whether that was all."""
+        found: list[Piece] = []
+        size = 0
+        for piece in self.pieces(self._marks.at(self._key, self._rank, offset)):
+            begin, self.total = self.total, self.total + len(piece.data)
+            if self.total <= offset:
+                continue
+            if size >= limit:
+                return found, size, False
+            new = piece.after(piece.start + max(offset - begin, 0))
+            new, cut = _cut(new, limit - size)
+            if new.data:
+                found.append(new)
+                size += len(new.data)
+            if cut:
+                return found, size, False
+        return found, size, True
+
+    def last(self, most: int) -> tuple[list[Piece], int]:
+        """The last bytes, and how many come before them."""
+        kept: list[Piece] = []
+        size = 0
+        for piece in self.pieces(self._marks.tail(self._key, self._rank, most)):
+            self.total += len(piece.data)
+            kept.append(piece)
+            size += len(piece.data)
+            while size - len(kept[0].data) >= most:
+                size -= len(kept.pop(0).data)
+        if size > most:
+            kept[0] = kept[0].after(kept[0].start + _character(kept[0].data, size - most))
+            size = sum(len(piece.data) for piece in kept)
+        return kept, self.total - size
+
+
+def _first(pieces: list[Piece], limit: int) -> tuple[list[Piece], int]:
+    found: list[Piece] = []
+    size = 0
+    for piece in pieces:
+        new, cut = _cut(piece, limit - size)
+        if new.data:
+            found.append(new)
+            size += len(new.data)
+        if cut:
+            break
+    return found, size
+
+
+def _cut(piece: Piece, most: int) -> tuple[Piece, bool]:
+    """The first bytes of a piece, whole characters where there are some, and whether something was cut."""
+    if len(piece.data) <= most:
+        return piece, False
+    end = most
+    while end > 0 and end > most - 4 and piece.data[end] & 0xC0 == 0x80:
+        end -= 1
+    if most - end >= 4 or end == 0:
+        end = most  # not UTF-8, or less room than one character takes
+    return piece._replace(data=piece.data[:end]), True
+
+
+def _character(data: bytes, at: int) -> int:
+    """Where the first whole character at ``at`` or after it begins."""
+    for begin in range(at, min(at + 4, len(data))):
+        if data[begin] & 0xC0 != 0x80:
+            return begin
+    return at
+
+
+def handle(services: Services, request: Request) -> Job:
+    """The handle of the job that a request is about; it has been looked up.
+
+    Raises:
+        JobNotFound: there is none.
+        ExecutorError: its target does not answer.
+    """
+    found = services.client().attach(request.job, request.target)
+    _ = found.record
+    return found
+
+
+GET: dict[str, Callable[[Services, Request], Any]] = {
+    "version": version,
+    "targets": targets,
+    "backends": backends,
+    "telemetry": telemetry,
+    "jobs": jobs,
+    "job": job,
+    "card": card,
+    "power": power,
+    "manifests": manifests,
+    "log": log,
+}
+"""By the name of the route."""

@@ -1,0 +1,159 @@
+"""Pages and a target on a cluster: the fake API server, behind a network that can be cut."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+
+from tests.kube.apiserver.access.auth import edit
+from tests.kube.apiserver.cluster import FakeCluster
+from tests.kube.proxy import Proxy
+
+IMAGE = "registry.site/sovlab-cpu:1"
+
+
+@pytest.fixture(scope="module")
+def fake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeCluster]:
+    users = {"researcher": edit("research")}
+    with FakeCluster(tmp_path_factory.mktemp("fake"), users=users, namespace="research") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def proxy(fake: FakeCluster) -> Iterator[Proxy]:
+    config = yaml.safe_load(Path(fake.kubeconfig).read_text())
+    where = urlsplit(config["clusters"][0]["cluster"]["server"])
+    with Proxy(where.hostname, where.port) as found:
+        yield found
+
+
+@pytest.fixture(autouse=True)
+def lab(fake: FakeCluster, proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Settings with a target on the cluster, beside this machine."""
+    config = tmp_path / "config.toml"
+    kubeconfig = proxy.kubeconfig(Path(fake.kubeconfig), tmp_path / "kubeconfig")
+    monkeypatch.setenv("SOVLAB_CONFIG_FILE", str(config))
+    monkeypatch.setattr("sovlab.executors.kubernetes.executor.ensure_agent", lambda *_: None)
+    lines = ["[targets.lab]", 'executor = "kubernetes"', "[targets.lab.kubernetes]", 'context = "researcher"']
+    lines += [
+        'namespace = "research"',
+        f'kubeconfig = "{kubeconfig}"',
+        f'image = "{IMAGE}"',
+        "user = 1000",
+        "",
+    ]
+    config.write_text("\n".join(lines))
+    return config
+
+
+async def submitted(api: Any, source: str, **options: Any) -> str:
+    answer = await api("POST", "jobs", body={"source": source, "options": {"target": "lab", **options}})
+    assert answer.status == 201, answer.body
+    return str(answer.body["job"]["id"])
+
+
+async def test_a_job_on_a_cluster_from_its_submit_to_its_manifests(api, page):
+    mine = await page()
+    job_id = await submitted(api, "print('from a pod')\nx = 1", name="podded", env={"TOKEN": "pa55word"})
+    await mine.say(type="follow", job=job_id, target="lab")
+    end = await mine.until(type="job", ended=True)
+    assert end["job"]["state"] == "succeeded"
+    text = "".join(piece["text"] for message in mine.told for piece in message.get("pieces", ()))
+    assert text == "from a pod\n"
+    log = (await api("GET", "jobs", job_id, "log", params={"target": "lab"})).body
+    assert "".join(piece["text"] for piece in log["pieces"]) == text
+    found = await api("GET", "jobs", job_id, "manifests", params={"target": "lab"})
+    assert found.status == 200
+    assert found.body["objects"][0]["kind"] == "Job"
+    assert "kind: Job" in found.body["yaml"]
+    assert "pa55word" not in json.dumps(found.body)
+    plan = {"source": "pass", "options": {"target": "lab", "env": {"TOKEN": "pa55word"}}}
+    planned = await api("POST", "jobs", "plan", body=plan)
+    assert "kind: Job" in planned.body["yaml"]
+    assert "pa55word" not in json.dumps(planned.body)
+    assert (await api("GET", "telemetry", params={"target": "lab"})).status == 422
+    backends = (await api("GET", "backends", params={"target": "lab"})).body["backends"]
+    cpu = next(each for each in backends if each["name"] == "cpu")
+    assert cpu["total"] is None  # who may edit a namespace may not see nodes
+    assert cpu["source"] or cpu["why"]
+
+
+async def test_targets_apart_from_each_other(api, page):
+    mine = await page()
+    await mine.say(type="watch", targets=["local", "lab"])
+    await mine.until(type="snapshot", target="local", seen=True)
+    await mine.until(type="snapshot", target="lab", seen=True)
+    job_id = await submitted(api, "pass", name="apart")
+    told = await mine.when(lambda message: job_id in [row["id"] for row in message.get("jobs", ())])
+    assert told["target"] == "lab"
+    rows = (await api("GET", "jobs", params={"target": "local", "q": job_id})).body
+    assert rows["total"] == 0
+
+
+async def test_a_watch_that_is_cut_goes_on_without_a_loss(api, page, proxy):
+    mine = await page()
+    await mine.say(type="watch", targets=["lab"])
+    await mine.until(type="snapshot")
+    for n in range(3):
+        proxy.cut()
+        job_id = await submitted(api, "print('x')", name=f"cut-{n}")
+
+        def ended(message: dict[str, Any], job_id: str = job_id) -> bool:
+            return any(row["id"] == job_id and row["state"] == "succeeded" for row in message.get("jobs", ()))
+
+        assert (await mine.when(ended))["type"] == "records"
+    assert [message["type"] for message in mine.told].count("snapshot") == 1
+
+
+async def test_of_a_target_that_is_down_the_last_is_known_and_since_when(api, page, proxy, services):
+    job_id = await submitted(api, "pass", name="known")
+    mine = await page()
+    await mine.say(type="watch", targets=["lab"])
+    await mine.when(
+        lambda message: any(row["id"] == job_id and row["ended"] for row in message.get("jobs", ()))
+    )
+    with proxy.away():
+        down = await mine.when(
+            lambda message: message["type"] == "health" and message["health"]["state"] == "down"
+        )
+        health = down["health"]
+        assert health["problem"]["status"] == 503
+        assert health["problem"]["detail"]
+        assert health["seen"] is not None
+        known = (await api("GET", "jobs", params={"target": "lab"})).body
+        assert job_id in [row["id"] for row in known["jobs"]]
+        assert known["health"]["state"] == "down"
+        assert known["health"]["seen"] == pytest.approx(health["seen"], abs=5)
+        late = await page()
+        await late.say(type="watch", targets=["lab"])
+        snapshot = await late.until(type="snapshot")
+        assert job_id in [row["id"] for row in snapshot["jobs"]]
+        assert late.told[-2]["health"]["state"] == "down"
+        assert (await api("GET", "version")).status == 200
+        assert (await api("GET", "jobs", params={"target": "local"})).status == 200
+    await mine.when(lambda message: message["type"] == "health" and message["health"]["state"] == "live")
+    new = await submitted(api, "pass", name="after")
+    await mine.when(lambda message: new in [row["id"] for row in message.get("jobs", ())])
+    assert [message["type"] for message in mine.told].count("snapshot") == 1
+
+
+async def test_a_target_that_never_answered_is_said_to_be_down_and_comes(api, page, proxy):
+    with proxy.away():
+        mine = await page()
+        await mine.say(type="watch", targets=["lab"])
+        down = await mine.when(
+            lambda message: message["type"] == "health" and message["health"]["state"] == "down"
+        )
+        assert down["health"]["seen"] is None
+        answer = await api("GET", "jobs", params={"target": "lab"})
+        assert answer.status in (503, 504)
+        assert answer.body["detail"]
+    await mine.until(type="snapshot")
+    live = [message for message in mine.told if message["type"] == "health"][-1]
+    assert live["health"]["state"] == "live"
