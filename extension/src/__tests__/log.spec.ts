@@ -1,0 +1,127 @@
+import { plain, runs } from '../model/ansi';
+import { LogStore, savedLog } from '../model/log';
+
+const piece = (start: number, text: string, rank: number | null = null) => ({
+  rank,
+  start,
+  bytes: new TextEncoder().encode(text).length,
+  text
+});
+const texts = (log: LogStore) => log.lines.map(line => (line.gap ? `<${line.gap.start}-${line.gap.end}>` : line.text));
+
+describe('a log', () => {
+  it('joins pieces to lines', () => {
+    const log = new LogStore();
+    log.add([piece(0, 'epo')]);
+    log.add([piece(3, 'ch 1\nepoch 2\nep')]);
+    expect(texts(log)).toEqual(['epoch 1', 'epoch 2', 'ep']);
+  });
+
+  it('takes nothing twice after a reconnect, and loses nothing', () => {
+    const log = new LogStore();
+    log.add([piece(0, 'one\ntwö\n')]);
+    expect(log.have()).toEqual({ '': 9 });
+    log.add([piece(0, 'one\ntwö\n'), piece(4, 'twö\nthree\n')]);
+    expect(texts(log)).toEqual(['one', 'twö', 'three']);
+    expect(log.have()).toEqual({ '': 15 });
+  });
+
+  it('shows what is missing between two pieces, though nobody said it', () => {
+    const log = new LogStore();
+    log.add([piece(0, 'one\n'), piece(10, 'four\n')]);
+    expect(texts(log)).toEqual(['one', '<4-10>', 'four']);
+  });
+
+  it('keeps ranks apart whose lines are mixed', () => {
+    const log = new LogStore();
+    log.add([piece(0, 'ze', 0), piece(0, 'one\n', 1), piece(2, 'ro\n', 0)]);
+    expect(log.lines.map(line => [line.rank, line.text])).toEqual([
+      [0, 'zero'],
+      [1, 'one']
+    ]);
+    expect(log.ranks).toEqual([0, 1]);
+    expect(log.have()).toEqual({ '0': 5, '1': 4 });
+    expect(log.matching(1, '').map(line => line.text)).toEqual(['one']);
+    expect(log.text()).toBe('0 zero\n1 one\n');
+  });
+
+  it('puts what the server had of a gap into its place', () => {
+    const log = new LogStore();
+    log.skip({ rank: null, start: 0, end: 12, why: 'skipped' });
+    log.add([piece(12, 'last\n')]);
+    const gap = log.lines[0].gap!;
+    log.fill(gap, [piece(0, 'one\n')], 4);
+    expect(texts(log)).toEqual(['one', '<4-12>', 'last']);
+    log.fill(log.lines[1].gap!, [piece(4, 'two\nfor\n')], 12);
+    expect(texts(log)).toEqual(['one', 'two', 'for', 'last']);
+  });
+
+  it('holds no more than it may, and says how many it has dropped', () => {
+    const log = new LogStore(1000);
+    for (let i = 0; i < 5000; i++) {
+      log.add([piece(i * 5, `${String(i).padStart(4, '0')}\n`)]);
+    }
+    expect(log.lines.length).toBeLessThanOrEqual(1100);
+    expect(log.lines.length + log.dropped).toBe(5000);
+    expect(log.lines[log.lines.length - 1].text).toBe('4999');
+  });
+
+  it('does not grow by a bar that is drawn anew for ever', () => {
+    const log = new LogStore();
+    let start = 0;
+    for (let i = 0; i < 20_000; i++) {
+      const drawn = piece(start, `\r${i}/20000 [####    ]`);
+      start += drawn.bytes;
+      log.add([drawn]);
+    }
+    expect(log.lines).toHaveLength(1);
+    expect(log.lines[0].text.length).toBeLessThan(4000);
+    expect(plain(log.lines[0].text)).toBe('19999/20000 [####    ]');
+  });
+
+  it('finds text whatever its case and its colours', () => {
+    const log = savedLog([
+      { rank: null, text: '\x1b[31mLoss\x1b[0m 0.1' },
+      { rank: null, text: 'accuracy' }
+    ]);
+    expect(log.matching(null, 'loss 0')).toHaveLength(1);
+  });
+
+  it('knows a traceback at its end', () => {
+    const log = savedLog(['start', 'Traceback', '  line', 'NameError: z'].map(text => ({ rank: null, text })));
+    expect(log.endsWith(['Traceback', '  line', 'NameError: z'], null)).toBe(3);
+    expect(log.endsWith(['Traceback', 'another'], null)).toBe(0);
+    expect(log.endsWith([''], null)).toBe(0);
+  });
+});
+
+describe('a line as a terminal shows it', () => {
+  it('overwrites after a carriage return', () => {
+    expect(plain('10 %\r20 %')).toBe('20 %');
+    expect(plain('100 %\r20')).toBe('200 %');
+    expect(plain('abc\b\bX')).toBe('aXc');
+    expect(plain('old text\r\x1b[Knew')).toBe('new');
+  });
+
+  it('has colours as classes', () => {
+    expect(runs('\x1b[1;31mbad\x1b[0m ok')).toEqual([
+      { text: 'bad', classes: ['bold', 'red'], colour: '' },
+      { text: ' ok', classes: [], colour: '' }
+    ]);
+    expect(runs('\x1b[38;5;196mx')[0].colour).toBe('rgb(255, 0, 0)');
+    expect(runs('\x1b[38;2;1;2;999mx')[0].colour).toBe('rgb(1, 2, 255)');
+  });
+
+  it('drops what commands a terminal', () => {
+    expect(plain('\x1b]0;title\x07a\x1b[2Jb\x1b[?25lc\x00\x9bd')).toBe('abcd');
+    expect(plain('\x1b]8;;http://evil\x1b\\link\x1b]8;;\x1b\\')).toBe('link');
+  });
+
+  it('is bounded, whatever a job prints', () => {
+    const bomb = Array.from({ length: 50_000 }, (_, i) => `\x1b[3${i % 8}mx`).join('');
+    const shown = runs(bomb);
+    expect(shown.length).toBeLessThanOrEqual(201);
+    expect(runs('y'.repeat(1_000_000))[0].text.length).toBeLessThan(4100);
+    expect(runs('\x1b[999999999Gx').map(run => run.text).join('').length).toBeLessThan(4100);
+  });
+});

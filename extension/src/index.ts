@@ -1,0 +1,12 @@
+/** The plugins: each is of use by itself, and can be disabled by itself. */
+import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { notebook } from './lab/notebook';
+import { notifying } from './lab/notifying';
+import { panel } from './lab/panel';
+import { status } from './lab/status';
+import { workbench } from './lab/workbench';
+
+export * from './tokens';
+
+const plugins: JupyterFrontEndPlugin<any>[] = [workbench, panel, status, notifying, notebook];
+export default plugins;
