@@ -118,7 +118,7 @@ def _limits(history: PowerHistory | None) -> tuple[str, ...]:
         return ()
     from sovlab.views.energy import limit_words
 
-    return tuple(limit_words(seen) for seen in history.limits.values())
+    return tuple(limit_words(seen, history.nodes) for seen in history.limits.values())
 
 
 def _time_left(seconds_left: float | None, quiet: float | None) -> str:
@@ -157,7 +157,7 @@ def _plain(record: JobRecord, text: CardText) -> str:
     if text.progress is not None and not record.status.state.ended:
         parts.append(words.progress_words(text.progress) + (f" · {text.time_left}" if text.time_left else ""))
     if text.power is not None:
-        parts += filter(None, (text.power.plain, text.power.footprint))
+        parts += filter(None, (text.power.plain, text.power.footprint, text.power.slowed, text.power.trouble))
     if text.message:
         parts.append(text.message)
     parts += [line.text if line.rank is None else f"[{line.rank}] {line.text}" for line in text.lines]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sovlab.client.site.site import Site as Prometheus
     from sovlab.core.energy.earlier import EarlierRuns
     from sovlab.core.energy.footprint import Site
-    from sovlab.core.energy.history import Point
+    from sovlab.core.energy.history import PowerCurves
     from sovlab.core.event import Cursor, Event
     from sovlab.executors.executor import Executor
 
@@ -283,11 +283,11 @@ class Job:
         """Whether its target names a Prometheus, which `energy_at_site` asks."""
         return self._prometheus is not None
 
-    def power_history(self) -> dict[str, list[Point]]:
+    def power_history(self) -> PowerCurves:
         """Power over the time by device, oldest first: the last ten minutes by seconds, before that means."""
-        from sovlab.client.measuring import points_of
+        from sovlab.client.measuring import curves_of
 
-        return points_of(self)
+        return curves_of(self)
 
     def plot(self) -> Figure:
         """Power over the time as a matplotlib figure.

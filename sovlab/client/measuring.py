@@ -9,19 +9,27 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sovlab.core.energy.footprint import Footprint, footprint_of_report, steps_of
-from sovlab.core.energy.history import Point, PowerHistory
+from sovlab.core.energy.history import PowerCurves, PowerHistory
 from sovlab.core.energy.model import Modelled, modelled
-from sovlab.core.energy.report import J_PER_KWH, DeviceReport, EnergyReport, Group, Phase
+from sovlab.core.energy.report import (
+    J_PER_KWH,
+    SOURCE_WORDS,
+    DeviceReport,
+    EnergyReport,
+    Group,
+    Phase,
+)
 from sovlab.core.event import PowerChanged
 from sovlab.errors import UsageError
-from sovlab.sensors.reading import Reading
-from sovlab.views.energy import energy_words, modelled_words, reasons
+from sovlab.sensors.reading import SAMPLED, UNAVAILABLE, Reading
+from sovlab.views.energy import HEAT_SENSORS, energy_words, modelled_words, reasons
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from sovlab.client.job import Job
     from sovlab.core.energy.earlier import EarlierRuns
+    from sovlab.core.job import JobStatus
     from sovlab.executors.executor import Executor
 
 _TOO_SHORT = "nothing was measured: the job was over before its sensors were looked at"
@@ -121,6 +129,7 @@ class Thermal:
         slowed: the longest share of the time in which a device was slowed, by cause; empty if none tells.
         devices: all that was measured.
         why: why there is no temperature; else empty.
+        source: where the temperatures are from: ``sampled``, or ``unavailable`` if there are none.
     """
 
     hottest: float | None = None
@@ -130,6 +139,7 @@ class Thermal:
     slowed: Mapping[str, float] | None = None
     devices: tuple[DeviceReport, ...] = ()
     why: str = ""
+    source: str = UNAVAILABLE
 
 
 def energy_of(job: Job) -> Energy:
@@ -137,7 +147,7 @@ def energy_of(job: Job) -> Energy:
     status = job.current.status
     report = status.energy
     if report is None and not status.state.ended:
-        report = _so_far(history_of(job), status.elapsed(time.time()) or 0.0)
+        report = _so_far(history_of(job), status)
     if report is None:
         return _unknown(_TOO_SHORT if status.state.ended else _NOT_YET, job)
     group = report.best
@@ -224,12 +234,19 @@ def thermal_of(job: Job) -> Thermal:
             margin=min(margins, default=None),
             slowed=slowed,
             devices=report.devices,
-            why=missing[0] if missing else reasons(report),
+            source=SAMPLED if margins else UNAVAILABLE,
+            why=missing[0] if missing else reasons(report, HEAT_SENSORS),
         )
     hottest = max(warm, key=lambda device: max(device.hottest.values()))
     place = max(hottest.hottest, key=lambda each: hottest.hottest[each])
     return Thermal(
-        hottest.hottest[place], hottest.id, place, min(margins, default=None), slowed, report.devices
+        hottest.hottest[place],
+        hottest.id,
+        place,
+        min(margins, default=None),
+        slowed,
+        report.devices,
+        source=SAMPLED,
     )
 
 
@@ -242,11 +259,20 @@ def history_of(job: Job) -> PowerHistory:
     return history
 
 
-def points_of(job: Job) -> dict[str, list[Point]]:
-    """The power of each of its devices over the time, by the device's id; oldest first."""
+def curves_of(job: Job) -> PowerCurves:
+    """The power of each of its devices over the time, as its log tells it."""
     history = history_of(job)
-    points = {number: history.points(number) for number in history.numbers if number in history.devices}
-    return {history.devices[number].id: found for number, found in points.items() if found}
+    devices = [(history.devices[n], history.points(n)) for n in history.numbers if n in history.devices]
+    known = [(device, points) for device, points in devices if points]
+    why = history.lost.why if history.lost is not None else ""
+    if not known and not why:
+        why = energy_of(job).reading.why or "its power was not measured"
+    return PowerCurves(
+        {device.id: points for device, points in known},
+        {device.id: device.drawn for device, _ in known},
+        "measured in the job" if known else "",
+        why,
+    )
 
 
 def plot(job: Job) -> Figure:
@@ -270,6 +296,7 @@ def plot(job: Job) -> Figure:
     for number, points in drawn.items():
         device = history.devices[number]
         label = f"{device.name or device.id}" + (f" ({device.index})" if device.index is not None else "")
+        label += f", {SOURCE_WORDS[device.drawn]}"
         axes.step([p.time - begin for p in points], [p.watts for p in points], where="post", label=label)
     axes.set(xlabel="seconds", ylabel="W")
     axes.set_ylim(bottom=0)
@@ -291,7 +318,11 @@ def _figure_class() -> type[Figure]:
     return PowerFigure
 
 
-def _so_far(history: PowerHistory, seconds: float) -> EnergyReport | None:
+def _so_far(history: PowerHistory, status: JobStatus) -> EnergyReport | None:
+    seconds = status.elapsed(time.time()) or 0.0
+    share = 1.0
+    if history.lost is not None and status.started is not None and seconds > 0:
+        share = min(max((history.lost.time - status.started) / seconds, 0.0), 1.0)
     devices = []
     for number in history.numbers:
         device = history.devices.get(number)
@@ -308,9 +339,11 @@ def _so_far(history: PowerHistory, seconds: float) -> EnergyReport | None:
                         source,
                         "so far",
                         device.scope,
-                        float(joules is not None),
+                        share if joules is not None else 0.0,
                         device.id,
-                        "" if joules is not None else _NOT_YET,
+                        (history.lost.why.rstrip(".") if history.lost else "")
+                        if joules is not None
+                        else _NOT_YET,
                     ),
                 )
             )

@@ -92,6 +92,8 @@ class Gauge:
 
     def __init__(self, probe: Probe, period: float) -> None:
         self.probe = probe
+        # Without samples of its power, the steps of its counter tell what it draws.
+        self._drawn = COUNTER if probe.energy_method and not (probe.power_method and period) else SAMPLED
         self.meter = Meter(probe, period)
         self.limits = probe.limits()
         self.last = Sample()
@@ -162,14 +164,15 @@ class Gauge:
             ("highest", limits.highest),
             ("slowdown", limits.slowdown),
         )
-        return {**known, **{key: round(value, 3) for key, value in bounds if value is not None}}
+        told = {key: round(value, 3) for key, value in bounds if value is not None}
+        return {**known, **told, "drawn": self._drawn}
 
     def take(self) -> Dict[str, Any]:
         """The means of the whole seconds since the last time, and what is the case now."""
         means, self._means = self._means, []
         joules, hottest = self._provenance(self.meter.joules()), self.last.temperatures
         return {
-            "w": [round(mean, 1) if mean is not None else None for mean in means],
+            "w": [shortened(mean) for mean in means],
             "c": round(max(hottest.values()), 1) if hottest else None,
             "j": joules.get("j"),
             "s": joules["source"],
@@ -222,3 +225,8 @@ class Gauge:
             self._second, self._second_began = [], now
         if self.meter.power is not None:
             self._second.append(self.meter.power)
+
+
+def shortened(watts: Optional[float]) -> Optional[float]:
+    """A power with as many digits as tell something; what is not 0 stays so."""
+    return None if watts is None else round(watts, 1 if watts >= 1 else 6)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sovlab.core.energy.report import DeviceReport, EnergyReport, LimitReport, Phase
 from sovlab.core.untrusted import LATEST, DamagedRecord, Part, clean, finite
-from sovlab.sensors.reading import SOURCES, UNAVAILABLE, Reading
+from sovlab.sensors.reading import COUNTER, SAMPLED, SOURCES, UNAVAILABLE, Reading
 
 _DEVICES, _PLACES, _POINTS, _PHASES = 64, 20, 600, 50
 _WATTS, _JOULES, _SECONDS, _CELSIUS = 1e6, 1e15, 1e12, 1e3
@@ -63,6 +63,19 @@ class PowerSeen:
     time: float
     first: int
     devices: tuple[Seen, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PowerLost:
+    """Nothing looks at the devices any more, though the job goes on.
+
+    Attributes:
+        time: since the epoch.
+        why: a sentence.
+    """
+
+    time: float
+    why: str
 
 
 LIMITS = ("energy_budget", "max_temperature", "power_cap")
@@ -123,13 +136,17 @@ def _limits(part: Part | None) -> Mapping[str, LimitReport]:
     for name in LIMITS:
         told = None if part is None else part.part(name)
         if told is not None and (limit := told.number("limit", 0.0, _JOULES)) is not None:
-            found[name] = LimitReport(
-                limit=limit,
-                used=told.number("used", 0.0, _JOULES),
-                source=source if (source := told.text("source", _WORD)) in SOURCES else UNAVAILABLE,
-                why=told.text("why", _TEXT),
-            )
+            found[name] = _limit(told, name, limit)
     return found
+
+
+def _limit(part: Part, name: str, limit: float) -> LimitReport:
+    used, source = part.number("used", 0.0, _JOULES), part.text("source", _WORD)
+    if name == "max_temperature" and used is not None:
+        source = source or SAMPLED  # as all temperatures are
+    if used is None or source not in SOURCES or source == UNAVAILABLE:
+        used, source = None, UNAVAILABLE
+    return LimitReport(limit=limit, used=used, source=source, why=part.text("why", _TEXT))
 
 
 def limit_seen(part: Part) -> LimitSeen:
@@ -141,11 +158,7 @@ def limit_seen(part: Part) -> LimitSeen:
     )
     if name not in LIMITS or state not in LIMIT_STATES or limit is None:
         part.refuse("what", "a limit")
-    used, source = part.number("used", 0.0, _JOULES), part.text("source", _WORD)
-    source = source if source in SOURCES else UNAVAILABLE
-    return LimitSeen(
-        name, state, LimitReport(limit=limit, used=used, source=source, why=part.text("why", _TEXT))
-    )
+    return LimitSeen(name, state, _limit(part, name, limit))
 
 
 def device_described(part: Part) -> DeviceDescribed:
@@ -164,6 +177,14 @@ def power_seen(part: Part) -> PowerSeen:
     return PowerSeen(time, first, part.items("d", _DEVICES, _seen))
 
 
+def power_lost(part: Part) -> PowerLost:
+    """A frame that says that nothing looks at the devices any more."""
+    time = part.number("at", 0.0, LATEST)
+    if time is None:
+        raise DamagedRecord("the frame is not whole")
+    return PowerLost(time, part.text("why", _TEXT) or "The sensors are not read any more.")
+
+
 def _device(name: str, value: object) -> DeviceReport:
     return _device_of(Part(name, value))
 
@@ -179,6 +200,7 @@ def _device_of(part: Part) -> DeviceReport:
         scope=scope,
         covers=part.items("covers", _PLACES, _word),
         energy=_energy(part.part("energy"), device, scope),
+        drawn=COUNTER if part.text("drawn", _WORD) == COUNTER else SAMPLED,
         mean=part.number("mean", 0.0, _WATTS),
         peak=part.number("peak", 0.0, _WATTS),
         hottest=_numbers(part.part("hottest"), -_CELSIUS, _CELSIUS),
@@ -214,12 +236,13 @@ def _energy(part: Part | None, device: str, scope: str) -> Reading:
 
 def _seen(name: str, value: object) -> Seen:
     part = Part(name, value)
+    source = source if (source := part.text("s", _WORD)) in SOURCES else UNAVAILABLE
     return Seen(
         watts=_means(part),
         celsius=part.number("c", -_CELSIUS, _CELSIUS),
-        joules=part.number("j", 0.0, _JOULES),
+        joules=part.number("j", 0.0, _JOULES) if source != UNAVAILABLE else None,
         slowing=part.items("x", _PLACES, _word),
-        source=source if (source := part.text("s", _WORD)) in SOURCES else UNAVAILABLE,
+        source=source,
     )
 
 

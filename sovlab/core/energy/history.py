@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from sovlab.core.energy.report import DeviceReport
+from sovlab.core.energy.report import SOURCE_WORDS, DeviceReport
+from sovlab.core.units import format_power
 from sovlab.sensors.reading import worst
 
 if TYPE_CHECKING:
-    from sovlab.core.energy.decoding import DeviceDescribed, LimitSeen, PowerSeen, Seen
+    from sovlab.core.energy.decoding import DeviceDescribed, LimitSeen, PowerLost, PowerSeen, Seen
 
 _STEPS = (1, 10, 60, 600, 3600)
 """Seconds of a point, the newest first; each step holds `_POINTS` of them, the last as many as there are."""
@@ -33,6 +35,36 @@ class Point(NamedTuple):
     peak: float
 
 
+class PowerCurves(dict[str, list[Point]]):
+    """The power of devices over time, by their ids; oldest first.
+
+    Attributes:
+        sources: of each device, where its watts are from: ``sampled``, or ``counter`` where only its energy
+            counter tells them, or ``attributed`` of a part of it.
+        method: who measured it; empty if nobody has.
+        why: why there is nothing, or what is to be known of it; else empty.
+    """
+
+    def __init__(
+        self,
+        points: Mapping[str, list[Point]],
+        sources: Mapping[str, str],
+        method: str = "",
+        why: str = "",
+    ) -> None:
+        super().__init__(points)
+        self.sources, self.method, self.why = dict(sources), method, why
+
+    def __repr__(self) -> str:
+        curves = [
+            f"{device}: {len(points)} points, {format_power(min(p.watts for p in points))} to "
+            f"{format_power(max(p.peak for p in points))} ({SOURCE_WORDS[self.sources[device]]})"
+            for device, points in self.items()
+        ]
+        said = "; ".join(curves) or "—"
+        return f"<PowerCurves {said}{f' ({self.why})' if self.why else ''}>"
+
+
 class PowerHistory:
     """What has been seen of a job's devices: each second of the last ten minutes, and less of what preceded.
 
@@ -47,10 +79,16 @@ class PowerHistory:
         self._now: dict[int, _Now] = {}
         self.limits: dict[str, LimitSeen] = {}
         """The last that was said of each limit of the job, by its name."""
+        self.lost: PowerLost | None = None
+        """That nothing looks at the devices any more; None as long as something does."""
+        self.heard = time.time()
+        """When something was said of the devices last, by this machine's clock."""
 
-    def add(self, seen: DeviceDescribed | PowerSeen | LimitSeen) -> None:
+    def add(self, seen: DeviceDescribed | PowerSeen | PowerLost | LimitSeen) -> None:
         """Take in what a frame says; one that is not newer than what is known changes nothing."""
-        from sovlab.core.energy.decoding import DeviceDescribed, LimitSeen
+        from sovlab.core.energy.decoding import DeviceDescribed, LimitSeen, PowerLost
+
+        self.heard = time.time()
 
         if isinstance(seen, DeviceDescribed):
             self.devices[seen.number] = seen.device
@@ -59,6 +97,10 @@ class PowerHistory:
         if isinstance(seen, LimitSeen):
             self.limits[seen.name] = seen
             return
+        if isinstance(seen, PowerLost):
+            self.lost = seen
+            return
+        self.lost = None
         for number, device in enumerate(seen.devices, seen.first):
             if number in self._now and seen.time <= self._now[number].time:
                 continue

@@ -133,6 +133,7 @@ class Sampling:
         if os.WIFSIGNALED(status):
             how = f"by {signal.Signals(os.WTERMSIG(status)).name}"
         self._lost = f"The process that reads the sensors ended {how}."
+        _say(self._order, {"t": "unseen", "at": round(time.time(), 3), "why": self._lost})
         for what, limit in self._limits().items():
             _say(self._order, {"t": "limit", "what": what, "state": "unwatched", **limit})
         return True
@@ -155,6 +156,8 @@ class Sampling:
         if self.descriptor is not None:
             os.close(self.descriptor)
             self.descriptor = None
+            if not self._lost:
+                self._lost = f"The sensors had not answered when the job ended, after {self._age():.1f} s."
         if self.pid is not None:
             try:
                 os.kill(self.pid, signal.SIGKILL)
@@ -165,12 +168,11 @@ class Sampling:
             except (ProcessLookupError, ChildProcessError):
                 pass
             self.pid = None
-            if self._totals is None:
-                self._lost = f"The sensors had not answered when the job ended, after {self._age():.1f} s."
         if self._totals is None and not self._lost:
             return None
         totals = self._totals or {"devices": [], "seconds": 0.0, "unavailable": {}}
         if self._lost:
+            _stretch(totals, self._age())
             totals["unavailable"] = {**totals.get("unavailable", {}), "sampling": self._lost}
             told = totals.get("limits", {})
             limits = {what: {**told.get(what, {}), **limit} for what, limit in self._limits().items()}
@@ -183,6 +185,16 @@ class Sampling:
 
     def _age(self) -> float:
         return time.monotonic() - self._started
+
+
+def _stretch(totals: Dict[str, Any], seconds: float) -> None:
+    """Have totals be of so many seconds, whose end nobody has seen: what is covered is a smaller share."""
+    share = totals["seconds"] / seconds if seconds > totals["seconds"] else 1.0
+    for device in totals["devices"]:
+        energy = device["energy"]
+        if "coverage" in energy:
+            energy["coverage"] = round(energy["coverage"] * share, 4)
+    totals["seconds"] = round(max(totals["seconds"], seconds), 3)
 
 
 def _sample(order: Order, supervisor: int, ends: int, told: int) -> None:
