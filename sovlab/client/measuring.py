@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from sovlab.client.job import Job
+    from sovlab.client.site.site import Site
     from sovlab.core.energy.earlier import EarlierRuns
     from sovlab.core.job import JobStatus
     from sovlab.executors.executor import Executor
@@ -252,6 +253,9 @@ def thermal_of(job: Job) -> Thermal:
 
 def history_of(job: Job) -> PowerHistory:
     """What its log holds of its power."""
+    told = job.power_told()
+    if told is not None:
+        return told
     history = PowerHistory()
     for event in job.events(follow=False):
         if isinstance(event, PowerChanged):
@@ -262,7 +266,7 @@ def history_of(job: Job) -> PowerHistory:
 def curves_of(job: Job) -> PowerCurves:
     """The power of each of its devices over the time, as its log tells it."""
     history = history_of(job)
-    devices = [(history.devices[n], history.points(n)) for n in history.numbers if n in history.devices]
+    devices = [(history.devices[n], history.points(n)) for n in history.drawn if n in history.devices]
     known = [(device, points) for device, points in devices if points]
     why = history.lost.why if history.lost is not None else ""
     if not known and not why:
@@ -272,10 +276,27 @@ def curves_of(job: Job) -> PowerCurves:
         {device.id: device.drawn for device, _ in known},
         "measured in the job" if known else "",
         why,
+        {
+            device.id: f"{device.name or device.id}"
+            + (f" ({device.index})" if device.index is not None else "")
+            for device, _ in known
+        },
     )
 
 
-def plot(job: Job) -> Figure:
+def curves_at_site(job: Job, site: Callable[[], Site | None]) -> PowerCurves:
+    """The power of its devices over the time, as its site's Prometheus has it."""
+    from sovlab.client.site.job_power import power_at_site
+
+    record = job.current
+    report = record.status.energy
+    devices = report.devices if report is not None else ()
+    if report is None and not record.status.state.ended:
+        devices = tuple(history_of(job).devices.values())
+    return power_at_site(record, site, [device.id for device in devices if device.kind == "gpu"])
+
+
+def plot(job: Job, curves: PowerCurves) -> Figure:
     """The power of a job's devices over the time, as a figure.
 
     Raises:
@@ -285,18 +306,14 @@ def plot(job: Job) -> Figure:
         figure_class = _figure_class()
     except ImportError as error:
         raise UsageError("A plot needs matplotlib.", "Install it: pip install matplotlib.") from error
-    history = history_of(job)
-    drawn = {n: history.points(n) for n in history.numbers if n in history.devices and history.points(n)}
-    if not drawn:
-        raise UsageError(f"There is no power of job {job.name} to plot.", f"{energy_of(job)!r}")
-    begin = min(points[0].time for points in drawn.values())
+    if not curves:
+        raise UsageError(f"There is no power of job {job.name} to plot.", curves.why)
+    begin = min(points[0].time for points in curves.values())
     # Middle grey and no ground are legible on light and dark.
     figure = figure_class(figsize=(7.2, 2.6), layout="constrained", facecolor="none")
     axes = figure.add_subplot(facecolor="none")
-    for number, points in drawn.items():
-        device = history.devices[number]
-        label = f"{device.name or device.id}" + (f" ({device.index})" if device.index is not None else "")
-        label += f", {SOURCE_WORDS[device.drawn]}"
+    for device, points in curves.items():
+        label = f"{curves.names.get(device, device)}, {SOURCE_WORDS[curves.sources[device]]}"
         axes.step([p.time - begin for p in points], [p.watts for p in points], where="post", label=label)
     axes.set(xlabel="seconds", ylabel="W")
     axes.set_ylim(bottom=0)

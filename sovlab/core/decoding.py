@@ -17,7 +17,14 @@ from sovlab.core.spec import JobSpec
 from sovlab.core.untrusted import LATEST, DamagedRecord, Part, clean, finite, parse
 
 if TYPE_CHECKING:
-    from sovlab.core.energy.decoding import DeviceDescribed, LimitSeen, PowerLost, PowerSeen
+    from sovlab.core.energy.decoding import (
+        DeviceDescribed,
+        LimitSeen,
+        PowerFrame,
+        PowerLost,
+        PowerPast,
+        PowerSeen,
+    )
     from sovlab.core.energy.report import EnergyReport
 
 __all__ = [
@@ -276,16 +283,16 @@ class LogMark:
 
 Frame: TypeAlias = (
     "Progress | RankNamed | PayloadAwaited | ResultsHeld | LogMark "
-    "| DeviceDescribed | PowerSeen | PowerLost | LimitSeen"
+    "| DeviceDescribed | PowerSeen | PowerPast | PowerLost | LimitSeen"
 )
 """What a frame in a job's log says, as far as it is of use here."""
 
 
-_OF_POWER = ("DeviceDescribed", "PowerSeen", "PowerLost", "LimitSeen")
+_OF_POWER = ("DeviceDescribed", "PowerSeen", "PowerPast", "PowerLost", "LimitSeen")
 """Names of types whose module is loaded only for them."""
 
 
-def is_power(frame: Frame | None) -> TypeGuard[DeviceDescribed | PowerSeen | PowerLost | LimitSeen]:
+def is_power(frame: Frame | None) -> TypeGuard[PowerFrame]:
     """Whether a frame says what was seen of the job's devices."""
     return type(frame).__name__ in _OF_POWER
 
@@ -343,6 +350,12 @@ def _power(part: Part) -> PowerSeen:
     return decoding.power_seen(part)
 
 
+def _past(part: Part) -> PowerPast:
+    from sovlab.core.energy import decoding
+
+    return decoding.power_past(part)
+
+
 def _lost(part: Part) -> PowerLost:
     from sovlab.core.energy import decoding
 
@@ -364,6 +377,7 @@ _READERS: Mapping[str, Callable[[Part], Frame]] = {
     "end": _log_mark,
     "device": _device,
     "power": _power,
+    "past": _past,
     "unseen": _lost,
     "limit": _limit,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
+from sovlab.sensors.history.packing import shortened
 from sovlab.sensors.meter import Joules, Meter
 from sovlab.sensors.reading import COUNTER, SAMPLED, UNAVAILABLE
 from sovlab.sensors.sensor import FACILITY, HEAT, POWER, Probe, Sample, Unavailable
@@ -220,13 +221,13 @@ class Gauge:
         if self._second_began is None or now < self._second_began:
             self._second_began = now
         if now - self._second_began >= _SECOND * 0.99:
-            self._means.append(sum(self._second) / len(self._second) if self._second else None)
+            mean = sum(self._second) / len(self._second) if self._second else None
+            seconds = max(int(now - self._second_began + 0.01), 1)
+            if self._drawn == COUNTER:  # its last step is the mean of all of them
+                self._means += [self.meter.power] * seconds
+            else:
+                self._means += [mean] + [None] * (seconds - 1)
             del self._means[:-600]
             self._second, self._second_began = [], now
         if self.meter.power is not None:
             self._second.append(self.meter.power)
-
-
-def shortened(watts: Optional[float]) -> Optional[float]:
-    """A power with as many digits as tell something; what is not 0 stays so."""
-    return None if watts is None else round(watts, 1 if watts >= 1 else 6)

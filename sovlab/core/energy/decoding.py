@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from sovlab.core.energy.report import DeviceReport, EnergyReport, LimitReport, Phase
 from sovlab.core.untrusted import LATEST, DamagedRecord, Part, clean, finite
+from sovlab.sensors.history.series import Stretch
 from sovlab.sensors.reading import COUNTER, SAMPLED, SOURCES, UNAVAILABLE, Reading
 
 _DEVICES, _PLACES, _POINTS, _PHASES = 64, 20, 600, 50
@@ -36,11 +38,13 @@ class Seen:
     """One device in the last seconds.
 
     Attributes:
-        watts: means of whole seconds, the last one last; None where its power was not known.
+        watts: means of whole seconds, or of `PowerSeen.every` of them, the last one last; None where its
+            power was not known.
         celsius: how hot its hottest place is.
         joules: since the job began.
         slowing: why it is slowed now.
         source: where its joules are from.
+        peaks: of means of more than a second, the highest second in each; else empty.
     """
 
     watts: tuple[float | None, ...]
@@ -48,6 +52,7 @@ class Seen:
     joules: float | None
     slowing: tuple[str, ...]
     source: str = UNAVAILABLE
+    peaks: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +63,30 @@ class PowerSeen:
         time: of the last second, since the epoch.
         first: number of the first device.
         devices: that and those after it.
+        every: seconds of which each of their watts is the mean.
     """
 
     time: float
     first: int
     devices: tuple[Seen, ...]
+    every: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PowerPast:
+    """What one device drew before, told once more.
+
+    Attributes:
+        number: of the device.
+        every: seconds of a mean.
+        stretches: the means that are known, oldest first.
+        end: the second after the last of them.
+    """
+
+    number: int
+    every: int
+    stretches: tuple[Stretch, ...]
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +119,10 @@ class LimitSeen:
     name: str
     state: str
     limit: LimitReport
+
+
+PowerFrame: TypeAlias = "DeviceDescribed | PowerSeen | PowerPast | PowerLost | LimitSeen"
+"""What a frame says of a job's devices, or of its limits."""
 
 
 def measured(part: Part) -> EnergyReport:
@@ -174,7 +202,33 @@ def power_seen(part: Part) -> PowerSeen:
     time, first = part.number("at", 0.0, LATEST), part.whole("n", 0, _DEVICES)
     if time is None or first is None:
         raise DamagedRecord("the frame is not whole")
-    return PowerSeen(time, first, part.items("d", _DEVICES, _seen))
+    every = part.whole("every", 1, 3601) or 1
+    common = part.text("s", _WORD)
+    return PowerSeen(
+        time, first, part.items("d", _DEVICES, lambda name, value: _seen(name, value, common)), every
+    )
+
+
+def power_past(part: Part) -> PowerPast:
+    """A frame that tells once more what a device drew before."""
+    number, begin, every = (
+        part.whole("n", 0, _DEVICES),
+        part.whole("at", 0, int(LATEST)),
+        part.whole("every", 1, 3601),
+    )
+    if number is None or begin is None or every is None:
+        raise DamagedRecord("the frame is not whole")
+    watts = _means(part, "w")
+    peaks = _means(part, "p") if part.get("p") is not None else watts
+    known = part.items("k", _POINTS, _known) if part.get("k") is not None else (every,) * len(watts)
+    if not len(watts) == len(peaks) == len(known):
+        raise DamagedRecord("the frame is not whole")
+    stretches = tuple(
+        Stretch(float(begin + n * every), float(seconds), mean, max(mean, peak or 0.0))
+        for n, (mean, peak, seconds) in enumerate(zip(watts, peaks, known, strict=True))
+        if mean is not None and seconds
+    )
+    return PowerPast(number, every, stretches, begin + len(watts) * every)
 
 
 def power_lost(part: Part) -> PowerLost:
@@ -234,25 +288,33 @@ def _energy(part: Part | None, device: str, scope: str) -> Reading:
     )
 
 
-def _seen(name: str, value: object) -> Seen:
+def _known(name: str, value: object) -> int:
+    seconds = finite(value, 0.0, 3601.0)
+    if seconds is None:
+        raise DamagedRecord(f"{name} holds what is no time")
+    return int(seconds)
+
+
+def _seen(name: str, value: object, common: str) -> Seen:
     part = Part(name, value)
-    source = source if (source := part.text("s", _WORD)) in SOURCES else UNAVAILABLE
+    source = source if (source := part.text("s", _WORD) or common) in SOURCES else UNAVAILABLE
     return Seen(
         watts=_means(part),
         celsius=part.number("c", -_CELSIUS, _CELSIUS),
         joules=part.number("j", 0.0, _JOULES) if source != UNAVAILABLE else None,
         slowing=part.items("x", _PLACES, _word),
         source=source,
+        peaks=_means(part, "p") if part.get("p") is not None else (),
     )
 
 
-def _means(part: Part) -> tuple[float | None, ...]:
-    found = part.get("w")
+def _means(part: Part, key: str = "w") -> tuple[float | None, ...]:
+    found = part.get(key)
     # Nearly always a list of good numbers, and read millions of times: so they are looked at together.
     plain = type(found) is list and len(found) <= _POINTS and {*map(type, found)} in _NUMBERS
     if plain and min(found) >= 0.0 and max(found) < _WATTS and not math.isnan(sum(found)):
         return tuple(found)
-    return part.items("w", _POINTS, _watts)
+    return part.items(key, _POINTS, _watts)
 
 
 def _watts(name: str, value: object) -> float | None:
