@@ -48,6 +48,7 @@ def render(
     earlier: EarlierRuns | None = None,
     site: Site | None = None,
     at_site: str = "",
+    site_energy: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The card as a MIME bundle.
 
@@ -63,6 +64,7 @@ def render(
         earlier: what the last runs of the same code took; shown until it has ended.
         site: what the site says of its electricity.
         at_site: what its site's Prometheus says of an ended job, in one line; empty if it was not asked.
+        site_energy: the same as JSON, see `sovlab.views.site.totals_document`; None if it was not asked.
     """
     if isinstance(tail, bytes):
         printed, tail = tail, TerminalTail()
@@ -96,6 +98,8 @@ def render(
     data = _data(record, text, now, seconds_left, len(outputs), site)
     if earlier is not None and text.earlier:
         data["earlier"] = earlier_document(earlier)
+    if site_energy is not None and status.state.ended:
+        data["site_energy"] = dict(site_energy)
     return {
         MIME: data,
         "text/html": render_html(record, text, outputs),
