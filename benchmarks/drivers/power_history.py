@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -13,8 +14,8 @@ from serving import serve
 import sovlab
 from sovlab.client.job import Job
 from sovlab.core import decoding
-from sovlab.core.energy.decoding import DeviceDescribed, PowerSeen
 from sovlab.core.energy.history import PowerHistory
+from sovlab.runner.process.telling import Telling
 from sovlab.runner.protocol import frames
 from sovlab.runner.protocol.order import Order
 
@@ -28,10 +29,11 @@ JOBS: list[Job] = []
 def fill(devices: int, seconds: int) -> dict[str, Any]:
     """Take in what so many devices did in so many seconds, as a card does while the job runs."""
     history = PowerHistory()
+    said = _said(devices, seconds)
     begun = time.perf_counter()
-    for message in _said(devices, seconds):
+    for message in said:
         seen = decoding.frame(message)
-        assert isinstance(seen, DeviceDescribed | PowerSeen)
+        assert decoding.is_power(seen)
         history.add(seen)
     HISTORIES.append(history)
     return {"seconds": time.perf_counter() - begun}
@@ -48,15 +50,24 @@ def ask() -> dict[str, Any]:
     return {"seconds": seconds, "points": sum(map(len, points)), "hours": _hours(points)}
 
 
-def write(devices: int, seconds: int) -> dict[str, Any]:
-    """Run a job, and put into its log what a sampler says of so many devices in so many seconds."""
+def write(devices: int, seconds: int, form: str = "whole") -> dict[str, Any]:
+    """Run a job, and put into its log what a sampler says of so many devices in so many seconds.
+
+    Args:
+        devices: that are looked at.
+        seconds: for which.
+        form: ``whole`` as of a job that has ended, ``killed`` without what is said at its end, and ``old`` as
+            a sampler of former versions told it, each five seconds.
+    """
     job = sovlab.submit(abs, -42)
     assert job.result() == 42
     place = Path(os.environ["SOVLAB_STATE_DIR"]) / "jobs" / job.id
     nonce = Order.read(str(place / "order.json")).nonce
+    said = _said_before(devices, seconds) if form == "old" else _said(devices, seconds)
     with (place / "log").open("ab") as log:
-        for message in _said(devices, seconds):
-            log.write(frames.encode(nonce, message))
+        for message in said:
+            if form != "killed" or "all" not in message:
+                log.write(frames.encode(nonce, message))
     JOBS.append(job)
     return {"bytes": (place / "log").stat().st_size}
 
@@ -69,8 +80,48 @@ def read() -> dict[str, Any]:
     return {"seconds": seconds, "points": sum(map(len, points)), "hours": _hours(points)}
 
 
-def _said(devices: int, seconds: int) -> Iterator[dict[str, Any]]:
-    """What a sampler says of GPUs whose power and heat go up and down."""
+class _Gpu:
+    """What the sampler has of a GPU."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def described(self) -> dict[str, Any]:
+        about = {"id": f"GPU-{self._number}", "kind": "gpu", "name": "NVIDIA H100 80GB HBM3"}
+        return {**about, "index": self._number, "limit": 700.0, "drawn": "sampled"}
+
+
+class _Sampler:
+    """One of GPUs whose power goes up and down, without the looks at them, which would take minutes."""
+
+    def __init__(self, devices: int) -> None:
+        self.gauges = [_Gpu(number) for number in range(devices)]
+        self.elapsed = 0.0
+        self._told = 0
+
+    def seconds(self) -> list[dict[str, Any]]:
+        """See `sovlab.sensors.sampler.Sampler.seconds`."""
+        begin, self._told = self._told, int(self.elapsed)
+        means = [300.1 + at % 97 + (40.5 if at % 5 == 3 else 0.0) for at in range(begin, self._told)]
+        told = {"w": means, "c": 60.5 + begin % 13, "j": round(self.elapsed * 348.123, 3), "s": "counter"}
+        return [{**told, "x": []} for _ in self.gauges]
+
+
+def _said(devices: int, seconds: int) -> list[dict[str, Any]]:
+    """What is told of it."""
+    sampler, said = _Sampler(devices), []
+    telling = Telling(sampler, lambda message: said.append(json.loads(json.dumps(message))))
+    telling.describe()
+    while sampler.elapsed < seconds:
+        telling.tell(BEGUN + sampler.elapsed)
+        sampler.elapsed = min(sampler.elapsed + int(telling.pause), float(seconds))
+    telling.tell(BEGUN + sampler.elapsed)
+    telling.finish()
+    return said
+
+
+def _said_before(devices: int, seconds: int) -> Iterator[dict[str, Any]]:
+    """What a sampler of former versions says of such GPUs."""
     for number in range(devices):
         about = {"id": f"GPU-{number}", "kind": "gpu", "name": "NVIDIA H100 80GB HBM3", "index": number}
         yield {"t": "device", "n": number, **about, "limit": 700.0}

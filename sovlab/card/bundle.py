@@ -48,6 +48,7 @@ def render(
     earlier: EarlierRuns | None = None,
     site: Site | None = None,
     at_site: str = "",
+    site_energy: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The card as a MIME bundle.
 
@@ -63,6 +64,7 @@ def render(
         earlier: what the last runs of the same code took; shown until it has ended.
         site: what the site says of its electricity.
         at_site: what its site's Prometheus says of an ended job, in one line; empty if it was not asked.
+        site_energy: the same as JSON, see `sovlab.views.site.totals_document`; None if it was not asked.
     """
     if isinstance(tail, bytes):
         printed, tail = tail, TerminalTail()
@@ -97,6 +99,8 @@ def render(
     data = _data(record, text, now, seconds_left, len(outputs), site)
     if earlier is not None and text.earlier:
         data["earlier"] = earlier_document(earlier)
+    if site_energy is not None and status.state.ended:
+        data["site_energy"] = dict(site_energy)
     return {
         MIME: data,
         "text/html": render_html(record, text, outputs),
@@ -119,7 +123,7 @@ def _limits(history: PowerHistory | None) -> tuple[str, ...]:
         return ()
     from sovlab.views.energy import limit_words
 
-    return tuple(limit_words(seen) for seen in history.limits.values())
+    return tuple(limit_words(seen, history.nodes) for seen in history.limits.values())
 
 
 def _time_left(seconds_left: float | None, quiet: float | None) -> str:
@@ -158,7 +162,7 @@ def _plain(record: JobRecord, text: CardText) -> str:
     if text.progress is not None and not record.status.state.ended:
         parts.append(words.progress_words(text.progress) + (f" · {text.time_left}" if text.time_left else ""))
     if text.power is not None:
-        parts += filter(None, (text.power.plain, text.power.footprint))
+        parts += filter(None, (text.power.plain, text.power.footprint, text.power.slowed, text.power.trouble))
     if text.message:
         parts.append(text.message)
     parts += [line.text if line.rank is None else f"[{line.rank}] {line.text}" for line in text.lines]

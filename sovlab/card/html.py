@@ -168,8 +168,9 @@ def _power(text: PowerText | None) -> str:
         return ""
     from sovlab.card.power import power_row
 
-    slowed = f'<div style="{_BLOCK};color:{_WARN}">{escaped(text.slowed)}</div>' if text.slowed else ""
-    return f'<div style="{_BLOCK}">{power_row(text, _SMALL, _RUN)}{_quiet(text.footprint)}</div>{slowed}'
+    said = (sentence for sentence in (text.slowed, text.trouble) if sentence)
+    warnings = "".join(f'<div style="{_BLOCK};color:{_WARN}">{escaped(each)}</div>' for each in said)
+    return f'<div style="{_BLOCK}">{power_row(text, _SMALL, _RUN)}{_quiet(text.footprint)}</div>{warnings}'
 
 
 def _log(record: JobRecord, text: CardText) -> str:

@@ -189,7 +189,7 @@ def _power_of_job(job: Job, *, json: bool) -> int:
     for label, text, _ in energy_rows(report) if report is not None else ():
         show.line(f"{label}: {text}" if label else text)
     if report is None:
-        show.line(f"Energy: {job.energy.reading.why}")
+        show.line(f"Energy: — ({job.energy.reading.why})")
     show.note(f"The site's Prometheus: {said.why} {said.advice}".rstrip())
     return 0
 

@@ -19,6 +19,7 @@ from sovlab.options.sweep import filled, grid, literal, over_in, parameters_in
 from sovlab.views.sweep import (
     NOT_SUBMITTED,
     Row,
+    kind_words,
     planned_table,
     point_document,
     point_words,
@@ -135,7 +136,8 @@ def _ended(row: Row) -> str:
     if row["state"] == NOT_SUBMITTED:
         return f"{point} was not submitted: {row['why']}"
     took = f" after {format_duration(row['seconds'])}" if row["seconds"] is not None else ""
-    energy = f", {format_energy(row['joules'])}" if row["joules"] is not None else ""
+    known = row["joules"] is not None
+    energy = f", {format_energy(row['joules'])} ({kind_words(row)})" if known else ""
     return f"{point} {row['state']}{took}{energy}."
 
 

@@ -8,11 +8,19 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sovlab.core.job import JobRecord, JobState, JobStatus, Reason
 from sovlab.core.spec import PayloadKind
-from sovlab.errors import JobCancelled, JobError, JobKilled, JobOutOfMemory, JobOverLimit, JobTimeout
+from sovlab.errors import (
+    JobCancelled,
+    JobError,
+    JobKilled,
+    JobOutOfMemory,
+    JobOverLimit,
+    JobTimeout,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -25,7 +33,7 @@ if TYPE_CHECKING:
     from sovlab.client.site.site import Site as Prometheus
     from sovlab.core.energy.earlier import EarlierRuns
     from sovlab.core.energy.footprint import Site
-    from sovlab.core.energy.history import Point
+    from sovlab.core.energy.history import PowerCurves, PowerHistory
     from sovlab.core.event import Cursor, Event
     from sovlab.executors.executor import Executor
 
@@ -283,21 +291,43 @@ class Job:
         """Whether its target names a Prometheus, which `energy_at_site` asks."""
         return self._prometheus is not None
 
-    def power_history(self) -> dict[str, list[Point]]:
-        """Power over the time by device, oldest first: the last ten minutes by seconds, before that means."""
-        from sovlab.client.measuring import points_of
+    def power_history(self, source: Literal["job", "site"] = "job") -> PowerCurves:
+        """Power over the time by device, oldest first, with where it is from; up to now if it runs.
 
-        return points_of(self)
+        Args:
+            source: ``job`` is what was measured in it: the last ten minutes by seconds, before that means; of
+                one that has run for more than an hour and has not ended, half minutes. ``site`` is what the
+                Prometheus of its target has, in some hundred points; it is asked now, for some seconds at
+                most. Where there is nothing, ``why`` says why.
 
-    def plot(self) -> Figure:
+        Raises:
+            UsageError: it is another word.
+        """
+        from sovlab.client.measuring import curves_at_site, curves_of
+
+        if source not in ("job", "site"):
+            raise UsageError(f"source is {source!r}.", "It is 'job' or 'site'.")
+        return (
+            curves_of(self) if source == "job" else curves_at_site(self, self._prometheus or (lambda: None))
+        )
+
+    def power_told(self) -> PowerHistory | None:
+        """What its log tells of its power; None if its executor does not look for that by itself."""
+        told = getattr(self._executor, "power_history", None)
+        return told(self.id) if told is not None else None
+
+    def plot(self, source: Literal["job", "site"] = "job") -> Figure:
         """Power over the time as a matplotlib figure.
+
+        Args:
+            source: as in `power_history`.
 
         Raises:
             UsageError: nothing was measured, or matplotlib is not installed.
         """
         from sovlab.client.measuring import plot
 
-        return plot(self)
+        return plot(self, self.power_history(source))
 
     def logs(self, *, follow: bool = False, rank: int | None = None) -> str:
         """The log as text, decoded from UTF-8; with ``follow``, once the job has ended.

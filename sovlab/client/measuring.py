@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sovlab.core.energy.footprint import Footprint, footprint_of_report, steps_of
-from sovlab.core.energy.history import Point, PowerHistory
+from sovlab.core.energy.history import PowerCurves, PowerHistory
 from sovlab.core.energy.model import Modelled, modelled
-from sovlab.core.energy.report import J_PER_KWH, DeviceReport, EnergyReport, Group, Phase
+from sovlab.core.energy.report import (
+    J_PER_KWH,
+    SOURCE_WORDS,
+    DeviceReport,
+    EnergyReport,
+    Group,
+    Phase,
+)
 from sovlab.core.event import PowerChanged
 from sovlab.errors import UsageError
-from sovlab.sensors.reading import Reading
-from sovlab.views.energy import energy_words, modelled_words, reasons
+from sovlab.sensors.reading import SAMPLED, UNAVAILABLE, Reading
+from sovlab.views.energy import HEAT_SENSORS, energy_words, modelled_words, reasons
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from sovlab.client.job import Job
+    from sovlab.client.site.site import Site
     from sovlab.core.energy.earlier import EarlierRuns
+    from sovlab.core.job import JobStatus
     from sovlab.executors.executor import Executor
 
 _TOO_SHORT = "nothing was measured: the job was over before its sensors were looked at"
@@ -121,6 +130,7 @@ class Thermal:
         slowed: the longest share of the time in which a device was slowed, by cause; empty if none tells.
         devices: all that was measured.
         why: why there is no temperature; else empty.
+        source: where the temperatures are from: ``sampled``, or ``unavailable`` if there are none.
     """
 
     hottest: float | None = None
@@ -130,6 +140,7 @@ class Thermal:
     slowed: Mapping[str, float] | None = None
     devices: tuple[DeviceReport, ...] = ()
     why: str = ""
+    source: str = UNAVAILABLE
 
 
 def energy_of(job: Job) -> Energy:
@@ -137,7 +148,7 @@ def energy_of(job: Job) -> Energy:
     status = job.current.status
     report = status.energy
     if report is None and not status.state.ended:
-        report = _so_far(history_of(job), status.elapsed(time.time()) or 0.0)
+        report = _so_far(history_of(job), status)
     if report is None:
         return _unknown(_TOO_SHORT if status.state.ended else _NOT_YET, job)
     group = report.best
@@ -224,17 +235,27 @@ def thermal_of(job: Job) -> Thermal:
             margin=min(margins, default=None),
             slowed=slowed,
             devices=report.devices,
-            why=missing[0] if missing else reasons(report),
+            source=SAMPLED if margins else UNAVAILABLE,
+            why=missing[0] if missing else reasons(report, HEAT_SENSORS),
         )
     hottest = max(warm, key=lambda device: max(device.hottest.values()))
     place = max(hottest.hottest, key=lambda each: hottest.hottest[each])
     return Thermal(
-        hottest.hottest[place], hottest.id, place, min(margins, default=None), slowed, report.devices
+        hottest.hottest[place],
+        hottest.id,
+        place,
+        min(margins, default=None),
+        slowed,
+        report.devices,
+        source=SAMPLED,
     )
 
 
 def history_of(job: Job) -> PowerHistory:
     """What its log holds of its power."""
+    told = job.power_told()
+    if told is not None:
+        return told
     history = PowerHistory()
     for event in job.events(follow=False):
         if isinstance(event, PowerChanged):
@@ -242,14 +263,40 @@ def history_of(job: Job) -> PowerHistory:
     return history
 
 
-def points_of(job: Job) -> dict[str, list[Point]]:
-    """The power of each of its devices over the time, by the device's id; oldest first."""
+def curves_of(job: Job) -> PowerCurves:
+    """The power of each of its devices over the time, as its log tells it."""
     history = history_of(job)
-    points = {number: history.points(number) for number in history.numbers if number in history.devices}
-    return {history.devices[number].id: found for number, found in points.items() if found}
+    devices = [(history.devices[n], history.points(n)) for n in history.drawn if n in history.devices]
+    known = [(device, points) for device, points in devices if points]
+    why = history.lost.why if history.lost is not None else ""
+    if not known and not why:
+        why = energy_of(job).reading.why or "its power was not measured"
+    return PowerCurves(
+        {device.id: points for device, points in known},
+        {device.id: device.drawn for device, _ in known},
+        "measured in the job" if known else "",
+        why,
+        {
+            device.id: f"{device.name or device.id}"
+            + (f" ({device.index})" if device.index is not None else "")
+            for device, _ in known
+        },
+    )
 
 
-def plot(job: Job) -> Figure:
+def curves_at_site(job: Job, site: Callable[[], Site | None]) -> PowerCurves:
+    """The power of its devices over the time, as its site's Prometheus has it."""
+    from sovlab.client.site.job_power import power_at_site
+
+    record = job.current
+    report = record.status.energy
+    devices = report.devices if report is not None else ()
+    if report is None and not record.status.state.ended:
+        devices = tuple(history_of(job).devices.values())
+    return power_at_site(record, site, [device.id for device in devices if device.kind == "gpu"])
+
+
+def plot(job: Job, curves: PowerCurves) -> Figure:
     """The power of a job's devices over the time, as a figure.
 
     Raises:
@@ -259,17 +306,14 @@ def plot(job: Job) -> Figure:
         figure_class = _figure_class()
     except ImportError as error:
         raise UsageError("A plot needs matplotlib.", "Install it: pip install matplotlib.") from error
-    history = history_of(job)
-    drawn = {n: history.points(n) for n in history.numbers if n in history.devices and history.points(n)}
-    if not drawn:
-        raise UsageError(f"There is no power of job {job.name} to plot.", f"{energy_of(job)!r}")
-    begin = min(points[0].time for points in drawn.values())
+    if not curves:
+        raise UsageError(f"There is no power of job {job.name} to plot.", curves.why)
+    begin = min(points[0].time for points in curves.values())
     # Middle grey and no ground are legible on light and dark.
     figure = figure_class(figsize=(7.2, 2.6), layout="constrained", facecolor="none")
     axes = figure.add_subplot(facecolor="none")
-    for number, points in drawn.items():
-        device = history.devices[number]
-        label = f"{device.name or device.id}" + (f" ({device.index})" if device.index is not None else "")
+    for device, points in curves.items():
+        label = f"{curves.names.get(device, device)}, {SOURCE_WORDS[curves.sources[device]]}"
         axes.step([p.time - begin for p in points], [p.watts for p in points], where="post", label=label)
     axes.set(xlabel="seconds", ylabel="W")
     axes.set_ylim(bottom=0)
@@ -291,7 +335,11 @@ def _figure_class() -> type[Figure]:
     return PowerFigure
 
 
-def _so_far(history: PowerHistory, seconds: float) -> EnergyReport | None:
+def _so_far(history: PowerHistory, status: JobStatus) -> EnergyReport | None:
+    seconds = status.elapsed(time.time()) or 0.0
+    share = 1.0
+    if history.lost is not None and status.started is not None and seconds > 0:
+        share = min(max((history.lost.time - status.started) / seconds, 0.0), 1.0)
     devices = []
     for number in history.numbers:
         device = history.devices.get(number)
@@ -308,9 +356,11 @@ def _so_far(history: PowerHistory, seconds: float) -> EnergyReport | None:
                         source,
                         "so far",
                         device.scope,
-                        float(joules is not None),
+                        share if joules is not None else 0.0,
                         device.id,
-                        "" if joules is not None else _NOT_YET,
+                        (history.lost.why.rstrip(".") if history.lost else "")
+                        if joules is not None
+                        else _NOT_YET,
                     ),
                 )
             )

@@ -17,7 +17,14 @@ from sovlab.core.spec import JobSpec
 from sovlab.core.untrusted import LATEST, DamagedRecord, Part, clean, finite, parse
 
 if TYPE_CHECKING:
-    from sovlab.core.energy.decoding import DeviceDescribed, LimitSeen, PowerSeen
+    from sovlab.core.energy.decoding import (
+        DeviceDescribed,
+        LimitSeen,
+        PowerFrame,
+        PowerLost,
+        PowerPast,
+        PowerSeen,
+    )
     from sovlab.core.energy.report import EnergyReport
 
 __all__ = [
@@ -275,16 +282,17 @@ class LogMark:
 
 
 Frame: TypeAlias = (
-    "Progress | RankNamed | PayloadAwaited | ResultsHeld | LogMark | DeviceDescribed | PowerSeen | LimitSeen"
+    "Progress | RankNamed | PayloadAwaited | ResultsHeld | LogMark "
+    "| DeviceDescribed | PowerSeen | PowerPast | PowerLost | LimitSeen"
 )
 """What a frame in a job's log says, as far as it is of use here."""
 
 
-_OF_POWER = ("DeviceDescribed", "PowerSeen", "LimitSeen")
+_OF_POWER = ("DeviceDescribed", "PowerSeen", "PowerPast", "PowerLost", "LimitSeen")
 """Names of types whose module is loaded only for them."""
 
 
-def is_power(frame: Frame | None) -> TypeGuard[DeviceDescribed | PowerSeen | LimitSeen]:
+def is_power(frame: Frame | None) -> TypeGuard[PowerFrame]:
     """Whether a frame says what was seen of the job's devices."""
     return type(frame).__name__ in _OF_POWER
 
@@ -342,6 +350,18 @@ def _power(part: Part) -> PowerSeen:
     return decoding.power_seen(part)
 
 
+def _past(part: Part) -> PowerPast:
+    from sovlab.core.energy import decoding
+
+    return decoding.power_past(part)
+
+
+def _lost(part: Part) -> PowerLost:
+    from sovlab.core.energy import decoding
+
+    return decoding.power_lost(part)
+
+
 def _limit(part: Part) -> LimitSeen:
     from sovlab.core.energy import decoding
 
@@ -357,5 +377,7 @@ _READERS: Mapping[str, Callable[[Part], Frame]] = {
     "end": _log_mark,
     "device": _device,
     "power": _power,
+    "past": _past,
+    "unseen": _lost,
     "limit": _limit,
 }

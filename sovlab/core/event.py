@@ -9,7 +9,7 @@ from sovlab.core.job import JobRecord, JobState, JobStatus, Progress
 from sovlab.errors import ExecutorError
 
 if TYPE_CHECKING:
-    from sovlab.core.energy.decoding import DeviceDescribed, LimitSeen, PowerSeen
+    from sovlab.core.energy.decoding import PowerFrame
 
 Cursor = int | str
 """A place in a job's log, as an executor gives and takes it; 0 is the start, anything else is opaque."""
@@ -55,7 +55,7 @@ class ProgressChanged:
 class PowerChanged:
     """The job's devices were looked at, or a limit; `sovlab.core.energy.history.PowerHistory` keeps these."""
 
-    seen: DeviceDescribed | PowerSeen | LimitSeen
+    seen: PowerFrame
     offset: Cursor = 0
 
 

@@ -65,13 +65,25 @@ def parse_duration(text: str) -> float:
     return seconds
 
 
-def format_energy(joules: float) -> str:
-    """``joules`` as ``85 J``, ``8.2 Wh`` or ``0.044 kWh``, with two or three digits that mean something."""
-    if joules < 3600:
-        return f"{_digits(joules)} J"
-    if joules < 36_000:
-        return f"{_digits(joules / 3600)} Wh"
-    return f"{_digits(joules / 3.6e6, 3)} kWh"
+def format_energy(joules: float, beside: float = 0.0) -> str:
+    """``joules`` as ``85 J``, ``8.2 Wh``, ``139 Wh`` or ``1.67 kWh``, with digits that mean something.
+
+    Args:
+        joules: zero or more.
+        beside: J that stand in the same sentence: the unit is that of the larger of the two.
+    """
+    size, unit = energy_unit(max(joules, beside))
+    return f"{_digits(joules / size, precise=unit == 'kWh')} {unit}"
+
+
+def energy_unit(joules: float) -> tuple[float, str]:
+    """The unit in which so many joules are a number that can be read, as its J and its name."""
+    return next((each for each in _ENERGIES if joules >= each[0] * _ROUND), _ENERGIES[-1])
+
+
+_ENERGIES = ((3.6e6, "kWh"), (3600.0, "Wh"), (1.0, "J"))
+_ROUND = 0.9995
+"""What is shown as 1,000 of a unit is one of the next."""
 
 
 def format_power(watts: float) -> str:
@@ -106,10 +118,13 @@ def _significant(value: float) -> str:
     return f"{value:.{max(1 - math.floor(math.log10(value)), 1)}f}"
 
 
-def _digits(value: float, places: int = 1) -> str:
-    if value >= 9.95 and places == 1:
-        return f"{value:.0f}"
-    return f"{value:.{places}f}" if value < 99.95 else f"{value:,.0f}" if value >= 999.5 else f"{value:.1f}"
+def _digits(value: float, *, precise: bool = False) -> str:
+    """Two digits, or three where they are worth it; what is not 0 is not shown as 0."""
+    if value < 0.9995:
+        return "0" if value <= 0 else "< 0.001" if value < 0.0005 else f"{value:.2g}"
+    if precise and value < 99.95:
+        return f"{value:.2f}" if value < 9.995 else f"{value:.1f}"
+    return f"{value:.1f}" if value < 9.95 else f"{value:.0f}" if value < 9999.5 else f"{value:,.0f}"
 
 
 def format_duration(seconds: float) -> str:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from sovlab.core.capacity import Capacity
     from sovlab.core.cleaned import Cleaned
+    from sovlab.core.energy.history import PowerHistory
     from sovlab.core.event import Cursor, Event
     from sovlab.core.job import JobRecord, JobsSeen
     from sovlab.core.plan import Manifests
@@ -145,6 +146,13 @@ class Executor(Protocol):
         """Ask the job to end: SIGTERM, its grace time, SIGKILL. Returns at once.
 
         A queued job ends without having started. Cancelling an ended job does nothing.
+        """
+        ...
+
+    def power_history(self, job_id: str) -> PowerHistory:
+        """What its log tells of the power of its devices on the first node, without reading all of it.
+
+        It may be missing in executors of other packages: then `events` are asked.
         """
         ...
 

@@ -48,6 +48,7 @@ class LiveCard:
         self._record: JobRecord = job.last
         self._outputs: list[dict[str, Any]] = []
         self._at_site = ""
+        self._site_energy: dict[str, Any] | None = None
         self._dirty = threading.Event()
         self._lock, self._painting = threading.Lock(), threading.Lock()
         self._handle: Any = None
@@ -123,7 +124,11 @@ class LiveCard:
 
         time.sleep(until_settled(self._record.status))
         with contextlib.suppress(Exception):  # it is a line beside, and there may be no card any more
-            self._at_site = self.job.energy_at_site().words
+            from sovlab.views.site import totals_document
+
+            said = self.job.energy_at_site()
+            self._site_energy = {**totals_document(said.totals, said.why), "settled": said.settled}
+            self._at_site = said.words
             self._update()
 
     def _look_back(self) -> None:
@@ -153,6 +158,7 @@ class LiveCard:
                 earlier=self._earlier,
                 site=self.job.site,
                 at_site=self._at_site,
+                site_energy=self._site_energy,
                 # Of what else may end a job, out of memory say, the error does not show the traceback.
                 raised=self._raised and self._record.status.reason is Reason.USER_ERROR,
             )

@@ -153,13 +153,18 @@ def words(message: Dict[str, Any], nodes: int) -> str:
     used, limit = message["used"], message["limit"]
     if message["what"] == HEAT:
         where = f"{message['device']} ({message['place']})"
-        return f"{where} was at {used:.0f} °C, and --max-temperature allows {limit:g} °C."
-    part = f" on each of {nodes} nodes" if nodes > 1 else ""
-    return f"It used {_energy(used)} of energy, and --energy-budget allows {_energy(limit)}{part}."
+        return f"{where} was at {used:.0f} °C (sampled), and --max-temperature allows {limit:g} °C."
+    # Both in one unit, so that they can be compared.
+    size, unit = next((each for each in _UNITS if max(used, limit) >= each[0]), _UNITS[-1])
+    took = f"{used / size:.0f} {unit}" if used >= 100 * size else f"{used / size:.3g} {unit}"
+    part, whole = (f"{joules / size:.6g} {unit}" for joules in (limit, limit * nodes))
+    how = "counted" if message.get("source") == COUNTER else "sampled"
+    if nodes > 1:
+        return (
+            f"One of its {nodes} nodes used {took} of energy ({how}), and --energy-budget {whole} "
+            f"allows each {part}."
+        )
+    return f"It used {took} of energy ({how}), and --energy-budget allows {part}."
 
 
-def _energy(joules: float) -> str:
-    for size, unit in ((3.6e6, "kWh"), (3600.0, "Wh")):
-        if joules >= size:
-            return f"{joules / size:.3g} {unit}"
-    return f"{joules:.0f} J" if joules >= 100 else f"{joules:.3g} J"
+_UNITS = ((3.6e6, "kWh"), (3600.0, "Wh"), (1.0, "J"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
+from sovlab.sensors.history.packing import shortened
 from sovlab.sensors.meter import Joules, Meter
 from sovlab.sensors.reading import COUNTER, SAMPLED, UNAVAILABLE
 from sovlab.sensors.sensor import FACILITY, HEAT, POWER, Probe, Sample, Unavailable
@@ -92,6 +93,8 @@ class Gauge:
 
     def __init__(self, probe: Probe, period: float) -> None:
         self.probe = probe
+        # Without samples of its power, the steps of its counter tell what it draws.
+        self._drawn = COUNTER if probe.energy_method and not (probe.power_method and period) else SAMPLED
         self.meter = Meter(probe, period)
         self.limits = probe.limits()
         self.last = Sample()
@@ -162,14 +165,15 @@ class Gauge:
             ("highest", limits.highest),
             ("slowdown", limits.slowdown),
         )
-        return {**known, **{key: round(value, 3) for key, value in bounds if value is not None}}
+        told = {key: round(value, 3) for key, value in bounds if value is not None}
+        return {**known, **told, "drawn": self._drawn}
 
     def take(self) -> Dict[str, Any]:
         """The means of the whole seconds since the last time, and what is the case now."""
         means, self._means = self._means, []
         joules, hottest = self._provenance(self.meter.joules()), self.last.temperatures
         return {
-            "w": [round(mean, 1) if mean is not None else None for mean in means],
+            "w": [shortened(mean) for mean in means],
             "c": round(max(hottest.values()), 1) if hottest else None,
             "j": joules.get("j"),
             "s": joules["source"],
@@ -217,7 +221,12 @@ class Gauge:
         if self._second_began is None or now < self._second_began:
             self._second_began = now
         if now - self._second_began >= _SECOND * 0.99:
-            self._means.append(sum(self._second) / len(self._second) if self._second else None)
+            mean = sum(self._second) / len(self._second) if self._second else None
+            seconds = max(int(now - self._second_began + 0.01), 1)
+            if self._drawn == COUNTER:  # its last step is the mean of all of them
+                self._means += [self.meter.power] * seconds
+            else:
+                self._means += [mean] + [None] * (seconds - 1)
             del self._means[:-600]
             self._second, self._second_began = [], now
         if self.meter.power is not None:

@@ -12,7 +12,7 @@ from sovlab.telemetry.detection import Found
 from sovlab.telemetry.exporters.query import ENERGY, JOB, TEMPERATURE, THROTTLED, JobPods, Query, filled
 from sovlab.telemetry.exporters.sharing import share
 
-_WHOLE = 0.999
+WHOLE = 0.999
 """A share from which on a device is all the job's: it may have begun between two scrapes."""
 
 
@@ -78,7 +78,8 @@ def ask(
     """
     assert (query.of == JOB) == (job is not None)
     answer = prometheus.query(text_of(found, query, query.text, span=span, job=job, where=where), at)
-    parts = _parts(prometheus, found, query, at=at, span=span, job=job)
+    over = query.quantity == ENERGY
+    parts = parts_of(prometheus, found, query, at=at, span=span, job=job, over=over)
     readings = []
     for sample in answer.samples:
         value = sample.value * query.scale
@@ -87,8 +88,8 @@ def ask(
         if query.quantity == THROTTLED:
             value = min(value, 1.0)
         device = device_of(found, query, sample.labels)
-        part = parts.get(tuple(sample.labels.get(label, "") for label in _key(found, query)), 1.0)
-        shared = part < _WHOLE
+        part = part_of(parts, found, query, sample.labels)
+        shared = part < WHOLE
         notes = [query.note, *answer.notes]
         if shared:
             notes.append(f"{part:.0%} of a board that others use too")
@@ -133,14 +134,30 @@ def _key(found: Found, query: Query) -> tuple[str, ...]:
     return tuple(label for key in keys for label in key)
 
 
-def _parts(
-    prometheus: Prometheus, found: Found, query: Query, *, at: float, span: float, job: JobPods | None
-) -> Mapping[tuple[str, ...], float]:
-    """The part of each board that each pod held, where a query shares boards out."""
+Parts = Mapping[tuple[str, ...], float]
+"""Of boards, by what names a device and a pod."""
+
+
+def part_of(parts: Parts, found: Found, query: Query, labels: Mapping[str, str]) -> float:
+    """The part of a series' board that its pod has; all of it where that is not known."""
+    return parts.get(tuple(labels.get(label, "") for label in _key(found, query)), 1.0)
+
+
+def parts_of(
+    prometheus: Prometheus,
+    found: Found,
+    query: Query,
+    *,
+    at: float,
+    span: float,
+    job: JobPods | None,
+    over: bool,
+) -> Parts:
+    """The part of each board that each pod held, where boards are shared out; ``over`` the time, or now."""
     if not query.shared:
         return {}
     text = "max by ($board, $pod) ($share)"
-    if query.quantity == ENERGY:
+    if over:
         text = "max by ($board, $pod) (avg_over_time($share[$span:$step]))"
     answer = prometheus.query(text_of(found, query, text, span=span, job=job, where=""), at)
     key = _key(found, query)

@@ -153,7 +153,7 @@ def _covered(asked: _Asked, found: Found, query: Query) -> tuple[list[SiteReadin
     spans = {
         device: max(last.get(device, 0.0) - max(since, begin), 0.0)
         for device, since in first.items()
-        if pods is not None or _is_one(device, asked.ids)
+        if pods is not None or is_one(device, asked.ids)
     }
     if not spans:
         return [], f"{title} has no series of this job's {'pods' if pods else 'devices'} in that time."
@@ -171,7 +171,7 @@ def _covered(asked: _Asked, found: Found, query: Query) -> tuple[list[SiteReadin
     return readings, "" if readings else f"{title} has no energy of this job that can be one."
 
 
-def _is_one(device: str, ids: Sequence[str]) -> bool:
+def is_one(device: str, ids: Sequence[str]) -> bool:
     """Whether an exporter's device is one of the job's: nvidia_gpu_exporter leaves ``GPU-`` out."""
     own = device.rpartition("/")[2].lower()
     return any(own in (each.lower(), each.lower().removeprefix("gpu-")) for each in ids)

@@ -159,10 +159,10 @@ def _sentence(own: Reading, site: Reading, compared: Reading, difference: Readin
     if site.value is None:
         return f"The site's Prometheus has no energy of this job: {_ended(site.why)}"
     how = "; ".join(part for part in (site.method, site.why) if part)
-    said = f"The site's Prometheus has {format_energy(site.value)} ({how})"
+    said = f"The site's Prometheus has {format_energy(site.value, own.value or 0.0)} ({how})"
     if own.value is None:
         return f"{said}; the job itself measured nothing."
-    said = f"{said}, the job itself {format_energy(own.value)} ({own.method})"
+    said = f"{said}, the job itself {format_energy(own.value, site.value)} ({own.method})"
     if difference.value is None or compared.value is None:
         return f"{said}; they are not compared: {_ended(difference.why)}"
     share = abs(difference.value) / own.value if own.value else 0.0

@@ -165,6 +165,8 @@ def _returned(name: ReturnedName) -> dict[str, Any]:
 
 def energy_document(report: EnergyReport) -> dict[str, Any]:
     """What was measured, as JSON can say it: each number with where it is from."""
+    from sovlab.sensors.reading import SAMPLED  # of which a submit needs nothing
+
     return {
         "seconds": _number(report.seconds),
         "groups": [
@@ -174,6 +176,11 @@ def energy_document(report: EnergyReport) -> dict[str, Any]:
                 "mean": _number(group.mean),
                 "peak": _number(group.peak),
                 "idle": _number(group.idle),
+                "sources": _known(
+                    mean=(group.mean, group.energy.source),
+                    peak=(group.peak, group.drawn),
+                    idle=(group.idle, group.energy.source),
+                ),
                 "devices": [_text(device) for device in group.devices],
             }
             for group in report.groups()
@@ -193,6 +200,12 @@ def energy_document(report: EnergyReport) -> dict[str, Any]:
                 "margin": _number(device.margin),
                 "slowdown": _number(device.slowdown),
                 "slowed": {_text(cause): _number(share) for cause, share in device.slowed.items()},
+                "sources": _known(
+                    mean=(device.mean, device.energy.source),
+                    peak=(device.peak, device.drawn),
+                    hottest=(device.hottest or None, SAMPLED),
+                    margin=(device.margin, SAMPLED),
+                ),
                 "missing": {_text(what): _text(why) for what, why in device.missing.items()},
             }
             for device in report.devices
@@ -209,6 +222,11 @@ def energy_document(report: EnergyReport) -> dict[str, Any]:
             for name, limit in report.limits.items()
         },
     }
+
+
+def _known(**numbers: tuple[object, str]) -> dict[str, str]:
+    """Where those numbers are from that are known."""
+    return {name: source for name, (number, source) in numbers.items() if number is not None}
 
 
 def _modelled(report: EnergyReport) -> dict[str, Any] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sovlab.core.energy.model import Modelled, modelled
@@ -17,7 +17,8 @@ from sovlab.core.energy.report import (
     LimitReport,
     slowed_most,
 )
-from sovlab.core.units import format_carbon, format_cost, format_energy, format_power
+from sovlab.core.units import energy_unit, format_carbon, format_cost, format_energy, format_power
+from sovlab.sensors.reading import SAMPLED
 
 if TYPE_CHECKING:
     from sovlab.core.energy.footprint import Footprint
@@ -66,7 +67,8 @@ def energy_rows(report: EnergyReport) -> list[tuple[str, str, bool]]:
         mine = [(celsius, device) for celsius, device in hot if device.kind == kind]
         if mine:
             celsius, device = max(mine, key=lambda each: each[0])
-            rows.append(("Hottest", f"{celsius:.0f} °C{_place(device)}{_margin(device)}", False))
+            text = f"{celsius:.0f} °C ({SOURCE_WORDS[SAMPLED]}){_place(device)}{_margin(device)}"
+            rows.append(("Hottest", text, False))
             break
     slowed = slowed_most(report)
     if slowed is not None and slowed[2] >= _SLOWED:
@@ -74,22 +76,24 @@ def energy_rows(report: EnergyReport) -> list[tuple[str, str, bool]]:
         text = f"by {'heat' if cause == 'heat' else 'the power brake'} for {share:.0%} of the time"
         rows.append(("Slowed", f"{text}{_on(device)}. {ADVICE[cause]}", True))
     for name, limit in report.limits.items():
-        row = _limit_row(name, limit)
+        row = _limit_row(name, limit, report.nodes)
         if row is not None:
             rows.append(row)
+    if "sampling" in report.unavailable and groups:
+        rows.append(("Not whole", report.unavailable["sampling"], True))
     return rows
 
 
 def modelled_words(guess: Modelled) -> str:
-    """``by its CPU time between 32 J and 0.6 Wh (modelled: 1 to 19 W for each busy core)``."""
-    between = f"between {format_energy(guess.low)} and {format_energy(guess.high)}"
+    """``by its CPU time between 0.06 Wh and 1.1 Wh (modelled: 1 to 19 W for each busy core)``."""
+    between = f"between {format_energy(guess.low, guess.high)} and {format_energy(guess.high)}"
     return f"by its CPU time {between} (modelled: {guess.method})"
 
 
-def limit_words(seen: LimitSeen) -> str:
-    """What became of a limit of a running job, as a sentence."""
+def limit_words(seen: LimitSeen, nodes: int = 1) -> str:
+    """What became of a limit of a running job, as a sentence; of an energy each node has its part."""
     limit = seen.limit
-    flag = f"{FLAGS[seen.name]} {_given(seen.name, limit.limit)}"
+    flag = f"{FLAGS[seen.name]} {_given(seen.name, limit.limit * _parts(seen.name, nodes))}"
     if seen.name == "power_cap":
         return f"{flag}: {limit.why.rstrip('.')}."
     if seen.state == "unwatched":
@@ -97,19 +101,33 @@ def limit_words(seen: LimitSeen) -> str:
     if seen.state == "reached":
         return f"{flag} is reached: the job is being stopped."
     how = SOURCE_WORDS[limit.source]
+    if _parts(seen.name, nodes) > 1:
+        part = f"{_given(seen.name, limit.limit)} that the first of {nodes} nodes has of {flag}"
+        return f"{_share(limit)} of the {part} is used ({how}): when a node's is used up, the job is stopped."
     return f"{_share(limit)} of {flag} is used ({how}): when it is used up, the job is stopped."
 
 
-def _limit_row(name: str, limit: LimitReport) -> tuple[str, str, bool] | None:
-    given = _given(name, limit.limit)
+def _parts(name: str, nodes: int) -> int:
+    """Into how many parts a limit of a whole job is cut."""
+    return nodes if name == "energy_budget" else 1
+
+
+def _limit_row(name: str, limit: LimitReport, nodes: int) -> tuple[str, str, bool] | None:
+    parts = _parts(name, nodes)
+    given = _given(name, limit.limit * parts)
     if name == "power_cap":
         return LABELS[name], f"{given}, {limit.why or 'put back'}", bool(limit.why)
     if limit.why:
         return LABELS[name], f"{FLAGS[name]} {given} was not watched: {limit.why}", True
     if limit.used is None:
         return None  # of heat the highest temperature stands above
-    used = format_energy(limit.used)
-    return LABELS[name], f"{used} of {given}, {_share(limit)} ({SOURCE_WORDS[limit.source]})", False
+    if name == "max_temperature":
+        return LABELS[name], f"{limit.used:.0f} °C of {given} ({SOURCE_WORDS[limit.source]})", False
+    used, how = format_energy(limit.used, limit.limit), SOURCE_WORDS[limit.source]
+    if parts > 1:
+        mine = f"{used} of the {_given(name, limit.limit)} that each of {nodes} nodes has of it"
+        return LABELS[name], f"{given}; most on one node: {mine}, {_share(limit)} ({how})", False
+    return LABELS[name], f"{used} of {given}, {_share(limit)} ({how})", False
 
 
 def _share(limit: LimitReport) -> str:
@@ -121,12 +139,12 @@ def _given(name: str, limit: float) -> str:
         return f"{limit:g} °C"
     if name == "power_cap":
         return f"{limit:g} W"
-    unit = next(((size, u) for size, u in ((3.6e6, "kWh"), (3600.0, "Wh")) if limit >= size), (1.0, "J"))
-    return f"{limit / unit[0]:.4g} {unit[1]}"
+    size, unit = energy_unit(limit)
+    return f"{limit / size:.4g} {unit}"
 
 
 def energy_words(group: Group) -> str:
-    """``0.044 kWh (counted, NVML energy counter), mean 726 W, peak 811 W``; "—" and why if not known."""
+    """``44 Wh (counted, NVML energy counter), mean 726 W, peak 811 W``; "—" and why if not known."""
     reading = group.energy
     if reading.value is None:
         return f"— ({reading.why or 'not measured'})"
@@ -135,7 +153,7 @@ def energy_words(group: Group) -> str:
     if group.name == PROCESSORS:
         text = f"processors {text}"
     if group.idle is not None and group.idle >= 0.005 * reading.value:
-        text += f", {format_energy(group.idle)} of it while they were idle"
+        text += f", {format_energy(group.idle, reading.value)} of it while they were idle"
     if group.mean is not None:
         text += f", mean {format_power(group.mean)}"
     if group.peak is not None:
@@ -152,9 +170,11 @@ def footprint_words(footprint: Footprint | None) -> str:
     """
     if footprint is None or footprint.it.value is None:
         return ""
-    parts = []
+    parts, it = [], footprint.it
+    largest = footprint.it.value
     if footprint.energy is not None and footprint.energy.value is not None:
         parts.append(format_energy(footprint.energy.value))
+        largest = max(largest, footprint.energy.value)
     if footprint.carbon is not None and footprint.carbon.value is not None:
         made = footprint.embodied.value if footprint.embodied is not None else None
         share = f", {format_carbon(made)} of it embodied" if made else ""
@@ -165,19 +185,28 @@ def footprint_words(footprint: Footprint | None) -> str:
         parts.append(format_cost(footprint.cost.value, footprint.cost.unit))
     if not parts:
         return ""
-    it, pue = footprint.it, f"PUE {footprint.pue:g}" if footprint.pue is not None else ""
+    pue = f"PUE {footprint.pue:g}" if footprint.pue is not None else ""
     begin = f"with the site's {pue}" if pue else "of the IT energy alone"
-    source = f"modelled from {format_energy(it.value or 0.0)} {SOURCE_WORDS[it.source]}"
+    source = f"modelled from {format_energy(footprint.it.value, largest)} {SOURCE_WORDS[it.source]}"
     if it.coverage < 0.95:
         source += f", of {it.coverage:.0%} of the time"
     return f"{begin}: {' · '.join(parts)} ({'; '.join(filter(None, (source, it.why)))})"
 
 
-def reasons(report: EnergyReport, most: int = 1) -> str:
-    """Why nothing was measured, and where more is said."""
-    said = [why for name, why in report.unavailable.items() if name in ("nvml", "rapl")][-most:]
-    first = said[0] if said else next(iter(report.unavailable.values()), "no sensor is known here.")
+def reasons(report: EnergyReport, sensors: Sequence[str] = ("rapl", "nvml")) -> str:
+    """Why nothing was measured, and where more is said.
+
+    Args:
+        report: of the job or machine.
+        sensors: whose reason is to be told, the first that has one; else that of any.
+    """
+    said = (report.unavailable[name] for name in ("sampling", *sensors) if name in report.unavailable)
+    first = next(said, "") or next(iter(report.unavailable.values()), "no sensor is known here.")
     return f"{first} More: sovlab power"
+
+
+HEAT_SENSORS = ("hwmon", "nvml")
+"""Whose reason is told where no temperature is known."""
 
 
 def _place(device: DeviceReport) -> str:

@@ -45,8 +45,9 @@ def _slowed(device: DeviceReport) -> str:
 
 
 def _source(device: DeviceReport) -> str:
-    reading = device.energy
+    reading, heat = device.energy, "; heat sampled" if device.hottest else ""
     if reading.value is None:
-        return reading.why or SOURCE_WORDS[reading.source]
+        why = f"{'power ' if heat else ''}{SOURCE_WORDS[reading.source]}"
+        return (f"{why}: {reading.why}" if reading.why else why) + heat
     scope = "" if reading.scope == "device" else f", whole {reading.scope}"
-    return f"{SOURCE_WORDS[reading.source]}: {reading.method}{scope}"
+    return f"{SOURCE_WORDS[reading.source]}: {reading.method}{scope}{heat}"

@@ -29,7 +29,8 @@ def site_words(total: JobTotal) -> str:
     if site.value is None:
         return _line(f"— ({_clause(site.why) or 'it has nothing of this job'})")
     title = exporter(total.devices[0].exporter).title if total.devices else site.method
-    text = f"{format_energy(site.value)} ({SOURCE_WORDS[site.source]}, {title})"
+    own = total.own.value or 0.0
+    text = f"{format_energy(site.value, own)} ({SOURCE_WORDS[site.source]}, {title})"
     if total.group == PROCESSORS:
         text = f"processors {text}"
     text += f", {_compared(total)}"
@@ -47,9 +48,11 @@ def _compared(total: JobTotal) -> str:
             else "not measured in the job"
         )
     if difference.value is None:
-        return f"not compared with the {format_energy(own)} measured in the job: {_clause(difference.why)}"
+        measured = f"{format_energy(own, total.site.value or 0.0)} measured in the job"
+        how = SOURCE_WORDS[total.own.source]
+        return f"not compared with the {measured} ({how}): {_clause(difference.why)}"
     if not own:
-        return "and the job measured 0 J"
+        return f"and the job measured 0 J ({SOURCE_WORDS[total.own.source]})"
     share = abs(difference.value) / own
     if share < 0.0005:
         return "the same as measured in the job"

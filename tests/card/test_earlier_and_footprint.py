@@ -70,9 +70,9 @@ def ended(**more):
 def test_a_footprint_is_a_line_of_its_own_under_the_energy():
     bundle = card(ended(), site=SITE)
     text = text_of(bundle)
-    assert "Energy 0.139 kWh (counted, NVML)" in text
-    line = "Footprint with the site's PUE 1.3: 0.181 kWh · 63 g CO2e · 0.045 EUR"
-    assert f"{line} (modelled from 0.139 kWh counted; set back)" in text
+    assert "Energy 139 Wh (counted, NVML)" in text
+    line = "Footprint with the site's PUE 1.3: 181 Wh · 63 g CO2e · 0.045 EUR"
+    assert f"{line} (modelled from 139 Wh counted; set back)" in text
     told = bundle[MIME]["footprint"]
     assert told["pue"] == 1.3
     assert told["energy"]["value"] == pytest.approx(5e5 * 1.3)
@@ -97,13 +97,13 @@ def test_off_until_the_site_says_something(site):
 def test_a_running_job_has_the_line_under_its_row():
     live = history((300.0, {"j": 50_000.0}))
     bundle = card(record(progress=Progress(step=10)), power=live, site=SITE)
-    line = "with the site's PUE 1.3: 0.018 kWh · 6.3 g CO2e · 0.63 g CO2e per step · 0.0045 EUR"
-    line += " (modelled from 0.014 kWh counted)"
+    line = "with the site's PUE 1.3: 18 Wh · 6.3 g CO2e · 0.63 g CO2e per step · 0.0045 EUR"
+    line += " (modelled from 14 Wh counted)"
     assert line in text_of(bundle)
     assert line in bundle["text/plain"].splitlines()
     assert bundle[MIME]["footprint"] is None  # the document tells it once the job has ended
     live.nodes = 4
-    assert "0.014 kWh counted; first of 4 nodes)" in text_of(card(record(), power=live, site=SITE))
+    assert "14 Wh counted; first of 4 nodes)" in text_of(card(record(), power=live, site=SITE))
     assert "PUE" not in card(record(), power=PowerHistory(), site=SITE)["text/html"]
 
 

@@ -51,10 +51,10 @@ def shown(html):
 
 def test_a_running_job_shows_watts_degrees_and_energy():
     bundle = card(history((783.0, {"j": 97200.0, "c": 79.4})))
-    assert "802 W" in shown(bundle["text/html"])
-    assert "79 °C" in shown(bundle["text/html"])
-    assert "0.027 kWh NVIDIA H100, counted" in shown(bundle["text/html"])
-    assert "802 W · 79 °C · 0.027 kWh · NVIDIA H100, counted" in bundle["text/plain"]
+    assert "802 W sampled" in shown(bundle["text/html"])
+    assert "79 °C sampled" in shown(bundle["text/html"])
+    assert "27 Wh counted NVIDIA H100" in shown(bundle["text/html"])
+    assert "802 W (sampled) · 79 °C (sampled) · 27 Wh (counted) · NVIDIA H100" in bundle["text/plain"]
 
 
 def test_the_curve_is_drawn_without_a_script():
@@ -64,13 +64,13 @@ def test_the_curve_is_drawn_without_a_script():
     heights = [float(pair.split(",")[1]) for pair in points[1].split()]
     assert heights == sorted(heights, reverse=True)  # it rises
     assert "<script" not in html
-    assert 'aria-label="power over the time, 300 W to 319 W"' in html
+    assert 'aria-label="power over the time, 300 W to 319 W (sampled)"' in html
 
 
 def test_what_is_not_known_is_a_dash():
     text = running(history((300.0, {"j": None, "c": None, "s": "unavailable"})))
     assert text is not None
-    assert (text.celsius, text.energy) == (("—", "°C"), ("—", ""))
+    assert (text.celsius.plain, text.energy.plain) == ("— °C", "—")
     assert "counted" not in text.plain
 
 
@@ -88,7 +88,7 @@ def test_several_gpus_are_one_number():
     two = ({"kind": "gpu", "name": "NVIDIA H100"},) * 2
     text = running(history((300.0, {"j": 5.0, "c": 60}), (200.0, {"j": 6.0, "c": 70}), described=two))
     assert text is not None
-    assert text.plain == "538 W · 70 °C · 11 J · 2 × NVIDIA H100, counted"
+    assert text.plain == "538 W (sampled) · 70 °C (sampled) · 11 J (counted) · 2 × NVIDIA H100"
 
 
 def test_a_part_of_a_board_is_told():
@@ -128,8 +128,8 @@ def test_an_ended_job_shows_its_energy_in_the_table():
     ended = record(JobState.SUCCEEDED, ended=NOW, energy=decoding.exit_record(RECORD).energy)
     bundle = card(history((300.0, {"j": 5.0})), of=ended)
     text = shown(bundle["text/html"])
-    assert "Energy 0.139 kWh (counted, NVML), mean 300 W, peak 400 W; set back" in text
-    assert "Hottest 71 °C" in text
+    assert "Energy 139 Wh (counted, NVML), mean 300 W, peak 400 W; set back" in text
+    assert "Hottest 71 °C (sampled)" in text
     assert "Slowed by heat for 11% of the time on GPU 0" in text
     assert "<svg" not in bundle["text/html"]
     assert bundle[MIME]["energy"]["devices"][0]["energy"]["source"] == "counter"

@@ -10,6 +10,8 @@ import sys
 
 import pytest
 
+from sovlab.client import Call
+from sovlab.options.job import Options
 from tests.fake_nvml import UUID, FakeNvml
 
 PROGRAM = """
@@ -231,3 +233,18 @@ def test_a_second_run_knows_what_the_first_took_and_what_it_means_at_the_site(ho
     assert newest["footprint"]["carbon"]["value"] == pytest.approx(told["carbon"])
     assert newest["energy"]["groups"][0]["energy"]["value"] == told["second"]
     assert [{k: v for k, v in job.items() if k != "footprint"} for job in listed] == plain
+
+
+def test_why_no_temperature_is_known_is_the_reason_of_a_sensor_of_heat(client):
+    from dataclasses import replace
+
+    from sovlab.core.energy.report import EnergyReport
+
+    job = client.submit(Call(abs, (-42,)), Options(name="cool")).job
+    assert job.result() == 42
+    why = {"rapl": "Its energy counters are hidden.", "hwmon": "No chip tells a temperature."}
+    known = replace(job.last, status=replace(job.last.status, energy=EnergyReport(unavailable=why)))
+    thermal, energy = client.handle(known).thermal, client.handle(known).energy
+    assert (thermal.hottest, thermal.source) == (None, "unavailable")
+    assert thermal.why.startswith("No chip tells a temperature.")
+    assert energy.reading.why.startswith("Its energy counters are hidden.")

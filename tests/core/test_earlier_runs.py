@@ -141,13 +141,13 @@ def test_joules_of_a_part_of_the_time_are_left_out():
 
 @pytest.mark.parametrize(("source", "word"), [("modelled", "modelled"), ("attributed", "attributed")])
 def test_a_source_that_is_no_measurement_is_said(source, word):
-    assert said(run(1, measured=energy(source=source))) == f"last run: 4 min, 0.012 kWh ({word})"
+    assert said(run(1, measured=energy(source=source))) == f"last run: 4 min, 12 Wh ({word})"
 
 
 def test_what_the_joules_are_of_is_said():
-    assert said(run(1, measured=energy(nodes=4))) == "last run: 4 min, 0.012 kWh (counted; of one of 4 nodes)"
+    assert said(run(1, measured=energy(nodes=4))) == "last run: 4 min, 12 Wh (counted; of one of 4 nodes)"
     words = said(run(1, measured=energy(kind="cpu")))
-    assert words == "last run: 4 min, processors 0.012 kWh (counted; of the whole machine, whoever used it)"
+    assert words == "last run: 4 min, processors 12 Wh (counted; of the whole machine, whoever used it)"
 
 
 @examples(200)

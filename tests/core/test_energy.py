@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -122,7 +123,7 @@ def test_the_worst_slowing_is_found():
 
 def test_each_number_has_where_it_is_from():
     (group,) = report(device(0, joules=158400.0, mean=726.0, peak=811.0)).groups()
-    assert energy_words(group) == "0.044 kWh (counted, gpu meter), mean 726 W, peak 811 W"
+    assert energy_words(group) == "44 Wh (counted, gpu meter), mean 726 W, peak 811 W"
 
 
 def test_what_is_not_known_is_a_dash_with_its_reason():
@@ -142,7 +143,7 @@ def test_heat_is_told_with_what_to_do():
     rows = energy_rows(
         report(device(0, hottest={"gpu": 82.0, "memory": 91.0}, margin=4.0, slowed={"heat": 0.11}))
     )
-    assert rows[1] == ("Hottest", "91 °C (memory on GPU 0), 4 °C below slowing", False)
+    assert rows[1] == ("Hottest", "91 °C (sampled) (memory on GPU 0), 4 °C below slowing", False)
     label, text, bad = rows[2]
     assert (label, bad) == ("Slowed", True)
     assert text.startswith("by heat for 11% of the time on GPU 0. It is too hot: ")
@@ -330,7 +331,25 @@ def limited(**limits):
 
 def test_how_far_a_budget_is_used_is_a_row():
     found = limited(energy_budget={"limit": 7.2e6, "used": 6.0e6, "source": "counter"})
-    assert ("Budget", "1.667 kWh of 2 kWh, 83% (counted)", False) in energy_rows(found)
+    assert ("Budget", "1.67 kWh of 2 kWh, 83% (counted)", False) in energy_rows(found)
+
+
+def test_of_a_budget_that_nodes_share_the_whole_is_said_and_a_nodes_part():
+    found = limited(energy_budget={"limit": 3.6e6, "used": 3.0e6, "source": "counter"})
+    words = "2 kWh; most on one node: 0.83 kWh of the 1 kWh that each of 2 nodes has of it, 83% (counted)"
+    assert ("Budget", words, False) in energy_rows(replace(found, nodes=2))
+
+
+def test_an_energy_and_its_budget_are_of_one_unit():
+    found = limited(energy_budget={"limit": 6e5, "used": 5e5, "source": "sampled"})
+    assert ("Budget", "139 Wh of 166.7 Wh, 83% (sampled)", False) in energy_rows(found)
+    found = limited(energy_budget={"limit": 7.2e6, "used": 9e5, "source": "sampled"})
+    assert ("Budget", "0.25 kWh of 2 kWh, 12% (sampled)", False) in energy_rows(found)
+
+
+def test_what_a_limit_is_used_is_unknown_without_a_source():
+    found = limited(energy_budget={"limit": 6e5, "used": 5e5})
+    assert found.limits["energy_budget"].used is None
 
 
 @pytest.mark.parametrize(

@@ -65,9 +65,9 @@ def test_the_software_carbon_intensity_is_operation_and_making_for_each_unit_of_
 def test_it_says_what_it_is_modelled_from():
     assert footprint_words(
         footprint(WH_12, Site(carbon_intensity=263, pue=1.3, tariff=0.7, currency="EUR"))
-    ) == ("with the site's PUE 1.3: 0.016 kWh · 4.1 g CO2e · 0.011 EUR (modelled from 0.012 kWh counted)")
+    ) == ("with the site's PUE 1.3: 16 Wh · 4.1 g CO2e · 0.011 EUR (modelled from 12 Wh counted)")
     assert footprint_words(footprint(WH_12, Site(carbon_intensity=350))) == (
-        "of the IT energy alone: 4.2 g CO2e (modelled from 0.012 kWh counted)"
+        "of the IT energy alone: 4.2 g CO2e (modelled from 12 Wh counted)"
     )
     with_all = footprint_words(footprint(WH_12, ALL, accelerators=1, seconds=3600, steps=100))
     assert "29 g CO2e, 24 g CO2e of it embodied · 0.29 g CO2e per step" in with_all
@@ -76,7 +76,7 @@ def test_it_says_what_it_is_modelled_from():
 def test_a_part_of_the_time_is_said():
     part = WH_12._replace(coverage=0.6, source="sampled")
     assert footprint_words(footprint(part, Site(pue=2))).endswith(
-        "(modelled from 0.012 kWh sampled, of 60% of the time)"
+        "(modelled from 12 Wh sampled, of 60% of the time)"
     )
 
 

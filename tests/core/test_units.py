@@ -7,6 +7,8 @@ from sovlab.core.units import (
     format_carbon,
     format_cost,
     format_duration,
+    format_energy,
+    format_power,
     parse_bytes,
     parse_duration,
 )
@@ -130,3 +132,43 @@ def test_costs_and_carbon_have_no_exponent_and_are_zero_only_if_they_are(value):
         number = text.split(" ")[0 if not text.startswith("<") else 1]
         assert set(number) <= set("0123456789.,")
         assert (float(number.replace(",", "")) == 0) == (value == 0)
+
+
+@pytest.mark.parametrize(
+    ("joules", "beside", "shown"),
+    [
+        (0.0, 0.0, "0 J"),
+        (0.04, 0.0, "0.04 J"),
+        (1e-7, 0.0, "< 0.001 J"),
+        (85.2, 0.0, "85 J"),
+        (3500.0, 0.0, "3500 J"),
+        (3600.0, 0.0, "1.0 Wh"),
+        (43_200.0, 0.0, "12 Wh"),
+        (500_000.0, 0.0, "139 Wh"),
+        (3_599_999.0, 0.0, "1.00 kWh"),
+        (6e6, 0.0, "1.67 kWh"),
+        (4.4e7, 0.0, "12.2 kWh"),
+        (1e11, 0.0, "27,778 kWh"),
+        (500_000.0, 7.2e6, "0.14 kWh"),
+        (2400.0, 4000.0, "0.67 Wh"),
+        (7.2e6, 500_000.0, "2.00 kWh"),
+    ],
+)
+def test_energies_are_shown_in_a_unit_that_can_be_read(joules, beside, shown):
+    assert format_energy(joules, beside) == shown
+
+
+@given(st.floats(0, 1e15), st.floats(0, 1e15))
+def test_energies_of_a_sentence_have_one_unit_and_are_zero_only_if_they_are(one, other):
+    shown = [format_energy(one, other), format_energy(other, one)]
+    assert len({each.rpartition(" ")[2] for each in shown}) == 1
+    for value, text in zip((one, other), shown, strict=True):
+        number = text.rpartition(" ")[0].removeprefix("< ").replace(",", "")
+        assert (float(number) == 0) == (value == 0)
+
+
+@pytest.mark.parametrize(
+    ("watts", "shown"), [(0.04, "0.04 W"), (7.44, "7.4 W"), (802, "802 W"), (2100, "2.1 kW")]
+)
+def test_a_small_power_is_not_shown_as_none(watts, shown):
+    assert format_power(watts) == shown

@@ -344,3 +344,29 @@ def test_a_request_can_be_had_back_whole(harness):
     again = new_job_id("again")
     harness.executor.submit(again, spec, payload, dict(os.environ))
     assert harness.executor.wait(again, 60).status.state is JobState.SUCCEEDED
+
+
+TOLD = """
+from sovlab.runner import context
+
+say = context.current.say
+say({"t": "device", "n": 40, "id": "GPU-40", "kind": "gpu", "name": "H100"})
+for n in range(1, 4):
+    device = {"w": [300.0] * 5, "c": 61.0, "j": 1500.0 * n, "s": "counter", "x": []}
+    print("epoch", n)
+    say({"t": "power", "at": 1.78e9 + 5 * n, "n": 40, "d": [device]})
+"""
+
+
+def test_the_power_that_a_log_tells_is_found_in_it(harness):
+    job_id = harness.submit(TOLD)
+    assert harness.executor.wait(job_id, 60).status.state is JobState.SUCCEEDED
+    assert harness.log(job_id) == b"epoch 1\nepoch 2\nepoch 3\n"
+    history = harness.executor.power_history(job_id)
+    assert history.devices[40].name == "H100"
+    assert (history.joules([40]), history.celsius([40])) == (4500.0, 61.0)
+    assert [point.time for point in history.points(40)] == [1.78e9 + second for second in range(15)]
+    assert {point.watts for point in history.points(40)} == {300.0}
+    silent = harness.submit("print('silent')")
+    harness.executor.wait(silent, 60)
+    assert harness.executor.power_history(silent).points(40) == []

@@ -158,19 +158,20 @@ def test_no_limits_say_nothing(clock):
     ("message", "nodes", "sentence"),
     [
         (
-            {"what": ENERGY, "used": 7.3e6, "limit": 7.2e6},
+            {"what": ENERGY, "used": 7.3e6, "limit": 7.2e6, "source": "counter"},
             1,
-            "It used 2.03 kWh of energy, and --energy-budget allows 2 kWh.",
+            "It used 2.03 kWh of energy (counted), and --energy-budget allows 2 kWh.",
         ),
         (
-            {"what": ENERGY, "used": 1801.0, "limit": 1800.0},
+            {"what": ENERGY, "used": 1801.0, "limit": 1800.0, "source": "sampled"},
             2,
-            "It used 1801 J of energy, and --energy-budget allows 1800 J on each of 2 nodes.",
+            "One of its 2 nodes used 1801 J of energy (sampled), "
+            "and --energy-budget 3600 J allows each 1800 J.",
         ),
         (
             {"what": HEAT, "used": 91.0, "limit": 90.0, "place": "memory", "device": "GPU 0"},
             1,
-            "GPU 0 (memory) was at 91 °C, and --max-temperature allows 90 °C.",
+            "GPU 0 (memory) was at 91 °C (sampled), and --max-temperature allows 90 °C.",
         ),
     ],
 )

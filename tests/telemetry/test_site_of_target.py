@@ -14,23 +14,28 @@ import yaml
 from prometheus_site import Exporters, Front, job, prometheus, wait_for
 
 from sovlab import cli
+from sovlab.card.bundle import MIME, render
 from sovlab.client import Call, Client, default
 from sovlab.client.site import job_energy
 from sovlab.client.site.examining import site_findings
 from sovlab.client.site.job_energy import energy_at_site
+from sovlab.client.site.job_power import power_at_site
 from sovlab.core.energy.report import DeviceReport, EnergyReport
 from sovlab.core.job import JobRecord, JobState, JobStatus
 from sovlab.core.spec import JobSpec, PayloadKind
-from sovlab.errors import SpecError
+from sovlab.errors import SpecError, UsageError
 from sovlab.jupyter.commands import Commands
 from sovlab.jupyter.live_cards import LiveCard
 from sovlab.options.job import from_keywords
 from sovlab.sensors.reading import COUNTER, Reading
 from sovlab.settings import load
 from sovlab.telemetry.transport.failures import PrometheusError
+from sovlab.views.site import totals_document
+from tests.hostile import CARD
 from tests.kube.apiserver.access.auth import Rule
 from tests.kube.apiserver.cluster import FakeCluster
 from tests.kube.apiserver.handles import Node
+from tests.provenance import checker
 
 SPAN = 6.0
 """Seconds that a job is said to have run."""
@@ -494,3 +499,110 @@ def test_what_a_server_says_cannot_move_the_cursor_nor_break_a_line(client_of):
     assert "no [2J way" in words
     assert words.isprintable()
     assert len(words) < 500
+
+
+# --- power over time
+
+
+def _power(client, record, target="local"):
+    ids = [device.id for device in record.status.energy.devices] if record.status.energy else ["GPU-old"]
+    return power_at_site(record, lambda: client.site(target), ids)
+
+
+def test_the_power_of_a_job_here_is_that_of_its_devices(lone, client_of):
+    curves = _power(client_of(_local(lone.port)), _record())
+    assert list(curves) == ["GPU-old"]
+    assert curves.sources == {"GPU-old": "sampled"}
+    assert curves.method == "the site's Prometheus: DCGM power samples (dcgm-exporter)"
+    points = curves["GPU-old"]
+    assert {point.watts for point in points} == {150.0}
+    assert [point.time for point in points] == sorted(point.time for point in points)
+    assert SPAN - 2 <= len(points) <= SPAN + 2
+    assert "150 W to 150 W (sampled)" in repr(curves)
+
+
+def test_the_power_of_a_job_on_a_cluster_is_that_of_its_pods(lone, client_of):
+    client = client_of(_cluster(lone.port))
+    curves = _power(client, _record(target="site"), "site")
+    assert {point.watts for point in curves["GPU-old"]} == {150.0}
+    # By its pods, not by its devices: of another job's it has none, though the device is the same.
+    other = power_at_site(_called(_record(target="site"), "train-9x9x9x"), lambda: client.site("site"))
+    assert not other
+    assert "has none" in other.why
+
+
+def test_the_power_of_a_job_that_runs_is_that_so_far(lone, client_of):
+    ended = _record()
+    status = JobStatus(state=JobState.RUNNING, started=time.time() - SPAN, host="node-11")
+    runs = JobRecord(id=ended.id, target="local", spec=ended.spec, status=status)
+    points = _power(client_of(_local(lone.port)), runs)["GPU-old"]
+    assert SPAN - 3 <= len(points) <= SPAN + 3
+    assert points[-1].time <= time.time() + 2
+
+
+def test_of_a_long_job_means_are_asked_for_and_their_highest_samples(lone, client_of):
+    points = _power(client_of(_local(lone.port)), _record(seconds=20_000.0))["GPU-old"]
+    begin, *rest = points[-1]
+    assert begin == pytest.approx(time.time() - 50, abs=30)
+    assert rest == [50, 150, 150]
+
+
+def test_a_week_is_some_hundred_points(lone, client_of):
+    front = Front(upstream=lone.port)
+    with front.serve() as port:
+        _power(client_of(_local(port)), _record(seconds=7 * 86_400.0))
+    asked = [parameters for path, parameters, _ in front.seen if path.endswith("/query_range")]
+    assert asked
+    for each in asked:
+        begin, end, step = (float(each[name][0]) for name in ("start", "end", "step"))
+        assert 300 <= (end - begin) / step < 400
+
+
+def test_another_device_than_the_jobs_is_not_shown(lone, client_of):
+    curves = power_at_site(_record(), lambda: client_of(_local(lone.port)).site("local"), ["GPU-other"])
+    assert not curves
+    assert "no power of it" in curves.why
+
+
+@pytest.mark.parametrize("fault", sorted(FAULTS))
+def test_a_power_that_cannot_be_had_is_a_sentence(client_of, fault):
+    front, words = FAULTS[fault]
+    with front.serve() as port:
+        timeout = 0.5 if "answer within" in words else 60
+        curves = _power(client_of(_local(port, f"timeout = {timeout}\n")), _record())
+    assert curves == {}
+    assert words in curves.why
+
+
+def test_a_power_without_a_server_is_a_sentence(client_of):
+    with Front().serve() as port:
+        pass
+    assert "nothing listens there" in _power(client_of(_local(port)), _record()).why
+    assert "[targets.local.prometheus]" in _power(client_of(""), _record()).why
+    never = JobRecord(id="a-1", target="local", spec=None, status=JobStatus(state=JobState.QUEUED))
+    assert "not known when" in _power(client_of(""), never).why
+
+
+def test_the_handle_of_a_job_asks_its_site(lone, client_of):
+    pytest.importorskip("matplotlib")
+    job = client_of(_local(lone.port)).handle(_record())
+    curves = job.power_history("site")
+    assert {point.watts for point in curves["GPU-old"]} == {150.0}
+    (axes,) = job.plot("site").axes
+    assert [line.get_label() for line in axes.lines] == ["GPU-old, sampled"]
+    with pytest.raises(UsageError, match="'job' or 'site'"):
+        job.power_history("sun")
+
+
+def test_the_cards_data_has_the_sites_totals_with_where_they_are_from(lone, client_of):
+    client = client_of(_local(lone.port))
+    said = _asked(client, _record())
+    document = {**totals_document(said.totals, said.why), "settled": said.settled}
+    bundle = render(_record(), b"", [], time.time(), at_site=said.words, site_energy=document)
+    CARD.validate(bundle[MIME])
+    (total,) = bundle[MIME]["site_energy"]["totals"]
+    assert (total["site"]["source"], total["own"]["value"]) == ("counter", 500)
+    assert total["devices"][0]["exporter"] == "dcgm"
+    assert not checker.in_json(bundle[MIME])
+    assert not checker.in_html(bundle["text/html"])
+    assert not checker.in_text(bundle["text/plain"])

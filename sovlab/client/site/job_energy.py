@@ -118,11 +118,11 @@ def _totals(record: JobRecord, site: Site) -> tuple[JobTotal, ...]:
         pods,
         span,
         status.energy,
-        nodes=_nodes(status.host),
+        nodes=nodes_of(status.host),
         backend=record.spec.backend if record.spec is not None else "",
     )
 
 
-def _nodes(host: str) -> list[str]:
+def nodes_of(host: str) -> list[str]:
     """The names in what is shown to people of the machines that a job ran on."""
     return [name for name in host.partition(" and ")[0].split(", ") if name]

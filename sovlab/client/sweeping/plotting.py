@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sovlab.client.measuring import in_grey
 from sovlab.client.sweeping.choosing import by_point
-from sovlab.core.energy.report import J_PER_KWH
+from sovlab.core.units import energy_unit
 from sovlab.errors import UsageError
 from sovlab.views.sweep import kind_words, point_words, some_points, sweep_notes
 
@@ -153,5 +153,4 @@ def _time_unit(marks: Sequence[Mark]) -> tuple[float, str]:
 
 
 def _energy_unit(marks: Sequence[Mark]) -> tuple[float, str]:
-    most = max(mark.joules for mark in marks)
-    return (J_PER_KWH, "kWh") if most >= 36_000 else (3600.0, "Wh") if most >= 3600 else (1.0, "J")
+    return energy_unit(max(mark.joules for mark in marks))

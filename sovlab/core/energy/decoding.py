@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from sovlab.core.energy.report import DeviceReport, EnergyReport, LimitReport, Phase
 from sovlab.core.untrusted import LATEST, DamagedRecord, Part, clean, finite
-from sovlab.sensors.reading import SOURCES, UNAVAILABLE, Reading
+from sovlab.sensors.history.series import Stretch
+from sovlab.sensors.reading import COUNTER, SAMPLED, SOURCES, UNAVAILABLE, Reading
 
 _DEVICES, _PLACES, _POINTS, _PHASES = 64, 20, 600, 50
 _WATTS, _JOULES, _SECONDS, _CELSIUS = 1e6, 1e15, 1e12, 1e3
@@ -36,11 +38,13 @@ class Seen:
     """One device in the last seconds.
 
     Attributes:
-        watts: means of whole seconds, the last one last; None where its power was not known.
+        watts: means of whole seconds, or of `PowerSeen.every` of them, the last one last; None where its
+            power was not known.
         celsius: how hot its hottest place is.
         joules: since the job began.
         slowing: why it is slowed now.
         source: where its joules are from.
+        peaks: of means of more than a second, the highest second in each; else empty.
     """
 
     watts: tuple[float | None, ...]
@@ -48,6 +52,7 @@ class Seen:
     joules: float | None
     slowing: tuple[str, ...]
     source: str = UNAVAILABLE
+    peaks: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +63,43 @@ class PowerSeen:
         time: of the last second, since the epoch.
         first: number of the first device.
         devices: that and those after it.
+        every: seconds of which each of their watts is the mean.
     """
 
     time: float
     first: int
     devices: tuple[Seen, ...]
+    every: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PowerPast:
+    """What one device drew before, told once more.
+
+    Attributes:
+        number: of the device.
+        every: seconds of a mean.
+        stretches: the means that are known, oldest first.
+        end: the second after the last of them.
+    """
+
+    number: int
+    every: int
+    stretches: tuple[Stretch, ...]
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class PowerLost:
+    """Nothing looks at the devices any more, though the job goes on.
+
+    Attributes:
+        time: since the epoch.
+        why: a sentence.
+    """
+
+    time: float
+    why: str
 
 
 LIMITS = ("energy_budget", "max_temperature", "power_cap")
@@ -82,6 +119,10 @@ class LimitSeen:
     name: str
     state: str
     limit: LimitReport
+
+
+PowerFrame: TypeAlias = "DeviceDescribed | PowerSeen | PowerPast | PowerLost | LimitSeen"
+"""What a frame says of a job's devices, or of its limits."""
 
 
 def measured(part: Part) -> EnergyReport:
@@ -123,13 +164,17 @@ def _limits(part: Part | None) -> Mapping[str, LimitReport]:
     for name in LIMITS:
         told = None if part is None else part.part(name)
         if told is not None and (limit := told.number("limit", 0.0, _JOULES)) is not None:
-            found[name] = LimitReport(
-                limit=limit,
-                used=told.number("used", 0.0, _JOULES),
-                source=source if (source := told.text("source", _WORD)) in SOURCES else UNAVAILABLE,
-                why=told.text("why", _TEXT),
-            )
+            found[name] = _limit(told, name, limit)
     return found
+
+
+def _limit(part: Part, name: str, limit: float) -> LimitReport:
+    used, source = part.number("used", 0.0, _JOULES), part.text("source", _WORD)
+    if name == "max_temperature" and used is not None:
+        source = source or SAMPLED  # as all temperatures are
+    if used is None or source not in SOURCES or source == UNAVAILABLE:
+        used, source = None, UNAVAILABLE
+    return LimitReport(limit=limit, used=used, source=source, why=part.text("why", _TEXT))
 
 
 def limit_seen(part: Part) -> LimitSeen:
@@ -141,11 +186,7 @@ def limit_seen(part: Part) -> LimitSeen:
     )
     if name not in LIMITS or state not in LIMIT_STATES or limit is None:
         part.refuse("what", "a limit")
-    used, source = part.number("used", 0.0, _JOULES), part.text("source", _WORD)
-    source = source if source in SOURCES else UNAVAILABLE
-    return LimitSeen(
-        name, state, LimitReport(limit=limit, used=used, source=source, why=part.text("why", _TEXT))
-    )
+    return LimitSeen(name, state, _limit(part, name, limit))
 
 
 def device_described(part: Part) -> DeviceDescribed:
@@ -161,7 +202,41 @@ def power_seen(part: Part) -> PowerSeen:
     time, first = part.number("at", 0.0, LATEST), part.whole("n", 0, _DEVICES)
     if time is None or first is None:
         raise DamagedRecord("the frame is not whole")
-    return PowerSeen(time, first, part.items("d", _DEVICES, _seen))
+    every = part.whole("every", 1, 3601) or 1
+    common = part.text("s", _WORD)
+    return PowerSeen(
+        time, first, part.items("d", _DEVICES, lambda name, value: _seen(name, value, common)), every
+    )
+
+
+def power_past(part: Part) -> PowerPast:
+    """A frame that tells once more what a device drew before."""
+    number, begin, every = (
+        part.whole("n", 0, _DEVICES),
+        part.whole("at", 0, int(LATEST)),
+        part.whole("every", 1, 3601),
+    )
+    if number is None or begin is None or every is None:
+        raise DamagedRecord("the frame is not whole")
+    watts = _means(part, "w")
+    peaks = _means(part, "p") if part.get("p") is not None else watts
+    known = part.items("k", _POINTS, _known) if part.get("k") is not None else (every,) * len(watts)
+    if not len(watts) == len(peaks) == len(known):
+        raise DamagedRecord("the frame is not whole")
+    stretches = tuple(
+        Stretch(float(begin + n * every), float(seconds), mean, max(mean, peak or 0.0))
+        for n, (mean, peak, seconds) in enumerate(zip(watts, peaks, known, strict=True))
+        if mean is not None and seconds
+    )
+    return PowerPast(number, every, stretches, begin + len(watts) * every)
+
+
+def power_lost(part: Part) -> PowerLost:
+    """A frame that says that nothing looks at the devices any more."""
+    time = part.number("at", 0.0, LATEST)
+    if time is None:
+        raise DamagedRecord("the frame is not whole")
+    return PowerLost(time, part.text("why", _TEXT) or "The sensors are not read any more.")
 
 
 def _device(name: str, value: object) -> DeviceReport:
@@ -179,6 +254,7 @@ def _device_of(part: Part) -> DeviceReport:
         scope=scope,
         covers=part.items("covers", _PLACES, _word),
         energy=_energy(part.part("energy"), device, scope),
+        drawn=COUNTER if part.text("drawn", _WORD) == COUNTER else SAMPLED,
         mean=part.number("mean", 0.0, _WATTS),
         peak=part.number("peak", 0.0, _WATTS),
         hottest=_numbers(part.part("hottest"), -_CELSIUS, _CELSIUS),
@@ -212,24 +288,33 @@ def _energy(part: Part | None, device: str, scope: str) -> Reading:
     )
 
 
-def _seen(name: str, value: object) -> Seen:
+def _known(name: str, value: object) -> int:
+    seconds = finite(value, 0.0, 3601.0)
+    if seconds is None:
+        raise DamagedRecord(f"{name} holds what is no time")
+    return int(seconds)
+
+
+def _seen(name: str, value: object, common: str) -> Seen:
     part = Part(name, value)
+    source = source if (source := part.text("s", _WORD) or common) in SOURCES else UNAVAILABLE
     return Seen(
         watts=_means(part),
         celsius=part.number("c", -_CELSIUS, _CELSIUS),
-        joules=part.number("j", 0.0, _JOULES),
+        joules=part.number("j", 0.0, _JOULES) if source != UNAVAILABLE else None,
         slowing=part.items("x", _PLACES, _word),
-        source=source if (source := part.text("s", _WORD)) in SOURCES else UNAVAILABLE,
+        source=source,
+        peaks=_means(part, "p") if part.get("p") is not None else (),
     )
 
 
-def _means(part: Part) -> tuple[float | None, ...]:
-    found = part.get("w")
+def _means(part: Part, key: str = "w") -> tuple[float | None, ...]:
+    found = part.get(key)
     # Nearly always a list of good numbers, and read millions of times: so they are looked at together.
     plain = type(found) is list and len(found) <= _POINTS and {*map(type, found)} in _NUMBERS
     if plain and min(found) >= 0.0 and max(found) < _WATTS and not math.isnan(sum(found)):
         return tuple(found)
-    return part.items("w", _POINTS, _watts)
+    return part.items(key, _POINTS, _watts)
 
 
 def _watts(name: str, value: object) -> float | None:

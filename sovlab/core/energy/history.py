@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from sovlab.core.energy.report import DeviceReport
+from sovlab.core.energy.report import SOURCE_WORDS, DeviceReport
+from sovlab.core.units import format_power
+from sovlab.sensors.history.series import Series, Stretch
 from sovlab.sensors.reading import worst
 
 if TYPE_CHECKING:
-    from sovlab.core.energy.decoding import DeviceDescribed, LimitSeen, PowerSeen, Seen
-
-_STEPS = (1, 10, 60, 600, 3600)
-"""Seconds of a point, the newest first; each step holds `_POINTS` of them, the last as many as there are."""
-_POINTS = 600
+    from sovlab.core.energy.decoding import LimitSeen, PowerFrame, PowerLost, PowerPast, Seen
 
 
 class Point(NamedTuple):
@@ -33,6 +31,39 @@ class Point(NamedTuple):
     peak: float
 
 
+class PowerCurves(dict[str, list[Point]]):
+    """The power of devices over time, by their ids; oldest first.
+
+    Attributes:
+        sources: of each device, where its watts are from: ``sampled``, or ``counter`` where only its energy
+            counter tells them, or ``attributed`` of a part of it.
+        method: who measured it; empty if nobody has.
+        why: why there is nothing, or what is to be known of it; else empty.
+        names: of each device, what people call it, where that is known.
+    """
+
+    def __init__(
+        self,
+        points: Mapping[str, list[Point]],
+        sources: Mapping[str, str],
+        method: str = "",
+        why: str = "",
+        names: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(points)
+        self.sources, self.method, self.why = dict(sources), method, why
+        self.names = dict(names or {})
+
+    def __repr__(self) -> str:
+        curves = [
+            f"{device}: {len(points)} points, {format_power(min(p.watts for p in points))} to "
+            f"{format_power(max(p.peak for p in points))} ({SOURCE_WORDS[self.sources[device]]})"
+            for device, points in self.items()
+        ]
+        said = "; ".join(curves) or "—"
+        return f"<PowerCurves {said}{f' ({self.why})' if self.why else ''}>"
+
+
 class PowerHistory:
     """What has been seen of a job's devices: each second of the last ten minutes, and less of what preceded.
 
@@ -43,14 +74,20 @@ class PowerHistory:
         self.devices: dict[int, DeviceReport] = {}
         self.nodes = 1
         """Machines of the job; what is known is of the first."""
-        self._series: dict[int, _Series] = {}
+        self._series: dict[int, Series] = {}
         self._now: dict[int, _Now] = {}
         self.limits: dict[str, LimitSeen] = {}
         """The last that was said of each limit of the job, by its name."""
+        self.lost: PowerLost | None = None
+        """That nothing looks at the devices any more; None as long as something does."""
+        self.heard = time.time()
+        """When something was said of the devices last, by this machine's clock."""
 
-    def add(self, seen: DeviceDescribed | PowerSeen | LimitSeen) -> None:
+    def add(self, seen: PowerFrame) -> None:
         """Take in what a frame says; one that is not newer than what is known changes nothing."""
-        from sovlab.core.energy.decoding import DeviceDescribed, LimitSeen
+        from sovlab.core.energy.decoding import DeviceDescribed, LimitSeen, PowerLost, PowerPast
+
+        self.heard = time.time()
 
         if isinstance(seen, DeviceDescribed):
             self.devices[seen.number] = seen.device
@@ -59,19 +96,63 @@ class PowerHistory:
         if isinstance(seen, LimitSeen):
             self.limits[seen.name] = seen
             return
+        if isinstance(seen, PowerLost):
+            self.lost = seen
+            return
+        if isinstance(seen, PowerPast):
+            self._add_past(seen)
+            return
+        self.lost = None
         for number, device in enumerate(seen.devices, seen.first):
             if number in self._now and seen.time <= self._now[number].time:
                 continue
             last = next((watts for watts in reversed(device.watts) if watts is not None), None)
             if last is not None:
-                series = self._series.setdefault(number, _Series())
-                series.add(int(seen.time) - len(device.watts), device.watts)
+                self._add_seen(number, int(seen.time), device, seen.every)
             self._now[number] = _Now(seen.time, last, device)
+
+    def _add_seen(self, number: int, end: int, device: Seen, every: int) -> None:
+        series = self._series.setdefault(number, Series())
+        begin, watts = end - every * len(device.watts), device.watts
+        if every == 1:
+            # Looks may fall into one second; more is what has been told once more.
+            known = series.end - begin if series.end - begin > 1 else 0
+            series.add(begin + known, watts[known:])
+            return
+        peaks = device.peaks if len(device.peaks) == len(device.watts) else device.watts
+        stretches = [
+            Stretch(float(begin + n * every), float(every), mean, max(mean, peak or 0.0))
+            for n, (mean, peak) in enumerate(zip(watts, peaks, strict=True))
+            if mean is not None and begin + n * every >= series.end - 1
+        ]
+        if stretches:
+            series.put(every, stretches)
+
+    def _add_past(self, seen: PowerPast) -> None:
+        """Take in what is not known, which is what a reader has not seen that begins late."""
+        series = self._series.setdefault(seen.number, Series())
+        newer = [stretch for stretch in seen.stretches if stretch.begin >= series.end]
+        if not newer:
+            return
+        if seen.every > 1:
+            series.put(seen.every, newer)
+            return
+        seconds: list[float | None] = [None] * (seen.end - int(newer[0].begin))
+        for stretch in newer:
+            seconds[int(stretch.begin - newer[0].begin)] = stretch.watts
+        series.add(int(newer[0].begin), seconds)
 
     def points(self, number: int) -> list[Point]:
         """The power of one device, oldest first."""
         series = self._series.get(number)
-        return series.points() if series is not None else []
+        if series is None:
+            return []
+        return [Point(*stretch) for _, level in series.levels() for stretch in level]
+
+    @property
+    def drawn(self) -> list[int]:
+        """Numbers of the devices whose power over time is known."""
+        return sorted(number for number, series in self._series.items() if series.end)
 
     @property
     def numbers(self) -> list[int]:
@@ -123,65 +204,6 @@ class _Now(NamedTuple):
     time: float
     watts: float | None
     last: Seen
-
-
-class _Series:
-    """One device. Its newest seconds stay as they came, and are added up once they are old.
-
-    A week of eight devices is five million seconds, so each is touched as seldom as may be.
-    """
-
-    def __init__(self) -> None:
-        self._newest: deque[tuple[int, Sequence[float | None]]] = deque()
-        self._length = 0
-        self._levels: list[deque[list[float]]] = [deque() for _ in _STEPS[1:]]
-
-    def add(self, begin: int, watts: Sequence[float | None]) -> None:
-        """Take in the seconds from ``begin`` on."""
-        self._newest.append((begin, watts))
-        self._length += len(watts)
-        while self._length - len(self._newest[0][1]) >= _POINTS:
-            first, oldest = self._newest.popleft()
-            self._length -= len(oldest)
-            self._condense(first, oldest)
-
-    def _condense(self, begin: int, watts: Sequence[float | None]) -> None:
-        step, at = _STEPS[1], 0
-        while at < len(watts):
-            end = at + step - (begin + at) % step
-            known = [mean for mean in watts[at:end] if mean is not None]
-            if known:
-                self._put(0, [float(begin + at), float(len(known)), sum(known) / len(known), max(known)])
-            at = end
-
-    def _put(self, level: int, point: list[float]) -> None:
-        step, points = _STEPS[level + 1], self._levels[level]
-        begin = point[0] // step * step
-        if points and points[-1][0] == begin:
-            last = points[-1]
-            seconds = last[1] + point[1]
-            last[2] = (last[2] * last[1] + point[2] * point[1]) / seconds
-            last[1], last[3] = seconds, max(last[3], point[3])
-            return
-        point[0] = begin
-        points.append(point)
-        if len(points) > _POINTS and level + 1 < len(self._levels):
-            self._put(level + 1, points.popleft())
-
-    def points(self) -> list[Point]:
-        """All that is known, oldest first."""
-        newest: list[Point] = []
-        for begin, watts in self._newest:
-            for second, mean in enumerate(watts, begin):
-                if mean is None:
-                    continue
-                point = Point(float(second), 1.0, mean, mean)
-                if newest and newest[-1].time == second:  # two looks fell into it
-                    time, seconds, before, peak = newest.pop()
-                    both = (before * seconds + mean) / (seconds + 1.0)
-                    point = Point(time, seconds + 1.0, both, max(peak, mean))
-                newest.append(point)
-        return [Point(*point) for points in reversed(self._levels) for point in points] + newest
 
 
 def _sum(values: Sequence[float | None]) -> float | None:

@@ -28,8 +28,9 @@ class DeviceReport:
         scope: what its joules are of, e.g. ``device``, ``board``, ``package``.
         covers: kinds whose joules are in its own.
         energy: in J, of the whole device.
-        mean, peak: W; None if not known.
-        hottest: highest °C by place.
+        mean, peak: W; None if not known. The mean is of the joules, and as they are known.
+        drawn: how its watts at a time are known: ``sampled``, or ``counter`` where only its joules tell them.
+        hottest: highest °C by place; sampled, as all temperatures are.
         margin: fewest °C that were left until it slows itself.
         slowdown: °C at which it does.
         limit: W that it keeps to.
@@ -48,6 +49,7 @@ class DeviceReport:
     covers: tuple[str, ...] = ()
     mean: float | None = None
     peak: float | None = None
+    drawn: str = SAMPLED
     hottest: Mapping[str, float] = field(default_factory=dict)
     margin: float | None = None
     slowdown: float | None = None
@@ -68,6 +70,7 @@ class Group:
         energy: in J.
         mean: W; None if not known.
         peak: W, of the devices' own peaks, which need not have been at one moment; None if not known.
+        drawn: how `peak` is known: ``sampled`` or ``counter``.
         idle: J of `energy` that were drawn while no CPU worked; None where that is not told apart.
         devices: ids.
     """
@@ -78,6 +81,7 @@ class Group:
     peak: float | None = None
     idle: float | None = None
     devices: tuple[str, ...] = ()
+    drawn: str = SAMPLED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +221,7 @@ class EnergyReport:
             peak=peak if method is None else None,
             idle=idle,
             devices=ids,
+            drawn=worst(*(device.drawn for device in known)),
         )
 
     def _share(self, name: str, devices: Sequence[DeviceReport]) -> tuple[float, str | None, str]:
@@ -250,7 +255,13 @@ def _added(name: str, groups: Sequence[Group], nodes: int) -> Group:
         return None if None in values else sum(values)
 
     return Group(
-        name=name, energy=energy, mean=total("mean"), peak=total("peak"), idle=total("idle"), devices=ids
+        name=name,
+        energy=energy,
+        mean=total("mean"),
+        peak=total("peak"),
+        idle=total("idle"),
+        devices=ids,
+        drawn=worst(*(group.drawn for group in known)),
     )
 
 

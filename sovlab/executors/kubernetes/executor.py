@@ -13,6 +13,7 @@ from sovlab import backends
 from sovlab.core.capacity import Capacity
 from sovlab.core.cleaned import Cleaned
 from sovlab.core.deadlines import within
+from sovlab.core.energy.history import PowerHistory
 from sovlab.core.event import Cursor, Event, StatusChanged
 from sovlab.core.job import JobRecord, JobsSeen, JobState, JobStatus, Reason
 from sovlab.core.names import is_job_id
@@ -243,6 +244,15 @@ class KubernetesExecutor:
                 log=log,
             )
             yield from following.events()
+
+    def power_history(self, job_id: str) -> PowerHistory:
+        """See `Executor.power_history`; the cluster keeps the end of a long log only."""
+        from sovlab.executors.kubernetes.power import power_history
+
+        if self._buried(job_id) is not None:
+            return PowerHistory()
+        nonce = self._workload(job_id)["metadata"]["annotations"].get(labels.NONCE, "-")
+        return power_history(self._api, self._profile.namespace, self._objects.pods(job_id), nonce)
 
     def wait(self, job_id: str, timeout: float | None = None) -> JobRecord:
         """See `Executor.wait`. Results that the pod holds are fetched meanwhile."""

@@ -41,6 +41,7 @@ from sovlab.runner.values.pack import Pack
 
 if TYPE_CHECKING:
     from sovlab.core.cleaned import Cleaned
+    from sovlab.core.energy.history import PowerHistory
     from sovlab.core.event import Cursor, Event
     from sovlab.core.plan import Manifests
 _LOOK = 1.0
@@ -304,6 +305,12 @@ class LocalExecutor:
                     return
                 changed = watch.wait(_LOOK if stop is None else _LOOK_STOP)
                 self._keep_going(status, changed)
+
+    def power_history(self, job_id: str) -> PowerHistory:
+        """See `Executor.power_history`."""
+        from sovlab.executors.local.logs import power_history
+
+        return power_history(self._store.job(job_id))
 
     def wait(self, job_id: str, timeout: float | None = None) -> JobRecord:
         """See `Executor.wait`."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from sovlab.core import decoding
 from sovlab.core.event import Event, LogChunk, PowerChanged, ProgressChanged
 from sovlab.core.job import Progress
 from sovlab.executors.local.store import JobDirectory
 from sovlab.runner.protocol.frames import FrameReader
+
+if TYPE_CHECKING:
+    from sovlab.core.energy.history import PowerHistory
 
 _CHUNK = 65536
 
@@ -82,3 +86,17 @@ class LogFile:
         except OSError:
             return None
         return None
+
+
+def power_history(job: JobDirectory) -> PowerHistory:
+    """What the log of a job tells of its power; its other parts are not read."""
+    import mmap
+
+    from sovlab.core.energy.history import PowerHistory
+    from sovlab.executors.power import history_in
+
+    try:
+        with (job / "log").open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as log:
+            return history_in(log, job.nonce())
+    except (OSError, ValueError):  # there is none, or it is empty
+        return PowerHistory()

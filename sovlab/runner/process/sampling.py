@@ -9,6 +9,7 @@ between goes into the job's log, as frames.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import select
@@ -24,9 +25,9 @@ from sovlab.runner.system import processes
 DELAY = 0.1
 """Seconds after a job's start before its sampler starts: shorter jobs are over before a counter moves."""
 _BATCH = 5.0
-"""Seconds of looks that go into one frame."""
+"""Seconds between two totals."""
 _SECOND_BATCH = 1.0
-"""Seconds until the second frame: somebody may be looking at the card."""
+"""Seconds until the second ones, and the second frame: somebody may be looking at the card."""
 _LAST_LOOK = 0.5
 """Seconds that the last look may take before the supervisor goes on without it."""
 _NO_LOOK = 0.05
@@ -35,8 +36,6 @@ _LIMITED = 1.0
 """Seconds between two looks at devices with a limit, at most."""
 _LONGEST = 60 << 10
 """Bytes of a line of totals, at most."""
-_DEVICES = 8
-"""Devices in one frame: so many fit with what was seen of them in a batch."""
 
 
 class Sampling:
@@ -133,6 +132,7 @@ class Sampling:
         if os.WIFSIGNALED(status):
             how = f"by {signal.Signals(os.WTERMSIG(status)).name}"
         self._lost = f"The process that reads the sensors ended {how}."
+        _say(self._order, {"t": "unseen", "at": round(time.time(), 3), "why": self._lost})
         for what, limit in self._limits().items():
             _say(self._order, {"t": "limit", "what": what, "state": "unwatched", **limit})
         return True
@@ -155,6 +155,8 @@ class Sampling:
         if self.descriptor is not None:
             os.close(self.descriptor)
             self.descriptor = None
+            if not self._lost:
+                self._lost = f"The sensors had not answered when the job ended, after {self._age():.1f} s."
         if self.pid is not None:
             try:
                 os.kill(self.pid, signal.SIGKILL)
@@ -165,12 +167,11 @@ class Sampling:
             except (ProcessLookupError, ChildProcessError):
                 pass
             self.pid = None
-            if self._totals is None:
-                self._lost = f"The sensors had not answered when the job ended, after {self._age():.1f} s."
         if self._totals is None and not self._lost:
             return None
         totals = self._totals or {"devices": [], "seconds": 0.0, "unavailable": {}}
         if self._lost:
+            _stretch(totals, self._age())
             totals["unavailable"] = {**totals.get("unavailable", {}), "sampling": self._lost}
             told = totals.get("limits", {})
             limits = {what: {**told.get(what, {}), **limit} for what, limit in self._limits().items()}
@@ -185,8 +186,19 @@ class Sampling:
         return time.monotonic() - self._started
 
 
+def _stretch(totals: Dict[str, Any], seconds: float) -> None:
+    """Have totals be of so many seconds, whose end nobody has seen: what is covered is a smaller share."""
+    share = totals["seconds"] / seconds if seconds > totals["seconds"] else 1.0
+    for device in totals["devices"]:
+        energy = device["energy"]
+        if "coverage" in energy:
+            energy["coverage"] = round(energy["coverage"] * share, 4)
+    totals["seconds"] = round(max(totals["seconds"], seconds), 3)
+
+
 def _sample(order: Order, supervisor: int, ends: int, told: int) -> None:
     """In the sampler's process: look until the supervisor's end of ``ends`` closes."""
+    from sovlab.runner.process.telling import Telling
     from sovlab.sensors import registry
     from sovlab.sensors.bounds import ENERGY, HEAT, REACHED, Bounds, words
     from sovlab.sensors.machine import Machine
@@ -203,17 +215,18 @@ def _sample(order: Order, supervisor: int, ends: int, told: int) -> None:
     sampler = Sampler(probes, order.power_rate and 1 / order.power_rate, longest=longest)
     bounds = Bounds(sampler, order.limits.get(ENERGY), order.limits.get(HEAT))
     sampler.look()
-    for number, gauge in enumerate(sampler.gauges):
-        _say(order, {"t": "device", "n": number, "nodes": order.machines, **gauge.described()})
+    telling = Telling(sampler, functools.partial(_put, order), order.machines)
+    telling.describe()
     marked = Phases(sampler)
     poll = select.poll()
     poll.register(ends, select.POLLIN)
     pipe = _opened(phases.path(order.scratch))
     if pipe is not None:
         poll.register(pipe, select.POLLIN)
-    batch, pause = time.monotonic(), _SECOND_BATCH
+    batch = told_next = time.monotonic()
+    pause = _SECOND_BATCH
     while True:
-        wait = min(sampler.due, batch) - time.monotonic()
+        wait = min(sampler.due, batch, told_next) - time.monotonic()
         ready = [descriptor for descriptor, _ in poll.poll(max(wait, 0.0) * 1000 + 0.5)]
         over = ends in ready
         if pipe is not None and pipe in ready:
@@ -225,12 +238,11 @@ def _sample(order: Order, supervisor: int, ends: int, told: int) -> None:
                 _say(order, {"t": "limit", **message})
                 if message["state"] == REACHED and not over:
                     os.write(told, json.dumps({"reached": words(message, order.machines)}).encode() + b"\n")
+        if over or now >= told_next:
+            telling.tell(time.time())
+            told_next = now + (pause if pause == _SECOND_BATCH else telling.pause)
         if over or now >= batch:
             batch, pause = now + pause, _BATCH
-            seen = sampler.seconds()
-            for first in range(0, len(seen), _DEVICES):
-                devices = seen[first : first + _DEVICES]
-                _say(order, {"t": "power", "at": round(time.time(), 3), "n": first, "d": devices})
             totals = {
                 "devices": sampler.totals(),
                 "seconds": round(sampler.elapsed, 3),
@@ -242,6 +254,7 @@ def _sample(order: Order, supervisor: int, ends: int, told: int) -> None:
             }
             os.write(told, json.dumps(totals, separators=(",", ":")).encode()[:_LONGEST] + b"\n")
         if over:
+            telling.finish()
             return
 
 
@@ -254,7 +267,12 @@ def _opened(pipe: str) -> Optional[int]:
 
 
 def _say(order: Order, message: Dict[str, Any]) -> None:
-    try:
-        os.write(1, frames.encode(order.nonce, message))
-    except (OSError, ValueError):
-        pass  # a full disk, or more than fits: the totals come another way
+    with contextlib.suppress(ValueError):  # more than fits
+        _put(order, message)
+
+
+def _put(order: Order, message: Dict[str, Any]) -> None:
+    """Write a frame into the log. Raises `ValueError` if it is too long."""
+    frame = frames.encode(order.nonce, message)
+    with contextlib.suppress(OSError):  # a full disk: the totals come another way
+        os.write(1, frame)

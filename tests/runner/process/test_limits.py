@@ -29,7 +29,7 @@ def test_a_job_ends_by_its_checkpoint_when_its_energy_is_used_up(job: RunningJob
         record = job.run(FOR_EVER, environ=fake.environ, energy_budget=900.0, **GPU)
     assert (record["reason"], job.status) == ("limit", 124)
     assert record["message"].startswith("It used ")
-    assert record["message"].endswith(" J of energy, and --energy-budget allows 900 J.")
+    assert record["message"].endswith(" J of energy (counted), and --energy-budget allows 900 J.")
     assert record["error"] is None
     assert (job.directory / "checkpoint" / "saved").read_text() == "here"
     limit = record["energy"]["limits"]["energy_budget"]
@@ -43,7 +43,7 @@ def test_a_job_ends_when_a_device_is_too_hot(job: RunningJob, tmp_path: Path) ->
     with FakeNvml(tmp_path / "nvml", [300.0], celsius=93) as fake:
         record = job.run(FOR_EVER, environ=fake.environ, max_temperature=90.0, **GPU)
     assert (record["reason"], job.status) == ("limit", 124)
-    assert record["message"] == "GPU 0 (gpu) was at 93 °C, and --max-temperature allows 90 °C."
+    assert record["message"] == "GPU 0 (gpu) was at 93 °C (sampled), and --max-temperature allows 90 °C."
     assert (job.directory / "checkpoint" / "saved").read_text() == "here"
 
 

@@ -265,13 +265,19 @@ def test_a_sampler_that_is_killed_is_told(job: RunningJob, tmp_path: Path) -> No
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         (sampler,) = [pid for pid in children if "libnvidia-ml" in Path(f"/proc/{pid}/maps").read_text()]
         os.kill(int(sampler), 9)
-        while Path(f"/proc/{sampler}").exists():
+        while not job.frames("unseen"):
             assert time.monotonic() < end
             time.sleep(0.02)
         (job.directory / "work" / "enough").touch()
         assert job.wait() == 0
-    assert "SIGKILL" in job.record["energy"]["unavailable"]["sampling"]
-    assert job.record["energy"]["devices"][0]["id"] == UUID.format(0)
+    (said,) = job.frames("unseen")
+    energy = job.record["energy"]
+    assert energy["unavailable"]["sampling"] == said["why"]
+    assert "SIGKILL" in said["why"]
+    (device,) = energy["devices"]
+    assert device["id"] == UUID.format(0)
+    assert device["energy"]["coverage"] < 1  # of the time after its end nothing is known
+    assert energy["seconds"] > 0
 
 
 def test_a_rate_of_zero_reads_counters_only(job: RunningJob, tmp_path: Path) -> None:
