@@ -285,6 +285,29 @@ def test_jobs_are_listed_newest_first(harness):
     assert [r.id for r in harness.executor.records()][:3] == ids[::-1]
 
 
+def test_all_jobs_are_told_again_as_they_come_change_and_go(harness):
+    first = harness.submit("pass")
+    harness.executor.wait(first, 60)
+    stop = threading.Event()
+    told = harness.executor.changes(stop)
+
+    def until(fits):
+        for seen in told:
+            assert seen.error is None
+            if fits({record.id: record for record in seen.records}):
+                return list(seen.records)
+        raise AssertionError("it ended before it was stopped")
+
+    records = until(lambda known: first in known)
+    second = harness.submit("print('x')")
+    records = until(lambda known: second in known and known[second].status.state is JobState.SUCCEEDED)
+    assert [record.id for record in records[:2]] == [second, first]
+    harness.executor.delete(first)
+    until(lambda known: first not in known and second in known)
+    stop.set()
+    assert sum(1 for _ in told) <= 1
+
+
 def test_the_users_own_jobs_are_told_with_what_marks_their_code(harness):
     if not hasattr(harness.executor, "own_records"):
         pytest.skip("this executor has no history to tell")

@@ -11,9 +11,10 @@ from typing import Any, cast
 import msgspec
 
 from sovlab.client import Cell, Script
+from sovlab.client.job import Job
 from sovlab.errors import SovlabError
 from sovlab.jupyter.server import models
-from sovlab.jupyter.server.listing import document
+from sovlab.jupyter.server.listing import document, row
 from sovlab.jupyter.server.operations import Request, handle
 from sovlab.jupyter.server.problems import RequestError, problem_of
 from sovlab.jupyter.server.services import Services
@@ -85,26 +86,35 @@ def remove(services: Services, request: Request) -> None:
 def bulk(services: Services, request: Request) -> models.BulkResult:
     """See the route: some at a time, each with its own outcome."""
     body: models.Bulk = request.body
-    act = {"cancel": cancel, "rerun": _rerun, "remove": remove}[body.action]
 
     def one(name: models.JobName) -> models.Done:
         target = name.target or ""
         try:
             target = services.resolve(name.target)
-            mine = Request(target=target, may=request.may, job=name.id)
-            return models.Done(id=name.id, target=target, problem=None, job=act(services, mine))
+            job = _BULK[body.action](handle(services, Request(target=target, may=request.may, job=name.id)))
+            return models.Done(id=name.id, target=target, problem=None, job=row(job.record) if job else None)
         except SovlabError as error:
-            return models.Done(
-                id=name.id, target=printable(target), problem=problem_of(error, about_job=True), job=None
-            )
+            problem = problem_of(error, about_job=True)
+            return models.Done(id=name.id, target=printable(target), problem=problem, job=None)
 
     with ThreadPoolExecutor(_TOGETHER, "sovlab-server-bulk") as threads:
         return models.BulkResult(results=list(threads.map(one, body.jobs)))
 
 
-def _rerun(services: Services, request: Request) -> dict[str, Any]:
-    again = handle(services, request).rerun()
-    return document(again.last, again.site)
+def _cancelled(job: Job) -> Job:
+    job.cancel()
+    return job
+
+
+def _removed(job: Job) -> None:
+    job.delete()
+
+
+_BULK: dict[str, Callable[[Job], Job | None]] = {
+    "cancel": _cancelled,
+    "rerun": Job.rerun,
+    "remove": _removed,
+}
 
 
 def _code(services: Services, body: models.Submit) -> tuple[Cell | Script, job_options.Options]:

@@ -487,7 +487,7 @@ class Done(Answer, frozen=True, kw_only=True):
     id: str
     target: str
     problem: Problem | None
-    job: JobDocument | None
+    job: JobRow | None
 
 
 class BulkResult(Answer, frozen=True, kw_only=True):

@@ -21,8 +21,8 @@ LINES, WIDTH = 400_000, 150
 """Some 60 MB of log."""
 LOUD = f"""
 line = 'x' * {WIDTH - 9}
-for n in range({LINES}):
-    print(f'{{n:08}}', line, sep='')
+for begin in range(0, {LINES}, 4000):
+    print(''.join(f'{{n:08}}{{line}}\\n' for n in range(begin, begin + 4000)), end='')
 """
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from sys import intern
 from typing import Any, TypedDict
 
 import msgspec
@@ -174,16 +175,25 @@ def trim(obj: Object) -> Object | None:
         "kind": obj.get("kind") or ("Pod" if is_pod else ""),
         "metadata": {
             **{k: meta[k] for k in _KNOWN if k in meta},
-            "labels": {k: marked[k] for k in _LABELS if k in marked},
+            "labels": {k: intern(marked[k]) for k in _LABELS if k in marked},
             "annotations": {k: told[k] for k in _ANNOTATIONS if k in told},
         },
         "spec": _trim_pod(spec, container_name(obj)) if is_pod else _trim_workload(spec),
         "status": {
-            k: state[k]
+            k: _shared(state[k]) if k == "conditions" else state[k]
             for k in ("phase", "reason", "message", "conditions", "containerStatuses", "startTime", "active")
             if k in state
         },
     }
+
+
+def _shared(conditions: Any) -> Any:
+    """The conditions that hold, and why a pod is not placed; texts that many have are in memory once."""
+    return [
+        {key: intern(value) if isinstance(value, str) else value for key, value in condition.items()}
+        for condition in conditions or ()
+        if condition.get("status") == "True" or condition.get("type") == "PodScheduled"
+    ]
 
 
 def _trim_pod(spec: Mapping[str, Any], name: str) -> Object:

@@ -254,9 +254,10 @@ class Page:
             found.insert(len(found) if over else 0, JobChanged(target=target, job=document, ended=over))
         if not caught and pieces:
             self.waits = True
-        if over and document is None and not place.over:
-            self._unfollow(key)  # nobody knows the job
         yield from found
+        # Nothing more will come of it; or nobody knows it.
+        if over and self._followed.get(key) is place:
+            self._unfollow(key)
 
 
 def _log(
