@@ -30,6 +30,7 @@ export class Card {
     const { trans } = _options;
     this._head = new Head(trans);
     this._meters = new Meters(trans);
+    this._earlier = h('div', { class: 'jp-Sovlab-why' });
     this._said = h('div', {});
     this._log = new LogView({ trans, name: trans.__('Log'), rows: ROWS, fetch: gap => this._feed!.fetch(gap) });
     this._error = h('div', {});
@@ -41,6 +42,7 @@ export class Card {
       'article',
       { class: 'jp-Sovlab-card' },
       this._head.node,
+      this._earlier,
       this._said,
       this._meters.node,
       this._log.node,
@@ -119,6 +121,9 @@ export class Card {
     this._log.tools = !!live && live.lines.length > ROWS;
     show(this._log.node, (log?.lines.length ?? 0) > shownBelow);
     this._log.paint();
+    const earlier = ended ? '' : String(card.earlier?.words ?? '');
+    say(this._earlier, earlier.charAt(0).toUpperCase() + earlier.slice(1));
+    show(this._earlier, !!earlier);
     this._paintEnd(job, ended);
     this._paintNotes(card);
     say(this._foot, this._state(card, job));
@@ -159,8 +164,7 @@ export class Card {
   }
 
   private _paintNotes(card: CardData): void {
-    const notes = card.earlier && !hasEnded(card.state) ? [String(card.earlier.words ?? '')] : [];
-    notes.push(...card.notes, ...(this._feed?.readings?.limits ?? []));
+    const notes = [...card.notes, ...(this._feed?.readings?.limits ?? [])];
     if (notes.join('\n') !== this._noted) {
       this._noted = notes.join('\n');
       this._notes.replaceChildren(...notes.map(note => h('div', { class: 'jp-Sovlab-note' }, note)));
@@ -281,6 +285,7 @@ export class Card {
 
   private _actions: Actions | null = null;
   private _card: CardData | null = null;
+  private _earlier: HTMLElement;
   private _endKey: string | null = null;
   private _error: HTMLElement;
   private _facts: HTMLElement;

@@ -82,6 +82,7 @@ export const panel: JupyterFrontEndPlugin<void> = {
         if (!widget) {
           const content = new Detail(workbench, key, { trans, sanitizer, open });
           widget = new MainAreaWidget({ content });
+          widget.toolbar.hide();
           widget.id = name;
           widget.title.icon = jobIcon;
           widget.title.label = key.id;

@@ -1,7 +1,7 @@
 /** What is said of a job, from its document: state, place, progress, facts. */
 import type { Job, JobRow, Reading } from './types';
 import { hasEnded } from './types';
-import { bytes, clock, duration, energy, heat, joined, known, metric, percent, power, provenance } from './units';
+import { bytes, clock, duration, energy, heat, joined, known, metric, percent, power, provenance, time } from './units';
 
 /** As much of JupyterLab's `TranslationBundle` as is needed here; the card has no other tie to it. */
 export interface Trans {
@@ -173,7 +173,7 @@ export function figure(row: JobRow, now: number): string {
   if (!hasEnded(row.state)) {
     return known(row.submitted) ? clock(now - row.submitted) : '';
   }
-  return known(row.energy?.value) ? joined(energy(row.energy.value)) : '';
+  return known(row.energy?.value) ? joined(energy(row.energy.value)) : known(row.ended) ? time(row.ended, now) : '';
 }
 
 /** One line of the table of a job that has ended. */

@@ -87,27 +87,28 @@ export class Picker extends Widget {
         run: pick('')
       }
     ];
-    for (const backend of backends) {
+    for (const backend of backends.filter(each => each.total || each.free)) {
       const devices = devicesOf(backend, backends, telemetry);
       const celsius = highest(devices.flatMap(device => Object.values(device.celsius)));
-      const none = !backend.total && !backend.free;
       const whole = (value: number) => Number(value.toFixed(1)).toLocaleString('en-US');
       const unit = backend.name === 'cpu' ? trans.__('cores') : (backend.models[0] ?? '');
-      const parts = none
-        ? [trans.__('none on this target')]
-        : [
-            known(backend.free) && known(backend.total)
-              ? trans.__('%1 of %2 %3 free', whole(backend.free), whole(backend.total), unit)
-              : trans.__('free not known'),
-            backend.queued ? trans._n('%1 waits', '%1 wait', backend.queued) : '',
-            known(celsius) ? joined(heat(celsius)) : '',
-            devices.some(device => device.slowed?.length) ? trans.__('slowed') : ''
-          ];
+      const parts = [
+        known(backend.free) && known(backend.total)
+          ? trans.__('%1 of %2 %3 free', whole(backend.free), whole(backend.total), unit)
+          : trans.__('free not known'),
+        backend.queued ? trans._n('%1 waits', '%1 wait', backend.queued) : '',
+        known(celsius) ? joined(heat(celsius)) : '',
+        devices.some(device => device.slowed?.length) ? trans.__('slowed') : ''
+      ];
       items.push({
         label: mark(place.backend === backend.name) + backend.name,
         note: parts.filter(Boolean).join(' · '),
         run: pick(backend.name)
       });
+    }
+    const none = backends.filter(each => !each.total && !each.free).map(each => each.name);
+    if (none.length) {
+      items.push({ label: none.join(', '), note: trans.__('none on this target'), disabled: true, run: () => undefined });
     }
     const targets = this._workbench.targets?.targets ?? [];
     if (targets.length > 1) {

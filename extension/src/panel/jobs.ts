@@ -198,7 +198,10 @@ export class JobsSection {
   private _words(job: JobRow, now: number): string[] {
     const seconds = elapsed(job, now);
     const waits = job.message.replace(/^waiting:\s*/, '');
-    const said = hasEnded(job.state) || job.state === 'running' ? job.words : waits || job.words;
+    const took = hasEnded(job.state) && seconds !== null ? ` · ${duration(seconds)}` : '';
+    const why = job.state === 'failed' && job.message ? `: ${job.message}` : '';
+    const goes = hasEnded(job.state) || job.state === 'running';
+    const said = goes ? `${job.words}${why}${took}` : waits || job.words;
     return [
       said,
       figure(job, now),
