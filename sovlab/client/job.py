@@ -357,7 +357,7 @@ class Job:
         Raises:
             ExecutorError: the target refuses the log, or, at the end, a part of it cannot be read.
         """
-        from sovlab.client.reading_logs import texts
+        from sovlab.client.logs.reading import texts
 
         return texts(self.events, follow=follow, rank=rank, tail=tail, errors=errors)
 

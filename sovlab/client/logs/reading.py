@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 from collections.abc import Callable, Iterator
 
-from sovlab.client.log_text import LogText
+from sovlab.client.logs.log_text import LogText
 from sovlab.core.event import Cursor, Event, LogChunk, LogLost
 
 
