@@ -13,7 +13,7 @@ import msgspec
 from sovlab.client import Cell, Script
 from sovlab.client.job import Job
 from sovlab.errors import SovlabError
-from sovlab.jupyter.server import models
+from sovlab.jupyter.server import asked, models
 from sovlab.jupyter.server.listing import document, row
 from sovlab.jupyter.server.operations import Request, handle
 from sovlab.jupyter.server.problems import RequestError, problem_of
@@ -30,7 +30,7 @@ _TOGETHER = 4
 
 def submit(services: Services, request: Request) -> models.Submitted:
     """See the route."""
-    body: models.Submit = request.body
+    body: asked.Submit = request.body
 
     def once() -> models.Submitted:
         code, options = _code(services, body)
@@ -72,7 +72,7 @@ def cancel(services: Services, request: Request) -> dict[str, Any]:
 
 def rerun(services: Services, request: Request) -> models.Submitted:
     """See the route."""
-    body: models.Rerun = request.body
+    body: asked.Rerun = request.body
     found = handle(services, request)
     again = found.rerun(body.resume)
     return models.Submitted(job=document(again.last, again.site), messages=[])
@@ -85,9 +85,9 @@ def remove(services: Services, request: Request) -> None:
 
 def bulk(services: Services, request: Request) -> models.BulkResult:
     """See the route: some at a time, each with its own outcome."""
-    body: models.Bulk = request.body
+    body: asked.Bulk = request.body
 
-    def one(name: models.JobName) -> models.Done:
+    def one(name: asked.JobName) -> models.Done:
         target = name.target or ""
         try:
             target = services.resolve(name.target)
@@ -117,7 +117,7 @@ _BULK: dict[str, Callable[[Job], Job | None]] = {
 }
 
 
-def _code(services: Services, body: models.Submit) -> tuple[Cell | Script, job_options.Options]:
+def _code(services: Services, body: asked.Submit) -> tuple[Cell | Script, job_options.Options]:
     """What is to be run, and the options for it."""
     if (body.source is None) == (body.file is None):
         raise RequestError(422, "Either source or file must be given, and not both.")

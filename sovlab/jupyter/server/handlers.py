@@ -13,7 +13,7 @@ from tornado import web
 
 from sovlab import codec
 from sovlab.errors import SovlabError
-from sovlab.jupyter.server import acting, models, openapi, operations
+from sovlab.jupyter.server import acting, asked, models, openapi, operations
 from sovlab.jupyter.server.problems import RequestError, plain, problem_of
 from sovlab.jupyter.server.rights import RESOURCE, allowed, rights
 from sovlab.jupyter.server.routes import BASE, OPENAPI, STREAM, Route, patterns
@@ -130,13 +130,13 @@ class RouteHandler(Handler):
             )
         query, body = self._query(route), self._read_body(route)
         may = await rights(self)
-        if isinstance(body, models.Bulk) and body.action == "rerun" and not may.execute:
+        if isinstance(body, asked.Bulk) and body.action == "rerun" and not may.execute:
             raise RequestError(
                 403, f"You may not do that: it needs execute of {RESOURCE}.", "Ask who runs this server."
             )
         pool, services = self.services.pool, self.services
         wanted = getattr(query, "target", None)
-        if isinstance(body, models.Submit) and body.options is not msgspec.UNSET:
+        if isinstance(body, asked.Submit) and body.options is not msgspec.UNSET:
             wanted = body.options.target or None
         target = await pool.run("", lambda: services.resolve(wanted), route.seconds)
         request = operations.Request(target=target, may=may, job=job, query=query, body=body)
@@ -161,8 +161,8 @@ class RouteHandler(Handler):
     def _read_body(self, route: Route) -> Any:
         if route.body is None:
             return None
-        if not self._body.strip() and route.body is models.Rerun:
-            return models.Rerun()
+        if not self._body.strip() and route.body is asked.Rerun:
+            return asked.Rerun()
         kind = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if kind != "application/json":
             raise RequestError(415, "The body must be JSON.", "Say Content-Type: application/json.")

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
 from sovlab.core.job import JobRecord, JobState
-from sovlab.jupyter.server.models import Health, JobPage, JobRow, JobsQuery, Reading, State
+from sovlab.jupyter.server.asked import JobsQuery
+from sovlab.jupyter.server.models import Health, JobPage, JobRow, Reading, State
 from sovlab.jupyter.server.problems import RequestError
 from sovlab.views.document import job_document, printable, reading_document
 from sovlab.views.jobs import hardware_words, state_words

@@ -15,7 +15,8 @@ from typing import Any, get_args
 
 import msgspec
 
-from sovlab.jupyter.server import messages, models, routes
+from sovlab.jupyter.server import asked, models, routes
+from sovlab.jupyter.server.stream import messages
 
 _REF = "#/components/schemas/{name}"
 _PART = re.compile(r"^ {4}(?=\S)", re.MULTILINE)
@@ -139,7 +140,8 @@ def _plain(schema: Any) -> Any:
 
 def _described(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     """A schema with what the type's docstring says of it and of its attributes."""
-    kind = getattr(messages, name, None) or getattr(models, name, None)
+    rooms = (messages, models, asked)
+    kind = next((found for room in rooms if (found := getattr(room, name, None)) is not None), None)
     doc = inspect.cleandoc(kind.__doc__ or "") if kind is not None else ""
     first, _, rest = doc.partition("\nAttributes:\n")
     described = {**schema, "description": " ".join(first.replace("``", "`").split())}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -13,12 +13,11 @@ from sovlab.card.bundle import MIME, render
 from sovlab.card.terminal import TerminalTail
 from sovlab.client.job import Job
 from sovlab.core.energy.history import PowerHistory
-from sovlab.core.event import LogChunk, LogLost, PowerChanged, ProgressChanged
+from sovlab.core.event import LogChunk, PowerChanged, ProgressChanged
 from sovlab.core.job import Progress
-from sovlab.jupyter.server import listing, models
+from sovlab.jupyter.server import asked, listing, models
 from sovlab.jupyter.server.services import Services
-from sovlab.jupyter.server.stream.marks import Mark
-from sovlab.jupyter.server.stream.pieces import Piece, Pieces
+from sovlab.jupyter.server.stream.log_parts import LogReader, first
 from sovlab.views.document import VERSION, printable, reading_document
 from sovlab.views.yaml import yaml_text
 
@@ -172,12 +171,12 @@ def manifests(services: Services, request: Request) -> models.Manifests:
 
 def log(services: Services, request: Request) -> models.LogPage:
     """See the route."""
-    query: models.LogQuery = request.query
+    query: asked.LogQuery = request.query
     found = handle(services, request)
-    reader = _Reader(services, request, found)
+    reader = LogReader(services.marks, (request.target, request.job), found, query.rank)
     if query.offset < 0:
-        pieces, begin = reader.last(min(-query.offset, models.MOST_LOG))
-        pieces, size = _first(pieces, query.limit)
+        pieces, begin = reader.last(min(-query.offset, asked.MOST_LOG))
+        pieces, size = first(pieces, query.limit)
         end = begin + size >= reader.total
         start = begin
     else:
@@ -190,101 +189,6 @@ def log(services: Services, request: Request) -> models.LogPage:
         ended=found.last.status.state.ended,
         lost=reader.lost,
     )
-
-
-class _Reader:
-    """Reads the log of a job, or of one rank of it, from a mark before what is wanted."""
-
-    def __init__(self, services: Services, request: Request, job: Job) -> None:
-        self._marks, self._key = services.marks, (request.target, request.job)
-        self._job, self._rank = job, request.query.rank
-        self.lost = ""
-        self.total = 0
-        """Bytes that have been passed."""
-
-    def pieces(self, mark: Mark) -> Iterator[Piece]:
-        """All that there is now after a mark."""
-        made = Pieces(mark.positions)
-        self.total = mark.before(self._rank)
-        for event in self._job.events(follow=False, offset=mark.cursor):
-            if isinstance(event, LogLost):
-                self.lost = self.lost or str(event.error)
-            elif isinstance(event, LogChunk):
-                yield from filter(self._wanted, made.feed(event))
-                if made.whole:
-                    self._marks.note(self._key, event.offset, made.positions)
-        if self._job.last.status.state.ended:
-            yield from filter(self._wanted, made.rest())
-
-    def _wanted(self, piece: Piece) -> bool:
-        return self._rank is None or piece.rank == self._rank
-
-    def part(self, offset: int, limit: int) -> tuple[list[Piece], int, bool]:
-        """Pieces from an offset on, how many bytes they are, and whether that was all."""
-        found: list[Piece] = []
-        size = 0
-        for piece in self.pieces(self._marks.at(self._key, self._rank, offset)):
-            begin, self.total = self.total, self.total + len(piece.data)
-            if self.total <= offset:
-                continue
-            if size >= limit:
-                return found, size, False
-            new = piece.after(piece.start + max(offset - begin, 0))
-            new, cut = _cut(new, limit - size)
-            if new.data:
-                found.append(new)
-                size += len(new.data)
-            if cut:
-                return found, size, False
-        return found, size, True
-
-    def last(self, most: int) -> tuple[list[Piece], int]:
-        """The last bytes, and how many come before them."""
-        kept: list[Piece] = []
-        size = 0
-        for piece in self.pieces(self._marks.tail(self._key, self._rank, most)):
-            self.total += len(piece.data)
-            kept.append(piece)
-            size += len(piece.data)
-            while size - len(kept[0].data) >= most:
-                size -= len(kept.pop(0).data)
-        if size > most:
-            kept[0] = kept[0].after(kept[0].start + _character(kept[0].data, size - most))
-            size = sum(len(piece.data) for piece in kept)
-        return kept, self.total - size
-
-
-def _first(pieces: list[Piece], limit: int) -> tuple[list[Piece], int]:
-    found: list[Piece] = []
-    size = 0
-    for piece in pieces:
-        new, cut = _cut(piece, limit - size)
-        if new.data:
-            found.append(new)
-            size += len(new.data)
-        if cut:
-            break
-    return found, size
-
-
-def _cut(piece: Piece, most: int) -> tuple[Piece, bool]:
-    """The first bytes of a piece, whole characters where there are some, and whether something was cut."""
-    if len(piece.data) <= most:
-        return piece, False
-    end = most
-    while end > 0 and end > most - 4 and piece.data[end] & 0xC0 == 0x80:
-        end -= 1
-    if most - end >= 4 or end == 0:
-        end = most  # not UTF-8, or less room than one character takes
-    return piece._replace(data=piece.data[:end]), True
-
-
-def _character(data: bytes, at: int) -> int:
-    """Where the first whole character at ``at`` or after it begins."""
-    for begin in range(at, min(at + 4, len(data))):
-        if data[begin] & 0xC0 != 0x80:
-            return begin
-    return at
 
 
 def handle(services: Services, request: Request) -> Job:

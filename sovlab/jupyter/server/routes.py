@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from sovlab.jupyter.server import models
+from sovlab.jupyter.server import asked, models
 
 BASE = "/sovlab/api"
 """Below the server's base URL."""
@@ -45,7 +45,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 20.0
 
 
-_OF = models.OfTarget
+_OF = asked.OfTarget
 
 ROUTES = (
     Route(
@@ -84,7 +84,7 @@ ROUTES = (
         method="GET",
         path="/jobs",
         summary="A page of the jobs of a target.",
-        query=models.JobsQuery,
+        query=asked.JobsQuery,
         answer=models.JobPage,
     ),
     Route(
@@ -92,7 +92,7 @@ ROUTES = (
         method="POST",
         path="/jobs",
         summary="Run a file, or a cell that needs no variable of its notebook.",
-        body=models.Submit,
+        body=asked.Submit,
         answer=models.Submitted,
         status=201,
         right="execute",
@@ -103,7 +103,7 @@ ROUTES = (
         method="POST",
         path="/jobs/plan",
         summary="What a submit would do and send; nothing is submitted.",
-        body=models.Submit,
+        body=asked.Submit,
         answer=models.Plan,
         right="execute",
         seconds=60.0,
@@ -113,7 +113,7 @@ ROUTES = (
         method="POST",
         path="/jobs/bulk",
         summary="Do the same with several jobs.",
-        body=models.Bulk,
+        body=asked.Bulk,
         answer=models.BulkResult,
         right="write",
         seconds=120.0,
@@ -151,7 +151,7 @@ ROUTES = (
         path="/jobs/{job}/rerun",
         summary="Run a job's request again, as a new job.",
         query=_OF,
-        body=models.Rerun,
+        body=asked.Rerun,
         answer=models.Submitted,
         status=201,
         right="execute",
@@ -162,7 +162,7 @@ ROUTES = (
         method="GET",
         path="/jobs/{job}/log",
         summary="A part of what a job printed.",
-        query=models.LogQuery,
+        query=asked.LogQuery,
         answer=models.LogPage,
     ),
     Route(

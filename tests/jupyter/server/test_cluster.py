@@ -111,6 +111,28 @@ async def test_a_watch_that_is_cut_goes_on_without_a_loss(api, page, proxy):
     assert [message["type"] for message in mine.told].count("snapshot") == 1
 
 
+async def test_a_log_that_is_cut_goes_on_at_its_byte(api, page, proxy):
+    source = "import time\nfor n in range(40):\n    print(f'line {n} ä€😀', flush=True)\n    time.sleep(0.05)"
+    job_id = await submitted(api, source, name="cuts")
+    mine = await page()
+    await mine.say(type="follow", job=job_id, target="lab")
+    text, have, cuts = "", 0, 0
+    while True:
+        message = await mine.next()
+        assert message["type"] in ("job", "log", "readings"), message
+        for piece in message.get("pieces", ()):
+            assert piece["start"] == have
+            have += piece["bytes"]
+            text += piece["text"]
+            if cuts < 3:
+                cuts += 1
+                proxy.cut()
+        if message.get("ended"):
+            break
+    assert cuts == 3
+    assert text == "".join(f"line {n} ä€😀\n" for n in range(40))
+
+
 async def test_of_a_target_that_is_down_the_last_is_known_and_since_when(api, page, proxy, services):
     job_id = await submitted(api, "pass", name="known")
     mine = await page()

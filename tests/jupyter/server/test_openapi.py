@@ -9,7 +9,8 @@ from typing import Any
 import jsonschema
 from tornado.routing import PathMatches
 
-from sovlab.jupyter.server import handlers, messages, openapi, routes
+from sovlab.jupyter.server import handlers, openapi, routes
+from sovlab.jupyter.server.stream import messages
 from sovlab.options.job import NAMES
 
 FILE = Path(__file__).parents[3] / "extension" / "openapi.json"

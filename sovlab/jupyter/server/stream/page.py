@@ -12,8 +12,11 @@ import msgspec
 
 from sovlab import codec
 from sovlab.errors import SovlabError
-from sovlab.jupyter.server import messages
-from sovlab.jupyter.server.messages import (
+from sovlab.jupyter.server.models import LogPiece
+from sovlab.jupyter.server.problems import RequestError, problem_of
+from sovlab.jupyter.server.stream import messages
+from sovlab.jupyter.server.stream.feeds import Feed, Key
+from sovlab.jupyter.server.stream.messages import (
     MOST_FOLLOWED,
     ClientMessage,
     Follow,
@@ -27,9 +30,6 @@ from sovlab.jupyter.server.messages import (
     Unfollow,
     Watch,
 )
-from sovlab.jupyter.server.models import LogPiece
-from sovlab.jupyter.server.problems import RequestError, problem_of
-from sovlab.jupyter.server.stream.feeds import Feed, Key
 from sovlab.jupyter.server.stream.pieces import Piece, Positions
 from sovlab.jupyter.server.stream.readings import readings
 from sovlab.jupyter.server.stream.sampling import Sampler

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from sovlab.core.energy.history import PowerHistory
-from sovlab.jupyter.server.messages import Readings, Watts
 from sovlab.jupyter.server.models import Reading
+from sovlab.jupyter.server.stream.messages import Readings, Watts
 from sovlab.views.document import printable
 from sovlab.views.energy import limit_words
 

@@ -13,9 +13,9 @@ from jupyter_server.extension.handler import ExtensionHandlerMixin
 from tornado import web, websocket
 
 from sovlab import __version__
-from sovlab.jupyter.server.messages import LONGEST_MESSAGE, Hello
 from sovlab.jupyter.server.models import PROTOCOL
 from sovlab.jupyter.server.rights import RESOURCE, allowed, rights
+from sovlab.jupyter.server.stream.messages import LONGEST_MESSAGE, Hello
 from sovlab.jupyter.server.stream.page import Page
 
 if TYPE_CHECKING:

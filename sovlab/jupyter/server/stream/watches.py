@@ -14,9 +14,9 @@ from typing import NamedTuple, Protocol
 from sovlab.core.job import JobRecord, JobsSeen
 from sovlab.errors import SovlabError
 from sovlab.jupyter.server import listing
-from sovlab.jupyter.server.messages import SNAPSHOT, Records, Snapshot
 from sovlab.jupyter.server.models import Health
 from sovlab.jupyter.server.problems import problem_of
+from sovlab.jupyter.server.stream.messages import SNAPSHOT, Records, Snapshot
 
 LINGER = 30.0
 """Seconds that a watch goes on without a page, so that one that was reloaded misses nothing."""

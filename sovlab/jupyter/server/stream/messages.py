@@ -7,18 +7,16 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from sovlab.jupyter.server.asked import Asked, JobId, TargetName
 from sovlab.jupyter.server.models import (
     Answer,
-    Asked,
     Health,
     JobDocument,
-    JobId,
     JobRow,
     LogPiece,
     May,
     Problem,
     Reading,
-    TargetName,
     Telemetry,
 )
 
