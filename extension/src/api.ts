@@ -356,7 +356,7 @@ export interface components {
             /** @description of the job. */
             id: string;
             /** @description the new job of a rerun, or the job as it is now; null of one that was removed. */
-            job: components["schemas"]["Job"] | null;
+            job: components["schemas"]["JobRow"] | null;
             /** @description why nothing was done; null if it was. */
             problem: components["schemas"]["Problem"] | null;
             /** @description of the job. */

@@ -214,7 +214,7 @@ describe('a card with a server', () => {
     shown.set(card(), '', true);
     ends[0].drop();
     shown.paint();
-    expect(shown.node.textContent).toContain('Reconnecting');
+    expect(shown.node.textContent).toContain('reconnecting');
     expect(hidden(shown.node, '.jp-Sovlab-foot')).toBe(false);
     workbench.dispose();
     shown.dispose();

@@ -1,3 +1,4 @@
+import { Filter } from '../card/filter';
 import { plain, runs } from '../model/ansi';
 import { LogStore, savedLog } from '../model/log';
 
@@ -92,6 +93,23 @@ describe('a log', () => {
     expect(log.endsWith(['Traceback', '  line', 'NameError: z'], null)).toBe(3);
     expect(log.endsWith(['Traceback', 'another'], null)).toBe(0);
     expect(log.endsWith([''], null)).toBe(0);
+  });
+});
+
+describe('a filter', () => {
+  it('finds what a whole search would find, whatever comes and however it is cut', () => {
+    const log = new LogStore(50);
+    const filter = new Filter();
+    const told = [0, 0];
+    for (let i = 0; i < 400; i++) {
+      const rank = i % 2;
+      const text = ['lo', 'ss 1\n', 'acc\n', 'x loss\nlos', 's\n\n'][(i * 7) % 5];
+      log.add([{ rank, start: told[rank], bytes: text.length, text }]);
+      told[rank] += text.length;
+      expect(filter.apply(log, null, 'LOSS')).toEqual(log.matching(null, 'loss'));
+    }
+    expect(filter.apply(log, 1, 'loss')).toEqual(log.matching(1, 'loss'));
+    expect(log.matching(1, 'loss').length).toBeGreaterThan(3);
   });
 });
 

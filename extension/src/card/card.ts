@@ -103,22 +103,24 @@ export class Card {
     // The kernel may know more than the server has told yet: what has ended has ended.
     const job: Job = told && !(hasEnded(card.state) && !hasEnded(told.state)) ? told : card;
     const ended = hasEnded(job.state);
-    const now = told || this._painting() ? Date.now() / 1000 : card.updated;
+    const connected = shared.workbench?.link === 'live';
+    const live = (told && connected) || this._painting();
+    const now = live ? Date.now() / 1000 : Math.max(feed?.toldAt ?? 0, card.updated);
     const { trans } = this._options;
     const left = told && told === job ? feed!.pace.left(now) : savedLeft(card, now);
     this.node.setAttribute('aria-label', trans.__('Job %1: %2', job.name, Head.word(job, trans)));
     this._head.set(job, now, left, this._actions?.cancelling ?? false);
     this._actions?.set(job);
     this._meters.set(ended ? null : (feed?.readings ?? null), feed?.samples ?? [], now);
-    const live = feed?.log.lines.length ? feed.log : null;
-    if (!live && this._saved?.of !== card) {
+    const whole = feed?.log.lines.length ? feed.log : null;
+    if (!whole && this._saved?.of !== card) {
       this._saved = { of: card, log: savedLog(card.log.lines) };
     }
-    const log = live ?? this._saved?.log ?? null;
+    const log = whole ?? this._saved?.log ?? null;
     this._log.log = log;
     const shownBelow = ended && log ? log.endsWith((job.error?.traceback ?? '').split('\n'), job.error?.rank ?? null) : 0;
     this._log.without = shownBelow;
-    this._log.tools = !!live && live.lines.length > ROWS;
+    this._log.tools = !!whole && whole.lines.length > ROWS;
     show(this._log.node, (log?.lines.length ?? 0) > shownBelow);
     this._log.paint();
     const earlier = ended ? '' : String(card.earlier?.words ?? '');
@@ -182,7 +184,7 @@ export class Card {
     }
     const asOf = known(card.updated) ? time(card.updated) : '';
     if (!this._trusted) {
-      return trans.__('As of %1. This notebook is not trusted: its cards stand still.', asOf);
+      return trans.__('As of %1. Cards stand still in a notebook that is not trusted: see Trust Notebook in the command palette.', asOf);
     }
     const workbench = shared.workbench;
     if (!workbench || workbench.link === 'absent' || workbench.link === 'stranger') {
@@ -194,7 +196,7 @@ export class Card {
       return trans.__('As of %1. %2', asOf, why);
     }
     if (workbench.link === 'lost' || workbench.link === 'starting') {
-      return this._painting() ? '' : trans.__('Reconnecting: the job goes on without this page.');
+      return this._painting() ? '' : trans.__('As of %1; reconnecting. The job goes on without this page.', time(Math.max(this._feed?.toldAt ?? 0, card.updated)));
     }
     const health = workbench.jobsOf(job.target).health;
     if (health?.state === 'down') {

@@ -4,6 +4,7 @@ import type { Line, LogStore, Missing } from '../model/log';
 import { bytes } from '../model/units';
 import type { Trans } from '../model/words';
 import { button, h, onFrame, say, show } from './dom';
+import { Filter } from './filter';
 
 const HEIGHT = 17;
 /** Lines that are drawn above and below of what is in view. */
@@ -28,9 +29,9 @@ export class LogView {
       placeholder: trans.__('Find in log'),
       'aria-label': trans.__('Show only lines with this text')
     });
-    this._search.addEventListener('input', () => this._filter());
+    this._search.addEventListener('input', () => this._refilter());
     this._ranks = h('select', { class: 'jp-Sovlab-select', 'aria-label': trans.__('Which ranks') });
-    this._ranks.addEventListener('change', () => this._filter());
+    this._ranks.addEventListener('change', () => this._refilter());
     this._follow = button(trans.__('Follow'), () => this._setFollow(!this._following), {
       'aria-pressed': 'true'
     });
@@ -100,7 +101,7 @@ export class LogView {
     this._observer?.disconnect();
   }
 
-  private _filter(): void {
+  private _refilter(): void {
     this._seen = -1;
     this.update();
   }
@@ -136,7 +137,7 @@ export class LogView {
       const rank = this._ranks.value === '' ? null : Number(this._ranks.value);
       const query = this._search.value;
       const whole = rank === null && !query;
-      this._shown = whole ? log.lines : log.matching(rank, query);
+      this._shown = whole ? log.lines : this._filter.apply(log, rank, query);
       if (whole && this._without) {
         this._shown = log.lines.slice(0, -this._without);
       }
@@ -250,6 +251,7 @@ export class LogView {
   }
 
   private _block: HTMLElement;
+  private _filter = new Filter();
   private _follow: HTMLButtonElement;
   private _following = true;
   private _log: LogStore | null = null;

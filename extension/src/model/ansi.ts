@@ -17,6 +17,9 @@ const MOST_RUNS = 200;
 /** CSI sequences, OSC strings, other escapes, and controls but tab, `\r` and backspace. */
 // eslint-disable-next-line no-control-regex
 const OTHER = /\x1b\[([0-9;:?<=>!]*)[ -/]*([@-~])|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-_]?|[\x00-\x07\x0a-\x0c\x0e-\x1f\x7f-\x9f]/g;
+/** What moves the cursor or takes something away: without it, characters stand as they came. */
+// eslint-disable-next-line no-control-regex
+const MOVES = /[\r\b]|\x1b\[[0-9;:?<=>!]*[ -/]*[KG]/;
 const NAMES = ['black', 'red', 'green', 'yellow', 'blue', 'magenta', 'cyan', 'white'];
 const LEVELS = [0, 95, 135, 175, 215, 255];
 
@@ -49,6 +52,9 @@ export function runs(line: string): Run[] {
 export function plain(line: string): string {
   if (!hasControls(line)) {
     return line;
+  }
+  if (!MOVES.test(line)) {
+    return line.replace(OTHER, '');
   }
   return cells(line)
     .map(cell => cell.char)

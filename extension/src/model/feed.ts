@@ -35,6 +35,8 @@ export class JobFeed {
   readonly changed = new Signal<this, void>(this);
 
   document: Job | null = null;
+  /** When something was last told, in seconds since the epoch; what is shown without a connection is of then. */
+  toldAt = 0;
   /** It has ended, and all of its log was told. */
   complete = false;
   /** Why it cannot be followed. */
@@ -47,12 +49,12 @@ export class JobFeed {
     this.pace.take(document.progress);
     this.complete = complete;
     this.problem = null;
-    this.changed.emit();
+    this._told();
   }
 
   print(pieces: readonly LogPiece[]): void {
     this.log.add(pieces);
-    this.changed.emit();
+    this._told();
   }
 
   skip(gap: Gap): void {
@@ -72,7 +74,7 @@ export class JobFeed {
     if (this.samples.length > MOST_SAMPLES * 1.1) {
       this.samples = this.samples.slice(-MOST_SAMPLES);
     }
-    this.changed.emit();
+    this._told();
   }
 
   fail(problem: Problem): void {
@@ -103,6 +105,11 @@ export class JobFeed {
   }
 
   power: Power | null = null;
+
+  private _told(): void {
+    this.toldAt = Date.now() / 1000;
+    this.changed.emit();
+  }
 }
 
 /** Devices whose watts may be added: all of one kind. A processor's are in its machine's. */

@@ -40,6 +40,8 @@ export class LogStore {
 
   /** Grows with each change. */
   version = 0;
+  /** Changes when lines have come or gone elsewhere than at the end. */
+  generation = 0;
   /** Lines that were dropped because there were more than the ring holds. */
   dropped = 0;
 
@@ -112,6 +114,7 @@ export class LogStore {
       lines.push({ number: this._next++, rank: missing.rank, text: '', gap: { ...missing, start: next } });
     }
     this._lines.splice(index, 1, ...lines);
+    this.generation++;
     this._trim();
     this.version++;
   }
@@ -139,18 +142,25 @@ export class LogStore {
   clear(): void {
     this._lines = [];
     this._tails.clear();
+    this.generation++;
     this.dropped = 0;
     this.version++;
   }
 
   /** Lines of one rank, or of all, that have the text in them, whatever its case. */
   matching(rank: number | null, query: string): Line[] {
-    const wanted = query.toLowerCase();
-    return this._lines.filter(
-      line =>
-        (rank === null || line.rank === rank) &&
-        (!wanted || (line.gap === null && plain(line.text).toLowerCase().includes(wanted)))
-    );
+    return this._lines.filter(matcher(rank, query));
+  }
+
+  /** Index of the first line that may still change: those before it have their ends. */
+  get settled(): number {
+    let first = this._lines.length;
+    this._tails.forEach(tail => {
+      if (tail.open) {
+        first = Math.min(first, this._lines.lastIndexOf(tail.open));
+      }
+    });
+    return Math.max(first, 0);
   }
 
   /** All that is held as text, without colours; each line begins with its rank if there are several. */
@@ -223,6 +233,7 @@ export class LogStore {
     if (this._lines.length > this.most * 1.1) {
       const more = this._lines.length - this.most;
       this._lines = this._lines.slice(more);
+      this.generation++;
       this.dropped += more;
     }
   }
@@ -245,6 +256,14 @@ function shortened(text: string): string {
 function withoutBytes(text: string, count: number): string {
   const encoded = new TextEncoder().encode(text);
   return encoded.length > count ? new TextDecoder().decode(encoded.subarray(count)) : '';
+}
+
+/** Whether a line is of a rank, or of any, and has a text in it. */
+export function matcher(rank: number | null, query: string): (line: Line) => boolean {
+  const wanted = query.toLowerCase();
+  return line =>
+    (rank === null || line.rank === rank) &&
+    (!wanted || (line.gap === null && plain(line.text).toLowerCase().includes(wanted)));
 }
 
 /** A log of lines that were saved: those of a card, without the places of their bytes. */

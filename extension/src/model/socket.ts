@@ -115,7 +115,7 @@ export class Socket implements IDisposable {
   }
 
   private _wait(): void {
-    const { shortest = 500, longest = 30_000, random = Math.random } = this._options;
+    const { shortest = 500, longest = 15_000, random = Math.random } = this._options;
     const whole = Math.min(longest, shortest * 2 ** Math.min(this._attempt++, 20));
     const wait = whole / 2 + (random() * whole) / 2;
     this._retryAt = Date.now() + wait;

@@ -121,7 +121,7 @@ export class BackendsSection {
     const unit = backend.name === 'cpu' ? trans.__('cores ') : '';
     const free = known(backend.free) && known(backend.total);
     const whole = (value: number | null) => (known(value) ? Number(value.toFixed(1)).toLocaleString('en-US') : '—');
-    const memory = backend.memory && backend.name !== 'cpu' ? ` ${bytes(backend.memory)}` : '';
+    const memory = backend.memory && backend.name !== 'cpu' ? ` ${bytes(backend.memory).replace('.0 ', ' ')}` : '';
     const parts = none
       ? [trans.__('none on this target')]
       : [

@@ -83,7 +83,7 @@ export class Detail extends Widget {
     const { trans } = this._options;
     const job = this._feed.document;
     const problem = this._feed.problem;
-    const lost = this._workbench.link !== 'live' ? trans.__('Not connected; the job goes on without this page.') : '';
+    const lost = this._workbench.link !== 'live' ? trans.__('Not connected: what is shown is of %1. The job goes on.', time(this._feed.toldAt || null)) : '';
     say(this._problem, problem ? `${problem.detail} ${problem.hint}` : job ? lost : lost || trans.__('Loading…'));
     show(this._problem, !!this._problem.textContent);
     for (const part of [this._head.node, this._tabs.node]) {
@@ -92,7 +92,7 @@ export class Detail extends Widget {
     if (!job) {
       return;
     }
-    const now = Date.now() / 1000;
+    const now = this._workbench.link === 'live' ? Date.now() / 1000 : this._feed.toldAt;
     this.title.label = job.name;
     this._head.set(job, now, this._feed.pace.left(now), this._actions.cancelling);
     this._actions.set(job);

@@ -113,7 +113,7 @@ export class JobsSection {
     const counts = [
       going ? trans.__('%1 running', going) : '',
       waiting ? trans.__('%1 waiting', waiting) : '',
-      jobs.known ? trans.__('%1 in all', jobs.total.toLocaleString('en-US')) : ''
+      jobs.known && jobs.total ? trans.__('%1 in all', jobs.total.toLocaleString('en-US')) : ''
     ];
     say(this._count, counts.filter(Boolean).join(' · '));
     this._list.length = jobs.length;
