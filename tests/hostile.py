@@ -165,7 +165,7 @@ def changed(draw: st.DrawFn, whole: dict[str, Any]) -> dict[str, Any]:
             for key in way[:-1]:
                 place = place[key]
             if draw(st.integers(0, 5)):
-                place[way[-1]] = draw(odd)
+                place[way[-1]] = copy.deepcopy(draw(odd))  # what is put in twice is no circle
             else:
                 del place[way[-1]]
         except (LookupError, TypeError):
