@@ -549,6 +549,10 @@ export interface components {
                     slowed: {
                         [key: string]: number | null;
                     };
+                    /** @description Where each of the other numbers that is known is from, by its name. */
+                    sources?: {
+                        [key: string]: "counter" | "sampled" | "attributed" | "modelled" | "unavailable";
+                    };
                 }[];
                 /** @description Joules by sort of device. Those of different groups may overlap: they are not to be added. */
                 groups: {
@@ -576,6 +580,10 @@ export interface components {
                     name: "accelerators" | "processors" | "node";
                     /** @description W. */
                     peak: number | null;
+                    /** @description Where each of the other numbers that is known is from, by its name. */
+                    sources?: {
+                        [key: string]: "counter" | "sampled" | "attributed" | "modelled" | "unavailable";
+                    };
                 }[];
                 /** @description How far limits that the job was given are used, by their name: energy_budget in J, max_temperature in degrees Celsius; of the node that was measured. */
                 limits: {

@@ -136,6 +136,8 @@ class Meter:
         distrust = self._distrust or ("" if self._checks else self._compared(_FIRST_CHECK))
         short = self._counted.seconds < _SHORT * self._resolution
         if self._by_power.seconds and (distrust or short):
+            if not self._by_power.joules:
+                return Joules(None, 0.0, 0.0, "too little was drawn to be told")
             return Joules(self._by_power.joules, 0.0, self._by_power.seconds, distrust)
         filled = self._filled.plus(self._since_base)
         if not self._counted.seconds and not filled.seconds:

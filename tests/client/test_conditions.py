@@ -236,11 +236,15 @@ import json, sys
 import sovlab
 from sovlab.client import default
 
-whys = [sovlab.submit(pow, 2, 5, name=f"first-{n}", backend=b).last.spec.backend_why
-        for n, b in enumerate(("auto", "cuda"))]
+def why(name, backend):
+    job = sovlab.submit(pow, 2, 5, name=name, backend=backend)
+    said = job.last.spec.backend_why
+    job.wait()  # its devices are free again for the next
+    return said
+
+whys = [why(f"first-{n}", b) for n, b in enumerate(("auto", "cuda"))]
 found = default().hardware()
-whys += [sovlab.submit(pow, 2, 5, name=f"then-{n}", backend=b).last.spec.backend_why
-         for n, b in enumerate(("auto", "cuda", "cpu"))]
+whys += [why(f"then-{n}", b) for n, b in enumerate(("auto", "cuda", "cpu"))]
 print(json.dumps({"whys": whys, "auto": found.auto, "celsius": found.conditions["cuda"].celsius.value}))
 """
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 import sovlab
+from sovlab.client import default
 from sovlab.errors import (
     BackendError,
     CaptureError,
@@ -294,13 +295,14 @@ class Refusing:
 @pytest.fixture
 def full(client: Any) -> Iterator[Callable[[int], None]]:
     """Lets the local target take only so many jobs more."""
-    executor = client.executor()
+    found = default()  # which tests with settings of their own make anew
+    executor = found.executor()
 
     def set_(takes: int) -> None:
-        client._executors["local"] = Refusing(executor, takes)
+        found._executors["local"] = Refusing(executor, takes)  # type: ignore[assignment]
 
     yield set_
-    client._executors["local"] = executor
+    found._executors["local"] = executor
 
 
 def test_what_its_target_refuses_is_a_row_with_the_reason(full: Callable[[int], None]) -> None:

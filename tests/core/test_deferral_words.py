@@ -65,7 +65,7 @@ def test_where_its_energy_is_known_it_is_said_what_that_comes_to() -> None:
     energy = Reading("energy", "J", 1.8e6, COUNTER, "NVML energy counter", "device", 1.0, "GPU-1")
     report = EnergyReport(devices=(DeviceReport(id="GPU-1", kind="gpu", energy=energy),), seconds=HOUR)
     status = replace(ran(3 * HOUR, HOUR), energy=report)
-    assert brought(SPEC, status).endswith("(forecast); for its 0.500 kWh that is 65 gCO2e less")
+    assert brought(SPEC, status).endswith("(forecast); for its 500 Wh that is 65 gCO2e less")
     assert brought(of(unit="MW"), status).endswith("(forecast)")
     assert "that is" not in brought(SPEC, ran(3 * HOUR, HOUR))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -64,6 +65,18 @@ class Page:
         """Wait until the server has noticed."""
         while await asyncio.wait_for(self.socket.read_message(), PATIENCE) is not None:
             pass
+
+
+@pytest.fixture(autouse=True)
+def loggers() -> Iterator[None]:
+    """Applications leave handlers on their loggers, which later tests would take for the notebook's own."""
+    yield
+    for name in ("SovlabServer", "ServerApp"):
+        logger = logging.getLogger(name)
+        for handler in list(logger.handlers):
+            logger.removeHandler(handler)
+        logger.setLevel(logging.NOTSET)
+        logger.propagate = True
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def test_packing_and_loading_stay_within_the_payload(tmp_path, kind):
         """
     )
     used, packed = run(pack, tmp_path)
-    assert SIZE < int(used) <= 1.3 * SIZE
+    assert 0.99 * SIZE < int(used) <= 1.3 * SIZE  # the peak is counted in pages of several sizes
     load = COMMON + textwrap.dedent(
         f"""
         SIZE = {SIZE}
