@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 
 import sovlab
-from sovlab.client import default
 from sovlab.errors import (
     BackendError,
     CaptureError,
@@ -295,6 +294,8 @@ class Refusing:
 @pytest.fixture
 def full(client: Any) -> Iterator[Callable[[int], None]]:
     """Lets the local target take only so many jobs more."""
+    from sovlab.client import default  # not of the module, which travels into jobs
+
     found = default()  # which tests with settings of their own make anew
     executor = found.executor()
 
