@@ -156,4 +156,6 @@ def _described(name: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
+        sys.exit("Say which file to write: python -m sovlab.jupyter.server.openapi extension/openapi.json")
     Path(sys.argv[1]).write_text(text())
