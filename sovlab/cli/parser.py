@@ -82,6 +82,17 @@ def _parser() -> argparse.ArgumentParser:
 
     _sweep(verb)
 
+    from sovlab.cli import run
+
+    run.add_arguments(
+        verb(
+            "run",
+            "Run a notebook as one job, by papermill; the same command again is the same run.",
+            run.run,
+            json=False,
+        )
+    )
+
     jobs = verb("jobs", "List jobs, newest first.", commands.jobs)
     jobs.add_argument("-n", type=int, default=20, metavar="N", help="at most N (default: 20; 0 is all)")
     _target(jobs)

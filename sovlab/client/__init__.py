@@ -11,13 +11,15 @@ if TYPE_CHECKING:
     from sovlab.payload.code import Call as Call
     from sovlab.payload.code import Cell as Cell
     from sovlab.payload.code import name_of as name_of
+    from sovlab.payload.notebooks.code import Notebook as Notebook
     from sovlab.payload.scripts import Module as Module
     from sovlab.payload.scripts import Script as Script
 
 _CODE = ("Call", "Cell", "name_of")
 _SCRIPTS = ("Module", "Script")
+_NOTEBOOKS = ("Notebook",)
 
-__all__ = ["Call", "Cell", "Client", "Module", "Script", "Submitted", "default", "name_of"]
+__all__ = ["Call", "Cell", "Client", "Module", "Notebook", "Script", "Submitted", "default", "name_of"]
 
 
 def __getattr__(name: str) -> Any:
@@ -30,4 +32,8 @@ def __getattr__(name: str) -> Any:
         from sovlab.payload import scripts
 
         return getattr(scripts, name)
+    if name in _NOTEBOOKS:
+        from sovlab.payload.notebooks import code as notebooks
+
+        return getattr(notebooks, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -77,6 +77,21 @@ class Client(Targets):
         job = self.accepted(accepted.job_id, accepted.spec, executor)
         return Submitted(job, accepted.messages, accepted.bound)
 
+    def prepare(self, code: Code, options: Options) -> submitting.Prepared:
+        """Pack ``code`` without submitting it: what it is, before `send` runs it. Raises as `submit`."""
+        executor = self.executor(options.target)
+        look = partial(self.look, options.target)
+        spec = submitting.draft(code, options, executor, self.settings.defaults, look)
+        prepared = submitting.prepare(code, options, executor, spec, self._objects)
+        return submitting.deferred(prepared, self._defer(options, executor))
+
+    def send(self, prepared: submitting.Prepared, target: str | None) -> Submitted:
+        """Run what was prepared for a target as a job. Raises `ExecutorError`."""
+        executor = self.executor(target)
+        accepted = submitting.send(prepared, executor)
+        job = self.accepted(accepted.job_id, accepted.spec, executor)
+        return Submitted(job, accepted.messages, accepted.bound)
+
     def sweep(self, planned: Sequence[Planned], options: Options, *, at_once: AtOnce = "auto") -> Sweep:
         """Run what is planned for each point as a job; see `sovlab.client.sweeping.preparing.begin`.
 

@@ -162,10 +162,15 @@ def accept(
         ExecutorError: the target does not accept it.
     """
     prepared = prepare(code, options, executor, draft(code, options, executor, defaults, look), store)
-    if defer is not None:
-        spec, said = defer(prepared.spec)
-        prepared = msgspec.structs.replace(prepared, spec=spec, messages=(*prepared.messages, said))
-    return send(prepared, executor)
+    return send(deferred(prepared, defer), executor)
+
+
+def deferred(prepared: Prepared, defer: Defer) -> Prepared:
+    """What was prepared, with its start chosen if it has a deadline."""
+    if defer is None:
+        return prepared
+    spec, said = defer(prepared.spec)
+    return msgspec.structs.replace(prepared, spec=spec, messages=(*prepared.messages, said))
 
 
 def prepare(

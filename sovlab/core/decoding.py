@@ -31,6 +31,7 @@ __all__ = [
     "DamagedRecord",
     "ExitRecord",
     "Frame",
+    "NotebookPiece",
     "check_request",
     "ended_status",
     "exit_record",
@@ -43,6 +44,7 @@ _MESSAGE, _TRACEBACK = 20_000, 110_000
 _NAMES, _FRAMES, _METRICS, _METRIC, _BACKEND = 1000, 100, 50, 60, 100
 _BYTES, _RANKS, _LINES, _SECONDS = 2**63, 10**10, 2**31, 1e12
 _HUGE = 1e300
+_PIECE = 8192
 _OUTPUTS = 2000
 
 _STATES = {
@@ -281,8 +283,23 @@ class LogMark:
     last: bool
 
 
+@dataclass(frozen=True, slots=True)
+class NotebookPiece:
+    """A piece of what the run of a notebook tells; see `sovlab.runner.notebook.telling`.
+
+    Attributes:
+        number: of the piece, from 0 without a gap.
+        more: whether the next piece goes on with the same batch.
+        data: of the batch, in base64.
+    """
+
+    number: int
+    more: bool
+    data: str
+
+
 Frame: TypeAlias = (
-    "Progress | RankNamed | PayloadAwaited | ResultsHeld | LogMark "
+    "Progress | NotebookPiece | RankNamed | PayloadAwaited | ResultsHeld | LogMark "
     "| DeviceDescribed | PowerSeen | PowerPast | PowerLost | LimitSeen"
 )
 """What a frame in a job's log says, as far as it is of use here."""
@@ -368,8 +385,16 @@ def _limit(part: Part) -> LimitSeen:
     return decoding.limit_seen(part)
 
 
+def _notebook_piece(part: Part) -> NotebookPiece:
+    number, more = part.whole("s", 0, _BYTES), part.get("more")
+    if number is None or not isinstance(more, bool):
+        raise DamagedRecord("the piece of a notebook has no number")
+    return NotebookPiece(number, more, part.text("d", _PIECE))
+
+
 _READERS: Mapping[str, Callable[[Part], Frame]] = {
     "progress": _progress,
+    "notebook": _notebook_piece,
     "rank": lambda part: RankNamed(part.whole("rank", 0, _RANKS)),
     "waiting": lambda part: PayloadAwaited(),
     "held": lambda part: ResultsHeld(),

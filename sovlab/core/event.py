@@ -9,6 +9,7 @@ from sovlab.core.job import JobRecord, JobState, JobStatus, Progress
 from sovlab.errors import ExecutorError
 
 if TYPE_CHECKING:
+    from sovlab.core.decoding import NotebookPiece
     from sovlab.core.energy.decoding import PowerFrame
 
 Cursor = int | str
@@ -60,13 +61,21 @@ class PowerChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotebookTold:
+    """A piece of what the run of a notebook tells; `sovlab.batch.steps` puts them together."""
+
+    piece: NotebookPiece
+    offset: Cursor = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatusChanged:
     """The job's state, reason or message changed; the last event of an ended job."""
 
     status: JobStatus
 
 
-Event = LogChunk | ProgressChanged | PowerChanged | StatusChanged
+Event = LogChunk | ProgressChanged | PowerChanged | NotebookTold | StatusChanged
 
 
 def after(record: JobRecord, event: Event) -> JobRecord:

@@ -20,6 +20,7 @@ class PayloadKind(enum.StrEnum):
     CELL = "cell"
     CALL = "call"
     SCRIPT = "script"
+    NOTEBOOK = "notebook"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

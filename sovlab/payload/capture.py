@@ -87,7 +87,7 @@ def _checked(data: bytes, text: str, tree: ast.Module, file: str, returned: Sequ
 
 def _without_magic(text: str, error: SyntaxError) -> str:
     """``text`` with the magic at the line of ``error`` made a comment, on a line of the same number."""
-    from sovlab.payload.notebook_syntax import instead
+    from sovlab.payload.notebooks.syntax import instead
 
     lines = re.split(r"(?<=\n)|(?<=\r)(?!\n)", text)
     number = (error.lineno or 0) - 1

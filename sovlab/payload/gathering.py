@@ -255,7 +255,7 @@ class Gathered:
         gathered = self.definitions.gathered
         with_shell = [n for n in sorted(gathered) if "get_ipython" in gathered[n].statement.source]
         if with_shell:
-            from sovlab.payload import notebook_syntax
+            from sovlab.payload.notebooks import syntax as notebook_syntax
 
             numbers = _execution_counts(self._namespace)
             label = lambda file: _label(file, numbers)  # noqa: E731
@@ -338,7 +338,7 @@ class Gathered:
     def _read_by(self, function: Any) -> None:
         from cloudpickle import cloudpickle
 
-        from sovlab.payload import notebook_syntax
+        from sovlab.payload.notebooks import syntax as notebook_syntax
 
         if notebook_syntax.may_run_them(function.__code__):
             raise CaptureError(

@@ -74,7 +74,7 @@ def write_payload(
     Args:
         gathered: definitions, imports and variables.
         store: directory of the object store.
-        kind: ``cell``, ``call`` or ``script``.
+        kind: ``cell``, ``call``, ``script`` or ``notebook``.
         entry: what the runner begins with, as the pack's meta has it.
         segments: further ones, by name: the source.
         imported: modules that the source imports, local or not.

@@ -12,7 +12,16 @@ from dataclasses import replace
 from typing import Any
 
 from sovlab.core import decoding
-from sovlab.core.event import Cursor, Event, LogChunk, LogLost, PowerChanged, ProgressChanged, StatusChanged
+from sovlab.core.event import (
+    Cursor,
+    Event,
+    LogChunk,
+    LogLost,
+    NotebookTold,
+    PowerChanged,
+    ProgressChanged,
+    StatusChanged,
+)
 from sovlab.core.job import JobRecord, JobState, JobStatus, Progress
 from sovlab.executors.kubernetes.cursors import Cursors
 from sovlab.executors.kubernetes.objects.trimming import Object
@@ -334,6 +343,8 @@ class Following:
             yield LogChunk(data=piece, rank=reader.rank, offset=cursor)
         elif isinstance(frame, Progress):
             yield ProgressChanged(progress=frame, offset=cursor)
+        elif isinstance(frame, decoding.NotebookPiece):
+            yield NotebookTold(piece=frame, offset=cursor)
         elif decoding.is_power(frame) and reader.index == 0:
             yield PowerChanged(seen=frame, offset=cursor)  # of other nodes, nothing tells their devices apart
 

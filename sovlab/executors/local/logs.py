@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from sovlab.core import decoding
-from sovlab.core.event import Event, LogChunk, PowerChanged, ProgressChanged
+from sovlab.core.event import Event, LogChunk, NotebookTold, PowerChanged, ProgressChanged
 from sovlab.core.job import Progress
 from sovlab.executors.local.store import JobDirectory
 from sovlab.runner.protocol.frames import FrameReader
@@ -64,6 +64,8 @@ class LogFile:
             self._rank = frame.rank
         if decoding.is_power(frame):
             return PowerChanged(seen=frame, offset=end)
+        if isinstance(frame, decoding.NotebookPiece):
+            return NotebookTold(piece=frame, offset=end)
         return ProgressChanged(progress=frame, offset=end) if isinstance(frame, Progress) else None
 
     def _rank_before(self, offset: int) -> int | None:

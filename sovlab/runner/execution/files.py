@@ -7,6 +7,7 @@ import os
 import shutil
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
+from sovlab.runner.protocol.notebook_run import FOLDER
 from sovlab.runner.values.pack import Pack, PackWriter
 
 _STATE = ".unpacked.json"
@@ -110,7 +111,7 @@ def write_pack(path: str, directory: str) -> Dict[str, Any]:
 
 def sentence(found: Mapping[str, Any]) -> str:
     """What to say of files that were written beside the code; empty if there are none."""
-    files, left = found["files"], found["left"]
+    files, left = ([file for file in found[key] if not _of_run(file[0])] for key in ("files", "left"))
     told = []
     if files:
         verb = "comes" if len(files) == 1 else "come"
@@ -128,7 +129,12 @@ def sentence(found: Mapping[str, Any]) -> str:
 
 def names(found: Mapping[str, Any]) -> List[str]:
     """The first paths of what goes back, for the exit record."""
-    return [name[:200] for name, _ in found["files"][:_NAMED]]
+    return [name[:200] for name, _ in found["files"] if not _of_run(name)][:_NAMED]
+
+
+def _of_run(name: str) -> bool:
+    """Whether a file is what a notebook's run leaves, not what its cells wrote."""
+    return name.startswith(f"{FOLDER}/")
 
 
 def _listed(files: List[List[Any]]) -> str:

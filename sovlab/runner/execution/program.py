@@ -61,6 +61,8 @@ class Program:
         """
         hooks: Dict[str, Any] = {}
         self._files = place = mains.place(self._pack, self._order, hooks)
+        if self._order.kind == "notebook":
+            return  # its kernel is a process of its own, and nothing here is the user's
         sys.modules["__main__"] = self.main
         self.namespace["__builtins__"] = builtins
         spawning.alias_main(self.main)
@@ -107,6 +109,8 @@ class Program:
         if self._order.kind == "call":
             function, args, kwargs = self._call  # type: ignore[misc]
             self.returned = _awaited(function(*args, **kwargs))
+        elif self._order.kind == "notebook":
+            self._run_notebook()
         elif self._order.kind == "script":
             mains.run(self.namespace, self._files)  # type: ignore[arg-type]  # prepared before
         else:
@@ -114,7 +118,9 @@ class Program:
 
     @property
     def directory(self) -> str:
-        """Of the payload's files, if they are in one of the job's own; else empty."""
+        """Of the payload's files, if that is one of the job's own, as of notebooks; else empty."""
+        if self._order.kind == "notebook" and self._files is not None:
+            return self._files.directory
         return self._files.directory if self._files is not None and self._files.snapshot is None else ""
 
     def finish(self) -> None:
@@ -145,6 +151,24 @@ class Program:
             f"{', '.join(functions)} {verb} only as bytecode of Python {theirs}, but the job runs Python "
             f"{ours}: define {them} with def in a cell of the notebook, or choose an environment with "
             f"Python {theirs}."
+        )
+
+    def _run_notebook(self) -> None:
+        import json
+        import os
+
+        from sovlab.runner.notebook import driver
+
+        place = self._files
+        assert place is not None  # prepared before
+        os.makedirs(place.directory, exist_ok=True)
+        # Modules are where its files are; on the submitter's machine where it would find them.
+        beside = place.directory if place.snapshot is None else ""
+        paths = [path for path in (beside, os.environ.get("PYTHONPATH", "")) if path]
+        if paths:
+            os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+        driver.run(
+            json.loads(bytes(self._pack.segment("source"))), self._meta["entry"]["notebook"], place.directory
         )
 
     def _run_cell(self) -> None:

@@ -102,6 +102,8 @@ def _return(
     if report["reason"] not in ("succeeded", "user_error"):
         failure = None
     unreturned = program.bound() if order.kind == "cell" else []
+    if order.kind == "notebook":
+        failure = None  # its own words are in the notebook
     from sovlab.runner.execution import files
 
     wrote = bool(directory and files.written(directory))

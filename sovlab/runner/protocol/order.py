@@ -19,7 +19,7 @@ class Order:
     Args:
         job_id: the durable id.
         name: what people call the job.
-        kind: ``cell``, ``call`` or ``script``.
+        kind: ``cell``, ``call``, ``script`` or ``notebook``.
         nonce: marks the frames in this job's log; 16 hexadecimal digits.
         payload: pack to run.
         results: where the results pack goes.

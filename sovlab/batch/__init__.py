@@ -1,0 +1,1 @@
+"""Whole notebooks as jobs: papermill's engine, and what is said of a run."""

@@ -1,0 +1,181 @@
+"""Does to papermill's notebook what a run tells: starts, outputs and ends of cells, as they come."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from sovlab.runner.protocol.notebook_run import FOLDER, NOTEBOOK, REFERENCE
+
+_NAME = re.compile(r"[0-9a-f]{64}")
+KILLED, TIMEOUT, NOT_RUN = "killed", "timeout", "not run"
+
+
+class Replay:
+    """The notebook of a papermill run, kept as a job tells it.
+
+    Args:
+        manager: papermill's ``NotebookExecutionManager``.
+        shown: called with each output that is new, for papermill's log and files.
+        note: called with a sentence for people.
+    """
+
+    def __init__(self, manager: Any, shown: Callable[[Any], None], note: Callable[[str], None]) -> None:
+        self._manager = manager
+        self._shown, self._note = shown, note
+        self.fatal: Mapping[str, Any] | None = None
+        self.kernel: Mapping[str, Any] = {}
+        self.running: int | None = None
+        self.reached: set[int] = set()
+        self.failed: int | None = None
+        self._referred = False
+
+    @property
+    def cells(self) -> list[Any]:
+        """Of the notebook."""
+        return self._manager.nb.cells  # type: ignore[no-any-return]
+
+    def apply(self, step: Mapping[str, Any]) -> None:
+        """Do what one step says; one that does not fit the notebook is left out."""
+        op, index = step["op"], step.get("cell")
+        if index is None:
+            self._of_notebook(op, step)
+            return
+        if type(index) is not int or not 0 <= index < len(self.cells):
+            return
+        cell = self.cells[index]
+        if op == "start":
+            self.running = index
+            self.reached.add(index)
+            self._manager.cell_start(cell, index)
+        elif op == "count":
+            cell.execution_count = step.get("count")
+        elif op == "clear":
+            cell.outputs = []
+        elif op == "output":
+            self._output(cell, step)
+        elif op == "exception":
+            self.failed = index
+            self._manager.cell_exception(cell, cell_index=index)
+        elif op == "complete":
+            self._complete(cell, index, step)
+
+    def save(self) -> None:
+        """Have papermill save, if it is time."""
+        self._manager.autosave_cell()
+
+    def _of_notebook(self, op: str, step: Mapping[str, Any]) -> None:
+        metadata = self._manager.nb.metadata
+        if op == "language" and isinstance(step.get("info"), dict):
+            metadata["language_info"] = nbformat.from_dict(step["info"])
+        elif op == "widgets" and isinstance(step.get("widgets"), dict):
+            self._referred |= REFERENCE in step["widgets"]
+            metadata["widgets"] = nbformat.from_dict(step["widgets"])
+        elif op == "fatal":
+            self.fatal = step
+        elif op == "kernel":
+            self.kernel = step
+            if step.get("notice"):
+                self._note(str(step["notice"]))
+
+    def _output(self, cell: Any, step: Mapping[str, Any]) -> None:
+        found, at = step.get("output"), step.get("at")
+        if cell.cell_type != "code" or not isinstance(found, dict) or type(at) is not int or at < 0:
+            return
+        if REFERENCE in found:
+            self._referred = True
+            output = _waiting(found)
+        else:
+            output = nbformat.from_dict(found)
+        if at < len(cell.outputs):
+            cell.outputs[at] = output
+            return
+        cell.outputs.append(output)
+        if REFERENCE not in found:
+            self._shown(output)
+
+    def _complete(self, cell: Any, index: int, step: Mapping[str, Any]) -> None:
+        if cell.cell_type == "code":
+            if step.get("execution"):
+                cell.metadata["execution"] = nbformat.from_dict(step["execution"])
+            cell.execution_count = step.get("count")
+        self.running = None
+        self._manager.cell_complete(cell, cell_index=index)
+
+    def settle(self, files: Mapping[str, Path], complete: bool) -> str:
+        """At the end: put in what the log did not carry; what could not be had, as a sentence.
+
+        Args:
+            files: what the job has left, by path.
+            complete: whether all that it told has come.
+        """
+        if complete and not self._referred:
+            return ""
+        left = files.get(f"{FOLDER}/{NOTEBOOK}")
+        if left is None:
+            what = "Long outputs are" if complete else "A part of the outputs is"
+            return f"{what} lost with the job: only what its log told is in the notebook."
+        finished = json.loads(left.read_bytes())
+        lost = False
+        for cell, done in zip(self.cells, finished["cells"], strict=False):
+            if cell.cell_type != "code":
+                continue
+            outputs = []
+            for output in done.get("outputs", []):
+                whole = _resolved(output, files)
+                lost |= whole is None
+                outputs.append(nbformat.from_dict(_waiting(output) if whole is None else whole))
+            cell.outputs = outputs
+            cell.execution_count = done.get("execution_count")
+        for key in ("language_info", "widgets"):
+            if key in finished["metadata"]:
+                whole = _resolved(finished["metadata"][key], files)
+                if whole is not None:
+                    self._manager.nb.metadata[key] = nbformat.from_dict(whole)
+        return "Long outputs are lost: they did not come back with the results." if lost else ""
+
+    def end_running(self) -> None:
+        """The run has ended in the midst of a cell: as papermill has it, that cell is complete."""
+        if self.running is not None:
+            index, self.running = self.running, None
+            self._manager.cell_complete(self.cells[index], cell_index=index)
+
+    def mark(self, stopped: str) -> None:
+        """Say of cells what papermill's keys do not: which one was stopped, by what, and which never ran.
+
+        Args:
+            stopped: what became of the cell that ran when the run ended; empty if none did.
+        """
+        last = max(self.reached, default=-1)
+        for index, cell in enumerate(self.cells):
+            if cell.cell_type != "code":
+                continue
+            truth = NOT_RUN if index not in self.reached else stopped if index == last and stopped else ""
+            if truth and (stopped or self.failed is not None):
+                cell.metadata["sovlab"] = {"status": truth}
+
+
+def _waiting(found: Mapping[str, Any]) -> Any:
+    size = found.get("size")
+    told = f"{size / 1e6:.1f} MB" if isinstance(size, int) else "unknown size"
+    return nbformat.from_dict(
+        {
+            "output_type": "stream",
+            "name": "stderr",
+            "text": f"[an output of {told} comes at the end of the run]\n",
+        }
+    )
+
+
+def _resolved(value: Any, files: Mapping[str, Path]) -> Any:
+    """A value, or what a reference stands for; None if that is not there."""
+    name = value.get(REFERENCE) if isinstance(value, dict) else None
+    if name is None:
+        return value
+    path = files.get(f"{FOLDER}/{name}") if isinstance(name, str) and _NAME.fullmatch(name) else None
+    return None if path is None else json.loads(path.read_bytes())

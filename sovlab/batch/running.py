@@ -1,0 +1,212 @@
+"""Runs what papermill hands to its engine as a job, and does to papermill's notebook what the job tells."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+from papermill.clientwrap import PapermillNotebookClient
+
+from sovlab.batch import record, runs
+from sovlab.batch.replaying import KILLED, TIMEOUT, Replay
+from sovlab.batch.steps import Steps
+from sovlab.client import Notebook, default
+from sovlab.client.job import Job
+from sovlab.core.event import NotebookTold
+from sovlab.core.job import JobState, JobStatus
+from sovlab.errors import JobCancelled, SovlabError, SpecError
+from sovlab.options.job import NAMES, Options, from_keywords
+
+_LOG = logging.getLogger("papermill")
+_YES = ("1", "true", "yes", "on")
+
+
+class Logging(NamedTuple):
+    """Where papermill is to repeat outputs.
+
+    Attributes:
+        log: whether its logger does.
+        stdout, stderr: open files, or None.
+    """
+
+    log: bool = False
+    stdout: Any = None
+    stderr: Any = None
+
+
+def run(
+    manager: Any,
+    kernel: str,
+    repeated: Logging,
+    limits: Mapping[str, float | None],
+    keywords: Mapping[str, Any],
+) -> None:
+    """Run a notebook as a job, and do to papermill's what it tells; see `sovlab.batch.engine.SovlabEngine`.
+
+    Args:
+        manager: papermill's ``NotebookExecutionManager``.
+        kernel: name.
+        repeated: where outputs are repeated.
+        limits: ``start_timeout`` and ``execution_timeout``, in seconds.
+        keywords: others that papermill was given.
+    """
+    client = default()
+    code = Notebook(
+        cells=[dict(cell) for cell in manager.nb.cells],
+        metadata=manager.nb.metadata,
+        kernel=kernel,
+        label=_label(keywords.get("input_path")),
+        limits=limits,
+    )
+    logger = PapermillNotebookClient(manager, log_output=repeated.log, log=_LOG)
+    logger.stdout_file, logger.stderr_file = repeated.stdout, repeated.stderr
+    replay = Replay(manager, logger.log_output_message, _say)
+    found = runs.begin(client, code, _options(keywords), fresh=_asked(keywords, "fresh"))
+    _say(_found(found))
+    for message in found.messages:
+        _say(message)
+    with _ending(found.job, cancel=_asked(keywords, "cancel_on_interrupt")):
+        status, complete = _follow(found.job, replay)
+        lost = replay.settle(_files(found.job), complete)
+    if lost:
+        _say(lost)
+    stopped = _stopped(replay, status)
+    replay.end_running()
+    replay.mark(stopped)
+    manager.nb.metadata["sovlab"] = record.of(found.job, status, code, replay)
+    found.delivered()
+    _raise(replay, status, found.job)
+
+
+def _options(keywords: Mapping[str, Any]) -> Options:
+    return from_keywords(
+        {k: v for k, v in keywords.items() if k in NAMES - {"send", "outputs"} and v is not None}
+    )
+
+
+def _asked(keywords: Mapping[str, Any], name: str) -> bool:
+    said = keywords.get(name)
+    return bool(said) if said is not None else os.environ.get(f"SOVLAB_{name.upper()}", "").lower() in _YES
+
+
+def _label(path: Any) -> str:
+    return Path(path).name if isinstance(path, str) and path not in ("", "-") else "notebook"
+
+
+def _say(sentence: str) -> None:
+    """Tell people something: on stderr, between the lines of papermill's bar."""
+    from tqdm.auto import tqdm
+
+    tqdm.write(sentence, file=sys.stderr)
+
+
+def _found(run: runs.Run) -> str:
+    name, again = run.job.id, "SOVLAB_FRESH=1, or --fresh of sovlab run, runs it anew."
+    if run.found == "ended":
+        return f"The same run is there: job {name} on target {run.job.target}; this is its outcome. {again}"
+    if run.found == "running":
+        return f"The same run goes on: job {name} on target {run.job.target} is followed from its begin."
+    return f"Job {name} on target {run.job.target}: sovlab logs -f {name} shows what it prints."
+
+
+def _follow(job: Job, replay: Replay) -> tuple[JobStatus, bool]:
+    steps = Steps()
+    for event in job.events(follow=True):
+        if not isinstance(event, NotebookTold):
+            continue
+        for step in steps.take(event.piece):
+            replay.apply(step)
+        replay.save()
+    return job.wait(), steps.complete
+
+
+def _files(job: Job) -> Mapping[str, Path]:
+    try:
+        return job.files()
+    except SovlabError as error:
+        _say(str(error))
+        return {}
+
+
+@contextmanager
+def _ending(job: Job, *, cancel: bool) -> Iterator[None]:
+    """A client that is told to end says how to come back; papermill writes what there is."""
+    ours = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGTERM) if ours else None
+    heard = ours and before is signal.SIG_DFL
+    if heard:
+        signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    except (KeyboardInterrupt, _Terminated) as end:
+        if cancel:
+            job.cancel()
+            _say(f"Job {job.id} is cancelled.")
+        else:
+            _say(
+                f"The run goes on as job {job.id}. The same command again follows it to its end; "
+                f"sovlab cancel {job.id} ends it."
+            )
+        if isinstance(end, _Terminated):
+            raise SystemExit(143) from None
+        if _is_command():
+            raise SystemExit(130) from None
+        raise
+    finally:
+        if heard:
+            signal.signal(signal.SIGTERM, before)
+
+
+class _Terminated(BaseException):
+    """SIGTERM came."""
+
+
+def _terminate(*_: object) -> NoReturn:
+    raise _Terminated
+
+
+def _is_command() -> bool:
+    """Whether a command line runs papermill, and not a program that calls it."""
+    import click
+
+    return click.get_current_context(silent=True) is not None
+
+
+def _stopped(replay: Replay, status: JobStatus) -> str:
+    """What became of the cell that was running when the run ended."""
+    if replay.fatal is not None:
+        return {"timeout": TIMEOUT, "dead": KILLED}.get(str(replay.fatal.get("kind")), KILLED)
+    if status.state is JobState.SUCCEEDED or replay.failed is not None:
+        return ""
+    return str(status.state).lower() if status.state is JobState.CANCELLED else KILLED
+
+
+def _raise(replay: Replay, status: JobStatus, job: Job) -> None:
+    """What papermill's own engine would raise; a failed cell is papermill's own to tell."""
+    from jupyter_client.kernelspec import NoSuchKernel
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+
+    if replay.fatal is not None:
+        kind, message = replay.fatal.get("kind"), str(replay.fatal.get("message", ""))
+        if kind == "dead":
+            raise DeadKernelError(message or "Kernel died")
+        if kind == "timeout":
+            raise CellTimeoutError(message)
+        if kind == "kernel":
+            _say(message)
+            raise NoSuchKernel(str(replay.kernel.get("wanted") or message))
+        if kind == "environment":
+            raise SpecError(message)
+        raise RuntimeError(message)
+    if status.state is JobState.SUCCEEDED or replay.failed is not None:
+        return
+    if status.state is JobState.CANCELLED:
+        raise JobCancelled(f"Job {job.name} was cancelled.", job_id=job.id)
+    raise DeadKernelError(status.message or f"Job {job.id} has ended: {status.reason}")

@@ -1,0 +1,150 @@
+"""nbclient's client, which tells what each message changes in the notebook."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from traitlets.config import Config
+
+from sovlab.runner.notebook.telling import Teller
+
+if TYPE_CHECKING:
+    from sovlab.runner.notebook.driver import Shown
+
+
+class Client(NotebookClient):  # type: ignore[misc]  # it is not everywhere
+    """Runs cells one after another.
+
+    Args:
+        notebook: nbformat 4, without outputs.
+        kernel: its name here.
+        options: see `sovlab.runner.notebook.driver.run`.
+        teller: tells the steps.
+        shown: writes their text into the job's log.
+    """
+
+    def __init__(
+        self, notebook: Dict[str, Any], kernel: str, options: Mapping[str, Any], teller: Teller, shown: Shown
+    ) -> None:
+        super().__init__(
+            nbformat.from_dict(notebook),
+            kernel_name=kernel,
+            timeout=options.get("execution_timeout"),
+            startup_timeout=options.get("start_timeout") or 60,
+            raise_on_iopub_timeout=True,
+            config=Config(
+                {"KernelManager": {"transport": "ipc"}, "AsyncKernelManager": {"transport": "ipc"}}
+            ),
+        )
+        self._teller, self._shown = teller, shown
+        self._known: Dict[int, List[Any]] = {}
+
+    def run(self) -> None:
+        """Run all cells.
+
+        Raises:
+            NotebookFailed: a cell failed, took too long, or the kernel died.
+        """
+        from sovlab.runner.notebook.driver import NotebookFailed
+
+        self.reset_execution_trackers()
+        failed = ""
+        try:
+            with self.setup_kernel():
+                try:
+                    failed = self._run_cells()
+                    self._teller.tell("language", info=self._language())
+                    self.set_widgets_metadata()
+                    if "widgets" in self.nb.metadata:
+                        self._teller.tell("widgets", widgets=self._teller.stored(self.nb.metadata["widgets"]))
+                except DeadKernelError as error:
+                    self._teller.tell("fatal", kind="dead", message=str(error))
+                    raise NotebookFailed(f"The kernel died: {error}") from None
+                except CellTimeoutError as error:
+                    self._teller.tell("fatal", kind="timeout", message=str(error))
+                    raise NotebookFailed(str(error).splitlines()[0]) from None
+        except NotebookFailed:
+            raise
+        except RuntimeError as error:
+            self._teller.tell("fatal", kind="start", message=str(error))
+            raise NotebookFailed(f"The kernel did not start: {error}") from None
+        if failed:
+            raise NotebookFailed(failed)
+        self._shown.done()
+
+    def result(self) -> Dict[str, Any]:
+        """The notebook as it is now; long outputs are references."""
+        for cell in self.nb.cells:
+            if cell.get("outputs"):
+                cell["outputs"] = [self._teller.stored(output) for output in cell["outputs"]]
+        return dict(self.nb)
+
+    def _run_cells(self) -> str:
+        for index, cell in enumerate(self.nb.cells):
+            if cell.cell_type == "code":
+                self._shown.cell(index)
+            self._teller.tell("start", cell=index)
+            try:
+                self.execute_cell(cell, index)
+            except CellExecutionError as error:
+                self._differ(index)
+                self._teller.tell(
+                    "exception", cell=index, ename=error.ename, evalue=error.evalue, text=str(error)
+                )
+                if error.ename == "SystemExit" and error.evalue in ("", "0"):
+                    return ""
+                return f"In [{cell.get('execution_count', ' ')}] failed: {error.ename}: {error.evalue}"
+            finally:
+                self._differ(index)
+                execution = cell.metadata.get("execution", {})
+                self._teller.tell(
+                    "complete", cell=index, count=cell.get("execution_count"), execution=dict(execution)
+                )
+        return ""
+
+    def _language(self) -> Dict[str, Any]:
+        reply = self.wait_for_reply(self.kc.kernel_info())
+        info: Dict[str, Any] = reply["content"]["language_info"] if reply else {}
+        self.nb.metadata["language_info"] = info
+        return info
+
+    def process_message(self, message: Dict[str, Any], cell: Any, cell_index: int) -> Any:
+        """As nbclient's; tells what it has changed."""
+        output = super().process_message(message, cell, cell_index)
+        if output is not None:
+            self._shown.output(output)
+        kind = message["msg_type"]
+        if kind in ("stream", "display_data", "execute_result", "error", "clear_output"):
+            self._differ(cell_index)
+        elif kind == "update_display_data":
+            for index in range(cell_index + 1):
+                self._differ(index, changed=True)
+        elif kind == "execute_input":
+            self._teller.tell("count", cell=cell_index, count=cell.get("execution_count"))
+        return output
+
+    def _differ(self, index: int, changed: bool = False) -> None:
+        """Tell which outputs of a cell are new, and with ``changed`` which are others than were told."""
+        outputs = self.nb.cells[index].get("outputs")
+        if outputs is None:
+            return
+        known = self._known.setdefault(index, [])
+        if len(outputs) < len(known):
+            self._teller.tell("clear", cell=index)
+            known.clear()
+        # After a delayed clear_output() there may be as many outputs as before.
+        replaced = bool(known) and bool(outputs) and known[0] is not _content(outputs[0])
+        for at in range(0 if changed or replaced else len(known), len(outputs)):
+            content = _content(outputs[at])
+            if at < len(known) and known[at] is content:
+                continue
+            self._teller.tell("output", cell=index, at=at, output=self._teller.stored(outputs[at]))
+            known[at : at + 1] = [content]
+
+
+def _content(output: Any) -> Any:
+    """What is another object once an output has been replaced or updated."""
+    return output.get("data", output)

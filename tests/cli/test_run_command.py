@@ -1,0 +1,88 @@
+"""``sovlab run``: a notebook as a job, from a shell."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+
+@pytest.fixture
+def run(client, tmp_path):
+    """Run ``sovlab run in.ipynb out.ipynb …`` in a directory of its own, on a notebook of these cells."""
+
+    def run(*args, cells=("lr = 0.1", "lr * 2"), output="out.ipynb"):
+        made = [new_code_cell(cells[0], metadata={"tags": ["parameters"]}), *map(new_code_cell, cells[1:])]
+        spec = {"kernelspec": {"name": "python3", "language": "python", "display_name": "Python 3"}}
+        nbformat.write(new_notebook(cells=made, metadata=spec), tmp_path / "in.ipynb")
+        return subprocess.run(
+            [sys.executable, "-m", "sovlab", "run", "in.ipynb", output, *args],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=150,
+        )
+
+    return run
+
+
+def test_runs_a_notebook_with_its_parameters(run, tmp_path):
+    done = run("-p", "lr", "0.5", output="out-{lr}.ipynb")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    cells = json.loads((tmp_path / "out-0.5.ipynb").read_text())["cells"]
+    assert cells[-1]["outputs"][0]["data"]["text/plain"] == ["1.0"]
+
+
+def test_a_misspelt_parameter_is_refused_before_anything_runs(run, tmp_path):
+    done = run("-p", "lrr", "0.5")
+    assert done.returncode == 2
+    assert "no parameter 'lrr'" in done.stderr
+    assert "Did you mean lr?" in done.stderr
+    assert not (tmp_path / "out.ipynb").exists()
+
+
+def test_a_cell_that_fails_ends_with_one_and_names_the_notebook(run, tmp_path):
+    done = run(cells=("lr = 1", "1/0", "2"))
+    assert done.returncode == 1
+    assert "ZeroDivisionError" in done.stderr
+    assert "out.ipynb" in done.stderr.splitlines()[-1]
+    assert (tmp_path / "out.ipynb").exists()
+
+
+def test_a_dead_kernel_and_a_slow_cell_have_their_own_status(run):
+    assert run(cells=("lr = 1", "import os; os._exit(1)")).returncode == 138
+    assert run("--execution-timeout", "1", cells=("lr = 1", "import time; time.sleep(60)")).returncode == 124
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("--backend", "gpu"), "gpu"),
+        (("--gpus", "nan"), "nan"),
+        (("--energy-budget", "2"), "2"),
+        (("--dry-run",), "--prepare-only"),
+        (("--target", "nowhere"), "nowhere"),
+    ],
+)
+def test_a_wrong_request_is_one_sentence(run, args, said):
+    done = run(*args)
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_notebook_that_is_not_there_or_is_none_is_one_sentence(run, tmp_path):
+    command = [sys.executable, "-m", "sovlab", "run"]
+    for name in ("nothing.ipynb", "text.ipynb"):
+        (tmp_path / "text.ipynb").write_text("no notebook")
+        done = subprocess.run(
+            [*command, name, "o.ipynb"], cwd=tmp_path, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode in (2, 3)
+        assert "Traceback" not in done.stderr
+        assert done.stderr
