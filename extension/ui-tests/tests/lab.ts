@@ -101,7 +101,18 @@ export class Lab {
   async remove(): Promise<void> {
     this.openAll();
     await this.stop();
+    await this._endAgent();
     fs.rmSync(this.folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 200 });
+  }
+
+  /** The process that keeps the jobs of this folder would wait for more of them. */
+  private async _endAgent(): Promise<void> {
+    for (const name of fs.readdirSync('/proc').filter(each => /^\d+$/.test(each))) {
+      const command = await fs.promises.readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '');
+      if (command.includes('sovlab.executors.local') && command.includes(this._path('state'))) {
+        process.kill(Number(name), 'SIGTERM');
+      }
+    }
   }
 
   /** A job that begins, waits until its gate is opened, and ends. No test waits for a time. */
