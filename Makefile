@@ -13,12 +13,15 @@ WORKERS ?= 4
 PEERS  ?= .venv-bench
 ARGS   ?=
 
+# A browser for the tests of pages; none is ever downloaded.
+CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
+
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Node and jlpm are in the venv, too.
 JLPM := cd extension && PATH="$(abspath $(BIN)):$$PATH" jlpm
 
-.PHONY: help demo test lab bench check format lint types layers unit extension notebooks oldest clean
+.PHONY: help demo test lab bench check format lint types layers unit extension browser notebooks oldest clean
 
 help:
 	@echo "make demo    run notebooks/quickstart.ipynb on this machine; the result is in out/"
@@ -80,7 +83,7 @@ $(VENV)/.lab: sovlab/labextension/package.json
 lab: $(VENV)/.lab
 	$(BIN)/jupyter lab notebooks/quickstart.ipynb
 
-test: check extension unit notebooks oldest
+test: check extension browser unit notebooks oldest
 
 check: format lint types layers
 
@@ -110,6 +113,20 @@ extension: $(VENV)/.dev $(VENV)/.lab
 	$(JLPM) typecheck
 	$(JLPM) test
 
+# What only tests in a browser need is apart: make lab does not install it.
+extension/ui-tests/node_modules/.installed: extension/ui-tests/package.json extension/ui-tests/yarn.lock $(VENV)/.node
+	@echo "Installing what tests in a browser need"
+	@(cd extension/ui-tests && PATH="$(abspath $(BIN)):$$PATH" PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 jlpm install --immutable) \
+	  > extension/install.log 2>&1 || { cat extension/install.log; exit 1; }
+	@rm -f extension/install.log && touch $@
+
+# A real JupyterLab and real jobs, in a real browser. Screenshots are in extension/ui-tests/artefacts.
+browser: $(VENV)/.dev $(VENV)/.lab $(if $(CHROMIUM),extension/ui-tests/node_modules/.installed)
+	@! grep -nE 'https?://' extension/ui-tests/yarn.lock
+	@if [ -z "$(CHROMIUM)" ]; then echo "Without Chromium: its tests are skipped; on Debian: apt-get install chromium"; \
+	  else cd extension/ui-tests && CHROMIUM="$(CHROMIUM)" SOVLAB_UI_PYTHON="$(abspath $(BIN))/python" \
+	    PATH="$(abspath $(BIN)):$$PATH" node_modules/.bin/playwright test; fi
+
 # The quickstart runs by nbval (cell by cell, against its saved outputs); each notebook also by papermill, in
 # the unit tests. The one for clusters needs a cluster, which only those tests bring.
 notebooks: $(VENV)/.dev
@@ -138,5 +155,5 @@ bench: $(VENV)/.demo $(PEERS)/.peers
 	$(BIN)/python -m benchmarks --peers $(PEERS) $(ARGS)
 
 clean:
-	rm -rf extension/node_modules extension/lib sovlab/labextension
+	rm -rf extension/node_modules extension/ui-tests/node_modules extension/ui-tests/artefacts extension/lib sovlab/labextension
 	rm -rf $(VENV) $(PEERS) out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -113,6 +113,7 @@ export class Rest {
     const init: RequestInit = { method, signal: ended.signal };
     if (body !== undefined) {
       init.body = JSON.stringify(body);
+      init.headers = { 'Content-Type': 'application/json' };
     }
     try {
       const response = await ServerConnection.makeRequest(url, init, this._settings);

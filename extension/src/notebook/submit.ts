@@ -6,6 +6,7 @@
 import type { CodeCell } from '@jupyterlab/cells';
 import type { IOutput } from '@jupyterlab/nbformat';
 import type { NotebookPanel } from '@jupyterlab/notebook';
+import type { Kernel } from '@jupyterlab/services';
 import { CARD_MIME, type Job } from '../model/types';
 import type { Workbench } from '../model/workbench';
 import type { Trans } from '../model/words';
@@ -14,10 +15,11 @@ import { flags, type Place } from './place';
 /** A cell that cannot be submitted, and why. */
 export class NotSubmitted extends Error {}
 
-/** Python that a kernel runs to submit a cell. */
+/** Python that a kernel runs to submit a cell; what `%%sovsubmit` says in it counts, wherever the picker stands. */
 export function submitCode(source: string, place: Place): string {
+  const own = /^\s*%%sovsubmit\b([^\n]*)\n?([^]*)$/.exec(source);
   // What JSON writes as a text is one in Python, too.
-  const [line, body] = [JSON.stringify(flags(place)), JSON.stringify(`${source}\n`)];
+  const [line, body] = [JSON.stringify(own ? own[1].trim() : flags(place)), JSON.stringify(`${own ? own[2] : source}\n`)];
   return [
     'get_ipython().extension_manager.load_extension("sovlab")',
     `get_ipython().run_cell_magic("sovsubmit", ${line}, ${body})`
@@ -33,6 +35,24 @@ export function magicOf(source: string): string {
 export function directoryOf(path: string): string {
   const local = path.replace(/^[A-Za-z0-9_-]+:/, '');
   return local.split('/').slice(0, -1).join('/');
+}
+
+/** Wait for a kernel that is about to be connected: it has the variables, and is not to be passed over. */
+function connected(kernel: Kernel.IKernelConnection): Promise<void> {
+  return new Promise(resolve => {
+    const look = () => {
+      if (kernel.connectionStatus !== 'connecting' || kernel.isDisposed || kernel.status === 'dead') {
+        kernel.connectionStatusChanged.disconnect(look);
+        kernel.statusChanged.disconnect(look);
+        kernel.disposed.disconnect(look);
+        resolve();
+      }
+    };
+    kernel.connectionStatusChanged.connect(look);
+    kernel.statusChanged.connect(look);
+    kernel.disposed.connect(look);
+    look();
+  });
 }
 
 export class Submitter {
@@ -62,6 +82,9 @@ export class Submitter {
     }
     await panel.sessionContext.ready;
     const kernel = panel.sessionContext.session?.kernel ?? null;
+    if (kernel) {
+      await connected(kernel);
+    }
     if (!kernel || kernel.status === 'dead' || kernel.connectionStatus !== 'connected') {
       await this._withoutKernel(panel, cell, source, place);
       return;
@@ -70,7 +93,7 @@ export class Submitter {
     if (language.name !== 'python') {
       throw new NotSubmitted(trans.__('Cells of %1 cannot be submitted, only those of Python.', language.name));
     }
-    const code = magic ? source : submitCode(source, place);
+    const code = submitCode(source, place);
     cell.outputHidden = false;
     cell.model.trusted = true;
     const future = kernel.requestExecute({ code, store_history: false, allow_stdin: false }, false);
@@ -95,6 +118,8 @@ export class Submitter {
       key: crypto.getRandomValues(new Uint32Array(4)).join('-')
     });
     this._written.set(job.id, { cell, target: job.target });
+    // As after a run: what the cell shows from here on is of the user's own making.
+    cell.model.trusted = true;
     await this._write(cell, job, null);
   }
 

@@ -1,0 +1,69 @@
+// Playwright's own page: what is looked at here are pages and servers that know nothing of sovlab, or little.
+import { test } from '@playwright/test';
+import { execFileSync } from 'node:child_process';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { Lab, PYTHON } from './lab';
+import { card, cell, expect, openNotebook, picture, save, submitFromCell } from './page';
+
+test('a saved notebook: without our server the card stands still; as HTML it is readable, and nothing is asked for', async ({ page, browser }) => {
+  const lab = new Lab();
+  await lab.start();
+  try {
+    lab.write('saved.ipynb', ['print("what it said")']);
+    await openNotebook(page, lab, 'saved.ipynb');
+    await submitFromCell(page, 0);
+    await expect(card(page)).toContainText('succeeded in');
+    await expect(cell(page, 0).locator('.jp-Sovlab-card')).toContainText('Memory');
+    await save(page);
+    await page.goto('about:blank');
+    await lab.stop();
+    const bare = new Lab({ args: ["--ServerApp.jpserver_extensions={'sovlab.jupyter.server': False, 'jupyterlab': True}"], work: lab.work });
+    await bare.start();
+    try {
+      await page.goto(`${bare.url}/lab/tree/saved.ipynb?reset`, { waitUntil: 'domcontentloaded' });
+      await expect(card(page)).toContainText('what it said');
+      await expect(card(page)).toContainText('succeeded in');
+      await expect(card(page).getByRole('button', { name: 'Rerun' })).toHaveCount(0);
+      await picture(page, 'without-server');
+    } finally {
+      await bare.remove();
+    }
+    for (const theme of ['light', 'dark']) {
+      const file = `saved-${theme}.html`;
+      const command = ['-m', 'nbconvert', '--to', 'html', '--theme', theme, '--output', file, 'saved.ipynb'];
+      execFileSync(PYTHON, command, { cwd: lab.work, stdio: 'pipe' });
+      const context = await browser.newContext({ colorScheme: theme as 'light' | 'dark' });
+      const html = await context.newPage();
+      // What nbconvert's own page loads (MathJax, require.js) is not ours.
+      const without: string[] = [];
+      await html.route(/^https?:/, route => route.abort());
+      await html.goto(pathToFileURL(path.join(lab.work, file)).href, { waitUntil: 'domcontentloaded' });
+      const output = html.locator('.jp-OutputArea-output').first();
+      await expect(output).toContainText('what it said');
+      await expect(output).toContainText('succeeded in');
+      without.push(...(await output.locator('script, link, iframe, [src^="http"]').evaluateAll(nodes => nodes.map(node => node.outerHTML))));
+      expect(without).toEqual([]);
+      await picture(html, `html-${theme}`);
+      await context.close();
+    }
+  } finally {
+    await lab.remove();
+  }
+});
+
+test('below /user/a@b/ a cell is submitted, and its card is live', async ({ page }) => {
+  const lab = new Lab({ baseUrl: '/user/a@b/' });
+  await lab.start();
+  try {
+    lab.write('hub.ipynb', [lab.gated('hub')]);
+    await openNotebook(page, lab, 'hub.ipynb');
+    await submitFromCell(page, 0);
+    await expect(card(page)).toContainText('begun');
+    await card(page).getByRole('button', { name: 'Cancel' }).click();
+    await card(page).getByRole('button', { name: 'Cancel job' }).click();
+    await expect(card(page)).toContainText('cancelled after');
+  } finally {
+    await lab.remove();
+  }
+});
