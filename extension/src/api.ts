@@ -8,7 +8,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What hardware a target has, and what is free. */
+        /** What hardware a target has, what is free, how its devices do, and what `auto` takes. */
         get: operations["backends"];
         put?: never;
         post?: never;
@@ -267,16 +267,26 @@ export interface components {
          * @description What a target has of one kind of hardware.
          */
         Backend: {
+            /** @description °C of the hottest place of any of its devices. */
+            celsius: components["schemas"]["Figure"];
             /** @description devices, or cores of `cpu`; null if not known. */
             free: number | null;
+            /** @description W that its devices may draw more until they, or the site, are at their limits. */
+            headroom: components["schemas"]["Figure"];
             /** @description bytes of the largest device; null if not known. */
             memory: number | null;
             /** @description product names. */
             models: string[];
             /** @description what `--backend` takes. */
             name: string;
+            /** @description why `auto` does not take it, a clause; empty if it does, or if there is nothing to say. */
+            passed: string;
             /** @description jobs that wait for it; null if not known. */
             queued: number | null;
+            /** @description when they were so; null if that is not told. */
+            seen: number | null;
+            /** @description how many of its devices heat slows. */
+            slowed: components["schemas"]["Figure"];
             /** @description where the numbers are from. */
             source: string;
             /** @description devices, or cores of `cpu`; null if not known. */
@@ -289,6 +299,10 @@ export interface components {
          * @description The hardware of a target.
          */
         Backends: {
+            /** @description the backend that a job gets that asks for none, and for no number of devices. */
+            auto: string;
+            /** @description a sentence: why that one. */
+            auto_why: string;
             /** @description one for each that is known. */
             backends: components["schemas"]["Backend"][];
             /** @description its name. */
@@ -371,6 +385,22 @@ export interface components {
             detail: string;
             /** @description where: a JSON pointer into the body, or the name of a parameter. */
             pointer: string;
+        };
+        /**
+         * Figure
+         * @description A number on the state of devices, with where it is from.
+         */
+        Figure: {
+            /** @description when it was so; null if that is not known. */
+            seen: number | null;
+            /** @description where it is from, in a few words. */
+            source: string;
+            /** @description `°C`, `W` or `devices`. */
+            unit: string;
+            /** @description null if it is not known. */
+            value: number | null;
+            /** @description why there is no value, or what is not in it: a clause. */
+            why: string;
         };
         /**
          * Follow

@@ -9,6 +9,7 @@ export type BulkResult = Schemas['BulkResult'];
 export type ClientMessage = Schemas['ClientMessage'];
 export type Device = Schemas['Device'];
 export type Done = Schemas['Done'];
+export type Figure = Schemas['Figure'];
 export type Gap = Schemas['Gap'];
 export type Health = Schemas['Health'];
 export type Hello = Schemas['Hello'];

@@ -125,6 +125,24 @@ class Targets(Answer, frozen=True, kw_only=True):
     notes: list[str]
 
 
+class Figure(Answer, frozen=True, kw_only=True):
+    """A number on the state of devices, with where it is from.
+
+    Attributes:
+        value: null if it is not known.
+        unit: ``°C``, ``W`` or ``devices``.
+        source: where it is from, in a few words.
+        seen: when it was so; null if that is not known.
+        why: why there is no value, or what is not in it: a clause.
+    """
+
+    value: float | None
+    unit: str
+    source: str
+    seen: float | None
+    why: str
+
+
 class Backend(Answer, frozen=True, kw_only=True):
     """What a target has of one kind of hardware.
 
@@ -136,6 +154,11 @@ class Backend(Answer, frozen=True, kw_only=True):
         memory: bytes of the largest device; null if not known.
         why: what was looked at and what it said; also where nothing was found.
         source: where the numbers are from.
+        seen: when they were so; null if that is not told.
+        celsius: °C of the hottest place of any of its devices.
+        slowed: how many of its devices heat slows.
+        headroom: W that its devices may draw more until they, or the site, are at their limits.
+        passed: why ``auto`` does not take it, a clause; empty if it does, or if there is nothing to say.
     """
 
     name: str
@@ -146,6 +169,11 @@ class Backend(Answer, frozen=True, kw_only=True):
     memory: int | None
     why: str
     source: str
+    seen: float | None
+    celsius: Figure
+    slowed: Figure
+    headroom: Figure
+    passed: str
 
 
 class Backends(Answer, frozen=True, kw_only=True):
@@ -154,11 +182,15 @@ class Backends(Answer, frozen=True, kw_only=True):
     Attributes:
         target: its name.
         time: when it was asked.
+        auto: the backend that a job gets that asks for none, and for no number of devices.
+        auto_why: a sentence: why that one.
         backends: one for each that is known.
     """
 
     target: str
     time: float
+    auto: str
+    auto_why: str
     backends: list[Backend]
 
 

@@ -66,7 +66,7 @@ ROUTES = (
         name="backends",
         method="GET",
         path="/backends",
-        summary="What hardware a target has, and what is free.",
+        summary="What hardware a target has, what is free, how its devices do, and what `auto` takes.",
         query=_OF,
         answer=models.Backends,
     ),
