@@ -88,6 +88,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sovlab/api/jobs/{job}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What happened to a job, and when. */
+        get: operations["events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/sovlab/api/jobs/{job}/log": {
         parameters: {
             query?: never;
@@ -150,6 +167,23 @@ export interface paths {
         put?: never;
         /** Run a job's request again, as a new job. */
         post: operations["rerun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sovlab/api/jobs/{job}/sent": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was sent for a job: its source, names and sizes; no value. */
+        get: operations["sent"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -449,6 +483,40 @@ export interface components {
             type: "gap";
             /** @description `skipped`: told faster than the page has taken it, or before it asked. Else why it is lost. */
             why: string;
+        };
+        /**
+         * Happening
+         * @description Something that happened to a job.
+         */
+        Happening: {
+            /** @description how often it happened up to then. */
+            count: number;
+            /** @description what it happened to: `job`, or an object of its cluster. */
+            of: string;
+            /** @description one sentence, or the cluster's own words. */
+            text: string;
+            /** @description when; null for what is so now. */
+            time: number | null;
+            /** @description it went wrong. */
+            warning: boolean;
+        };
+        /**
+         * Happenings
+         * @description A part of what happened to a job, the oldest first.
+         */
+        Happenings: {
+            /** @description the part. */
+            happenings: components["schemas"]["Happening"][];
+            /** @description of the job. */
+            id: string;
+            /** @description sentences about what could not be seen. */
+            notes: string[];
+            /** @description which part. */
+            page: number;
+            /** @description which part. */
+            size: number;
+            /** @description of all. */
+            total: number;
         };
         /**
          * Health
@@ -1137,6 +1205,48 @@ export interface components {
              */
             resume: boolean | null;
         };
+        /**
+         * Sent
+         * @description What was sent for a job; values of variables and of the environment are in none of it.
+         */
+        Sent: {
+            /** @description of a script; what looks like a secret is `…`. */
+            args: string[];
+            /** @description characters that are left out at its end. */
+            cut: number;
+            /** @description SHA-256 of it. */
+            digest: string;
+            /** @description names of the environment variables that were added. */
+            env: string[];
+            /** @description local modules and files beside the code. */
+            files: components["schemas"]["SentFile"][];
+            /** @description of the job. */
+            id: string;
+            /** @description sentences about what is not shown. */
+            notes: string[];
+            /** @description of the request, in words. */
+            options: {
+                [key: string]: string;
+            };
+            /** @description bytes in all; null if the payload is not on this machine. */
+            payload: number | null;
+            /** @description version that sent it; empty if not known. */
+            python: string;
+            /** @description of the cell or script; empty where the code is a function or a module. */
+            source: string;
+            /** @description of the notebook. */
+            variables: components["schemas"]["Variable"][];
+            /** @description names that looked like secrets and stayed. */
+            withheld: string[];
+        };
+        /**
+         * SentFile
+         * @description A file that was sent: its path beside the code, and its bytes.
+         */
+        SentFile: {
+            bytes: number;
+            path: string;
+        };
         ServerMessage: components["schemas"]["Hello"] | components["schemas"]["HealthChanged"] | components["schemas"]["Snapshot"] | components["schemas"]["Records"] | components["schemas"]["JobChanged"] | components["schemas"]["Log"] | components["schemas"]["Gap"] | components["schemas"]["Readings"] | components["schemas"]["TelemetryChanged"] | components["schemas"]["Refused"];
         /**
          * SiteReading
@@ -1304,7 +1414,7 @@ export interface components {
         };
         /**
          * Variable
-         * @description A variable that would be sent: its name, its type, and how many bytes it takes.
+         * @description A variable that is sent: its name, its type, and how many bytes it takes.
          */
         Variable: {
             bytes: number;
@@ -1616,6 +1726,41 @@ export interface operations {
             };
         };
     };
+    events: {
+        parameters: {
+            query?: {
+                page?: number;
+                size?: number;
+                target?: string | null;
+            };
+            header?: never;
+            path: {
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Happenings"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     log: {
         parameters: {
             query?: {
@@ -1742,6 +1887,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Submitted"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sent: {
+        parameters: {
+            query?: {
+                target?: string | null;
+            };
+            header?: never;
+            path: {
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Sent"];
                 };
             };
             /** @description A problem. */

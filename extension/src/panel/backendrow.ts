@@ -18,8 +18,8 @@ export class BackendRow {
     of: string,
     private _trans: Trans
   ) {
-    const id = `jp-Sovlab-facts-${BackendRow._count++}`;
-    this._facts = h('dl', { class: 'jp-Sovlab-facts', id });
+    const id = `jp-Sovlab-figures-${BackendRow._count++}`;
+    this._facts = h('dl', { class: 'jp-Sovlab-figures', id });
     this._facts.hidden = true;
     this._title = name(of, 'jp-Sovlab-rowname');
     this._line = h(

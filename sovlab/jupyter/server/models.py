@@ -437,6 +437,92 @@ class Manifests(Answer, frozen=True, kw_only=True):
     notes: list[str]
 
 
+class Variable(Answer, frozen=True, kw_only=True):
+    """A variable that is sent: its name, its type, and how many bytes it takes."""
+
+    name: str
+    type: str
+    bytes: int
+
+
+class Happening(Answer, frozen=True, kw_only=True):
+    """Something that happened to a job.
+
+    Attributes:
+        time: when; null for what is so now.
+        of: what it happened to: ``job``, or an object of its cluster.
+        text: one sentence, or the cluster's own words.
+        warning: it went wrong.
+        count: how often it happened up to then.
+    """
+
+    time: float | None
+    of: str
+    text: str
+    warning: bool
+    count: int
+
+
+class Happenings(Answer, frozen=True, kw_only=True):
+    """A part of what happened to a job, the oldest first.
+
+    Attributes:
+        id: of the job.
+        page, size: which part.
+        total: of all.
+        happenings: the part.
+        notes: sentences about what could not be seen.
+    """
+
+    id: str
+    page: int
+    size: int
+    total: int
+    happenings: list[Happening]
+    notes: list[str]
+
+
+class SentFile(Answer, frozen=True, kw_only=True):
+    """A file that was sent: its path beside the code, and its bytes."""
+
+    path: str
+    bytes: int
+
+
+class Sent(Answer, frozen=True, kw_only=True):
+    """What was sent for a job; values of variables and of the environment are in none of it.
+
+    Attributes:
+        id: of the job.
+        source: of the cell or script; empty where the code is a function or a module.
+        cut: characters that are left out at its end.
+        payload: bytes in all; null if the payload is not on this machine.
+        digest: SHA-256 of it.
+        python: version that sent it; empty if not known.
+        variables: of the notebook.
+        withheld: names that looked like secrets and stayed.
+        files: local modules and files beside the code.
+        options: of the request, in words.
+        env: names of the environment variables that were added.
+        args: of a script; what looks like a secret is ``…``.
+        notes: sentences about what is not shown.
+    """
+
+    id: str
+    source: str
+    cut: int
+    payload: int | None
+    digest: str
+    python: str
+    variables: list[Variable]
+    withheld: list[str]
+    files: list[SentFile]
+    options: dict[str, str]
+    env: list[str]
+    args: list[str]
+    notes: list[str]
+
+
 class Card(Answer, frozen=True, kw_only=True):
     """The card of a job as it is now: a display's MIME bundle, with an HTML that needs no server."""
 
@@ -453,14 +539,6 @@ class Submitted(Answer, frozen=True, kw_only=True):
 
     job: JobDocument
     messages: list[str]
-
-
-class Variable(Answer, frozen=True, kw_only=True):
-    """A variable that would be sent: its name, its type, and how many bytes it takes."""
-
-    name: str
-    type: str
-    bytes: int
 
 
 class Plan(Answer, frozen=True, kw_only=True):

@@ -15,7 +15,8 @@ from sovlab.client.job import Job
 from sovlab.core.energy.history import PowerHistory
 from sovlab.core.event import LogChunk, PowerChanged, ProgressChanged
 from sovlab.core.job import Progress
-from sovlab.jupyter.server import asked, hardware, listing, models
+from sovlab.jupyter.server import asked, listing, models
+from sovlab.jupyter.server.documents import hardware, past
 from sovlab.jupyter.server.services import Services
 from sovlab.jupyter.server.stream.log_parts import LogReader, first
 from sovlab.views.document import VERSION, printable, reading_document
@@ -154,6 +155,17 @@ def manifests(services: Services, request: Request) -> models.Manifests:
     )
 
 
+def events(services: Services, request: Request) -> models.Happenings:
+    """See the route."""
+    query: asked.EventsQuery = request.query
+    return past.events(services.client(), request.target, request.job, query.page, query.size)
+
+
+def sent(services: Services, request: Request) -> models.Sent:
+    """See the route."""
+    return past.sent(services.client(), request.target, request.job)
+
+
 def log(services: Services, request: Request) -> models.LogPage:
     """See the route."""
     query: asked.LogQuery = request.query
@@ -198,6 +210,8 @@ GET: dict[str, Callable[[Services, Request], Any]] = {
     "card": card,
     "power": power,
     "manifests": manifests,
+    "events": events,
+    "sent": sent,
     "log": log,
 }
 """By the name of the route."""

@@ -174,6 +174,22 @@ ROUTES = (
         answer=models.Power,
     ),
     Route(
+        name="events",
+        method="GET",
+        path="/jobs/{job}/events",
+        summary="What happened to a job, and when.",
+        query=asked.EventsQuery,
+        answer=models.Happenings,
+    ),
+    Route(
+        name="sent",
+        method="GET",
+        path="/jobs/{job}/sent",
+        summary="What was sent for a job: its source, names and sizes; no value.",
+        query=_OF,
+        answer=models.Sent,
+    ),
+    Route(
         name="card",
         method="GET",
         path="/jobs/{job}/card",

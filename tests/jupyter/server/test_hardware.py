@@ -8,7 +8,7 @@ from sovlab.client.conditions.hardware import Hardware
 from sovlab.core.backend import Detection, Device
 from sovlab.core.capacity import Capacity
 from sovlab.core.energy.condition import Condition, Figure
-from sovlab.jupyter.server import hardware
+from sovlab.jupyter.server.documents import hardware
 
 _HOSTILE = "\x1b[31mDCGM\n<script>"
 
