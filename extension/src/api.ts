@@ -8,7 +8,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What hardware a target has, and what is free. */
+        /** What hardware a target has, what is free, how its devices do, and what `auto` takes. */
         get: operations["backends"];
         put?: never;
         post?: never;
@@ -88,6 +88,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sovlab/api/jobs/{job}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What happened to a job, and when. */
+        get: operations["events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/sovlab/api/jobs/{job}/log": {
         parameters: {
             query?: never;
@@ -150,6 +167,23 @@ export interface paths {
         put?: never;
         /** Run a job's request again, as a new job. */
         post: operations["rerun"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sovlab/api/jobs/{job}/sent": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was sent for a job: its source, names and sizes; no value. */
+        get: operations["sent"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -267,16 +301,26 @@ export interface components {
          * @description What a target has of one kind of hardware.
          */
         Backend: {
+            /** @description °C of the hottest place of any of its devices. */
+            celsius: components["schemas"]["Figure"];
             /** @description devices, or cores of `cpu`; null if not known. */
             free: number | null;
+            /** @description W that its devices may draw more until they, or the site, are at their limits. */
+            headroom: components["schemas"]["Figure"];
             /** @description bytes of the largest device; null if not known. */
             memory: number | null;
             /** @description product names. */
             models: string[];
             /** @description what `--backend` takes. */
             name: string;
+            /** @description why `auto` does not take it, a clause; empty if it does, or if there is nothing to say. */
+            passed: string;
             /** @description jobs that wait for it; null if not known. */
             queued: number | null;
+            /** @description when they were so; null if that is not told. */
+            seen: number | null;
+            /** @description how many of its devices heat slows. */
+            slowed: components["schemas"]["Figure"];
             /** @description where the numbers are from. */
             source: string;
             /** @description devices, or cores of `cpu`; null if not known. */
@@ -289,6 +333,10 @@ export interface components {
          * @description The hardware of a target.
          */
         Backends: {
+            /** @description the backend that a job gets that asks for none, and for no number of devices. */
+            auto: string;
+            /** @description a sentence: why that one. */
+            auto_why: string;
             /** @description one for each that is known. */
             backends: components["schemas"]["Backend"][];
             /** @description its name. */
@@ -373,6 +421,22 @@ export interface components {
             pointer: string;
         };
         /**
+         * Figure
+         * @description A number on the state of devices, with where it is from.
+         */
+        Figure: {
+            /** @description when it was so; null if that is not known. */
+            seen: number | null;
+            /** @description where it is from, in a few words. */
+            source: string;
+            /** @description `°C`, `W` or `devices`. */
+            unit: string;
+            /** @description null if it is not known. */
+            value: number | null;
+            /** @description why there is no value, or what is not in it: a clause. */
+            why: string;
+        };
+        /**
          * Follow
          * @description Tell me all of one job: its document when it changes, its log, its power.
          */
@@ -419,6 +483,40 @@ export interface components {
             type: "gap";
             /** @description `skipped`: told faster than the page has taken it, or before it asked. Else why it is lost. */
             why: string;
+        };
+        /**
+         * Happening
+         * @description Something that happened to a job.
+         */
+        Happening: {
+            /** @description how often it happened up to then. */
+            count: number;
+            /** @description what it happened to: `job`, or an object of its cluster. */
+            of: string;
+            /** @description one sentence, or the cluster's own words. */
+            text: string;
+            /** @description when; null for what is so now. */
+            time: number | null;
+            /** @description it went wrong. */
+            warning: boolean;
+        };
+        /**
+         * Happenings
+         * @description A part of what happened to a job, the oldest first.
+         */
+        Happenings: {
+            /** @description the part. */
+            happenings: components["schemas"]["Happening"][];
+            /** @description of the job. */
+            id: string;
+            /** @description sentences about what could not be seen. */
+            notes: string[];
+            /** @description which part. */
+            page: number;
+            /** @description which part. */
+            size: number;
+            /** @description of all. */
+            total: number;
         };
         /**
          * Health
@@ -1107,6 +1205,48 @@ export interface components {
              */
             resume: boolean | null;
         };
+        /**
+         * Sent
+         * @description What was sent for a job; values of variables and of the environment are in none of it.
+         */
+        Sent: {
+            /** @description of a script; what looks like a secret is `…`. */
+            args: string[];
+            /** @description characters that are left out at its end. */
+            cut: number;
+            /** @description SHA-256 of it. */
+            digest: string;
+            /** @description names of the environment variables that were added. */
+            env: string[];
+            /** @description local modules and files beside the code. */
+            files: components["schemas"]["SentFile"][];
+            /** @description of the job. */
+            id: string;
+            /** @description sentences about what is not shown. */
+            notes: string[];
+            /** @description of the request, in words. */
+            options: {
+                [key: string]: string;
+            };
+            /** @description bytes in all; null if the payload is not on this machine. */
+            payload: number | null;
+            /** @description version that sent it; empty if not known. */
+            python: string;
+            /** @description of the cell or script; empty where the code is a function or a module. */
+            source: string;
+            /** @description of the notebook. */
+            variables: components["schemas"]["Variable"][];
+            /** @description names that looked like secrets and stayed. */
+            withheld: string[];
+        };
+        /**
+         * SentFile
+         * @description A file that was sent: its path beside the code, and its bytes.
+         */
+        SentFile: {
+            bytes: number;
+            path: string;
+        };
         ServerMessage: components["schemas"]["Hello"] | components["schemas"]["HealthChanged"] | components["schemas"]["Snapshot"] | components["schemas"]["Records"] | components["schemas"]["JobChanged"] | components["schemas"]["Log"] | components["schemas"]["Gap"] | components["schemas"]["Readings"] | components["schemas"]["TelemetryChanged"] | components["schemas"]["Refused"];
         /**
          * SiteReading
@@ -1274,7 +1414,7 @@ export interface components {
         };
         /**
          * Variable
-         * @description A variable that would be sent: its name, its type, and how many bytes it takes.
+         * @description A variable that is sent: its name, its type, and how many bytes it takes.
          */
         Variable: {
             bytes: number;
@@ -1586,6 +1726,41 @@ export interface operations {
             };
         };
     };
+    events: {
+        parameters: {
+            query?: {
+                page?: number;
+                size?: number;
+                target?: string | null;
+            };
+            header?: never;
+            path: {
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Happenings"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     log: {
         parameters: {
             query?: {
@@ -1712,6 +1887,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Submitted"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sent: {
+        parameters: {
+            query?: {
+                target?: string | null;
+            };
+            header?: never;
+            path: {
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Sent"];
                 };
             };
             /** @description A problem. */

@@ -27,7 +27,7 @@ from sovlab.options.job import Options
 if TYPE_CHECKING:
     from sovlab.client.sweeping import AtOnce, Planned, Sweep
     from sovlab.core.cleaned import Cleaned
-    from sovlab.core.plan import Manifests, Plan
+    from sovlab.core.plan import Manifests, Past, Plan, Sent
     from sovlab.payload.code import Code
 
 _ENDED_FROM_OUTSIDE = (Reason.LOST, Reason.KILLED, Reason.TIMEOUT, Reason.LIMIT, Reason.CANCELLED)
@@ -215,6 +215,28 @@ class Client(Targets):
         """
         job = self.job(name, target)
         return self.executor(target).manifests_of(job.id)
+
+    def past(self, job_id: str, target: str | None = None) -> Past:
+        """What happened to a job up to now, and when.
+
+        Raises:
+            JobNotFound: there is none of that id.
+        """
+        from sovlab.client.past.happenings import past
+
+        executor = self.executor(target)
+        return past(executor.record(job_id), executor)
+
+    def sent(self, job_id: str, target: str | None = None) -> Sent:
+        """What was sent for a job: its source, names and sizes; no value.
+
+        Raises:
+            JobNotFound: there is none of that id.
+        """
+        from sovlab.client.past.sent import sent
+
+        executor = self.executor(target)
+        return sent(job_id, executor.record(job_id).spec, executor)
 
     def clean(
         self,

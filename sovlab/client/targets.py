@@ -193,11 +193,17 @@ class Targets:
         """What a target has of each backend, and what of it is free."""
         return self.executor(target).capacity()
 
-    def hardware(self, target: str | None = None) -> Hardware:
-        """What a target has of each backend, how its devices do, and which one ``auto`` takes."""
-        from sovlab.client.conditions.hardware import hardware
+    def hardware(self, target: str | None = None, *, patience: float | None = None) -> Hardware:
+        """What a target has of each backend, how its devices do, and which one ``auto`` takes.
 
-        return hardware(self._configured(target).name, self.capacity(target), self.look(target))
+        Args:
+            target: its name.
+            patience: seconds that heat and power are waited for; None is as long as somebody reads a table.
+        """
+        from sovlab.client.conditions.hardware import PATIENCE, hardware
+
+        wait = PATIENCE if patience is None else patience
+        return hardware(self._configured(target).name, self.capacity(target), self.look(target), wait)
 
     def hardware_everywhere(self) -> list[Hardware]:
         """What every target of the settings has, by name; of one that does not answer, why."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sovlab.core.energy.history import PowerHistory
     from sovlab.core.event import Cursor, Event
     from sovlab.core.job import JobRecord, JobsSeen
-    from sovlab.core.plan import Manifests
+    from sovlab.core.plan import Manifests, Past
     from sovlab.core.spec import JobSpec
 
 
@@ -34,6 +34,13 @@ class Executor(Protocol):
 
     has_queues: bool
     """Whether `capacity` takes ``queue``, the name of one; an executor that does not say so, does not."""
+
+    def happenings(self, job_id: str) -> Past:
+        """What happened to the objects of a job, beside what its record says; what may not be seen is a note.
+
+        One without this method has nothing to add to the record.
+        """
+        ...
 
     def check(self, spec: JobSpec) -> None:
         """Refuse what could never run there; asked before anything is packed.

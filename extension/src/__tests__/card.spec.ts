@@ -103,6 +103,34 @@ describe('a card', () => {
     renderer.dispose();
   });
 
+  it.each([
+    ['a log', { log: { lines: Array.from({ length: 500_000 }, () => ({ rank: null, text: 'x'.repeat(100) })), total: 1 } }],
+    ['one line', { log: { lines: [{ rank: null, text: 'x'.repeat(50_000_000) }], total: 1 } }],
+    ['names', { state: 'succeeded', ended: 1010, returned: Array.from({ length: 200_000 }, () => ({ name: 'y'.repeat(250) })) }],
+    ['notes', { notes: Array.from({ length: 500_000 }, () => 'z'.repeat(100)) }],
+    ['a traceback', { state: 'failed', ended: 1010, error: { type: 'E', message: '', traceback: 'line\n'.repeat(10_000_000) } }],
+    ['metrics', { progress: { step: 1, metrics: Object.fromEntries(Array.from({ length: 500_000 }, (_, i) => [`m${i}`, 'w'.repeat(90)])) } }]
+  ])('shows a part of a bundle of 50 MB: %s', async (_, much) => {
+    const renderer = new CardRenderer(options);
+    await renderer.renderModel(model({ ...card(), ...much }));
+    expect(renderer.node.querySelector('.jp-Sovlab-card')).not.toBeNull();
+    expect(renderer.node.querySelectorAll('*').length).toBeLessThan(20_000);
+    expect(renderer.node.textContent!.length).toBeLessThan(1_200_000);
+    renderer.dispose();
+  });
+
+  it('keeps names from turning round the text beside them', () => {
+    const shown = make();
+    shown.set(card({ name: 'a\u202egnp.exe' }), '', true);
+    shown.paint();
+    const holders = [...shown.node.querySelectorAll('*')].filter(
+      each => !each.childElementCount && each.textContent!.includes('\u202e')
+    );
+    expect(holders.length).toBeGreaterThan(0);
+    expect(holders.every(each => each.closest('bdi'))).toBe(true);
+    shown.dispose();
+  });
+
   it('takes outputs out of the HTML, and nothing that is run or fetched', () => {
     const block = 'border-top:1px solid;padding:6px 12px;overflow-x:auto';
     const picture = 'data:image/png;base64,AAAA';

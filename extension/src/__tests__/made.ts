@@ -1,6 +1,6 @@
 /** What tests are made of: rows, documents, cards, and a socket whose other end is the test. */
 import { Socket } from '../model/socket';
-import type { CardData, ClientMessage, Hello, Job, JobRow, Reading } from '../model/types';
+import type { Backend, CardData, ClientMessage, Hello, Job, JobRow, Reading } from '../model/types';
 import { PROTOCOL } from '../model/types';
 
 export const reading = (value: number | null, unit = 'J', more: Partial<Reading> = {}): Reading => ({
@@ -69,6 +69,27 @@ export const job = (id: string, more: Partial<Job> = {}): Job => ({
   energy: null,
   ...more
 });
+
+/** A kind of hardware of which nothing is known but what is free. */
+export const backend = (name: string, more: Partial<Backend> = {}): Backend => {
+  const unknown = (unit: string) => ({ value: null, unit, source: '', seen: null, why: 'no sensor' });
+  return {
+    name,
+    free: 3,
+    total: 8,
+    queued: 0,
+    models: ['H100'],
+    memory: 80e9,
+    why: 'seen by NVML',
+    source: 'the cluster',
+    seen: 1000,
+    celsius: unknown('°C'),
+    slowed: unknown('devices'),
+    headroom: unknown('W'),
+    passed: '',
+    ...more
+  };
+};
 
 export const card = (more: Partial<CardData> = {}): CardData => ({
   ...job('digits-1a2b'),

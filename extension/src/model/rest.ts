@@ -5,12 +5,14 @@ import { type JobKey, ProblemError } from './problems';
 import type {
   Backends,
   BulkResult,
+  Happenings,
   Job,
   JobPage,
   LogPage,
   Manifests,
   Power,
   Problem,
+  Sent,
   Submit,
   Submitted,
   Targets,
@@ -86,6 +88,14 @@ export class Rest {
 
   manifests(key: JobKey): Promise<Manifests> {
     return this._ask('GET', `${of(key)}/manifests`, { target: key.target });
+  }
+
+  events(key: JobKey, page: number, size: number): Promise<Happenings> {
+    return this._ask('GET', `${of(key)}/events`, { target: key.target, page, size });
+  }
+
+  sent(key: JobKey): Promise<Sent> {
+    return this._ask('GET', `${of(key)}/sent`, { target: key.target });
   }
 
   card(key: JobKey): Promise<{ data: Record<string, unknown> }> {

@@ -9,7 +9,10 @@ export type BulkResult = Schemas['BulkResult'];
 export type ClientMessage = Schemas['ClientMessage'];
 export type Device = Schemas['Device'];
 export type Done = Schemas['Done'];
+export type Figure = Schemas['Figure'];
 export type Gap = Schemas['Gap'];
+export type Happening = Schemas['Happening'];
+export type Happenings = Schemas['Happenings'];
 export type Health = Schemas['Health'];
 export type Hello = Schemas['Hello'];
 export type Job = Schemas['Job'];
@@ -26,6 +29,7 @@ export type Problem = Schemas['Problem'];
 export type Reading = Schemas['Reading'];
 export type Readings = Schemas['Readings'];
 export type Records = Schemas['Records'];
+export type Sent = Schemas['Sent'];
 export type ServerMessage = Schemas['ServerMessage'];
 export type Snapshot = Schemas['Snapshot'];
 export type Submit = Schemas['Submit'];
@@ -63,6 +67,42 @@ export function isJobId(value: unknown): value is string {
   return typeof value === 'string' && ID.test(value);
 }
 
+/** Of a card's data that is looked at; what sovlab writes is a tenth of it. */
+const MOST_VALUES = 20_000;
+const MOST_CHARACTERS = 1_000_000;
+const MOST_ITEMS = 2000;
+const LONGEST = 120_000;
+const DEEPEST = 12;
+
+/** A part of a value that can be shown in little time: the first of long lists, the beginning of long texts. */
+function bounded(value: unknown, left: { values: number; characters: number }, depth = 0): unknown {
+  if (--left.values < 0 || depth > DEEPEST) {
+    return null;
+  }
+  if (typeof value === 'string') {
+    const most = Math.min(LONGEST, Math.max(left.characters, 0));
+    left.characters -= value.length;
+    return value.length > most ? `${value.slice(0, most)}…` : value;
+  }
+  if (Array.isArray(value)) {
+    return value.slice(0, MOST_ITEMS).map(each => bounded(each, left, depth + 1));
+  }
+  if (typeof value === 'object' && value !== null) {
+    const part: Record<string, unknown> = {};
+    let count = 0;
+    for (const key in value) {
+      if (count++ >= MOST_ITEMS) {
+        break;
+      }
+      if (key !== '__proto__') {
+        part[key] = bounded((value as Record<string, unknown>)[key], left, depth + 1);
+      }
+    }
+    return part;
+  }
+  return value;
+}
+
 /**
  * The data of a card out of a notebook, which anybody may have written: null if it is none. What is not as it
  * should be is left out rather than shown.
@@ -71,7 +111,7 @@ export function cardData(value: unknown): CardData | null {
   if (typeof value !== 'object' || value === null) {
     return null;
   }
-  const data = value as Record<string, unknown>;
+  const data = bounded(value, { values: MOST_VALUES, characters: MOST_CHARACTERS }) as Record<string, unknown>;
   if (!isJobId(data.id) || typeof data.name !== 'string' || typeof data.state !== 'string') {
     return null;
   }

@@ -3,11 +3,10 @@ import type { NotebookPanel } from '@jupyterlab/notebook';
 import { Widget } from '@lumino/widgets';
 import { button, onFrame, say } from '../card/dom';
 import { type MenuItem, openMenu } from '../card/menu';
-import { highest } from '../model/feed';
 import { heat, joined, known } from '../model/units';
 import type { Workbench } from '../model/workbench';
 import type { Trans } from '../model/words';
-import { devicesOf } from '../panel/backends';
+import { seenOf } from '../panel/facts';
 import { type Placement, placementOf } from './place';
 
 export class Picker extends Widget {
@@ -83,13 +82,13 @@ export class Picker extends Widget {
     const items: MenuItem[] = [
       {
         label: `${mark(!place.backend)}auto`,
-        note: trans.__('the best that %1 has free', target),
+        note: told?.auto_why || trans.__('the best that %1 has free', target),
         run: pick('')
       }
     ];
     for (const backend of backends.filter(each => each.total || each.free)) {
-      const devices = devicesOf(backend, backends, telemetry);
-      const celsius = highest(devices.flatMap(device => Object.values(device.celsius)));
+      const now = Date.now() / 1000;
+      const { celsius, slowed } = seenOf(backend, backends, telemetry, told!.time, now, trans);
       const whole = (value: number) => Number(value.toFixed(1)).toLocaleString('en-US');
       const unit = backend.name === 'cpu' ? trans.__('cores') : (backend.models[0] ?? '');
       const parts = [
@@ -98,7 +97,7 @@ export class Picker extends Widget {
           : trans.__('free not known'),
         backend.queued ? trans._n('%1 waits', '%1 wait', backend.queued) : '',
         known(celsius) ? joined(heat(celsius)) : '',
-        devices.some(device => device.slowed?.length) ? trans.__('slowed') : ''
+        slowed ? trans.__('slowed') : ''
       ];
       items.push({
         label: mark(place.backend === backend.name) + backend.name,

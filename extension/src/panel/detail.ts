@@ -14,6 +14,8 @@ import { CARD_MIME, cardData, hasEnded, type Job } from '../model/types';
 import { known, time, utc } from '../model/units';
 import type { Workbench } from '../model/workbench';
 import { facts, hardware, type Trans } from '../model/words';
+import { Happened } from './happened';
+import { SentView } from './sent';
 import { Tabs } from './tabs';
 
 export interface DetailOptions {
@@ -48,9 +50,13 @@ export class Detail extends Widget {
     this._results = h('div', {});
     this._about = h('dl', { class: 'jp-Sovlab-facts' });
     this._yaml = h('pre', { class: 'jp-Sovlab-yaml', tabindex: 0 });
+    this._happened = new Happened(trans, (page, size) => _workbench.rest.events(key, page, size));
+    this._sent = new SentView(trans, () => _workbench.rest.sent(key));
     this._tabs = new Tabs(trans.__('About this job'), [
       { label: trans.__('Log'), content: [this._noLog, this._log.node] },
       { label: trans.__('Results'), content: [this._results] },
+      { label: trans.__('Events'), content: [this._happened.node], onShow: () => void this._happened.refresh() },
+      { label: trans.__('What was sent'), content: [this._sent.node], onShow: () => void this._sent.show() },
       { label: trans.__('About'), content: [this._about] },
       { label: trans.__('YAML'), content: [this._yaml], onShow: () => void this._fetchYaml() }
     ]);
@@ -105,6 +111,12 @@ export class Detail extends Widget {
     this._log.update();
     this._paintResults(job);
     this._paintAbout(job);
+    if (this._stateOf !== job.state) {
+      this._stateOf = job.state;
+      if (this._happened.node.offsetParent) {
+        void this._happened.refresh();
+      }
+    }
   }
 
   private _paintResults(job: Job): void {
@@ -177,6 +189,7 @@ export class Detail extends Widget {
   private _about: HTMLElement;
   private _actions: Actions;
   private _feed: JobFeed;
+  private _happened: Happened;
   private _head: Head;
   private _log: LogView;
   private _meters: Meters;
@@ -184,6 +197,8 @@ export class Detail extends Widget {
   private _problem: HTMLElement;
   private _results: HTMLElement;
   private _resultsOf = '';
+  private _sent: SentView;
+  private _stateOf = '';
   private _tabs: Tabs;
   private _timer: ReturnType<typeof setInterval>;
   private _yaml: HTMLElement;

@@ -17,7 +17,7 @@ from sovlab.errors import SovlabError
 if TYPE_CHECKING:
     from sovlab.client.conditions.look import Look
 
-_PATIENCE = 5.0
+PATIENCE = 5.0
 """Seconds that somebody who looks at a table waits for heat and power."""
 _ALL = 15.0
 """Seconds that somebody who looks at several targets waits for all of them."""
@@ -45,10 +45,12 @@ class Hardware:
     passed: Mapping[str, str] = field(default_factory=dict)
 
 
-def hardware(target: str, capacities: Sequence[Capacity], look: Look | None) -> Hardware:
-    """What there is, with heat and power if they come within seconds."""
+def hardware(
+    target: str, capacities: Sequence[Capacity], look: Look | None, patience: float = PATIENCE
+) -> Hardware:
+    """What there is, with heat and power if they come within ``patience`` seconds."""
     there = [each for each in capacities if each.total]
-    conditions = look.conditions(there, _PATIENCE) if look is not None and there else {}
+    conditions = look.conditions(there, patience) if look is not None and there else {}
     choice = automatic(0, capacities, conditions)
     return Hardware(
         target=target,

@@ -17,7 +17,7 @@ from sovlab.core.energy.history import PowerHistory
 from sovlab.core.event import Cursor, Event, StatusChanged
 from sovlab.core.job import JobRecord, JobsSeen, JobState, JobStatus, Reason
 from sovlab.core.names import is_job_id
-from sovlab.core.plan import Manifests
+from sovlab.core.plan import Manifests, Past
 from sovlab.core.spec import JobSpec
 from sovlab.errors import (
     BackendError,
@@ -114,6 +114,17 @@ class KubernetesExecutor:
         if found is None:
             raise self._unknown(job_id)
         return describing.existing(self._api, self._profile.namespace, *found)
+
+    def happenings(self, job_id: str) -> Past:
+        """See `Executor.happenings`."""
+        from sovlab.executors.kubernetes.happenings import existing
+
+        if self._buried(job_id) is not None:
+            return Past(notes=("It was deleted in its queue: the cluster has nothing of it any more.",))
+        found = self._objects.workload(job_id)
+        if found is None:
+            raise self._unknown(job_id)
+        return existing(self._api, self._profile.namespace, found[0], job_id)
 
     def check(self, spec: JobSpec) -> None:
         """See `Executor.check`: image, size of the nodes, queue and priority."""

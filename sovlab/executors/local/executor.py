@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from sovlab.core.cleaned import Cleaned
     from sovlab.core.energy.history import PowerHistory
     from sovlab.core.event import Cursor, Event
-    from sovlab.core.plan import Manifests
+    from sovlab.core.plan import Manifests, Past
 _LOOK = 1.0
 """Seconds after which a waiting reader looks for itself: a supervisor that vanished changes no file."""
 _LOOK_STOP = 0.1
@@ -188,6 +188,13 @@ class LocalExecutor:
             f"Job {job_id} is a process of this machine and has no manifests.",
             "Jobs on a cluster have them: name their target with --target.",
         )
+
+    def happenings(self, job_id: str) -> Past:
+        """See `Executor.happenings`: a process of this machine has nothing beside its record."""
+        from sovlab.core.plan import Past
+
+        self._store.job(job_id)
+        return Past()
 
     def record(self, job_id: str) -> JobRecord:
         """See `Executor.record`."""

@@ -77,6 +77,20 @@ class LogQuery(Asked, frozen=True, kw_only=True):
     limit: Annotated[int, Meta(ge=1, le=MOST_LOG)] = LOG_PAGE
 
 
+class EventsQuery(Asked, frozen=True, kw_only=True):
+    """Which part of what happened to a job.
+
+    Attributes:
+        target: its name; the current one where none is named.
+        page: from 0.
+        size: of a page.
+    """
+
+    target: TargetName | None = None
+    page: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
+    size: Annotated[int, Meta(ge=1, le=MOST_ROWS)] = PAGE
+
+
 def _options() -> type[msgspec.Struct]:
     """The options of a submit, made from `sovlab.options.job.FLAGS`: what is added there is here."""
     fields: list[tuple[str, Any, Any]] = []

@@ -125,6 +125,24 @@ class Targets(Answer, frozen=True, kw_only=True):
     notes: list[str]
 
 
+class Figure(Answer, frozen=True, kw_only=True):
+    """A number on the state of devices, with where it is from.
+
+    Attributes:
+        value: null if it is not known.
+        unit: ``°C``, ``W`` or ``devices``.
+        source: where it is from, in a few words.
+        seen: when it was so; null if that is not known.
+        why: why there is no value, or what is not in it: a clause.
+    """
+
+    value: float | None
+    unit: str
+    source: str
+    seen: float | None
+    why: str
+
+
 class Backend(Answer, frozen=True, kw_only=True):
     """What a target has of one kind of hardware.
 
@@ -136,6 +154,11 @@ class Backend(Answer, frozen=True, kw_only=True):
         memory: bytes of the largest device; null if not known.
         why: what was looked at and what it said; also where nothing was found.
         source: where the numbers are from.
+        seen: when they were so; null if that is not told.
+        celsius: °C of the hottest place of any of its devices.
+        slowed: how many of its devices heat slows.
+        headroom: W that its devices may draw more until they, or the site, are at their limits.
+        passed: why ``auto`` does not take it, a clause; empty if it does, or if there is nothing to say.
     """
 
     name: str
@@ -146,6 +169,11 @@ class Backend(Answer, frozen=True, kw_only=True):
     memory: int | None
     why: str
     source: str
+    seen: float | None
+    celsius: Figure
+    slowed: Figure
+    headroom: Figure
+    passed: str
 
 
 class Backends(Answer, frozen=True, kw_only=True):
@@ -154,11 +182,15 @@ class Backends(Answer, frozen=True, kw_only=True):
     Attributes:
         target: its name.
         time: when it was asked.
+        auto: the backend that a job gets that asks for none, and for no number of devices.
+        auto_why: a sentence: why that one.
         backends: one for each that is known.
     """
 
     target: str
     time: float
+    auto: str
+    auto_why: str
     backends: list[Backend]
 
 
@@ -405,6 +437,92 @@ class Manifests(Answer, frozen=True, kw_only=True):
     notes: list[str]
 
 
+class Variable(Answer, frozen=True, kw_only=True):
+    """A variable that is sent: its name, its type, and how many bytes it takes."""
+
+    name: str
+    type: str
+    bytes: int
+
+
+class Happening(Answer, frozen=True, kw_only=True):
+    """Something that happened to a job.
+
+    Attributes:
+        time: when; null for what is so now.
+        of: what it happened to: ``job``, or an object of its cluster.
+        text: one sentence, or the cluster's own words.
+        warning: it went wrong.
+        count: how often it happened up to then.
+    """
+
+    time: float | None
+    of: str
+    text: str
+    warning: bool
+    count: int
+
+
+class Happenings(Answer, frozen=True, kw_only=True):
+    """A part of what happened to a job, the oldest first.
+
+    Attributes:
+        id: of the job.
+        page, size: which part.
+        total: of all.
+        happenings: the part.
+        notes: sentences about what could not be seen.
+    """
+
+    id: str
+    page: int
+    size: int
+    total: int
+    happenings: list[Happening]
+    notes: list[str]
+
+
+class SentFile(Answer, frozen=True, kw_only=True):
+    """A file that was sent: its path beside the code, and its bytes."""
+
+    path: str
+    bytes: int
+
+
+class Sent(Answer, frozen=True, kw_only=True):
+    """What was sent for a job; values of variables and of the environment are in none of it.
+
+    Attributes:
+        id: of the job.
+        source: of the cell or script; empty where the code is a function or a module.
+        cut: characters that are left out at its end.
+        payload: bytes in all; null if the payload is not on this machine.
+        digest: SHA-256 of it.
+        python: version that sent it; empty if not known.
+        variables: of the notebook.
+        withheld: names that looked like secrets and stayed.
+        files: local modules and files beside the code.
+        options: of the request, in words.
+        env: names of the environment variables that were added.
+        args: of a script; what looks like a secret is ``…``.
+        notes: sentences about what is not shown.
+    """
+
+    id: str
+    source: str
+    cut: int
+    payload: int | None
+    digest: str
+    python: str
+    variables: list[Variable]
+    withheld: list[str]
+    files: list[SentFile]
+    options: dict[str, str]
+    env: list[str]
+    args: list[str]
+    notes: list[str]
+
+
 class Card(Answer, frozen=True, kw_only=True):
     """The card of a job as it is now: a display's MIME bundle, with an HTML that needs no server."""
 
@@ -421,14 +539,6 @@ class Submitted(Answer, frozen=True, kw_only=True):
 
     job: JobDocument
     messages: list[str]
-
-
-class Variable(Answer, frozen=True, kw_only=True):
-    """A variable that would be sent: its name, its type, and how many bytes it takes."""
-
-    name: str
-    type: str
-    bytes: int
 
 
 class Plan(Answer, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ from sovlab.core.energy.history import PowerHistory
 from sovlab.core.event import LogChunk, PowerChanged, ProgressChanged
 from sovlab.core.job import Progress
 from sovlab.jupyter.server import asked, listing, models
+from sovlab.jupyter.server.documents import hardware, past
 from sovlab.jupyter.server.services import Services
 from sovlab.jupyter.server.stream.log_parts import LogReader, first
 from sovlab.views.document import VERSION, printable, reading_document
@@ -76,22 +77,7 @@ def targets(services: Services, request: Request) -> models.Targets:
 
 def backends(services: Services, request: Request) -> models.Backends:
     """See the route."""
-    found = []
-    for item in services.client().capacity(request.target):
-        devices = item.detection.devices
-        found.append(
-            models.Backend(
-                name=item.detection.backend,
-                free=item.free,
-                total=item.total,
-                queued=item.queued,
-                models=sorted({printable(device.model) for device in devices if device.model}),
-                memory=max((device.memory for device in devices if device.memory), default=None),
-                why=printable(item.detection.why),
-                source=printable(item.source),
-            )
-        )
-    return models.Backends(target=request.target, time=time.time(), backends=found)
+    return hardware.backends(services.client(), request.target)
 
 
 def telemetry(services: Services, request: Request) -> models.Telemetry:
@@ -169,6 +155,17 @@ def manifests(services: Services, request: Request) -> models.Manifests:
     )
 
 
+def events(services: Services, request: Request) -> models.Happenings:
+    """See the route."""
+    query: asked.EventsQuery = request.query
+    return past.events(services.client(), request.target, request.job, query.page, query.size)
+
+
+def sent(services: Services, request: Request) -> models.Sent:
+    """See the route."""
+    return past.sent(services.client(), request.target, request.job)
+
+
 def log(services: Services, request: Request) -> models.LogPage:
     """See the route."""
     query: asked.LogQuery = request.query
@@ -213,6 +210,8 @@ GET: dict[str, Callable[[Services, Request], Any]] = {
     "card": card,
     "power": power,
     "manifests": manifests,
+    "events": events,
+    "sent": sent,
     "log": log,
 }
 """By the name of the route."""

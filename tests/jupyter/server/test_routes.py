@@ -29,6 +29,12 @@ async def test_targets_and_their_hardware_are_told(api):
     cpu = next(each for each in backends["backends"] if each["name"] == "cpu")
     assert cpu["total"] > 0
     assert cpu["source"] == "this machine"
+    assert backends["auto"] in [each["name"] for each in backends["backends"]]
+    assert backends["auto_why"].startswith(f"{backends['auto']}, ")
+    for figure in (each[name] for each in backends["backends"] for name in ("celsius", "slowed", "headroom")):
+        known = figure["value"] is not None
+        assert known == bool(figure["source"])
+        assert known == (figure["seen"] is not None)
 
 
 async def test_a_cell_runs_as_a_job_and_all_of_it_can_be_had(api, submit, ended):

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sovlab.errors import SovlabError
+from sovlab.jupyter.server.documents.telemetry import telemetry
 from sovlab.jupyter.server.models import Telemetry
 from sovlab.jupyter.server.problems import problem_of
 from sovlab.jupyter.server.stream.messages import TelemetryChanged
-from sovlab.jupyter.server.telemetry import telemetry
 
 if TYPE_CHECKING:
     from sovlab.client import Client

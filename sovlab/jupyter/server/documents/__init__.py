@@ -1,0 +1,1 @@
+"""What the client knows, as the types that the server answers with: text that can be shown, and bounded."""
