@@ -98,7 +98,10 @@ export class Lab {
     if (child && child.exitCode === null && child.signalCode === null) {
       const ended = new Promise(resolve => child.once('exit', resolve));
       child.kill(signal);
+      // A server that is told to end while a kernel of it begins may wait for that kernel for good.
+      const timer = setTimeout(() => child.kill('SIGKILL'), 15_000);
       await ended;
+      clearTimeout(timer);
     }
   }
 

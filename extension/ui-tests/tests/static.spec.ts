@@ -26,6 +26,7 @@ test('a saved notebook: without our server the card stands still; as HTML it is 
       await expect(card(page)).toContainText('succeeded in');
       await expect(card(page).getByRole('button', { name: 'Rerun' })).toHaveCount(0);
       await picture(page, 'without-server');
+      await page.goto('about:blank');
     } finally {
       await bare.remove();
     }
