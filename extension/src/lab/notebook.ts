@@ -39,6 +39,15 @@ export const notebook: JupyterFrontEndPlugin<void> = {
     tracker.widgetAdded.connect((_, panel) => useInKernel(panel));
 
     const ready = () => tracker.activeCell?.model.type === 'code' && !tracker.currentWidget?.model?.readOnly;
+    /** A click with the right button leaves the active cell as it is: the menu is meant for the one below the pointer. */
+    const choose = () => {
+      const node = app.contextMenuHitTest(each => each.classList.contains('jp-CodeCell'));
+      const content = tracker.currentWidget?.content;
+      const index = content?.widgets.findIndex(each => each.node === node) ?? -1;
+      if (content && index >= 0) {
+        content.activeCellIndex = index;
+      }
+    };
     commands.addCommand(CommandIDs.submitCell, {
       label: args => (args.toolbar === 'cell' ? '' : args.toolbar ? trans.__('Submit cell') : trans.__('Submit Cell as Job')),
       caption: () => {
@@ -48,9 +57,12 @@ export const notebook: JupyterFrontEndPlugin<void> = {
         return ready() ? trans.__('Run this cell as a job') : trans.__('Choose a code cell to submit it');
       },
       icon: args => (args.toolbar === 'notebook' ? undefined : submitIcon),
-      describedBy: { args: { type: 'object', properties: { toolbar: { type: 'string' } } } },
-      isEnabled: ready,
-      execute: async () => {
+      describedBy: { args: { type: 'object', properties: { toolbar: { type: 'string' }, menu: { type: 'string' } } } },
+      isEnabled: args => args.menu === 'context' || ready(),
+      execute: async args => {
+        if (args.menu === 'context') {
+          choose();
+        }
         const panel = tracker.currentWidget;
         const cell = tracker.activeCell as CodeCell | null;
         if (!panel || !cell || !ready()) {

@@ -4,7 +4,7 @@ import type { IDisposable } from '@lumino/disposable';
 import { Widget } from '@lumino/widgets';
 import { button, h, onFrame, say, show } from '../card/dom';
 import type { JobKey } from '../model/problems';
-import { duration, time } from '../model/units';
+import { clock, time } from '../model/units';
 import type { Workbench } from '../model/workbench';
 import type { Trans } from '../model/words';
 import { BackendsSection } from './backends';
@@ -145,7 +145,7 @@ export class Panel extends Widget {
     } else if (workbench.link === 'lost') {
       title = trans.__('The Jupyter server does not answer');
       const wait = Math.max((workbench.socket.retryAt - Date.now()) / 1000, 0);
-      const next = workbench.socket.retryAt ? trans.__('Trying again in %1.', duration(Math.ceil(wait))) : '';
+      const next = workbench.socket.retryAt ? trans.__('Trying again in %1.', clock(Math.ceil(wait))) : '';
       text = trans.__('Shown is what was known then; running jobs go on without us. %1', next);
       again = true;
     } else if (health?.state === 'down') {

@@ -15,6 +15,8 @@ export interface LabOptions {
   /** More arguments of the server. */
   args?: string[];
   baseUrl?: string;
+  /** Extensions of the page that are off. */
+  disabled?: string[];
   /** Where notebooks are, if not in its own folder. */
   work?: string;
 }
@@ -36,6 +38,9 @@ export class Lab {
       fs.mkdirSync(path.join(this.folder, folder));
     }
     fs.writeFileSync(this._path('config.toml'), _options.config ?? '');
+    const off = Object.fromEntries((_options.disabled ?? []).map(each => [each, true]));
+    fs.mkdirSync(this._path('config/labconfig'));
+    fs.writeFileSync(this._path('config/labconfig/page_config.json'), JSON.stringify({ disabledExtensions: off }));
   }
 
   /** Where all is; short, for it holds sockets. */
@@ -93,7 +98,10 @@ export class Lab {
     if (child && child.exitCode === null && child.signalCode === null) {
       const ended = new Promise(resolve => child.once('exit', resolve));
       child.kill(signal);
+      // A server that is told to end while a kernel of it begins may wait for that kernel for good.
+      const timer = setTimeout(() => child.kill('SIGKILL'), 15_000);
       await ended;
+      clearTimeout(timer);
     }
   }
 

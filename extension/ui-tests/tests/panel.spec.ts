@@ -1,4 +1,4 @@
-import { card, expect, openNotebook, openPanel, picture, submitFromCell, test } from './page';
+import { card, cell, expect, openNotebook, openPanel, picture, submitFromCell, test } from './page';
 
 test('the panel: empty, then jobs found, filtered, sorted, several cancelled; a job in the main area', async ({ page, lab }) => {
   const sources = ['one', 'two', 'three'].map(name => `%%sovsubmit --name panel-${name} --cpu 0.5\n${lab.gated(`panel-${name}`)}`);
@@ -46,4 +46,38 @@ test('the panel: empty, then jobs found, filtered, sorted, several cancelled; a 
   await expect(detail).toContainText('succeeded in');
   await detail.getByRole('tab', { name: 'About' }).click();
   await expect(detail.getByRole('tabpanel', { name: 'About' })).toContainText('local');
+});
+
+test('the picker, the status bar, the palette, the shortcut, the context menu and notifications', async ({ page, lab }) => {
+  lab.write('ways.ipynb', ['print("ways")', lab.gated('ways', '1 / 0')]);
+  await openNotebook(page, lab, 'ways.ipynb');
+  const picker = page.locator('.jp-Sovlab-picker button');
+  await picker.click();
+  const menu = page.getByRole('menu', { name: 'Where to submit to' });
+  await expect(menu).toContainText('cores free');
+  await picture(page, 'picker');
+  await menu.getByRole('menuitem', { name: /^cpu/ }).click();
+  await expect(picker).toContainText('local · cpu');
+  await expect(page.locator('.jp-Sovlab-status')).toContainText('sovlab: local');
+  // By the shortcut.
+  await cell(page, 0).locator('.jp-InputArea-editor').click();
+  await page.keyboard.press('Control+Shift+Enter');
+  await expect(card(page)).toContainText('succeeded');
+  // By the context menu.
+  await cell(page, 1).locator('.jp-InputArea-editor').click({ button: 'right' });
+  await page.locator('.lm-Menu-item[data-command="sovlab:submit-cell"]').click();
+  await expect(card(page, 1)).toContainText('begun');
+  await expect(page.locator('.jp-Sovlab-status')).toContainText('1 running');
+  lab.open('ways');
+  await expect(card(page, 1)).toContainText('ZeroDivisionError');
+  // Galata has notifications wait in their centre.
+  await page.evaluate(() => (window as any).jupyterapp.commands.execute('apputils:display-notifications'));
+  await expect(page.locator('.jp-Notification-List')).toContainText('ZeroDivisionError');
+  await page.keyboard.press('Escape');
+  await picture(page, 'failed');
+  // By the palette.
+  await page.keyboard.press('Control+Shift+c');
+  await page.locator('.lm-CommandPalette-input').fill('Jobs and Backends');
+  await page.locator('.lm-CommandPalette-item').filter({ hasText: 'Jobs and Backends' }).first().click();
+  await expect(page.getByRole('region', { name: 'sovlab jobs and backends' })).toBeVisible();
 });
