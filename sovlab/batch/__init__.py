@@ -1,0 +1,1 @@
+"""What runs notebooks as batch jobs: papermill's engine, and what compares two runs."""
