@@ -23,9 +23,9 @@ _WIDGETS = "application/vnd.jupyter.widget"
 def report_notebook(comparison: Comparison, notebook: str) -> dict[str, Any]:
     """A notebook of nbformat 4.5 that tells of a comparison, what drifted first.
 
-    What it is made of nobody has checked: texts are set as code, and outputs are copied as they are,
-    for JupyterLab to show as those of a notebook that is not trusted. It has no views of widgets, whose models are
-    not in it, and outputs that are very long or deep are left out, with a word in their place.
+    What it is made of nobody has checked: texts are set as code, and outputs are copied as they are, for
+    JupyterLab to show as those of a notebook that is not trusted. It has no views of widgets, because their
+    models are not in it, and outputs that are very long or deep are left out, with a word in their place.
 
     Args:
         comparison: of the two runs.

@@ -39,7 +39,7 @@ def compare_json(where: str, recorded: Any, again: Any, options: Tolerance) -> D
         elif isinstance(one, list) and isinstance(other, list):
             if len(one) != len(other):
                 words = f"{len(one)} items in the record, {len(other)} now"
-                _differ(tally, path, f"{len(one)} items", f"{len(other)} items", words)
+                _differ(tally, path, one, other, words)
             pairs = list(zip(one, other, strict=False))
             waiting += [((path, place), *pairs[place]) for place in reversed(range(len(pairs)))]
         elif isinstance(one, str) and isinstance(other, str):
@@ -73,7 +73,7 @@ def _compare_numbers(tally: Tally, path: Path, one: float, other: float) -> None
         _differ(tally, path, one, other, "a value differs")
         return
     if tally.needs(beyond=not close):
-        tally.show(_at(path, one), _at(path, other), beyond=not close)
+        tally.show(_at(path, _short(one)), _at(path, _short(other)), beyond=not close)
 
 
 def _compare_strings(tally: Tally, path: Path, one: str, other: str, options: Tolerance) -> bool:
@@ -96,23 +96,23 @@ def _compare_strings(tally: Tally, path: Path, one: str, other: str, options: To
 def _differ(tally: Tally, path: Path, one: Any, other: Any, words: str) -> None:
     tally.words = tally.words or words
     if tally.needs(beyond=True):
-        tally.show(_at(path, one), _at(path, other), beyond=True)
+        tally.show(_at(path, _short(one)), _at(path, _short(other)), beyond=True)
 
 
-def _at(path: Path, value: Any) -> str:
+def _at(path: Path, text: str) -> str:
     keys: list[str] = []
     while path is not None and len(keys) < _SHOWN_KEYS:
         path, key = path
         keys.append(str(key)[:40])
     place = ".".join([*(["…"] if path is not None else []), *reversed(keys)])
-    return f"{place}: {_short(value)}" if place else _short(value)
+    return f"{place}: {text}" if place else text
 
 
 def _short(value: Any) -> str:
     if isinstance(value, Mapping):
         return "an object"
     if isinstance(value, list) and not all(isinstance(item, str) for item in value):
-        return "a list"
+        return f"a list of {len(value)}"
     if isinstance(value, int) and abs(value) >= 10**40:
         return "a number of more than 40 digits"
     text = json.dumps(
