@@ -45,7 +45,8 @@ DEFAULTS: tuple[Sanitizer, ...] = (
     # Of a bar what it counted is left, and what a loop said beside it: those are results.
     _ours(
         "progress bars",
-        rf"(?<!\d)(\d{{1,3}}%)\|[^|\n]{{0,120}}\| {{0,9}}([^\s\[]{{1,40}}) \[{_RATE}{_POSTFIX}\]",
+        r"(?<!\d)(\d{1,3}%)\|[ #\u2588-\u258f0-9]{0,200}\| {0,9}([^\s\[]{1,40}) "
+        rf"\[{_RATE}{_POSTFIX}\]",
         r"\1 \2\3",
         "%|",
     ),
