@@ -150,8 +150,8 @@ def test_junit_stays_below_30_megabytes_and_keeps_failing():
     line = "word " * 30
     outputs = [stdout(f"{line}{i}\n", f"stream{i}") for i in range(13)]
     others = [stdout(f"{line}x{i}\n", f"stream{i}") for i in range(13)]
-    cells = [code(*outputs, id=str(i)) for i in range(1600)]
-    again = [code(*others, id=str(i)) for i in range(1600)]
+    cells = [code(*outputs, id=str(i)) for i in range(2400)]
+    again = [code(*others, id=str(i)) for i in range(2400)]
     text = junit(compare(notebook(*cells), notebook(*again)), "n" * 6000).encode()
     assert len(text) < 30_000_000
     suite = ET.fromstring(text)[0]
