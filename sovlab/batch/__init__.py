@@ -1,1 +1,1 @@
-"""Whole notebooks as jobs: papermill's engine, and what is said of a run."""
+"""Whole notebooks as jobs: papermill's engine, what is said of a run, and what compares two runs."""
