@@ -20,6 +20,7 @@ from sovlab.batch.steps import Steps
 from sovlab.client import Notebook, default
 from sovlab.client.job import Job
 from sovlab.core.event import NotebookTold
+from sovlab.core.interrupts import Interrupts
 from sovlab.core.job import JobState, JobStatus
 from sovlab.errors import JobCancelled, SovlabError, SpecError
 from sovlab.options.job import NAMES, Options, from_keywords
@@ -144,7 +145,8 @@ def _ending(job: Job, *, cancel: bool) -> Iterator[None]:
     if heard:
         signal.signal(signal.SIGTERM, _terminate)
     try:
-        yield
+        with Interrupts():
+            yield
     except (KeyboardInterrupt, _Terminated) as end:
         if cancel:
             job.cancel()

@@ -34,6 +34,11 @@ def papermill(client, tmp_path):
     return run
 
 
+def hears_interrupts():
+    """What a child does first: a shell's background would hand on that SIGINT is ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def write(directory, *cells, metadata=SPEC):
     made = [cell if isinstance(cell, dict) else new_code_cell(cell) for cell in cells]
     nbformat.write(new_notebook(cells=made, metadata=metadata), directory / "in.ipynb")
@@ -62,6 +67,9 @@ def comparable(path):
             interrupted = any(output.get("ename") == "KeyboardInterrupt" for output in cell["outputs"])
             timed = {"iopub.status.idle"} if interrupted else set()
             cell["metadata"]["execution"] = sorted({*cell["metadata"]["execution"]} - timed)
+        if "os._exit" in "".join(cell["source"]):
+            # What a kernel that ends at once has told of the cell by then is chance.
+            del cell["execution_count"], cell["metadata"]["execution"]
         for output in cell.get("outputs", ()):
             if "traceback" in output:
                 output["traceback"] = re.sub(r"ipykernel_\d+/\d+\.py", "FILE", "".join(output["traceback"]))
@@ -234,6 +242,7 @@ def test_a_client_that_ended_comes_back_to_its_run(client, papermill, tmp_path, 
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=hears_interrupts,
     )
     deadline = time.monotonic() + 120
     while not (begun.exists() and r'"first\n"' in (tmp_path / "one.ipynb").read_text()):
@@ -279,6 +288,7 @@ def test_a_client_may_take_its_job_with_it(client, tmp_path):
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "SOVLAB_CANCEL_ON_INTERRUPT": "1"},
+        preexec_fn=hears_interrupts,
     )
     deadline = time.monotonic() + 120
     while not begun.exists():
