@@ -111,7 +111,7 @@ def render(
 def _power(
     history: PowerHistory | None, status: JobStatus, now: float, site: Site | None
 ) -> PowerText | None:
-    if history is None or not history.numbers:
+    if history is None or not (history.numbers or history.lost):
         return None
     from sovlab.card.power import running
 

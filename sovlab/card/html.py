@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _INK = "var(--jp-content-font-color1,#212121)"
 _INK2 = "var(--jp-content-font-color2,#616161)"
 _INK3 = "var(--jp-content-font-color3,#8a8a8a)"
+"""Too pale for words in the light theme: of marks alone, and of what a program printed in grey."""
 _PAPER = "var(--jp-layout-color1,#fff)"
 _LINE = "var(--jp-border-color2,#e0e0e0)"
 _RUN = "var(--jp-brand-color1,#1976d2)"
@@ -64,7 +65,7 @@ _PRE = (
     f"margin:0;padding:0;border:0;background:none;color:{_INK};font-family:{_MONO};font-size:12px;"
     "line-height:1.45;white-space:pre;overflow-x:auto"
 )
-_SMALL = f"color:{_INK3};font-size:11px"
+_SMALL = f"color:{_INK2};font-size:11px"
 _CODE = f"border:0;background:none;padding:0;font-family:{_MONO}"
 _WHOLE = "white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere"
 """Style of text of which nothing may be cut off."""
@@ -121,7 +122,7 @@ def render_html(record: JobRecord, text: CardText, outputs: Sequence[Mapping[str
         _traceback(text.traceback, record),
         *(_output(bundle) for bundle in outputs),
         _facts(text.facts),
-        *(f'<div style="{_BLOCK};color:{_WARN}">{escaped(note)}</div>' for note in text.notes),
+        *map(_warned, text.notes),
         _commands(record, text),
     ]
     return f'<div style="{frame}">{"".join(parts)}</div>'
@@ -168,9 +169,14 @@ def _power(text: PowerText | None) -> str:
         return ""
     from sovlab.card.power import power_row
 
-    said = (sentence for sentence in (text.slowed, text.trouble) if sentence)
-    warnings = "".join(f'<div style="{_BLOCK};color:{_WARN}">{escaped(each)}</div>' for each in said)
+    warnings = "".join(_warned(sentence) for sentence in (text.slowed, text.trouble) if sentence)
     return f'<div style="{_BLOCK}">{power_row(text, _SMALL, _RUN)}{_quiet(text.footprint)}</div>{warnings}'
+
+
+def _warned(sentence: str) -> str:
+    # The mark has the colour, the words have ink: amber on white is not legible.
+    mark = f'<span style="color:{_WARN};font-size:10px">▲</span>'
+    return f'<div style="{_BLOCK}">{mark} {escaped(sentence)}</div>'
 
 
 def _log(record: JobRecord, text: CardText) -> str:
@@ -181,7 +187,7 @@ def _log(record: JobRecord, text: CardText) -> str:
     rows = []
     for line in text.lines:
         label = f"{'' if line.rank is None else line.rank:>{width}} " if ranks else ""
-        shown = f'<span style="color:{_INK3}">{label}</span>' if label else ""
+        shown = f'<span style="color:{_INK2}">{label}</span>' if label else ""
         rows.append(shown + "".join(_run(*run) for run in line.runs) + ("…" if line.cut else ""))
     note = ""
     if text.total > len(text.lines) and not text.traceback:
@@ -277,6 +283,6 @@ def _output(bundle: Mapping[str, Any]) -> str:
     shown, left_out = render_output(bundle, _PRE)
     if left_out:
         shown += (
-            f'<div style="color:{_INK3}">Its interactive form needs scripts, which a card does not run.</div>'
+            f'<div style="color:{_INK2}">Its interactive form needs scripts, which a card does not run.</div>'
         )
     return f'<div style="{_BLOCK};overflow-x:auto">{shown}</div>' if shown else ""

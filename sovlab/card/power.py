@@ -81,7 +81,7 @@ def running(
     now: float = 0.0,
     site: Site | None = None,
 ) -> PowerText | None:
-    """What the devices of a running job do now; None if none of them is measured.
+    """What the devices of a running job do now; None if nothing has been said of them yet.
 
     Args:
         history: what was seen of them, on the first node.
@@ -93,7 +93,7 @@ def running(
         return None
     told = [(kind, whose) for kind, whose in _KINDS if _is_known(history, history.of(kind))]
     if not told:
-        return None
+        return _nothing(history)
     kind, whose = told[0]
     numbers = history.of(kind)
     trouble = _trouble(history, now)
@@ -125,6 +125,22 @@ def running(
         slowed=f"Slowed by {' and '.join(slowing)} now. {ADVICE[slowing[0]]}" if slowing else "",
         trouble=trouble,
         footprint=footprint,
+    )
+
+
+def _nothing(history: PowerHistory) -> PowerText | None:
+    """A dash for each number, and why; None if a device is there that has yet to tell one."""
+    if history.lost is None or history.devices:
+        return None
+    why = f"not measured: {history.lost.why}"
+    return PowerText(
+        watts=Number("—", "W"),
+        celsius=Number("—", "°C"),
+        energy=Number("—", "Wh"),
+        what=why,
+        curve=(),
+        drawn="",
+        slowed="",
     )
 
 

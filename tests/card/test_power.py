@@ -119,6 +119,15 @@ def test_nothing_is_shown_where_nothing_is_measured():
     assert card(None)["text/html"] == card(PowerHistory())["text/html"]
 
 
+def test_a_running_job_on_a_machine_without_sensors_says_why():
+    seen = PowerHistory()
+    why = "This is a virtual machine, which has no energy counters."
+    seen.add(decoding.frame({"t": "unseen", "at": NOW, "why": why}))
+    bundle = card(seen)
+    assert f"— W — °C — Wh not measured: {why}" in shown(bundle["text/html"])
+    assert f"— W · — °C · — Wh · not measured: {why}" in bundle["text/plain"]
+
+
 def test_a_name_of_a_device_cannot_inject():
     evil = ({"kind": "gpu", "name": "<script>alert(1)</script>"},)
     assert "<script" not in card(history((300.0, {"j": 5.0}), described=evil))["text/html"]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sovlab.runner.process.sampling import why_none
 from sovlab.sensors.bounds import ENERGY, HEAT, Bounds
 from sovlab.sensors.sampler import Sampler
 from sovlab.sensors.sensor import Device, Limits, Probe, Sample, Unavailable
@@ -153,6 +154,8 @@ def looked_at(
         **({"cpu": cpu} if cpu else {}),
         **bounds.told(),
     }
+    if not probes:
+        frames.append({"t": "unseen", "at": BEGUN + 1, "why": why_none(unavailable or {})})
     if dies is not None:
         why = "The process that reads the sensors ended by SIGKILL."
         frames.append({"t": "unseen", "at": BEGUN + end, "why": why})

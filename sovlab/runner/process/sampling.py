@@ -196,6 +196,12 @@ def _stretch(totals: Dict[str, Any], seconds: float) -> None:
     totals["seconds"] = round(max(totals["seconds"], seconds), 3)
 
 
+def why_none(unavailable: Dict[str, str]) -> str:
+    """Why no device is measured: what those say that most machines have, else what any says."""
+    said = [unavailable[name] for name in ("rapl", "nvml") if name in unavailable]
+    return (said or list(unavailable.values()) or ["No sensor was found."])[0]
+
+
 def _sample(order: Order, supervisor: int, ends: int, told: int) -> None:
     """In the sampler's process: look until the supervisor's end of ``ends`` closes."""
     from sovlab.runner.process.telling import Telling
@@ -217,6 +223,8 @@ def _sample(order: Order, supervisor: int, ends: int, told: int) -> None:
     sampler.look()
     telling = Telling(sampler, functools.partial(_put, order), order.machines)
     telling.describe()
+    if not probes:
+        _say(order, {"t": "unseen", "at": round(time.time(), 3), "why": why_none(found.unavailable)})
     marked = Phases(sampler)
     poll = select.poll()
     poll.register(ends, select.POLLIN)

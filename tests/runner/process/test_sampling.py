@@ -117,6 +117,9 @@ def test_without_sensors_each_reason_is_told(job: RunningJob) -> None:
     if not Path("/dev/nvidiactl").exists():
         assert "NVIDIA" in told["nvml"]
     assert all(reason.endswith(".") for reason in told.values())
+    if not record["energy"]["devices"]:  # else there is a sensor here
+        (said,) = job.frames("unseen")
+        assert said["why"] in told.values()
     cpu = record["energy"]["cpu"]
     assert 0 <= cpu["job"] <= cpu["busy"] <= cpu["all"]
 
