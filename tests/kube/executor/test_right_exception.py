@@ -7,8 +7,11 @@ import pytest
 from sovlab.client.job import Job
 from sovlab.core.job import JobState, Reason
 from sovlab.errors import UserCodeError
+from sovlab.executors.kubernetes.objects.records import Records
+from sovlab.kube.reading import status
 from tests.executors.conftest import Harness
 from tests.kube.conftest import fake_cluster
+from tests.kube.proxy import until
 
 WORKLOADS = {"job": {}, "jobset": {"workload": "jobset"}, "trainjob": {"workload": "trainjob"}}
 # Node 0 fails for want of node 1, and may well say so first: as gloo does, once its other end has gone.
@@ -84,3 +87,27 @@ def test_what_was_told_of_an_end_stays_though_its_pods_go(cluster, state):
     assert {record.id: record for record in harness.executor.records()}[job_id].status == told
     with pytest.raises(ValueError, match="on purpose"):
         Job(job_id, harness.executor, rerun=None).result()
+
+
+def test_news_of_a_pod_that_are_late_do_not_undo_its_end(cluster, state):
+    harness = Harness(cluster.executor(state), state / "objects")
+    job_id = harness.submit(
+        SOURCE.format(shown="''", error="ValueError('on purpose')", other=str(state / "other")), nodes=2
+    )
+    harness.executor.wait(job_id, 120)
+    second = until(
+        lambda: next((pod for pod in harness.executor._objects.pods(job_id) if has_ended(pod)), None)
+    )
+    workload = harness.executor._objects.of_job(job_id)[1]
+    late = {**second, "status": {"phase": "Running"}}
+    records = Records("lab")
+    told = records.make(workload, [second]).status
+    assert "on purpose" in told.message
+    assert records.make(workload, [late]).status == told
+    assert records.ended(job_id)[1] == [second]
+    assert records.make(workload, []).status == told
+    assert records.ended(job_id)[1] == [second]
+
+
+def has_ended(pod):
+    return "-1-" in pod["metadata"]["name"] and status.ended(pod) is not None

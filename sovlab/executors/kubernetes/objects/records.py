@@ -130,8 +130,7 @@ class Records:
                 made = replace(made, status=replace(told, submitted=now.submitted))
         if made.status.state.ended:
             before = known[3] if known is not None else _NONE
-            all_of_them = {pod["metadata"]["name"]: pod for pod in (*before, *pods)}
-            self._known[made.id] = (obj, pods or _NONE, made, list(all_of_them.values()))
+            self._known[made.id] = (obj, pods or _NONE, made, _with(before, pods))
         return made
 
     def ended(self, job_id: str) -> tuple[Object, list[Object]] | None:
@@ -142,6 +141,17 @@ class Records:
     def forget(self, job_id: str) -> None:
         """Take out a job that was deleted."""
         self._known.pop(job_id, None)
+
+
+def _with(before: list[Object], pods: list[Object]) -> list[Object]:
+    """Pods with what is known of them now; one that has ended stays so, for news of a watch may be older."""
+    found = {pod["metadata"]["name"]: pod for pod in before}
+    for pod in pods:
+        last = found.get(pod["metadata"]["name"])
+        is_older = last is not None and _is_of_one(last, pod) and status.ended(last) and not status.ended(pod)
+        if not is_older:
+            found[pod["metadata"]["name"]] = pod
+    return list(found.values())
 
 
 def _is_of_one(some: Object, other: Object) -> bool:
