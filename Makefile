@@ -93,8 +93,8 @@ format: $(VENV)/.dev
 # shellcheck has no package for some machines, e.g. Linux on ARM.
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
-	$(BIN)/hadolint --config images/.hadolint.yaml images/runtime/Containerfile
-	@if [ -x $(BIN)/shellcheck ]; then $(BIN)/shellcheck images/build images/runtime/prepare; \
+	$(BIN)/hadolint --config images/.hadolint.yaml images/runtime/Containerfile images/workbench/Containerfile
+	@if [ -x $(BIN)/shellcheck ]; then $(BIN)/shellcheck images/build images/runtime/prepare images/workbench/prepare images/workbench/start; \
 	  else echo "Without shellcheck: it cannot be had here"; fi
 
 types: $(VENV)/.dev
