@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sovlab._version import __version__
@@ -43,7 +44,7 @@ def of(job: Job, status: JobStatus, code: Notebook, replay: Replay) -> dict[str,
             "finished": status.ended,
             "queued_s": None if queued is None else round(max(queued, 0.0), 3),
         },
-        "notebook": {"sha256": sources_digest(code)},
+        "notebook": {"sha256": cells_digest(code.cells)},
         "kernel": {"wanted": code.kernel, "used": str(replay.kernel.get("used") or "")},
         "python": status.python,
     }
@@ -62,7 +63,11 @@ def of(job: Job, status: JobStatus, code: Notebook, replay: Replay) -> dict[str,
     return said
 
 
-def sources_digest(code: Notebook) -> str:
-    """SHA-256 of what the cells say: ids, outputs and counts are not in it, and ends of lines are LF."""
-    cells = [[cell["cell_type"], str(cell["source"]).replace("\r\n", "\n")] for cell in code.cells]
-    return hashlib.sha256(json.dumps(cells, ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()
+def cells_digest(cells: Iterable[Mapping[str, Any]]) -> str:
+    """SHA-256 of what cells say: ids, outputs and counts are not in it, and ends of lines are LF.
+
+    Args:
+        cells: of a notebook; a source is text, or a list of lines as in a file.
+    """
+    said = [[cell["cell_type"], "".join(cell["source"]).replace("\r\n", "\n")] for cell in cells]
+    return hashlib.sha256(json.dumps(said, ensure_ascii=False).encode("utf-8", "surrogatepass")).hexdigest()

@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _sweep(verb)
 
-    from sovlab.cli import run
+    from sovlab.cli import run, verify
 
     run.add_arguments(
         verb(
@@ -91,6 +91,9 @@ def _parser() -> argparse.ArgumentParser:
             run.run,
             json=False,
         )
+    )
+    verify.add_arguments(
+        verb("verify", "Run an executed notebook again, and compare the two cell by cell.", verify.verify)
     )
 
     jobs = verb("jobs", "List jobs, newest first.", commands.jobs)

@@ -49,20 +49,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     """Run it; the exit status is that of papermill's command."""
-    try:
-        with _without_grammar():
-            import papermill
-            from papermill.cli import _resolve_type
-    except ImportError:
-        raise SpecError("Notebooks need papermill.", "pip install 'sovlab[batch]'") from None
+    papermill = import_papermill()
+    from papermill.cli import _resolve_type
+
     if parsed.dry_run:
         raise SpecError(
             "sovlab run has no --dry-run.", "papermill --prepare-only writes the notebook that would run."
         )
     parameters = {name: _resolve_type(value) for name, value in parsed.parameter}
     _check_parameters(papermill, parsed.input, parameters)
-    options = flags.from_arguments(parsed)
-    said = {f.name: getattr(options, f.name) for f in dataclasses.fields(Options) if f.name not in _NOT_OURS}
     return _outcome(
         lambda: papermill.execute_notebook(
             parsed.input,
@@ -77,13 +72,31 @@ def run(parsed: argparse.Namespace) -> int:
             execution_timeout=parsed.execution_timeout,
             fresh=parsed.fresh or None,
             cancel_on_interrupt=parsed.cancel_on_interrupt or None,
-            **{name: value for name, value in said.items() if value is not None},
+            **said_options(parsed),
         ),
         parsed.output,
     )
 
 
 _NOT_OURS = ("send", "outputs")
+
+
+def import_papermill() -> Any:
+    """The module, which takes a second; raises `SpecError` where it is not installed."""
+    try:
+        with _without_grammar():
+            import papermill
+            import papermill.cli
+    except ImportError:
+        raise SpecError("Notebooks need papermill.", "pip install 'sovlab[batch]'") from None
+    return papermill
+
+
+def said_options(parsed: argparse.Namespace) -> dict[str, Any]:
+    """Options of the job that the command line names, as keywords for the engine."""
+    options = flags.from_arguments(parsed)
+    said = {f.name: getattr(options, f.name) for f in dataclasses.fields(Options) if f.name not in _NOT_OURS}
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def _check_parameters(papermill: Any, path: str, parameters: dict[str, Any]) -> None:

@@ -17,11 +17,10 @@ OPENSHIFT = """--ServerApp.port=8888
 
 @pytest.fixture
 def start(tmp_path):
-    """Start the workbench among programs that only say what they were called with."""
-    for name in ("jupyter", "jupyterhub-singleuser"):
-        program = tmp_path / name
-        program.write_text('#!/bin/sh\nprintf "%s\\n" "${0##*/}" "$@"\n')
-        program.chmod(0o755)
+    """Start the workbench with a Python that only says what it was called with."""
+    program = tmp_path / "python3"
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    program.chmod(0o755)
 
     def run(*args, **env):
         done = subprocess.run(
@@ -39,21 +38,21 @@ def start(tmp_path):
 @pytest.mark.parametrize(
     ("env", "args", "started"),
     [
-        ({}, (), "jupyter lab --ServerApp.ip=0.0.0.0 --ServerApp.port=8888 --no-browser"),
+        ({}, (), "-m jupyter lab --ServerApp.ip=0.0.0.0 --ServerApp.port=8888 --no-browser"),
         (
             {"NOTEBOOK_ARGS": OPENSHIFT},
             (),
-            "jupyter lab --ServerApp.ip=0.0.0.0 --ServerApp.port=8888 --no-browser --ServerApp.port=8888 "
+            "-m jupyter lab --ServerApp.ip=0.0.0.0 --ServerApp.port=8888 --no-browser --ServerApp.port=8888 "
             "--ServerApp.token='' --ServerApp.base_url=/notebook/project/mine",
         ),
         (
             {"NB_PREFIX": "/notebook/mine"},
             ("--debug",),
-            "jupyter lab --ServerApp.ip=0.0.0.0 --ServerApp.port=8888 --no-browser "
+            "-m jupyter lab --ServerApp.ip=0.0.0.0 --ServerApp.port=8888 --no-browser "
             "--ServerApp.base_url=/notebook/mine --debug",
         ),
-        ({"JUPYTERHUB_API_TOKEN": "x"}, ("--debug",), "jupyterhub-singleuser --debug"),
-        ({"JUPYTERHUB_API_TOKEN": "x", "NB_PREFIX": "/y"}, (), "jupyterhub-singleuser"),
+        ({"JUPYTERHUB_API_TOKEN": "x"}, ("--debug",), "-m jupyterhub.singleuser --debug"),
+        ({"JUPYTERHUB_API_TOKEN": "x", "NB_PREFIX": "/y"}, (), "-m jupyterhub.singleuser"),
     ],
 )
 def test_it_starts_what_its_surroundings_ask_for(start, env, args, started):

@@ -21,11 +21,13 @@ class Drift:
         what: ``packages``, ``image``, ``devices``, …
         sentence: what it was, and what it is now.
         known: whether both runs say what it was; if not, it may have been the same.
+        name: what people call it, e.g. "The image", where neither run says anything of it; else empty.
     """
 
     what: str
     sentence: str
     known: bool
+    name: str = ""
 
 
 def drift(recorded: Mapping[str, Any], again: Mapping[str, Any]) -> tuple[Drift, ...]:
@@ -69,7 +71,7 @@ def devices_differ(found: tuple[Drift, ...]) -> bool:
 def _differ(what: str, name: str, values: list[str], *, many: bool = False) -> Drift | None:
     before, now = values
     if not before and not now:
-        return Drift(what, f"{name} {'are' if many else 'is'} not recorded.", known=False)
+        return Drift(what, f"{name} {'are' if many else 'is'} not recorded.", known=False, name=name)
     if not before or not now:
         words = f"{name}: {before or 'not recorded'} in the record, {now or 'not recorded'} now."
         return Drift(what, words, known=False)

@@ -22,7 +22,11 @@ def summary(comparison: Comparison) -> tuple[str, ...]:
     Across different hardware equality is not promised: where the devices differ a sentence says so, and
     how far numbers are apart.
     """
-    said = [shown(each.sentence) for each in comparison.drift]
+    said = [shown(each.sentence) for each in comparison.drift if not each.name]
+    silent = [each.name[:1].lower() + each.name[1:] for each in comparison.drift if each.name]
+    if silent:
+        names = ", ".join(name if name != "python" else "Python" for name in silent)
+        said.append(f"Neither run says what these were: {names}.")
     if devices_differ(comparison.drift):
         said.append(f"Equal numbers are not promised across different devices. {_apart(comparison)}")
     if not comparison.cells:
