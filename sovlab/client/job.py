@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from sovlab.client.face import face
 from sovlab.core.job import JobRecord, JobState, JobStatus, Reason
 from sovlab.core.spec import PayloadKind
 from sovlab.errors import (
@@ -382,12 +383,16 @@ class Job:
             yield event
 
     @contextlib.contextmanager
-    def followed(self) -> Iterator[Iterator[Event]]:
-        """Its events until its end, for somebody who takes each at once: meanwhile `current` asks nothing."""
+    def followed(self, stop: threading.Event | None = None) -> Iterator[Iterator[Event]]:
+        """Its events until its end, for somebody who takes each at once: meanwhile `current` asks nothing.
+
+        Args:
+            stop: set it to end that before.
+        """
         with self._lock:
             self._followers += 1
         try:
-            yield self.events()
+            yield self.events(stop=stop)
         finally:
             with self._lock:
                 self._followers -= 1
@@ -445,6 +450,38 @@ class Job:
 
     def __repr__(self) -> str:
         return f"<Job {self.id}: {self.record.status.state}>"
+
+    def widget(self) -> Any:
+        """Its card as an anywidget, for front ends that run no extension of JupyterLab: live, with buttons.
+
+        It is told by the kernel, in a thread, until the job has ended or the widget is closed.
+
+        Raises:
+            UsageError: anywidget is not installed (``pip install "sovlab[widget]"``).
+        """
+        found = face()
+        if found is None:
+            raise UsageError(
+                "No face of sovlab is loaded.", "Get the job from sovlab.job() or sovlab.submit()."
+            )
+        return found.widget(self)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        found = face()
+        bundle = found.bundle(self) if found is not None else {"text/plain": repr(self)}
+        return {
+            mime: data
+            for mime, data in bundle.items()
+            if (not include or mime in include) and (not exclude or mime not in exclude)
+        }
+
+    def _repr_html_(self) -> str | None:
+        html = self._repr_mimebundle_().get("text/html")
+        return html if isinstance(html, str) else None
+
+    def _display_(self) -> Any:  # marimo's word for it
+        found = face()
+        return found.displayed(self) if found is not None else repr(self)
 
 
 def _again(job_id: str, target: str) -> Job:

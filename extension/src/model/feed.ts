@@ -23,7 +23,7 @@ const SHOWN = ['gpu', 'cpu', 'node'];
 export class JobFeed {
   constructor(
     readonly key: JobKey,
-    private _rest: Rest,
+    private _rest: Pick<Rest, 'log' | 'power'>,
     mostLines?: number
   ) {
     this.log = new LogStore(mostLines);
