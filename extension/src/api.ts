@@ -744,7 +744,7 @@ export interface components {
              * @description What was submitted; null if the record is damaged.
              * @enum {unknown}
              */
-            kind: "cell" | "call" | "script" | null;
+            kind: "cell" | "call" | "script" | "notebook" | null;
             /** @description Peak resident memory in bytes. */
             max_rss: number | null;
             /** @description One plain sentence: why it waits or how it ended. */
