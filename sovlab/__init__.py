@@ -67,7 +67,7 @@ def __getattr__(name: str) -> Any:
         if name == "remote":
             return _plain
         raise AttributeError(f"sovlab.{name} is not available inside a job") from error
-    if name in ("Client", "Job", "job", "jobs", "submit", "sweep"):
+    if name in ("Job", "job", "jobs", "submit", "sweep"):
         _show_jobs_as_cards()
     globals()[name] = value
     return value
@@ -79,10 +79,7 @@ def _plain(function: Any = None, **options: Any) -> Any:
 
 
 def _show_jobs_as_cards() -> None:
-    """Let a `Job` at the end of a cell be shown as its card; in IPython, as one that is live."""
-    from sovlab.client.face import show_by
-
-    show_by(_face)
+    """In IPython, let a `Job` at the end of a cell be shown as its card."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None and hasattr(ipython, "get_ipython") else None
     if shell is not None:
@@ -91,20 +88,12 @@ def _show_jobs_as_cards() -> None:
         register_cards(shell)
 
 
-def _face() -> Any:
-    from sovlab.jupyter import showing
-
-    return showing
-
-
 def __dir__() -> list[str]:
     return __all__
 
 
 def load_ipython_extension(shell: Any) -> None:
     """Register the magics: ``%load_ext sovlab``."""
-    from sovlab.client.face import show_by
     from sovlab.jupyter.magics import register
 
-    show_by(_face)
     register(shell)

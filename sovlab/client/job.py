@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import threading
 import time
@@ -10,7 +11,6 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from sovlab.client.face import face
 from sovlab.core.job import JobRecord, JobState, JobStatus, Reason
 from sovlab.core.spec import PayloadKind
 from sovlab.errors import (
@@ -459,19 +459,12 @@ class Job:
         Raises:
             UsageError: anywidget is not installed (``pip install "sovlab[widget]"``).
         """
-        found = face()
-        if found is None:
-            raise UsageError(
-                "No face of sovlab is loaded.", "Get the job from sovlab.job() or sovlab.submit()."
-            )
-        return found.widget(self)
+        return _face().widget(self)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        found = face()
-        bundle = found.bundle(self) if found is not None else {"text/plain": repr(self)}
         return {
             mime: data
-            for mime, data in bundle.items()
+            for mime, data in _face().bundle(self).items()
             if (not include or mime in include) and (not exclude or mime not in exclude)
         }
 
@@ -480,8 +473,12 @@ class Job:
         return html if isinstance(html, str) else None
 
     def _display_(self) -> Any:  # marimo's word for it
-        found = face()
-        return found.displayed(self) if found is not None else repr(self)
+        return _face().displayed(self)
+
+
+def _face() -> Any:
+    """What shows jobs in notebooks; it is above this floor, and whoever has the package has it."""
+    return importlib.import_module("sovlab.jupyter.showing")
 
 
 def _again(job_id: str, target: str) -> Job:

@@ -37,6 +37,13 @@ def bundle(job: Job) -> dict[str, Any]:
     return render(record, tail, history, time.time(), outputs=outputs, power=power, site=job.site)
 
 
+def show_once(job: Job) -> None:
+    """Display the card of a job as it is now."""
+    from IPython.display import display
+
+    display(bundle(job), raw=True)
+
+
 def widget(job: Job) -> JobWidget:
     """The card of a job as an anywidget, which follows it.
 
