@@ -1,10 +1,10 @@
 /** @jest-environment jsdom */
-import { drawn, type Sample, sourceOf, thinned } from '../model/curves';
-import { JobFeed } from '../model/feed';
+import { drawn, type Sample, thinned } from '../model/curves';
+import { JobFeed, sourceOf } from '../model/feed';
 import { english as trans } from '../model/words';
 import { Chart } from '../panel/chart';
 import { stretches } from '../panel/charttable';
-import { job, reading } from './made';
+import { reading } from './made';
 
 const live = (time: number, watts: number | null = 300, more: Partial<Sample> = {}): Sample => ({ time, watts, celsius: 60, slowed: false, ...more });
 const told = (time: number, seconds: number, watts: number | null = 300): Sample => ({ time, watts, celsius: null, slowed: false, seconds });
@@ -76,7 +76,7 @@ describe('samples in bounded room', () => {
 });
 
 describe('the curve of the server', () => {
-  const series = (id: string, points: [number, number, number, number][]) => ({ id, index: 0, kind: 'gpu', name: '', points });
+  const series = (id: string, points: [number, number, number, number][]) => ({ id, index: 0, kind: 'gpu', name: '', source: 'sampled' as const, points });
   const power = (...all: ReturnType<typeof series>[]) => ({ id: 'x', energy: reading(1), mean: 1, peak: 1, series: all });
   const fed = async (answer: ReturnType<typeof power>) => {
     const feed = new JobFeed({ id: 'x', target: 'local' }, { power: async () => answer, log: async () => Promise.reject() });
@@ -97,10 +97,12 @@ describe('the curve of the server', () => {
 });
 
 describe('the source of the watts', () => {
-  it('is that of what the devices drew, from the report', () => {
-    const device = { kind: 'gpu', sources: { peak: 'sampled', mean: 'counter' } };
-    expect(sourceOf(job('x', { energy: { devices: [device] } as any }), 'gpu')).toBe('sampled');
-    expect(sourceOf(job('x'), 'gpu')).toBeNull();
+  it('is that of the devices whose curve it is; of an older server it is not known', () => {
+    const series = { id: 'a', index: 0, name: '', points: [[0, 1, 1, 1]] as [number, number, number, number][] };
+    const power = { id: 'x', energy: reading(1), mean: 1, peak: 1 };
+    const cpu = { ...series, kind: 'cpu', source: 'attributed' as const };
+    expect(sourceOf({ ...power, series: [cpu, { ...series, kind: 'gpu', source: 'sampled' as const }] })).toBe('sampled');
+    expect(sourceOf({ ...power, series: [{ ...series, kind: 'gpu' } as any] })).toBeNull();
   });
 });
 

@@ -1,5 +1,4 @@
 /** The power and heat of a job over its time, as numbers to draw: what is not known is a gap, never a guess and never 0. */
-import type { Job, Reading } from './types';
 
 /** What the job's devices drew, and how hot the hottest was, at one time. */
 export interface Sample {
@@ -124,10 +123,4 @@ function silenceOf(samples: readonly Sample[]): number {
 
 function middle(sample: Sample): number {
   return sample.time + (sample.seconds ?? 0) / 2;
-}
-
-/** Where the watts of an ended job are from: of devices of a kind, the source of what they drew. */
-export function sourceOf(job: Job | null, kind: string): Reading['source'] | null {
-  const device = job?.energy?.devices.find(each => each.kind === kind && each.sources?.peak);
-  return device?.sources?.peak ?? null;
 }

@@ -5,7 +5,7 @@ import { LogStore, type Missing } from './log';
 import { Pace } from './pace';
 import type { JobKey } from './problems';
 import type { Rest } from './rest';
-import type { Gap, Job, LogPiece, Power, Problem, Readings } from './types';
+import type { Gap, Job, LogPiece, Power, Problem, Reading, Readings } from './types';
 
 /** Samples that are held: as many as a curve can show. */
 const MOST_SAMPLES = 1200;
@@ -132,6 +132,12 @@ export function highest(values: readonly (number | null)[]): number | null {
 /** The kind of devices whose power a curve is of; null if there are none. */
 export function kindOf(power: Power): string | null {
   return SHOWN.find(kind => power.series.some(series => series.kind === kind && series.points.length)) ?? null;
+}
+
+/** Where the watts of a curve are from; null if nothing is known of that, as of an older server. */
+export function sourceOf(power: Power): Reading['source'] | null {
+  const kind = kindOf(power);
+  return power.series.find(series => series.kind === kind && series.points.length)?.source ?? null;
 }
 
 function samplesOf(power: Power): Sample[] {

@@ -93,7 +93,7 @@ export class ChartTable {
     const rows = stretches(drawn);
     const step = rows.length ? rows[0].to - rows[0].from : 0;
     this._caption.textContent = trans.__('Stretches of %1. Power: %2; temperature: sampled, the hottest.', duration(step), this._source || '—');
-    const heads = [trans.__('From'), trans.__('Mean power'), trans.__('Highest'), trans.__('Temperature'), trans.__('Slowed')];
+    const heads = [trans.__('From'), trans.__('Mean power'), trans.__('Highest in the curve'), trans.__('Temperature'), trans.__('Slowed')];
     this._head.replaceChildren(h('tr', {}, ...heads.map(head => h('th', { scope: 'col' }, head))));
     this._body.replaceChildren(
       ...rows.map(row => {

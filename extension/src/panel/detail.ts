@@ -8,8 +8,7 @@ import { LogView } from '../card/logview';
 import { Meters } from '../card/meters';
 import { outputsOf } from '../card/outputs';
 import { traceback } from '../card/traceback';
-import { sourceOf } from '../model/curves';
-import { type JobFeed, kindOf, ofOneKind } from '../model/feed';
+import { type JobFeed, ofOneKind, sourceOf } from '../model/feed';
 import type { JobKey } from '../model/problems';
 import { CARD_MIME, cardData, hasEnded, type Job } from '../model/types';
 import { known, provenance, time, utc } from '../model/units';
@@ -107,7 +106,7 @@ export class Detail extends Widget {
     this._head.set(job, now, this._feed.pace.left(now), this._actions.cancelling);
     this._actions.set(job);
     this._meters.set(this._feed.readings, this._feed.samples, now);
-    this._chart.set(this._feed.samples, { source: this._source(job), marks: this._marks(job) });
+    this._chart.set(this._feed.samples, { source: this._source(), marks: this._marks(job) });
     const empty = !this._feed.log.lines.length;
     const waits = hasEnded(job.state) ? trans.__('It printed nothing.') : trans.__('It has printed nothing yet.');
     say(this._noLog, empty ? waits : '');
@@ -124,14 +123,14 @@ export class Detail extends Widget {
     }
   }
 
-  /** Where the watts of the curve are from: by what is measured now, else by the report of the end. */
-  private _source(job: Job): string {
+  /** Where the watts of the curve are from: by what is measured now, else by what was. */
+  private _source(): string {
     const { readings, power } = this._feed;
     const device = readings ? ofOneKind(readings.devices).find(each => each.power.value !== null) : undefined;
     if (device) {
       return provenance(device.power);
     }
-    const source = power ? sourceOf(job, kindOf(power) ?? '') : null;
+    const source = power ? sourceOf(power) : null;
     return source ? provenance({ source, method: '' }) : '';
   }
 

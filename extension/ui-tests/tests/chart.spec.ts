@@ -43,10 +43,16 @@ for (const theme of ['JupyterLab Light', 'JupyterLab Dark', 'JupyterLab Dark Hig
           energy: { value: 5e5, unit: 'J', source: 'counter', method: '', scope: '', coverage: 1, why: '' },
           mean: 280,
           peak: 400,
-          series: [{ id: 'gpu0', kind: 'gpu', name: 'H100', index: 0, points: curve(end) }]
+          series: [{ id: 'gpu0', kind: 'gpu', name: 'H100', index: 0, source: 'sampled', points: curve(end) }]
         })
       })
     );
+    // What the server's socket would say of a device that is slowed.
+    const socket: { say?: (message: object) => void } = {};
+    await page.routeWebSocket(/\/sovlab\/api\//, page => {
+      page.connectToServer();
+      socket.say = message => page.send(JSON.stringify(message));
+    });
     await openNotebook(page, lab, `${name}.ipynb`);
     await page.evaluate(theme => (window as any).jupyterapp.commands.execute('apputils:change-theme', { theme }), theme);
     const panel = await openPanel(page);
@@ -57,18 +63,30 @@ for (const theme of ['JupyterLab Light', 'JupyterLab Dark', 'JupyterLab Dark Hig
     const plot = detail.locator('.jp-Sovlab-chart-plot');
     await expect(plot.locator('canvas')).toBeVisible();
     expect(scripts.filter(each => each.includes(library()))).toHaveLength(1);
+    const id = await detail.locator('.jp-Sovlab-name').first().getAttribute('title');
+    for (let second = 1; second <= 90; second++) {
+      const reading = (value: number, unit: string, source: string) => ({ value, unit, source, method: '', scope: 'board', coverage: null, why: '' });
+      const slowed = second > 40 && second < 70 ? ['heat'] : [];
+      const device = { id: 'gpu0', kind: 'gpu', name: 'H100', index: 0, power: reading(300, 'W', 'sampled'), joules: reading(1e5, 'J', 'counter'), celsius: 50 + second / 3, slowed };
+      socket.say!({ type: 'readings', target: 'local', job: id, time: end + second, devices: [device], limits: [] });
+    }
+    await expect(plot).toHaveAttribute('aria-label', /temperature 50 °C to 80 °C; slowed 1 time/);
     await picture(page, name);
     // The cursor tells numbers with their units, and a gap as what is not known.
     const readout = detail.locator('.jp-Sovlab-chart-readout');
     await plot.focus();
     await page.keyboard.press('End');
-    await expect(readout).toContainText(/: \d+ W/);
+    await expect(readout).toContainText('300 W (sampled) · 80 °C (sampled)');
     const box = (await plot.locator('.u-over').boundingBox())!;
-    const at = (seconds: number) => box.x + (box.width * (1800 - seconds)) / 1800;
+    const at = (seconds: number) => box.x + (box.width * (1800 - seconds)) / 1890;
     await page.mouse.move(at(1180), box.y + 40);
     await expect(readout).toContainText('not known');
+    await page.mouse.move(at(-55), box.y + 40);
+    await expect(readout).toContainText('slowed');
+    await page.mouse.move(at(1500), box.y + 40);
+    await expect(readout).toContainText('W (sampled, mean of 1 min)');
     await page.mouse.move(at(100), box.y + 40);
-    await expect(readout).toContainText(/: \d+ W/);
+    await expect(readout).toContainText(/: \d+ W \(sampled\)/);
     // A part of the time, by the mouse; all of it again, by the keyboard.
     await page.mouse.move(at(500), box.y + 40);
     await page.mouse.down();

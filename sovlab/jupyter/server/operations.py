@@ -114,6 +114,7 @@ def power(services: Services, request: Request) -> models.Power:
             kind=printable(device.kind),
             name=printable(device.name),
             index=device.index,
+            source=device.drawn,  # type: ignore[arg-type]
             points=[(each.time, each.seconds, each.watts, each.peak) for each in history.points(number)],
         )
         for number, device in sorted(history.devices.items())
