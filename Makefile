@@ -67,7 +67,7 @@ extension/node_modules/.installed: extension/package.json extension/yarn.lock ex
 	@($(JLPM) install --immutable) > extension/install.log 2>&1 || { cat extension/install.log; exit 1; }
 	@rm -f extension/install.log && touch $@
 
-sovlab/labextension/package.json: extension/node_modules/.installed \
+sovlab/labextension/package.json: extension/widget.mjs extension/node_modules/.installed \
   $(shell find extension/src extension/style extension/schema extension/tsconfig.json -type f -not -path '*/__tests__/*')
 	@echo "Building the extension of JupyterLab"
 	@($(JLPM) build:prod) > extension/build.log 2>&1 || { cat extension/build.log; exit 1; }
@@ -155,5 +155,5 @@ bench: $(VENV)/.demo $(PEERS)/.peers
 	$(BIN)/python -m benchmarks --peers $(PEERS) $(ARGS)
 
 clean:
-	rm -rf extension/node_modules extension/ui-tests/node_modules extension/ui-tests/artefacts extension/lib sovlab/labextension
+	rm -rf extension/node_modules extension/ui-tests/node_modules extension/ui-tests/artefacts extension/lib sovlab/labextension sovlab/jupyter/front
 	rm -rf $(VENV) $(PEERS) out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

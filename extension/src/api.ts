@@ -1084,6 +1084,11 @@ export interface components {
                 number,
                 number
             ][];
+            /**
+             * @description where its watts are from.
+             * @enum {unknown}
+             */
+            source: "attributed" | "counter" | "modelled" | "sampled" | "unavailable";
         };
         /**
          * Problem

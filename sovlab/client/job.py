@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import threading
 import time
@@ -382,12 +383,16 @@ class Job:
             yield event
 
     @contextlib.contextmanager
-    def followed(self) -> Iterator[Iterator[Event]]:
-        """Its events until its end, for somebody who takes each at once: meanwhile `current` asks nothing."""
+    def followed(self, stop: threading.Event | None = None) -> Iterator[Iterator[Event]]:
+        """Its events until its end, for somebody who takes each at once: meanwhile `current` asks nothing.
+
+        Args:
+            stop: set it to end that before.
+        """
         with self._lock:
             self._followers += 1
         try:
-            yield self.events()
+            yield self.events(stop=stop)
         finally:
             with self._lock:
                 self._followers -= 1
@@ -445,6 +450,35 @@ class Job:
 
     def __repr__(self) -> str:
         return f"<Job {self.id}: {self.record.status.state}>"
+
+    def widget(self) -> Any:
+        """Its card as an anywidget, for front ends that run no extension of JupyterLab: live, with buttons.
+
+        It is told by the kernel, in a thread, until the job has ended or the widget is closed.
+
+        Raises:
+            UsageError: anywidget is not installed (``pip install "sovlab[widget]"``).
+        """
+        return _face().widget(self)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        return {
+            mime: data
+            for mime, data in _face().bundle(self).items()
+            if (not include or mime in include) and (not exclude or mime not in exclude)
+        }
+
+    def _repr_html_(self) -> str | None:
+        html = self._repr_mimebundle_().get("text/html")
+        return html if isinstance(html, str) else None
+
+    def _display_(self) -> Any:  # marimo's word for it
+        return _face().displayed(self)
+
+
+def _face() -> Any:
+    """What shows jobs in notebooks; it is above this floor, and whoever has the package has it."""
+    return importlib.import_module("sovlab.jupyter.showing")
 
 
 def _again(job_id: str, target: str) -> Job:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sovlab.card.bundle import render
@@ -51,14 +51,31 @@ class LiveCard:
         self._site_energy: dict[str, Any] | None = None
         self._dirty = threading.Event()
         self._lock, self._painting = threading.Lock(), threading.Lock()
-        self._handle: Any = None
+        self._send: Callable[[dict[str, Any]], object] = lambda bundle: None
+        self._stop = threading.Event()
 
     def show(self) -> None:
         """Display the card here, and keep it up to date from now on."""
         from IPython.display import display
 
-        self._handle = display(self._bundle(), raw=True, display_id=True)
+        handle: Any = display(self.bundle(), raw=True, display_id=True)
+        self.follow(lambda bundle: handle.update(bundle, raw=True))
+
+    def follow(self, send: Callable[[dict[str, Any]], object]) -> None:
+        """Give ``send`` the card as a MIME bundle when it has changed, from threads, one after the other."""
+        self._send = send
         threading.Thread(target=self._paint, name=f"sovlab-paint-{self.job.id}", daemon=True).start()
+
+    def stop(self) -> None:
+        """Follow the job no more."""
+        self._stop.set()
+        self._followed.set()
+        self._dirty.set()
+
+    @property
+    def power(self) -> PowerHistory | None:
+        """What was seen of its devices while it ran; None if nothing was."""
+        return self._power
 
     def keep_traceback(self) -> None:
         """Show the traceback here: the cell does not raise the error."""
@@ -68,7 +85,7 @@ class LiveCard:
 
     def _follow(self) -> None:
         try:
-            with self.job.followed() as events:
+            with self.job.followed(self._stop) as events:
                 for event in events:
                     self._take(event)
                     self._dirty.set()
@@ -115,7 +132,7 @@ class LiveCard:
             self._update()
         finally:
             self.final.set()
-        if self.job.has_prometheus and self._record.status.state.ended:
+        if self.job.has_prometheus and self._record.status.state.ended and not self._stop.is_set():
             self._add_site()
 
     def _add_site(self) -> None:
@@ -143,9 +160,10 @@ class LiveCard:
 
     def _update(self) -> None:
         with self._painting:  # or an older bundle might be sent last
-            self._handle.update(self._bundle(), raw=True)
+            self._send(self.bundle())
 
-    def _bundle(self) -> dict[str, Any]:
+    def bundle(self) -> dict[str, Any]:
+        """The card as it is now."""
         with self._lock:
             return render(
                 self._record,

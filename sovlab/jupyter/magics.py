@@ -173,6 +173,12 @@ def register_cards(shell: Any) -> None:
     """Let a `Job` that a cell displays be shown as its live card, and a `Sweep` as a live table."""
 
     def show(job: Job) -> bool:
+        if type(shell).__name__ == "TerminalInteractiveShell":
+            # What a terminal has printed cannot be kept up to date.
+            from sovlab.jupyter.showing import show_once
+
+            show_once(job)
+            return True
         from sovlab.jupyter.live_cards import live_cards_of
 
         live_cards_of(shell).show(job)

@@ -71,6 +71,8 @@ def test_an_sdist_and_a_wheel_of_it_have_the_built_extension(tmp_path):
     assert any(re.fullmatch(f"{THERE}/static/remoteEntry.*\\.js", name) for name in files)
     assert sum(size for name, size in files.items() if name.endswith(".js")) < 2_000_000
     with zipfile.ZipFile(wheel) as archive:
+        assert b"render" in archive.read("sovlab/jupyter/front/widget.js")
+        assert b".jp-Sovlab-card" in archive.read("sovlab/jupyter/front/widget.css")
         (package,) = [name for name in archive.namelist() if name.endswith(f"{THERE}/package.json")]
         built = json.loads(archive.read(package))
         assert "http" not in json.dumps(built.get("dependencies", {}))

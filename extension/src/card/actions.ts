@@ -2,9 +2,9 @@
 import type { JobKey } from '../model/problems';
 import type { Job } from '../model/types';
 import { hasEnded } from '../model/types';
-import type { Workbench } from '../model/workbench';
 import type { Trans } from '../model/words';
 import { button, h, say, show } from './dom';
+import type { Doer } from './host';
 import { type MenuItem, openMenu } from './menu';
 
 export interface ActionsOptions {
@@ -24,7 +24,7 @@ export class Actions {
    */
   constructor(
     buttons: HTMLElement,
-    private _workbench: Workbench,
+    private _workbench: Doer,
     private _options: ActionsOptions
   ) {
     const { trans } = _options;
@@ -69,7 +69,7 @@ export class Actions {
     this._rerun.disabled = !execute || !linked;
     const refused = linked
       ? trans.__('This server lets you look only.')
-      : trans.__('The server is not connected.');
+      : (this._workbench.away ?? trans.__('The server is not connected.'));
     this._cancel.title = this._cancel.disabled && !this.cancelling ? refused : '';
     this._rerun.title = this._rerun.disabled ? refused : '';
   }

@@ -11,6 +11,7 @@ import { known, time } from '../model/units';
 import { facts, type Trans } from '../model/words';
 import { shared } from '../shared';
 import { Actions } from './actions';
+import type { CardHost } from './host';
 import { h, onFrame, say, show } from './dom';
 import { Head } from './head';
 import { LogView } from './logview';
@@ -22,7 +23,9 @@ const ROWS = 12;
 
 export interface CardOptions {
   trans: Trans;
-  sanitizer: IRenderMime.ISanitizer;
+  sanitizer: Pick<IRenderMime.ISanitizer, 'sanitize'>;
+  /** What tells of the job, and carries out what can be done with it; the page's workbench if it is not said. */
+  host?: CardHost;
 }
 
 export class Card {
@@ -103,7 +106,7 @@ export class Card {
     // The kernel may know more than the server has told yet: what has ended has ended.
     const job: Job = told && !(hasEnded(card.state) && !hasEnded(told.state)) ? told : card;
     const ended = hasEnded(job.state);
-    const connected = shared.workbench?.link === 'live';
+    const connected = this._host?.link === 'live';
     const live = (told && connected) || this._painting();
     const now = live ? Date.now() / 1000 : Math.max(feed?.toldAt ?? 0, card.updated);
     const { trans } = this._options;
@@ -138,6 +141,10 @@ export class Card {
     this._log.dispose();
     this._drop();
     shared.changed.disconnect(this._connect, this);
+  }
+
+  private get _host(): CardHost | null {
+    return this._options.host ?? shared.workbench;
   }
 
   private _painting(): boolean {
@@ -186,7 +193,7 @@ export class Card {
     if (!this._trusted) {
       return trans.__('As of %1. Cards stand still in a notebook that is not trusted: see Trust Notebook in the command palette.', asOf);
     }
-    const workbench = shared.workbench;
+    const workbench = this._host;
     if (!workbench || workbench.link === 'absent' || workbench.link === 'stranger') {
       return this._painting() ? '' : trans.__('As of %1; sovlab does not run on this server.', asOf);
     }
@@ -196,7 +203,9 @@ export class Card {
       return trans.__('As of %1. %2', asOf, why);
     }
     if (workbench.link === 'lost' || workbench.link === 'starting') {
-      return this._painting() ? '' : trans.__('As of %1; reconnecting. The job goes on without this page.', time(Math.max(this._feed?.toldAt ?? 0, card.updated)));
+      const last = time(Math.max(this._feed?.toldAt ?? 0, card.updated));
+      const lost = trans.__('As of %1; reconnecting. The job goes on without this page.', last);
+      return this._painting() ? '' : workbench.away ? trans.__('As of %1. %2', last, workbench.away) : lost;
     }
     const health = workbench.jobsOf(job.target).health;
     if (health?.state === 'down') {
@@ -212,7 +221,7 @@ export class Card {
 
   /** Follow the job while the card is seen, trusted, and there is something to be told. */
   private _connect(): void {
-    const workbench = shared.workbench;
+    const workbench = this._host;
     const card = this._card;
     if (!workbench || !card || !this._trusted || this._isDisposed) {
       this._drop();
@@ -254,10 +263,10 @@ export class Card {
   /** The kernel may be gone: then what the job displayed is had from the server. */
   private async _finish(feed: JobFeed): Promise<void> {
     await new Promise(done => setTimeout(done, 1500));
-    if (this._isDisposed || !this._card || hasEnded(this._card.state) || !shared.workbench) {
+    if (this._isDisposed || !this._card || hasEnded(this._card.state) || !this._host) {
       return;
     }
-    const { data } = await shared.workbench.rest.card(feed.key).catch(() => ({ data: {} }) as never);
+    const { data } = await this._host.rest.card(feed.key).catch(() => ({ data: {} }) as never);
     const ended = cardData((data as Record<string, unknown>)[CARD_MIME]);
     if (ended && !this._isDisposed) {
       this.set(ended, (data as Record<string, unknown>)['text/html'], this._trusted);
@@ -271,14 +280,14 @@ export class Card {
     this._timer = undefined;
     feed?.changed.disconnect(this._told, this);
     if (feed) {
-      shared.workbench?.release(feed);
+      this._host?.release(feed);
     }
   }
 
   private _drop(): void {
     this._release();
     if (this._actions) {
-      shared.workbench?.changed.disconnect(this.update, this);
+      this._host?.changed.disconnect(this.update, this);
       this._actions = null;
       this._head.buttons.replaceChildren();
       this._said.replaceChildren();

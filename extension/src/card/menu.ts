@@ -23,7 +23,8 @@ export function openMenu(anchor: HTMLElement, items: readonly MenuItem[], label:
     }
   };
   const outside = (event: Event) => {
-    if (!node.contains(event.target as Node)) {
+    // In a shadow root, what was clicked is for the document the root's host.
+    if (!event.composedPath().includes(node)) {
       close(false);
     }
   };
@@ -51,7 +52,7 @@ export function openMenu(anchor: HTMLElement, items: readonly MenuItem[], label:
   }
   const entries = [...node.children] as HTMLElement[];
   node.addEventListener('keydown', event => {
-    const at = entries.indexOf(document.activeElement as HTMLElement);
+    const at = entries.indexOf((node.getRootNode() as Document | ShadowRoot).activeElement as HTMLElement);
     const to: Record<string, number> = {
       ArrowDown: (at + 1) % entries.length,
       ArrowUp: (at - 1 + entries.length) % entries.length,
@@ -68,7 +69,9 @@ export function openMenu(anchor: HTMLElement, items: readonly MenuItem[], label:
     event.preventDefault();
     event.stopPropagation();
   });
-  document.body.append(node);
+  const root = anchor.getRootNode();
+  // Where the card stands in a shadow root, its style does, too.
+  (typeof ShadowRoot !== 'undefined' && root instanceof ShadowRoot ? root : document.body).append(node);
   const box = anchor.getBoundingClientRect();
   const left = Math.max(Math.min(box.right - node.offsetWidth, innerWidth - node.offsetWidth - 4), 4);
   const below = box.bottom + 2;

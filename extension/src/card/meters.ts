@@ -1,5 +1,5 @@
 /** The row of power, heat and energy: one large number for each, with its source in small. */
-import type { Sample } from '../model/feed';
+import type { Sample } from '../model/curves';
 import { deviceName, type Trans } from '../model/words';
 import { highest, ofOneKind, total } from '../model/feed';
 import type { Readings } from '../model/types';
@@ -29,19 +29,18 @@ class Meter {
 }
 
 export class Meters {
-  /** @param large with curves below the numbers, as in the main area; else beside them. */
+  /** @param large with more said of the numbers, as in the main area, which has curves of its own; else with small ones. */
   constructor(
     private _trans: Trans,
     private _large = false
   ) {
-    const height = _large ? 64 : 28;
-    this._power = new Curve(height, 'jp-mod-power');
-    this._heat = new Curve(height, 'jp-mod-heat');
+    this._power = new Curve(28, 'jp-mod-power');
+    this._heat = new Curve(28, 'jp-mod-heat');
     this._row = h(
       'div',
       { class: _large ? 'jp-Sovlab-meters jp-mod-large' : 'jp-Sovlab-meters' },
-      h('div', { class: 'jp-Sovlab-metered' }, this._watts.node, this._power.node),
-      h('div', { class: 'jp-Sovlab-metered' }, this._celsius.node, this._heat.node),
+      h('div', { class: 'jp-Sovlab-metered' }, this._watts.node, _large ? null : this._power.node),
+      h('div', { class: 'jp-Sovlab-metered' }, this._celsius.node, _large ? null : this._heat.node),
       h('div', { class: 'jp-Sovlab-metered' }, this._energy.node)
     );
     this._slowed = h('div', { class: 'jp-Sovlab-hint' });
@@ -78,7 +77,9 @@ export class Meters {
     );
     this._watts.node.title = source ? `${what} ${provenance(source)}`.trim() : '';
     this._celsius.node.title = where;
-    this._draw(samples);
+    if (!this._large) {
+      this._draw(samples);
+    }
     const slowed = devices.filter(device => device.slowed.length);
     if (slowed.length) {
       const causes = [...new Set(slowed.flatMap(device => device.slowed))].join(', ');

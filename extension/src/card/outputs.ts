@@ -12,7 +12,7 @@ const LARGEST = 8 << 20;
  * @param count how many outputs there are.
  * @returns what may be shown of them; empty where the HTML has not so many.
  */
-export function outputsOf(html: unknown, count: number, sanitizer: IRenderMime.ISanitizer): Node[] {
+export function outputsOf(html: unknown, count: number, sanitizer: Pick<IRenderMime.ISanitizer, 'sanitize'>): Node[] {
   if (typeof html !== 'string' || !count || html.length > LARGEST) {
     return [];
   }
@@ -27,7 +27,7 @@ export function outputsOf(html: unknown, count: number, sanitizer: IRenderMime.I
   return blocks.map(block => cleaned(block.innerHTML, sanitizer));
 }
 
-function cleaned(html: string, sanitizer: IRenderMime.ISanitizer): Node {
+function cleaned(html: string, sanitizer: Pick<IRenderMime.ISanitizer, 'sanitize'>): Node {
   const body = new DOMParser().parseFromString(sanitizer.sanitize(html), 'text/html').body;
   body.querySelectorAll('*').forEach(element => {
     for (const attribute of ['src', 'srcset', 'poster', 'background']) {

@@ -1,18 +1,11 @@
 /** All that is told of one job while something on the page shows it. */
 import { Signal } from '@lumino/signaling';
+import { type Sample, thinned } from './curves';
 import { LogStore, type Missing } from './log';
 import { Pace } from './pace';
 import type { JobKey } from './problems';
 import type { Rest } from './rest';
-import type { Gap, Job, LogPiece, Power, Problem, Readings } from './types';
-
-/** What the job's devices drew, and how hot the hottest was, at one time. */
-export interface Sample {
-  time: number;
-  watts: number | null;
-  celsius: number | null;
-  slowed: boolean;
-}
+import type { Gap, Job, LogPiece, Power, Problem, Reading, Readings } from './types';
 
 /** Samples that are held: as many as a curve can show. */
 const MOST_SAMPLES = 1200;
@@ -23,7 +16,7 @@ const SHOWN = ['gpu', 'cpu', 'node'];
 export class JobFeed {
   constructor(
     readonly key: JobKey,
-    private _rest: Rest,
+    private _rest: Pick<Rest, 'log' | 'power'>,
     mostLines?: number
   ) {
     this.log = new LogStore(mostLines);
@@ -72,7 +65,7 @@ export class JobFeed {
       slowed: devices.some(device => device.slowed.length > 0)
     });
     if (this.samples.length > MOST_SAMPLES * 1.1) {
-      this.samples = this.samples.slice(-MOST_SAMPLES);
+      this.samples = thinned(this.samples, MOST_SAMPLES);
     }
     this._told();
   }
@@ -100,7 +93,8 @@ export class JobFeed {
     const power = await this._rest.power(this.key);
     this.power = power;
     const first = this.samples[0]?.time ?? Infinity;
-    this.samples = [...samplesOf(power).filter(sample => sample.time < first), ...this.samples];
+    const before = samplesOf(power).filter(sample => sample.time + (sample.seconds ?? 0) <= first);
+    this.samples = [...before, ...this.samples];
     this.changed.emit();
   }
 
@@ -135,15 +129,40 @@ export function highest(values: readonly (number | null)[]): number | null {
   return told.length ? Math.max(...told) : null;
 }
 
+/** The kind of devices whose power a curve is of; null if there are none. */
+export function kindOf(power: Power): string | null {
+  return SHOWN.find(kind => power.series.some(series => series.kind === kind && series.points.length)) ?? null;
+}
+
+/** Where the watts of a curve are from; null if nothing is known of that, as of an older server. */
+export function sourceOf(power: Power): Reading['source'] | null {
+  const kind = kindOf(power);
+  return power.series.find(series => series.kind === kind && series.points.length)?.source ?? null;
+}
+
 function samplesOf(power: Power): Sample[] {
-  const kind = SHOWN.find(each => power.series.some(series => series.kind === each && series.points.length));
-  const sums = new Map<number, number>();
-  for (const series of power.series.filter(each => each.kind === kind)) {
-    for (const [time, , mean] of series.points) {
-      sums.set(Math.round(time), (sums.get(Math.round(time)) ?? 0) + mean);
+  const kind = kindOf(power);
+  const series = power.series.filter(each => each.kind === kind && each.points.length);
+  const times = new Map<number, { watts: number; seconds: number; count: number }>();
+  for (const { points } of series) {
+    for (const [time, seconds, mean] of points) {
+      const at = times.get(Math.round(time)) ?? { watts: 0, seconds, count: 0 };
+      at.watts += mean;
+      at.count++;
+      at.seconds = Math.min(at.seconds, seconds);
+      times.set(Math.round(time), at);
     }
   }
-  return [...sums]
+  const ranges = series.map(({ points }) => [points[0][0], points[points.length - 1][0]]);
+  const measured = (time: number) => ranges.filter(([from, to]) => from <= time + 0.5 && time - 0.5 <= to).length;
+  return [...times]
     .sort((a, b) => a[0] - b[0])
-    .map(([time, watts]) => ({ time, watts, celsius: null, slowed: false }));
+    .map(([time, { watts, seconds, count }]) => ({
+      time,
+      // A sum of which a part is missing would be a dip that there was not.
+      watts: count >= measured(time) ? watts : null,
+      celsius: null,
+      slowed: false,
+      seconds
+    }));
 }

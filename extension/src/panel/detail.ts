@@ -8,12 +8,13 @@ import { LogView } from '../card/logview';
 import { Meters } from '../card/meters';
 import { outputsOf } from '../card/outputs';
 import { traceback } from '../card/traceback';
-import type { JobFeed } from '../model/feed';
+import { type JobFeed, ofOneKind, sourceOf } from '../model/feed';
 import type { JobKey } from '../model/problems';
 import { CARD_MIME, cardData, hasEnded, type Job } from '../model/types';
-import { known, time, utc } from '../model/units';
+import { known, provenance, time, utc } from '../model/units';
 import type { Workbench } from '../model/workbench';
 import { facts, hardware, type Trans } from '../model/words';
+import { Chart } from './chart';
 import { Happened } from './happened';
 import { SentView } from './sent';
 import { Tabs } from './tabs';
@@ -43,6 +44,7 @@ export class Detail extends Widget {
       onRemove: () => this.parent?.dispose()
     });
     this._meters = new Meters(trans, true);
+    this._chart = new Chart(trans);
     this._log = new LogView({ trans, name: `${key.id} log`, fetch: gap => this._feed.fetch(gap) });
     this._log.log = this._feed.log;
     this._problem = h('div', { class: 'jp-Sovlab-empty', role: 'status' });
@@ -60,7 +62,7 @@ export class Detail extends Widget {
       { label: trans.__('About'), content: [this._about] },
       { label: trans.__('YAML'), content: [this._yaml], onShow: () => void this._fetchYaml() }
     ]);
-    this.node.append(this._problem, this._head.node, this._actions.node, this._meters.node, this._tabs.node);
+    this.node.append(this._problem, this._head.node, this._actions.node, this._meters.node, this._chart.node, this._tabs.node);
     this._feed.changed.connect(this._update, this);
     _workbench.changed.connect(this._update, this);
     this._timer = setInterval(() => {
@@ -79,6 +81,7 @@ export class Detail extends Widget {
       this._workbench.changed.disconnect(this._update, this);
       this._workbench.release(this._feed);
       this._log.dispose();
+      this._chart.dispose();
       super.dispose();
     }
   }
@@ -103,6 +106,7 @@ export class Detail extends Widget {
     this._head.set(job, now, this._feed.pace.left(now), this._actions.cancelling);
     this._actions.set(job);
     this._meters.set(this._feed.readings, this._feed.samples, now);
+    this._chart.set(this._feed.samples, { source: this._source(), marks: this._marks(job) });
     const empty = !this._feed.log.lines.length;
     const waits = hasEnded(job.state) ? trans.__('It printed nothing.') : trans.__('It has printed nothing yet.');
     say(this._noLog, empty ? waits : '');
@@ -117,6 +121,26 @@ export class Detail extends Widget {
         void this._happened.refresh();
       }
     }
+  }
+
+  /** Where the watts of the curve are from: by what is measured now, else by what was. */
+  private _source(): string {
+    const { readings, power } = this._feed;
+    const device = readings ? ofOneKind(readings.devices).find(each => each.power.value !== null) : undefined;
+    if (device) {
+      return provenance(device.power);
+    }
+    const source = power ? sourceOf(power) : null;
+    return source ? provenance({ source, method: '' }) : '';
+  }
+
+  private _marks(job: Job): [number, string][] {
+    const { trans } = this._options;
+    const marks: [number | null, string][] = [
+      [job.started, trans.__('started')],
+      [job.ended, trans.__('ended')]
+    ];
+    return marks.filter((mark): mark is [number, string] => known(mark[0]));
   }
 
   private _paintResults(job: Job): void {
@@ -188,6 +212,7 @@ export class Detail extends Widget {
 
   private _about: HTMLElement;
   private _actions: Actions;
+  private _chart: Chart;
   private _feed: JobFeed;
   private _happened: Happened;
   private _head: Head;

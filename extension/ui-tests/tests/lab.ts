@@ -17,11 +17,13 @@ export interface LabOptions {
   baseUrl?: string;
   /** Extensions of the page that are off. */
   disabled?: string[];
+  /** The module that is the server, if not JupyterLab. */
+  app?: 'jupyterlab' | 'notebook';
   /** Where notebooks are, if not in its own folder. */
   work?: string;
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = net.createServer();
     server.on('error', reject);
@@ -52,35 +54,40 @@ export class Lab {
     return this._options.work ?? this._path('work');
   }
 
+  /** Of processes that are to keep what they write in this folder. */
+  get environment(): NodeJS.ProcessEnv {
+    return {
+      ...process.env,
+      PATH: `${path.dirname(PYTHON)}:${process.env.PATH}`,
+      SOVLAB_UI_PORT: String(this._port),
+      JUPYTERLAB_GALATA_ROOT_DIR: this.work,
+      JUPYTER_CONFIG_DIR: this._path('config'),
+      JUPYTER_DATA_DIR: this._path('data'),
+      JUPYTER_RUNTIME_DIR: this._path('runtime'),
+      JUPYTERLAB_SETTINGS_DIR: this._path('settings'),
+      JUPYTERLAB_WORKSPACES_DIR: this._path('workspaces'),
+      IPYTHONDIR: this._path('ipython'),
+      SOVLAB_STATE_DIR: this._path('state'),
+      SOVLAB_CONFIG_FILE: this._path('config.toml')
+    };
+  }
+
   /** Begin, or begin again at the same place; until it answers. */
   async start(): Promise<void> {
     this._port ||= await freePort();
-    const { args = [], baseUrl = '/' } = this._options;
+    const { app = 'jupyterlab', args = [], baseUrl = '/' } = this._options;
     this.url = `http://127.0.0.1:${this._port}${baseUrl}`.replace(/\/$/, '');
     const log = fs.openSync(this._path('server.log'), 'a');
     this._child = spawn(
       PYTHON,
       [
-        ...['-m', 'jupyterlab', '--config', path.join(HERE, 'jupyter_server_test_config.py')],
+        ...['-m', app, '--config', path.join(HERE, 'jupyter_server_test_config.py')],
         ...[`--ServerApp.base_url=${baseUrl}`, '--SovlabServer.linger=1', ...args]
       ],
       {
         cwd: this.work,
         stdio: ['ignore', log, log],
-        env: {
-          ...process.env,
-          PATH: `${path.dirname(PYTHON)}:${process.env.PATH}`,
-          SOVLAB_UI_PORT: String(this._port),
-          JUPYTERLAB_GALATA_ROOT_DIR: this.work,
-          JUPYTER_CONFIG_DIR: this._path('config'),
-          JUPYTER_DATA_DIR: this._path('data'),
-          JUPYTER_RUNTIME_DIR: this._path('runtime'),
-          JUPYTERLAB_SETTINGS_DIR: this._path('settings'),
-          JUPYTERLAB_WORKSPACES_DIR: this._path('workspaces'),
-          IPYTHONDIR: this._path('ipython'),
-          SOVLAB_STATE_DIR: this._path('state'),
-          SOVLAB_CONFIG_FILE: this._path('config.toml')
-        }
+        env: this.environment
       }
     );
     fs.closeSync(log);

@@ -395,6 +395,7 @@ class PowerSeries(Answer, frozen=True, kw_only=True):
 
     Attributes:
         id, kind, name, index: of the device.
+        source: where its watts are from.
         points: each ``[time, seconds, mean W, highest W]``, oldest first: the last ten minutes by seconds,
             means of more before.
     """
@@ -403,6 +404,7 @@ class PowerSeries(Answer, frozen=True, kw_only=True):
     kind: str
     name: str
     index: int | None
+    source: Literal["counter", "sampled", "attributed", "modelled", "unavailable"]
     points: list[tuple[float, float, float, float]]
 
 

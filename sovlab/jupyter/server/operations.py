@@ -9,21 +9,15 @@ from typing import Any
 import msgspec
 
 from sovlab import __version__
-from sovlab.card.bundle import MIME, render
-from sovlab.card.terminal import TerminalTail
+from sovlab.card.bundle import MIME
 from sovlab.client.job import Job
-from sovlab.core.energy.history import PowerHistory
-from sovlab.core.event import LogChunk, PowerChanged, ProgressChanged
-from sovlab.core.job import Progress
 from sovlab.jupyter.server import asked, listing, models
 from sovlab.jupyter.server.documents import hardware, past
 from sovlab.jupyter.server.services import Services
 from sovlab.jupyter.server.stream.log_parts import LogReader, first
+from sovlab.jupyter.showing import bundle
 from sovlab.views.document import VERSION, printable, reading_document
 from sovlab.views.yaml import yaml_text
-
-_HISTORY = 200
-"""Reports of progress that the time left is worked out from."""
 
 
 class Request(msgspec.Struct, kw_only=True, frozen=True):
@@ -104,19 +98,7 @@ def job(services: Services, request: Request) -> dict[str, Any]:
 
 def card(services: Services, request: Request) -> models.Card:
     """See the route."""
-    found = handle(services, request)
-    tail, history, power = TerminalTail(), list[Progress](), PowerHistory()
-    for event in found.events(follow=False):
-        if isinstance(event, LogChunk):
-            tail.feed(event.data, event.rank)
-        elif isinstance(event, ProgressChanged):
-            history = [*history[1 - _HISTORY :], event.progress]
-        elif isinstance(event, PowerChanged):
-            power.add(event.seen)
-    record = found.last
-    outputs = found.outputs if record.status.state.ended else []
-    data = render(record, tail, history, time.time(), outputs=outputs, power=power, site=found.site)
-    return models.Card(data=data)
+    return models.Card(data=bundle(handle(services, request)))
 
 
 def power(services: Services, request: Request) -> models.Power:
@@ -132,6 +114,7 @@ def power(services: Services, request: Request) -> models.Power:
             kind=printable(device.kind),
             name=printable(device.name),
             index=device.index,
+            source=device.drawn,  # type: ignore[arg-type]
             points=[(each.time, each.seconds, each.watts, each.peak) for each in history.points(number)],
         )
         for number, device in sorted(history.devices.items())
