@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from prometheus_site import Exporters, job, prometheus, wait_for
+from prometheus_site import Exporters, binary, job, prometheus, wait_for
 
 from sovlab.client import Client
 from sovlab.client.deferral.forecasts import NoForecast, forecast_of
@@ -126,3 +127,27 @@ def test_a_job_starts_at_once_where_the_server_is_away(client_of, port, tmp_path
     found = client_of(9, "vector(1)").submit(cell, from_keywords({"finish_by": "+40s"}))
     assert found.messages[-1].startswith("It starts at once: the forecast cannot be had (")
     assert found.job.wait(60).state is JobState.SUCCEEDED
+
+
+def test_samples_that_lie_in_the_future_are_a_forecast(client_of, tmp_path: Path):
+    """As a site has them that writes the forecast of its grid into its Prometheus."""
+    begin = (time.time() // STEP - 5) * STEP
+    turn = begin + 40 * STEP
+    lines = [f'grid_forecast{{zone="a"}} {340 if t < turn else 210} {t:.3f}' for t in every(begin, 200)]
+    (tmp_path / "forecast.txt").write_text("# TYPE grid_forecast gauge\n" + "\n".join(lines) + "\n# EOF\n")
+    folder = tmp_path / "future"
+    made = [binary("promtool"), "tsdb", "create-blocks-from", "openmetrics"]
+    subprocess.run(
+        [*made, str(tmp_path / "forecast.txt"), str(folder / "data")], check=True, capture_output=True
+    )
+    with prometheus(folder, []) as there:
+        now, found = asked(client_of(there, "last_over_time(grid_forecast[4s])"), turn - time.time() + 30)
+        assert found.covers(now, turn + 20)
+        assert found.mean(turn - 4 * STEP, turn - 2 * STEP) == 340
+        assert found.mean(turn + 4 * STEP, turn + 8 * STEP) == 210
+        now, longer = asked(client_of(there, "last_over_time(grid_forecast[4s])"), 4000)
+        assert not longer.covers(now, now + 4000)
+
+
+def every(begin: float, count: int):
+    return (begin + n * STEP for n in range(count))
