@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _sweep(verb)
 
-    from sovlab.cli import run, verify
+    from sovlab.cli import recorded, run, verify
 
     run.add_arguments(
         verb(
@@ -94,6 +94,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     verify.add_arguments(
         verb("verify", "Run an executed notebook again, and compare the two cell by cell.", verify.verify)
+    )
+    recorded.add_arguments(
+        verb("show", "Show what an executed notebook says of the run that made it.", recorded.show_record)
     )
 
     jobs = verb("jobs", "List jobs, newest first.", commands.jobs)

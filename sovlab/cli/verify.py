@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import copy
 import json
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sovlab.cli import show
+from sovlab.cli.recorded import read_notebook, read_text
 from sovlab.cli.run import import_papermill, said_options
 from sovlab.errors import SpecError
 from sovlab.options import flags
@@ -21,9 +21,6 @@ from sovlab.options.job import Options
 if TYPE_CHECKING:
     from sovlab.batch.verifying.result import Comparison
     from sovlab.batch.verifying.tolerance import Tolerance
-
-_MARKER = "papermill-error-cell-tag"
-"""Of cells in which papermill itself tells of an error; they are no part of the notebook."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,13 +58,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def verify(parsed: argparse.Namespace) -> int:
     """Compare; the exit status is 0 where all is the same or within tolerance, 1 where something is not."""
+    from sovlab.batch.recorded import without_markers
     from sovlab.batch.verifying.comparing import compare
     from sovlab.batch.verifying.report import cells_table, exit_code, summary
 
     tolerance = _tolerance(parsed)
-    recorded = _read(parsed.notebook)
-    again = _read(parsed.against) if parsed.against else _run_again(parsed, recorded)
-    comparison = compare(_without_markers(recorded), _without_markers(again), tolerance)
+    recorded = read_notebook(parsed.notebook)
+    again = read_notebook(parsed.against) if parsed.against else _run_again(parsed, recorded)
+    comparison = compare(without_markers(recorded), without_markers(again), tolerance)
     if parsed.json:
         show.json_document(_document(comparison))
     else:
@@ -86,64 +84,29 @@ def _tolerance(parsed: argparse.Namespace) -> Tolerance:
     said = {name: value for name in names if (value := getattr(parsed, name)) is not None}
     sanitizers = DEFAULTS
     if parsed.sanitize:
-        sanitizers += read_sanitizers(_text(parsed.sanitize), parsed.sanitize)
+        sanitizers += read_sanitizers(read_text(parsed.sanitize), parsed.sanitize)
     return Tolerance(lax=parsed.lax, sanitizers=sanitizers, **said)
-
-
-def _text(path: str) -> str:
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise SpecError(f"{path} cannot be read: {error.strerror}.", "Give the path of a file.") from None
-    except UnicodeDecodeError:
-        raise SpecError(f"{path} is no text in UTF-8.", "Give the path of a .ipynb file.") from None
-
-
-def _read(path: str) -> dict[str, Any]:
-    try:
-        found = json.loads(_text(path))
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict) or not isinstance(found.get("cells"), list) or found.get("nbformat") != 4:
-        raise SpecError(f"{path} is no notebook of nbformat 4.", "Give the path of a .ipynb file.")
-    return found
-
-
-def _without_markers(notebook: Mapping[str, Any]) -> dict[str, Any]:
-    def is_marker(cell: Any) -> bool:
-        with contextlib.suppress(AttributeError, TypeError):
-            return _MARKER in cell["metadata"]["tags"]
-        return False
-
-    with contextlib.suppress(KeyError):
-        return {**notebook, "cells": [cell for cell in notebook["cells"] if not is_marker(cell)]}
-    return dict(notebook)
-
-
-def _record(notebook: Mapping[str, Any]) -> dict[str, Any]:
-    """What the notebook says of the run that made it; empty if it does not."""
-    metadata = notebook.get("metadata")
-    found = metadata.get("sovlab") if isinstance(metadata, dict) else None
-    return found if isinstance(found, dict) else {}
 
 
 def _run_again(parsed: argparse.Namespace, recorded: Mapping[str, Any]) -> dict[str, Any]:
     """Run what the record holds, without its outputs, and read what came of it."""
+    from sovlab.batch.recorded import record_of, was_changed, without_markers
+
     papermill = import_papermill()
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
-    record = _record(recorded)
+    record = record_of(recorded)
     if not record:
         show.note("It has no record of a run by sovlab: it runs as this command says.")
-    elif _was_changed(recorded, record):
+    elif was_changed(recorded):
         show.note("Its cells are not those of its record: it was changed after that run.")
     usual = Options()
     said = {name: value for name, value in said_options(parsed).items() if value != getattr(usual, name)}
     options = {**_recorded_options(record), **said}
     if options.get("backend") == "cpu":
         options.pop("gpus", None)
-    bare = copy.deepcopy(_without_markers(recorded))
+    bare = copy.deepcopy(without_markers(recorded))
     for cell in bare["cells"]:
         if isinstance(cell, dict) and cell.get("cell_type") == "code":
             cell.update(outputs=[], execution_count=None)
@@ -170,18 +133,7 @@ def _run_again(parsed: argparse.Namespace, recorded: Mapping[str, Any]) -> dict[
             pass  # the comparison names the cell
         except FileNotFoundError as error:
             raise SpecError(f"{error}.", "The folder of --output must be there.") from None
-        return _read(end)
-
-
-def _was_changed(notebook: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
-    from sovlab.batch.record import cells_digest
-
-    said = record.get("notebook")
-    digest = said.get("sha256") if isinstance(said, dict) else None
-    try:
-        return bool(digest) and digest != cells_digest(_without_markers(notebook)["cells"])
-    except (KeyError, TypeError, AttributeError):
-        return True
+        return read_notebook(end)
 
 
 def _recorded_options(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,117 @@
+"""What an executed notebook says of the run that made it, in words; nobody has checked what is read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from sovlab.batch.record import cells_digest
+from sovlab.core.energy.report import SOURCE_WORDS
+from sovlab.core.units import format_duration, format_energy
+from sovlab.core.untrusted import clean
+from sovlab.views.document import printable
+from sovlab.views.table import UNKNOWN, Table
+
+_LONGEST = 300
+_LARGEST = 1e15
+_MARKER = "papermill-error-cell-tag"
+"""Of cells in which papermill itself tells of an error; they are no part of the notebook."""
+
+
+def without_markers(notebook: Mapping[str, Any]) -> dict[str, Any]:
+    """The notebook without the cells in which papermill tells of an error."""
+    found = notebook.get("cells")
+    cells = found if isinstance(found, list) else []
+    return {**notebook, "cells": [cell for cell in cells if _MARKER not in _tags(cell)]}
+
+
+def record_of(notebook: Mapping[str, Any]) -> dict[str, Any]:
+    """What a notebook holds of its run, ``metadata.sovlab``; empty if it holds nothing."""
+    return dict(_members(_members(notebook.get("metadata")).get("sovlab")))
+
+
+def was_changed(notebook: Mapping[str, Any]) -> bool:
+    """Whether its cells are not those of its record; False where the record does not say."""
+    digest = _members(record_of(notebook).get("notebook")).get("sha256")
+    try:
+        return bool(digest) and digest != cells_digest(without_markers(notebook)["cells"])
+    except (KeyError, TypeError):
+        return True
+
+
+def recorded_table(notebook: Mapping[str, Any]) -> Table:
+    """A row for each thing that is known of the run; "—" where something is not."""
+    record = record_of(notebook)
+    run, accel = _members(record.get("run")), _members(record.get("accel"))
+    papermill = _members(_members(notebook.get("metadata")).get("papermill"))
+    begun, ended = _number(run.get("started")), _number(run.get("finished"))
+    took = f" in {format_duration(ended - begun)}" if begun and ended and ended >= begun else ""
+    why = f": {_text(run.get('message'))}" if _text(run.get("message")) else ""
+    kernel = _members(record.get("kernel"))
+    used, wanted = _text(kernel.get("used")), _text(kernel.get("wanted"))
+    instead = f" in place of {wanted}" if used and wanted and used != wanted else ""
+    gpus, nodes = _number(accel.get("gpus")), _number(record.get("nodes"))
+    hardware = [_text(accel.get("backend"))]
+    hardware += [f"{gpus:g} accelerator{'s' * (gpus > 1)} each" if gpus else ""]
+    hardware += [f"{nodes:g} nodes" if nodes and nodes > 1 else ""]
+    parameters = _members(papermill.get("parameters"))
+    python = _text(record.get("python"))
+    rows = [
+        (
+            "Run",
+            _text(run.get("id")) + (f" on target {_text(run.get('target'))}" if run.get("target") else ""),
+        ),
+        ("Outcome", f"{_text(run.get('status'))}{took}{why}" if run.get("status") else ""),
+        ("Kernel", f"{used or wanted}{instead}" + (f", Python {python}" if python else "")),
+        ("Hardware", ", ".join(filter(None, hardware))),
+        ("Energy", _energy(_members(record.get("energy")))),
+        (
+            "Parameters",
+            ", ".join(f"{_text(name)} = {_text(str(value))}" for name, value in parameters.items()),
+        ),
+        ("Cells", _cells(notebook)),
+        ("Sources", "changed since that run" if was_changed(notebook) else "as they were run"),
+    ]
+    return Table(("Of the run", ""), tuple((label, text or UNKNOWN) for label, text in rows))
+
+
+def _energy(energy: Mapping[str, Any]) -> str:
+    joules, source = _number(energy.get("joules")), SOURCE_WORDS.get(_text(energy.get("source")))
+    if joules is None or source is None or source == SOURCE_WORDS["unavailable"]:
+        return f"{UNKNOWN} not measured"
+    coverage = _number(energy.get("coverage"))
+    part = f", {coverage:.0%} of its time" if coverage is not None and coverage < 0.995 else ""
+    method = f", {_text(energy.get('method'))}" if energy.get("method") else ""
+    return f"{format_energy(joules)} ({source}{method}{part})"
+
+
+def _cells(notebook: Mapping[str, Any]) -> str:
+    said: Counter[str] = Counter()
+    for cell in without_markers(notebook)["cells"]:
+        if _members(cell).get("cell_type") != "code":
+            continue
+        metadata = _members(_members(cell).get("metadata"))
+        truth = _members(metadata.get("sovlab")).get("status")
+        papermill = _members(metadata.get("papermill"))
+        status = "failed" if papermill.get("exception") is True else papermill.get("status")
+        said[_text(truth) or _text(status) or "not run"] += 1
+    return ", ".join(f"{count} {status}" for status, count in said.most_common(8))
+
+
+def _tags(cell: object) -> list[Any]:
+    tags = _members(_members(cell).get("metadata")).get("tags")
+    return tags if isinstance(tags, list) else []
+
+
+def _members(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _number(value: object) -> float | None:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return float(value) if is_number and abs(value) < _LARGEST else None  # type: ignore[arg-type]
+
+
+def _text(value: object) -> str:
+    return printable(" ".join(clean(value, _LONGEST).split())) if isinstance(value, str) else ""
