@@ -8,6 +8,8 @@ import path from 'node:path';
 const HERE = path.resolve(__dirname, '..');
 export const ROOT = path.resolve(HERE, '..', '..');
 export const PYTHON = process.env.SOVLAB_UI_PYTHON || path.join(ROOT, '.venv', 'bin', 'python');
+/** Which pages: those of JupyterLab, or those of Jupyter Notebook 7. */
+export const APP = process.env.SOVLAB_UI_APP === 'notebook' ? 'notebook' : 'lab';
 
 export interface LabOptions {
   /** Lines of the settings file. */
@@ -61,7 +63,7 @@ export class Lab {
     this._child = spawn(
       PYTHON,
       [
-        ...['-m', 'jupyterlab', '--config', path.join(HERE, 'jupyter_server_test_config.py')],
+        ...['-m', APP === 'notebook' ? 'notebook' : 'jupyterlab', '--config', path.join(HERE, 'jupyter_server_test_config.py')],
         ...[`--ServerApp.base_url=${baseUrl}`, '--SovlabServer.linger=1', ...args]
       ],
       {
