@@ -77,7 +77,7 @@ export class Submitter {
     }
     if (magic && magic !== 'sovsubmit') {
       throw new NotSubmitted(
-        trans.__('A cell that begins with %%%1 cannot be submitted: the kernel runs it by itself.', magic)
+        trans.__('A cell that begins with %1 cannot be submitted: the kernel runs it by itself.', `%%${magic}`)
       );
     }
     await panel.sessionContext.ready;

@@ -94,6 +94,12 @@ export class Lab {
     }
   }
 
+  /** Bytes of memory that the server has. */
+  resident(): number {
+    const status = fs.readFileSync(`/proc/${this._child!.pid}/status`, 'utf8');
+    return Number(/VmRSS:\s*(\d+)/.exec(status)![1]) * 1024;
+  }
+
   /** End the server, by SIGTERM as its user would or by SIGKILL; jobs go on. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     const child = this._child;
