@@ -24,7 +24,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Node and jlpm are in the venv, too.
 JLPM := cd extension && PATH="$(abspath $(BIN)):$$PATH" jlpm
 
-.PHONY: help demo test lab bench check format lint types layers unit extension browser browser-matrix notebooks oldest clean
+.PHONY: help demo test lab bench check format lint types layers unit extension browser browser-matrix load notebooks oldest clean
 
 help:
 	@echo "make demo    run notebooks/quickstart.ipynb on this machine; the result is in out/"
@@ -151,6 +151,11 @@ browser-%: $(FRONTS)/%/.installed $(if $(CHROMIUM),extension/ui-tests/node_modul
 	    PATH="$(abspath $(BIN)):$$PATH" node_modules/.bin/playwright test smoke collaboration; fi
 
 browser-matrix: browser-lowest browser-notebook browser-collaboration
+
+# Figures of the page under load, with what is too much marked; a profile of it is in artefacts.
+load: $(VENV)/.dev $(VENV)/.lab extension/ui-tests/node_modules/.installed
+	@cd extension/ui-tests && CHROMIUM="$(CHROMIUM)" SOVLAB_UI_PYTHON="$(abspath $(BIN))/python" \
+	  PATH="$(abspath $(BIN)):$$PATH" node_modules/.bin/playwright test --config load.config.js
 
 .PRECIOUS: $(FRONTS)/%/.installed
 
