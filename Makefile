@@ -152,7 +152,7 @@ browser-%: $(FRONTS)/%/.installed $(if $(CHROMIUM),extension/ui-tests/node_modul
 
 browser-matrix: browser-lowest browser-notebook browser-collaboration
 
-# Figures of the page under load, with what is too much marked; a profile of it is in artefacts.
+# Figures of the page under load, with what is too much marked.
 load: $(VENV)/.dev $(VENV)/.lab extension/ui-tests/node_modules/.installed
 	@cd extension/ui-tests && CHROMIUM="$(CHROMIUM)" SOVLAB_UI_PYTHON="$(abspath $(BIN))/python" \
 	  PATH="$(abspath $(BIN)):$$PATH" node_modules/.bin/playwright test --config load.config.js

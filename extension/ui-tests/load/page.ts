@@ -18,21 +18,34 @@ export async function watchTasks(page: Page): Promise<void> {
   });
 }
 
-/** Do something, and say how long the longest task took meanwhile, in milliseconds; 0 if none took more than 50. */
-export async function longest(page: Page, act: () => Promise<unknown>): Promise<number> {
+export interface Longest {
+  /** By the clock, in milliseconds; 0 if no task took more than 50. */
+  lasted: number;
+  /** On the processor, in milliseconds: on a machine that others keep busy a task lasts longer than it works. */
+  worked: number;
+}
+
+/** Do something, and say how long the longest task of the page's main thread took meanwhile. */
+export async function longest(page: Page, act: () => Promise<unknown>): Promise<Longest> {
+  const browser = page.context().browser()!;
+  await browser.startTracing(page, { categories: ['disabled-by-default-devtools.timeline', 'toplevel'] });
   const begun = await page.evaluate(() => performance.now());
   await act();
+  const ended = await page.evaluate(() => performance.now());
   // Entries come late.
   await page.waitForTimeout(500);
-  return page.evaluate(
-    begun => Math.max(0, ...(window as any).__tasks.filter((each: any) => each.start >= begun).map((each: any) => each.took)),
-    begun
+  const lasted = await page.evaluate(
+    ([begun, ended]) => {
+      const tasks = (window as any).__tasks.filter((each: any) => each.start >= begun && each.start <= ended);
+      return Math.max(0, ...tasks.map((each: any) => each.took));
+    },
+    [begun, ended]
   );
+  return { lasted, worked: longestOnCpu(await browser.stopTracing()) };
 }
 
 interface TraceEvent {
   name: string;
-  ph: string;
   pid: number;
   tid: number;
   /** Microseconds on the processor. */
@@ -40,11 +53,7 @@ interface TraceEvent {
   args?: { name?: string };
 }
 
-/**
- * The longest task of a main thread by a trace of the browser, in milliseconds on the processor: on a machine that
- * others keep busy a task lasts longer than it works.
- */
-export function longestOnCpu(trace: Buffer): number {
+function longestOnCpu(trace: Buffer): number {
   const { traceEvents } = JSON.parse(trace.toString()) as { traceEvents: TraceEvent[] };
   const mains = new Set(
     traceEvents
