@@ -136,7 +136,7 @@ WITH_lowest        = "jupyterlab==4.4.*"
 WITH_notebook      = "notebook>=7,<8"
 WITH_collaboration = "jupyterlab>=4.4,<5" jupyter-collaboration
 
-$(FRONTS)/%/.installed: pyproject.toml $(VENV)/.lab
+$(FRONTS)/%/.installed: pyproject.toml | $(VENV)/.lab
 	@echo 'Installing $(WITH_$*)'
 	@rm -rf $(@D) && $(PYTHON) -m venv $(@D)
 	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check $(WITH_$*) ipykernel -e .
