@@ -13,6 +13,9 @@ WORKERS ?= 4
 PEERS  ?= .venv-bench
 ARGS   ?=
 
+# Venvs of the front ends that are supported beside the newest JupyterLab, one in each folder.
+FRONTS ?= .venv-fronts
+
 # A browser for the tests of pages; none is ever downloaded.
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
@@ -21,7 +24,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Node and jlpm are in the venv, too.
 JLPM := cd extension && PATH="$(abspath $(BIN)):$$PATH" jlpm
 
-.PHONY: help demo test lab bench check format lint types layers unit extension browser notebooks oldest clean
+.PHONY: help demo test lab bench check format lint types layers unit extension browser browser-matrix load notebooks oldest clean
 
 help:
 	@echo "make demo    run notebooks/quickstart.ipynb on this machine; the result is in out/"
@@ -127,6 +130,35 @@ browser: $(VENV)/.dev $(VENV)/.lab $(if $(CHROMIUM),extension/ui-tests/node_modu
 	  else cd extension/ui-tests && CHROMIUM="$(CHROMIUM)" SOVLAB_UI_PYTHON="$(abspath $(BIN))/python" \
 	    PATH="$(abspath $(BIN)):$$PATH" node_modules/.bin/playwright test; fi
 
+# The same in the other front ends that are supported: only what must go in each of them. Each gets a venv of its
+# own, with what is built here linked into it.
+WITH_lowest        = "jupyterlab==4.4.*"
+WITH_notebook      = "notebook>=7,<8"
+WITH_collaboration = "jupyterlab>=4.4,<5" jupyter-collaboration
+
+$(FRONTS)/%/.installed: pyproject.toml | $(VENV)/.lab
+	@echo 'Installing $(WITH_$*)'
+	@rm -rf $(@D) && $(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check $(WITH_$*) ipykernel -e .
+	@mkdir -p $(@D)/share/jupyter/labextensions
+	@ln -s "$(abspath sovlab/labextension)" $(@D)/share/jupyter/labextensions/sovlab
+	@touch $@
+
+browser-%: $(FRONTS)/%/.installed $(if $(CHROMIUM),extension/ui-tests/node_modules/.installed)
+	@if [ -z "$(CHROMIUM)" ]; then echo "Without Chromium: its tests are skipped; on Debian: apt-get install chromium"; \
+	  else cd extension/ui-tests && CHROMIUM="$(CHROMIUM)" SOVLAB_UI_PYTHON="$(abspath $(FRONTS)/$*/bin)/python" \
+	    SOVLAB_UI_NAME=$* SOVLAB_UI_APP=$(if $(filter notebook,$*),notebook,lab) \
+	    PATH="$(abspath $(BIN)):$$PATH" node_modules/.bin/playwright test smoke collaboration; fi
+
+browser-matrix: browser-lowest browser-notebook browser-collaboration
+
+# Figures of the page under load, with what is too much marked.
+load: $(VENV)/.dev $(VENV)/.lab extension/ui-tests/node_modules/.installed
+	@cd extension/ui-tests && CHROMIUM="$(CHROMIUM)" SOVLAB_UI_PYTHON="$(abspath $(BIN))/python" \
+	  PATH="$(abspath $(BIN)):$$PATH" node_modules/.bin/playwright test --config load.config.js
+
+.PRECIOUS: $(FRONTS)/%/.installed
+
 # The quickstart runs by nbval (cell by cell, against its saved outputs); each notebook also by papermill, in
 # the unit tests. The one for clusters needs a cluster, which only those tests bring.
 notebooks: $(VENV)/.dev
@@ -156,4 +188,4 @@ bench: $(VENV)/.demo $(PEERS)/.peers
 
 clean:
 	rm -rf extension/node_modules extension/ui-tests/node_modules extension/ui-tests/artefacts extension/lib sovlab/labextension sovlab/jupyter/front
-	rm -rf $(VENV) $(PEERS) out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PEERS) $(FRONTS) out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

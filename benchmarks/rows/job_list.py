@@ -29,7 +29,7 @@ def run(surroundings: Surroundings) -> list[Report]:
         surroundings.stop_agent(state, keep=sovlab.pid)
     ids = iter(range(1, 1 << 30))
     for _ in range(count - 1):
-        _clone(model, next(ids))
+        clone(model, next(ids))
     expected = count
     updates, memory = Series("sovlab, one update", "s"), Series("memory of that process", "B")
 
@@ -37,7 +37,7 @@ def run(surroundings: Surroundings) -> list[Report]:
         nonlocal expected
         with surroundings.driver("sovlab_client", state=state) as sovlab:
             first = _checked(sovlab.call("listing"), expected)
-            changed = _clone(model, next(ids))
+            changed = clone(model, next(ids))
             expected += 1
             update = _checked(sovlab.call("listing"), expected, changed)
         updates.samples.append(float(update["seconds"]))
@@ -65,7 +65,7 @@ def run(surroundings: Surroundings) -> list[Report]:
     ]
 
 
-def _clone(model: Path, number: int) -> str:
+def clone(model: Path, number: int) -> str:
     """Copy a finished job's directory, under another id; later numbers are newer jobs."""
     suffix = "".join(_DIGITS[number >> shift & 31] for shift in range(25, -5, -5))
     job_id = f"{model.name[:-6]}{suffix}"

@@ -11,3 +11,4 @@ c.ServerApp.port = int(os.environ["SOVLAB_UI_PORT"])  # type: ignore[name-define
 c.ServerApp.allow_root = True  # type: ignore[name-defined] # noqa: F821
 c.LabApp.extension_manager = "readonly"  # type: ignore[name-defined] # noqa: F821
 c.LabApp.workspaces_dir = os.environ["JUPYTERLAB_WORKSPACES_DIR"]  # type: ignore[name-defined] # noqa: F821
+c.JupyterNotebookApp.expose_app_in_browser = True  # type: ignore[name-defined] # noqa: F821

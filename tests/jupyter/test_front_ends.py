@@ -108,7 +108,7 @@ def nbconvert(job: Job, tmp_path: Path) -> None:
 
 CHECKS: dict[str, Callable[[Job, Path], None]] = {
     "JupyterLab 4.6": jupyterlab,
-    "JupyterLab 4.4, 4.5": jupyterlab,
+    "JupyterLab 4.4": jupyterlab,
     "Notebook 7": jupyterlab,
     "marimo": marimo,
     "VS Code": as_html,

@@ -62,7 +62,7 @@ export class LogView {
     this._search.addEventListener('keydown', event => event.stopPropagation());
     this.node = h('div', { class: 'jp-Sovlab-log-view' }, this._tools, this._scroll);
     this._observer =
-      typeof ResizeObserver === 'undefined' ? null : new ResizeObserver(() => this.update());
+      typeof ResizeObserver === 'undefined' ? null : new ResizeObserver(() => this._resized());
     this._observer?.observe(this._scroll);
   }
 
@@ -99,6 +99,11 @@ export class LogView {
 
   dispose(): void {
     this._observer?.disconnect();
+  }
+
+  private _resized(): void {
+    this._room = this._scroll.clientHeight;
+    this.update();
   }
 
   private _refilter(): void {
@@ -163,25 +168,25 @@ export class LogView {
 
   paint(): void {
     const lines = this._lines();
-    const wanted = `${lines.length * HEIGHT}px`;
-    if (this._space.style.height !== wanted) {
-      this._space.style.height = wanted;
-    }
-    const room = this._scroll.clientHeight || 15 * HEIGHT;
-    if (this._following) {
-      const end = Math.max(this._space.offsetHeight + 12 - room, 0);
-      if (Math.abs(this._scroll.scrollTop - end) > 1) {
-        this._moved = true;
-        this._scroll.scrollTop = end;
-      }
-    }
-    const top = this._following ? Math.max(lines.length * HEIGHT + 12 - room, 0) : this._scroll.scrollTop;
+    const height = lines.length * HEIGHT;
+    const room = this._room || this._scroll.clientHeight || 15 * HEIGHT;
+    const bottom = Math.max(height + 12 - room, 0);
+    // What is read of the page is read before it is changed, or once at the end: each other time it is laid out anew.
+    const top = this._following ? bottom : this._scroll.scrollTop;
     const first = Math.max(Math.floor(top / HEIGHT) - SPARE, 0);
     const end = Math.min(Math.ceil((top + room) / HEIGHT) + SPARE, lines.length);
     const ranks = this._log?.ranks ?? [];
     const width = ranks.length ? String(ranks[ranks.length - 1]).length : 0;
+    const wanted = `${height}px`;
+    if (this._space.style.height !== wanted) {
+      this._space.style.height = wanted;
+    }
     this._block.style.transform = `translateY(${first * HEIGHT}px)`;
     this._block.replaceChildren(...lines.slice(first, end).map(line => this._row(line, width)));
+    if (this._following && Math.abs(this._scroll.scrollTop - bottom) > 1) {
+      this._moved = true;
+      this._scroll.scrollTop = bottom;
+    }
   }
 
   private _row(line: Line, width: number): HTMLElement {
@@ -259,6 +264,8 @@ export class LogView {
   private _moved = false;
   private _observer: ResizeObserver | null;
   private _ranks: HTMLSelectElement;
+  /** Pixels that are in view, as they were last told; 0 before. */
+  private _room = 0;
   private _scroll: HTMLElement;
   private _search: HTMLInputElement;
   private _seen = -1;

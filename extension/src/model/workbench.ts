@@ -97,6 +97,11 @@ export class Workbench implements IDisposable {
     return this._backends.get(target) ?? null;
   }
 
+  /** Why a target could not be asked what hardware it has, when it was last asked; null if it could. */
+  backendsProblemOf(target: string): Problem | null {
+    return this._backendsProblems.get(target) ?? null;
+  }
+
   telemetryOf(target: string): Telemetry | null {
     return this._telemetry.get(target) ?? null;
   }
@@ -114,16 +119,16 @@ export class Workbench implements IDisposable {
     this._asking.add(target);
     try {
       this._backends.set(target, await this.rest.backends(target));
-      this.backendsProblem = null;
+      this._backendsProblems.delete(target);
     } catch (error) {
-      this.backendsProblem = error instanceof ProblemError ? error.problem : null;
+      if (error instanceof ProblemError) {
+        this._backendsProblems.set(target, error.problem);
+      }
     } finally {
       this._asking.delete(target);
       this.changed.emit();
     }
   }
-
-  backendsProblem: Problem | null = null;
 
   /** Be told of power and heat, until what comes back is disposed of: somebody sees them. */
   look(): IDisposable {
@@ -276,6 +281,7 @@ export class Workbench implements IDisposable {
 
   private _asking = new Set<string>();
   private _backends = new Map<string, Backends>();
+  private _backendsProblems = new Map<string, Problem>();
   private _begun = false;
   private _epoch = '';
   private _feeds = new Map<string, { feed: JobFeed; count: number }>();

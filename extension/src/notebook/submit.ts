@@ -77,7 +77,7 @@ export class Submitter {
     }
     if (magic && magic !== 'sovsubmit') {
       throw new NotSubmitted(
-        trans.__('A cell that begins with %%%1 cannot be submitted: the kernel runs it by itself.', magic)
+        trans.__('A cell that begins with %1 cannot be submitted: the kernel runs it by itself.', `%%${magic}`)
       );
     }
     await panel.sessionContext.ready;
@@ -98,7 +98,14 @@ export class Submitter {
     cell.model.trusted = true;
     const future = kernel.requestExecute({ code, store_history: false, allow_stdin: false }, false);
     cell.outputArea.future = future;
-    await future.done;
+    try {
+      await future.done;
+    } catch {
+      // Somebody else may have ended it a moment ago: this page is told of that late.
+      throw new NotSubmitted(
+        trans.__('The kernel ended before it answered. If there is no card, submit the cell again; it goes without a kernel, too.')
+      );
+    }
   }
 
   private async _withoutKernel(panel: NotebookPanel, cell: CodeCell, source: string, place: Place): Promise<void> {

@@ -64,7 +64,7 @@ export class BackendsSection {
     say(this._where, where);
     const told = this._workbench.backendsOf(target);
     const telemetry = this._workbench.telemetryOf(target);
-    const problem = this._workbench.backendsProblem;
+    const problem = this._workbench.backendsProblemOf(target);
     show(this._problem, !told && !!problem);
     if (!told && problem) {
       const title = h('b', {}, trans.__('%1 cannot be asked', target));
@@ -141,12 +141,15 @@ export class BackendsSection {
     const trans = this._trans;
     const now = Date.now() / 1000;
     const old = (at: number) => (now - at > OLD ? trans.__(', %1 ago', duration(now - at)) : '');
-    const counted = now - asked > 60 ? trans.__('Counted %1 ago', duration(now - asked)) : '';
+    const { target } = this._workbench;
+    // Numbers of a target that does not answer are old from the first second on.
+    const stale = !!this._workbench.backendsProblemOf(target) || this._workbench.jobs.health?.state === 'down';
+    const counted = now - asked > 60 || stale ? trans.__('Counted %1 ago', duration(now - asked)) : '';
     const measured = telemetry?.devices.length
       ? trans.__('W and °C: %1', telemetry.where) + old(telemetry.time)
       : telemetry
         ? trans.__('W and °C are not measured here')
-        : this._workbench.telemetryProblem(this._workbench.target);
+        : this._workbench.telemetryProblem(target);
     return [counted, measured].filter(Boolean).join(' · ');
   }
 

@@ -221,7 +221,8 @@ export class JobsSection {
       this._sayEmpty(trans.__('No such job'), trans.__('None of the %1 jobs fits what is looked for.', jobs.total));
     } else {
       const text = trans.__(
-        'Put %%sovsubmit above a cell, or press Submit on its toolbar. It runs on this machine until you add a cluster.'
+        'Put %1 above a cell, or press Submit on its toolbar. It runs on this machine until you add a cluster.',
+        '%%sovsubmit' // in the text itself, translating would leave one percent sign of two
       );
       this._sayEmpty(trans.__('No jobs yet'), text);
     }

@@ -4,7 +4,7 @@ import type { IDisposable } from '@lumino/disposable';
 import { Widget } from '@lumino/widgets';
 import { button, h, onFrame, say, show } from '../card/dom';
 import type { JobKey } from '../model/problems';
-import { clock, time } from '../model/units';
+import { clock, duration, known, time } from '../model/units';
 import type { Workbench } from '../model/workbench';
 import type { Trans } from '../model/words';
 import { BackendsSection } from './backends';
@@ -139,7 +139,9 @@ export class Panel extends Widget {
         version
       );
     } else if (workbench.link === 'absent') {
-      title = trans.__('sovlab does not answer');
+      // An answer that says what is wrong, e.g. with the settings, is one.
+      const { status = 0, title: what } = workbench.problem ?? {};
+      title = what && status !== 404 ? what : trans.__('sovlab does not answer');
       text = workbench.problem ? `${workbench.problem.detail} ${workbench.problem.hint}` : '';
       again = true;
     } else if (workbench.link === 'lost') {
@@ -150,7 +152,10 @@ export class Panel extends Widget {
       again = true;
     } else if (health?.state === 'down') {
       title = trans.__('%1 does not answer', health.target);
-      const since = trans.__('Shown is what was known at %1; running jobs go on without us.', time(health.seen));
+      const age = known(health.seen) ? duration(Math.floor(Math.max(Date.now() / 1000 - health.seen, 0))) : '';
+      const since = age
+        ? trans.__('Shown is what was known at %1, %2 ago; running jobs go on without us.', time(health.seen), age)
+        : trans.__('Nothing of it is known yet; what runs there goes on.');
       text = [since, health.problem?.detail, health.problem?.hint].filter(Boolean).join(' ');
     }
     say(this._title, title);

@@ -8,6 +8,8 @@ import path from 'node:path';
 const HERE = path.resolve(__dirname, '..');
 export const ROOT = path.resolve(HERE, '..', '..');
 export const PYTHON = process.env.SOVLAB_UI_PYTHON || path.join(ROOT, '.venv', 'bin', 'python');
+/** Which pages: those of JupyterLab, or those of Jupyter Notebook 7. */
+export const APP = process.env.SOVLAB_UI_APP === 'notebook' ? 'notebook' : 'lab';
 
 export interface LabOptions {
   /** Lines of the settings file. */
@@ -75,7 +77,7 @@ export class Lab {
   /** Begin, or begin again at the same place; until it answers. */
   async start(): Promise<void> {
     this._port ||= await freePort();
-    const { app = 'jupyterlab', args = [], baseUrl = '/' } = this._options;
+    const { app = APP === 'notebook' ? 'notebook' : 'jupyterlab', args = [], baseUrl = '/' } = this._options;
     this.url = `http://127.0.0.1:${this._port}${baseUrl}`.replace(/\/$/, '');
     const log = fs.openSync(this._path('server.log'), 'a');
     this._child = spawn(
@@ -97,6 +99,12 @@ export class Lab {
       }
       await new Promise(resolve => setTimeout(resolve, 100));
     }
+  }
+
+  /** Bytes of memory that the server has. */
+  resident(): number {
+    const status = fs.readFileSync(`/proc/${this._child!.pid}/status`, 'utf8');
+    return Number(/VmRSS:\s*(\d+)/.exec(status)![1]) * 1024;
   }
 
   /** End the server, by SIGTERM as its user would or by SIGKILL; jobs go on. */

@@ -2,7 +2,7 @@
 import { test as base } from '@jupyterlab/galata';
 import { expect, type Locator, type Page } from '@playwright/test';
 import path from 'node:path';
-import { Lab } from './lab';
+import { APP, Lab } from './lab';
 
 export { expect };
 export const CARD = 'application/vnd.sovlab.job.v1+json';
@@ -32,7 +32,8 @@ export const test = base.extend<object, { lab: Lab }>({
 
 /** Open a notebook by its address, in a page of any kind, and wait for its kernel, if it is to have one. */
 export async function openNotebook(page: Page, lab: Lab, name: string, kernel = true): Promise<void> {
-  await page.goto(`${lab.url}/lab/tree/${name}?reset`, { waitUntil: 'domcontentloaded' });
+  const where = APP === 'notebook' ? `notebooks/${name}` : `lab/tree/${name}?reset`;
+  await page.goto(`${lab.url}/${where}`, { waitUntil: 'domcontentloaded' });
   await expect(page.locator('.jp-Notebook .jp-CodeCell').first()).toBeVisible({ timeout: 120_000 });
   await expect(page.locator('.jp-Sovlab-picker')).toContainText('·', { timeout: 120_000 });
   if (kernel) {
@@ -68,7 +69,11 @@ export async function submitFromCell(page: Page, index: number): Promise<void> {
 
 export async function openPanel(page: Page): Promise<Locator> {
   const panel = page.getByRole('region', { name: 'sovlab jobs and backends' });
-  if (!(await panel.isVisible())) {
+  if (APP === 'notebook') {
+    // It has no tabs at its sides.
+    await page.getByRole('menuitem', { name: 'View', exact: true }).click();
+    await page.locator('.lm-Menu-item[data-command="sovlab:open-panel"]').click();
+  } else if (!(await panel.isVisible())) {
     await page.locator('.lm-TabBar-tab[data-id="sovlab-panel"]').click();
   }
   await expect(panel).toBeVisible();
