@@ -119,7 +119,7 @@ class Part:
             return ""
         if not isinstance(value, str):
             self.refuse(key, "text")
-        return value if len(value) <= most and value.isascii() else clean(value, most)
+        return shared(value) if len(value) <= most and value.isascii() else clean(value, most)
 
     def whole(self, key: str, least: int, below: int) -> int | None:
         """A whole number in a range, or null."""
@@ -165,6 +165,22 @@ class Part:
 
     def _called(self, key: str) -> str:
         return f"{self._name}.{key}" if self._name else key
+
+
+_SHORT = 300
+"""Characters of a text that others may well have, too."""
+_SHARED = 4096
+"""Texts that are kept once for all who have them."""
+_shared: dict[str, str] = {}
+
+
+def shared(text: str) -> str:
+    """An equal text, one object for all: ten thousand records have the same host, backend and reasons."""
+    if len(text) > _SHORT:
+        return text
+    if len(_shared) >= _SHARED:
+        _shared.clear()  # whatever comes from outside, no more is kept
+    return _shared.setdefault(text, text)
 
 
 def finite(value: Any, least: float, below: float) -> float | None:

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sovlab.card.bundle import render
-from sovlab.core import decoding
+from sovlab.core import decoding, untrusted
 from sovlab.core.decoding import DamagedRecord, ended_status, exit_record
 from sovlab.core.job import JobRecord, JobState, JobStatus, Progress, Reason
-from sovlab.core.untrusted import LATEST, clean, moment
+from sovlab.core.untrusted import LATEST, Part, clean, moment
 from tests import hostile
 from tests.hostile import RECORD
 
@@ -211,3 +211,14 @@ def test_control_characters_stay_and_halves_of_characters_do_not() -> None:
 )
 def test_a_moment_is_a_time_that_can_be_shown(value: object, time: float | None) -> None:
     assert moment(value) == time
+
+
+def test_equal_texts_are_kept_once_and_not_for_ever():
+    first, again = (Part("x", {"host": "".join(["node", "-1"])}).text("host") for _ in range(2))
+    assert first == "node-1"
+    assert first is again
+    long = "a" * 301
+    assert Part("x", {"m": long}).text("m") is long
+    for number in range(10_000):
+        untrusted.shared(f"text {number}")
+    assert len(untrusted._shared) <= untrusted._SHARED

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from sovlab.core.energy.report import DeviceReport, EnergyReport, LimitReport, Phase
-from sovlab.core.untrusted import LATEST, DamagedRecord, Part, clean, finite
+from sovlab.core.untrusted import LATEST, DamagedRecord, Part, clean, finite, shared
 from sovlab.sensors.history.series import Stretch
 from sovlab.sensors.reading import COUNTER, SAMPLED, SOURCES, UNAVAILABLE, Reading
 
@@ -335,11 +335,11 @@ def _word(name: str, value: object) -> str:
 def _texts(part: Part | None) -> Mapping[str, str]:
     if part is None:
         return {}
-    return {clean(key, _WORD): part.text(key, _TEXT) for key, _ in part.members(_PLACES)}
+    return {shared(clean(key, _WORD)): part.text(key, _TEXT) for key, _ in part.members(_PLACES)}
 
 
 def _numbers(part: Part | None, least: float, below: float, most: int = _PLACES) -> Mapping[str, float]:
     if part is None:
         return {}
-    found = ((clean(key, _WORD), part.number(key, least, below)) for key, _ in part.members(most))
+    found = ((shared(clean(key, _WORD)), part.number(key, least, below)) for key, _ in part.members(most))
     return {key: value for key, value in found if value is not None}
