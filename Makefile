@@ -24,7 +24,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Node and jlpm are in the venv, too.
 JLPM := cd extension && PATH="$(abspath $(BIN)):$$PATH" jlpm
 
-.PHONY: help demo test lab bench check format lint types layers unit extension browser browser-matrix load notebooks oldest clean
+.PHONY: help demo test lab bench check format lint types layers unit extension browser pictures browser-matrix load notebooks oldest clean
 
 help:
 	@echo "make demo    run notebooks/quickstart.ipynb on this machine; the result is in out/"
@@ -158,6 +158,11 @@ load: $(VENV)/.dev $(VENV)/.lab extension/ui-tests/node_modules/.installed
 	  PATH="$(abspath $(BIN)):$$PATH" node_modules/.bin/playwright test --config load.config.js
 
 .PRECIOUS: $(FRONTS)/%/.installed
+
+# What README shows of it, from the tests of pages.
+pictures: browser
+	@mkdir -p extension/pictures
+	cp extension/ui-tests/artefacts/readme-running.png extension/pictures/running.png
 
 # The quickstart runs by nbval (cell by cell, against its saved outputs); each notebook also by papermill, in
 # the unit tests. The one for clusters needs a cluster, which only those tests bring.

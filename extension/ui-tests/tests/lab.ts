@@ -140,8 +140,7 @@ export class Lab {
 
   /** A job that begins, waits until its gate is opened, and ends. No test waits for a time. */
   gated(name: string, more = ''): string {
-    const gate = this._path(`gate-${name}`);
-    this._gates.push(gate);
+    const gate = this.gate(name);
     return [
       'import pathlib, time',
       'print("begun")',
@@ -151,6 +150,13 @@ export class Lab {
       'print("ended")',
       more
     ].join('\n');
+  }
+
+  /** The path of a gate, which `open` makes; all are opened at the end. */
+  gate(name: string): string {
+    const gate = this._path(`gate-${name}`);
+    this._gates.push(gate);
+    return gate;
   }
 
   open(name: string): void {
