@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,14 @@ from sovlab._version import __version__
 from sovlab.client import Notebook
 from sovlab.client.job import Job
 from sovlab.core.job import JobStatus
+from sovlab.core.untrusted import DamagedRecord, Part, clean
 
 if TYPE_CHECKING:
     from sovlab.batch.replaying import Replay
 
 SCHEMA = 1
+_PACKAGES = 1000
+"""Characters of names and versions of packages."""
 
 
 def of(job: Job, status: JobStatus, code: Notebook, replay: Replay) -> dict[str, Any]:
@@ -50,8 +54,9 @@ def of(job: Job, status: JobStatus, code: Notebook, replay: Replay) -> dict[str,
     }
     if spec is not None:
         said["payload_sha256"] = spec.payload
-        said["accel"] = {"backend": spec.backend, "gpus": spec.resources.gpus}
+        said["accel"] = _accelerators(spec.backend, spec.resources.gpus, status, replay.environment)
         said["nodes"] = spec.nodes
+    said["lock"] = _lock(replay.environment)
     reading = job.energy.reading
     said["energy"] = {
         "joules": reading.value,
@@ -60,6 +65,42 @@ def of(job: Job, status: JobStatus, code: Notebook, replay: Replay) -> dict[str,
         "scope": reading.scope,
         "coverage": reading.coverage,
     }
+    return said
+
+
+def _lock(environment: Mapping[str, Any]) -> dict[str, Any]:
+    """Packages, as the job told them, which nobody has checked."""
+    lock = environment.get("lock")
+    part = Part("lock", lock if isinstance(lock, dict) else {})
+    named = lock.get("packages") if isinstance(lock, dict) else None
+    lines = (
+        [clean(each, 100) for each in named[:40] if isinstance(each, str)] if isinstance(named, list) else []
+    )
+    while sum(map(len, lines)) > _PACKAGES:
+        lines.pop()
+    try:
+        return {
+            "sha256": part.text("sha256", 64),
+            "count": part.whole("count", 0, 10**6) or 0,
+            "python": part.text("python", 40),
+            "packages": lines,
+        }
+    except DamagedRecord:
+        return {}
+
+
+def _accelerators(
+    backend: str, gpus: int, status: JobStatus, environment: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Devices by name, as their sensors told them; of a job on processors the processor."""
+    found = [d.name for d in (status.energy.devices if status.energy else ()) if d.kind == "gpu" and d.name]
+    processor, driver = environment.get("processor"), environment.get("driver")
+    if not found and backend == "cpu" and isinstance(processor, str):
+        found = [processor]
+    counted = [{"name": clean(name, 100), "count": count} for name, count in Counter(found).items()]
+    said: dict[str, Any] = {"backend": backend, "gpus": gpus, "devices": counted[:4]}
+    if backend != "cpu" and isinstance(driver, str) and driver:
+        said["driver"] = clean(driver, 40)
     return said
 
 

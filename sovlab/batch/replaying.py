@@ -30,6 +30,7 @@ class Replay:
         self._shown, self._note = shown, note
         self.fatal: Mapping[str, Any] | None = None
         self.kernel: Mapping[str, Any] = {}
+        self.environment: Mapping[str, Any] = {}
         self.running: int | None = None
         self.reached: set[int] = set()
         self.failed: int | None = None
@@ -78,6 +79,8 @@ class Replay:
             metadata["widgets"] = nbformat.from_dict(step["widgets"])
         elif op == "fatal":
             self.fatal = step
+        elif op == "environment":
+            self.environment = step
         elif op == "kernel":
             self.kernel = step
             if step.get("notice"):

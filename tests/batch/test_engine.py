@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import re
 import signal
 import subprocess
@@ -170,6 +171,9 @@ def test_what_papermill_cannot_say_is_in_our_metadata(papermill, tmp_path):
     assert record["run"]["status"] == "failed"
     assert record["energy"]["source"] in ("counter", "sampled", "attributed", "modelled", "unavailable")
     assert len(json.dumps(record)) <= 4096
+    assert record["lock"]["python"] == platform.python_version()
+    assert len(record["lock"]["sha256"]) == 64
+    assert record["accel"]["devices"][0]["name"]
 
 
 def test_the_notebook_alone_is_on_stdout(papermill, tmp_path):

@@ -58,6 +58,7 @@ def test_a_notebook_is_the_same_as_itself_run_again(shell, executed, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "4 code cells: 4 same." in done.stdout
+    assert "packages" not in done.stdout  # they are the same, and known
     first, second = (json.loads((tmp_path / name).read_text()) for name in ("out.ipynb", "2.ipynb"))
     ids = [notebook["metadata"]["sovlab"]["run"]["id"] for notebook in (first, second)]
     assert ids[0] != ids[1]
@@ -91,6 +92,20 @@ def test_a_changed_number_picture_and_cell_are_named(shell, executed):
     assert done.returncode == 1
     assert "1.25 → 1.0" in done.stdout
     assert "missing" in done.stdout
+
+
+def test_other_packages_are_told_first(shell, executed):
+    path = executed("import matplotlib")
+
+    def older(notebook):
+        lock = notebook["metadata"]["sovlab"]["lock"]
+        lock["packages"] = [f"{line.partition('==')[0]}==0.1" for line in lock["packages"]]
+        lock["sha256"] = "0" * 64
+
+    change(path, older)
+    done = shell("verify", "out.ipynb")
+    assert done.returncode == 0
+    assert "The packages differ: matplotlib 0.1 → " in done.stdout.splitlines()[0]
 
 
 def test_tolerances_are_the_users(shell, executed):

@@ -14,7 +14,7 @@ import tempfile
 from typing import Any, Dict, List, Mapping, Optional
 
 from sovlab.runner import context
-from sovlab.runner.notebook import kernels, telling
+from sovlab.runner.notebook import environment, kernels, telling
 from sovlab.runner.protocol.notebook_run import FOLDER, NOTEBOOK
 
 _SHOWN = 256 << 10
@@ -68,6 +68,7 @@ def _run(notebook: Dict[str, Any], options: Mapping[str, Any], teller: telling.T
         sys.stderr.write(f"{notice}\n")
     shown = Shown(len(notebook["cells"]))
     running = client.Client(notebook, kernel, options, teller, shown)
+    teller.tell("environment", **environment.described(notebook))
     try:
         running.run()
     finally:
