@@ -49,6 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     """Run it; the exit status is that of papermill's command."""
+    from sovlab.client import default
+
+    # papermill writes the output before it asks its engine: an earlier run's would be lost for a typo.
+    default().executor(parsed.target)
     papermill = import_papermill()
     from papermill.cli import _resolve_type
 

@@ -46,6 +46,15 @@ def test_a_misspelt_parameter_is_refused_before_anything_runs(run, tmp_path):
     assert not (tmp_path / "out.ipynb").exists()
 
 
+def test_a_target_that_is_none_leaves_an_earlier_output_alone(run, tmp_path):
+    assert run().returncode == 0
+    before = (tmp_path / "out.ipynb").read_bytes()
+    done = run("--target", "nowhere")
+    assert done.returncode == 2
+    assert "Target 'nowhere' is not defined." in done.stderr
+    assert (tmp_path / "out.ipynb").read_bytes() == before
+
+
 def test_a_cell_that_fails_ends_with_one_and_names_the_notebook(run, tmp_path):
     done = run(cells=("lr = 1", "1/0", "2"))
     assert done.returncode == 1
