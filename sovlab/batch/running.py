@@ -22,6 +22,7 @@ from sovlab.client.job import Job
 from sovlab.core.event import NotebookTold
 from sovlab.core.interrupts import Interrupts
 from sovlab.core.job import JobState, JobStatus
+from sovlab.core.untrusted import clean
 from sovlab.errors import JobCancelled, SovlabError, SpecError
 from sovlab.options.job import NAMES, Options, from_keywords
 
@@ -198,6 +199,8 @@ def _raise(replay: Replay, status: JobStatus, job: Job) -> None:
     if replay.fatal is not None:
         kind, message = replay.fatal.get("kind"), str(replay.fatal.get("message", ""))
         if kind == "dead":
+            if replay.fatal.get("why"):
+                _say(f"The kernel died. {clean(str(replay.fatal['why']), 500)}")
             raise DeadKernelError(message or "Kernel died")
         if kind == "timeout":
             raise CellTimeoutError(message)

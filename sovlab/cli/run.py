@@ -131,7 +131,9 @@ def _outcome(execute: Callable[[], object], output: str) -> int:
     except FileNotFoundError as error:
         raise SpecError(f"{error}.", "The folder of the output must be there, and the input, too.") from None
     except (DeadKernelError, CellTimeoutError) as error:
-        show.note(f"{str(error).strip().splitlines()[0]} The notebook as far as it came: {output}")
+        show.note(
+            f"{str(error).strip().splitlines()[0].rstrip('.')}. The notebook as far as it came: {output}"
+        )
         return _KILLED if isinstance(error, DeadKernelError) else 124
     except (PapermillException, ValueError, LookupError) as error:
         raise SovlabError(f"The notebook was not run: {error}", "") from error

@@ -64,7 +64,10 @@ def test_a_cell_that_fails_ends_with_one_and_names_the_notebook(run, tmp_path):
 
 
 def test_a_dead_kernel_and_a_slow_cell_have_their_own_status(run):
-    assert run(cells=("lr = 1", "import os; os._exit(1)")).returncode == 138
+    dead = run(cells=("lr = 1", "import os; os._exit(3)"))
+    assert dead.returncode == 138
+    assert "The kernel died. It ended itself with status 3." in dead.stderr
+    assert "Kernel died. The notebook as far as it came: out.ipynb" in dead.stderr
     assert run("--execution-timeout", "8", cells=("lr = 1", "import time; time.sleep(600)")).returncode == 124
 
 

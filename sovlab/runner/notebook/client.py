@@ -9,6 +9,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from traitlets.config import Config
 
+from sovlab.runner.notebook import deaths
 from sovlab.runner.notebook.telling import Teller
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Client(NotebookClient):  # type: ignore[misc]  # it is not everywhere
         from sovlab.runner.notebook.driver import NotebookFailed
 
         self.reset_execution_trackers()
-        failed = ""
+        failed, watched = "", deaths.Deaths()
         try:
             with self.setup_kernel():
                 try:
@@ -61,8 +62,9 @@ class Client(NotebookClient):  # type: ignore[misc]  # it is not everywhere
                     if "widgets" in self.nb.metadata:
                         self._teller.tell("widgets", widgets=self._teller.stored(self.nb.metadata["widgets"]))
                 except DeadKernelError as error:
-                    self._teller.tell("fatal", kind="dead", message=str(error))
-                    raise NotebookFailed(f"The kernel died: {error}") from None
+                    why = watched.why(deaths.exit_status(self.km))
+                    self._teller.tell("fatal", kind="dead", message=str(error), why=why)
+                    raise NotebookFailed(f"The kernel died. {why}".strip()) from None
                 except CellTimeoutError as error:
                     self._teller.tell("fatal", kind="timeout", message=str(error))
                     raise NotebookFailed(str(error).splitlines()[0]) from None
