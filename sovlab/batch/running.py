@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, NoReturn
 from papermill.clientwrap import PapermillNotebookClient
 
 from sovlab.batch import record, runs
+from sovlab.batch.checking import refuse_secrets
 from sovlab.batch.replaying import KILLED, TIMEOUT, Replay
 from sovlab.batch.steps import Steps
 from sovlab.client import Notebook, default
@@ -59,6 +60,7 @@ def run(
         limits: ``start_timeout`` and ``execution_timeout``, in seconds.
         keywords: others that papermill was given.
     """
+    refuse_secrets(manager.nb.metadata.get("papermill", {}).get("parameters", {}))
     client = default()
     code = Notebook(
         cells=[dict(cell) for cell in manager.nb.cells],

@@ -49,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     """Run it; the exit status is that of papermill's command."""
+    from sovlab.batch.checking import refuse_secrets
     from sovlab.client import default
 
     # papermill writes the output before it asks its engine: an earlier run's would be lost for a typo.
@@ -62,6 +63,7 @@ def run(parsed: argparse.Namespace) -> int:
         )
     parameters = {name: _resolve_type(value) for name, value in parsed.parameter}
     _check_parameters(papermill, parsed.input, parameters)
+    refuse_secrets(parameters)
     return _outcome(
         lambda: papermill.execute_notebook(
             parsed.input,

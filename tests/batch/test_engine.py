@@ -176,6 +176,16 @@ def test_what_papermill_cannot_say_is_in_our_metadata(papermill, tmp_path):
     assert record["accel"]["devices"][0]["name"]
 
 
+def test_a_secret_is_no_parameter(client, papermill, tmp_path):
+    write(tmp_path, parameters("api_key = ''"))
+    before = len(client.jobs())
+    done = papermill("out.ipynb", "--engine", "sovlab", "-p", "api_key", "s3cr3t-of-mine")
+    assert done.returncode == 1
+    assert "Parameter api_key looks like a secret" in done.stderr
+    assert "s3cr3t" not in done.stderr
+    assert len(client.jobs()) == before
+
+
 def test_the_notebook_alone_is_on_stdout(papermill, tmp_path):
     write(tmp_path, "print(1)")
     done = papermill("-", "--engine", "sovlab", "--log-output")

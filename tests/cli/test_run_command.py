@@ -46,6 +46,18 @@ def test_a_misspelt_parameter_is_refused_before_anything_runs(run, tmp_path):
     assert not (tmp_path / "out.ipynb").exists()
 
 
+SECRET = f"hf_{'a' * 34}"
+
+
+def test_a_secret_is_no_parameter(run, tmp_path):
+    done = run("-p", "lr", SECRET)
+    assert done.returncode == 2
+    assert "Parameter lr looks like a secret" in done.stderr
+    assert "--env LR" in done.stderr
+    assert SECRET not in done.stderr
+    assert not (tmp_path / "out.ipynb").exists()
+
+
 def test_a_target_that_is_none_leaves_an_earlier_output_alone(run, tmp_path):
     assert run().returncode == 0
     before = (tmp_path / "out.ipynb").read_bytes()
