@@ -73,10 +73,11 @@ def run(
     logger.stdout_file, logger.stderr_file = repeated.stdout, repeated.stderr
     replay = Replay(manager, logger.log_output_message, _say)
     found = runs.begin(client, code, _options(keywords), fresh=_asked(keywords, "fresh"))
-    _say(_found(found))
+    named = _named(found.job, client.settings.target_named(None).name)
+    _say(_found(found, named))
     for message in found.messages:
         _say(message)
-    with _ending(found.job, cancel=_asked(keywords, "cancel_on_interrupt")):
+    with _ending(found.job, named, cancel=_asked(keywords, "cancel_on_interrupt")):
         status, complete = _follow(found.job, replay)
         lost = replay.settle(_files(found.job), complete)
     if lost:
@@ -111,13 +112,18 @@ def _say(sentence: str) -> None:
     tqdm.write(sentence, file=sys.stderr)
 
 
-def _found(run: runs.Run) -> str:
+def _named(job: Job, current: str) -> str:
+    """A job as the shell's commands find it: on another target than the one in use that is said, too."""
+    return job.id if job.target == current else f"{job.id} --target {job.target}"
+
+
+def _found(run: runs.Run, named: str) -> str:
     name, again = run.job.id, "SOVLAB_FRESH=1, or --fresh of sovlab run, runs it anew."
     if run.found == "ended":
         return f"The same run is there: job {name} on target {run.job.target}; this is its outcome. {again}"
     if run.found == "running":
         return f"The same run goes on: job {name} on target {run.job.target} is followed from its begin."
-    return f"Job {name} on target {run.job.target}: sovlab logs -f {name} shows what it prints."
+    return f"Job {name} on target {run.job.target}: sovlab logs -f {named} shows what it prints."
 
 
 def _follow(job: Job, replay: Replay) -> tuple[JobStatus, bool]:
@@ -140,7 +146,7 @@ def _files(job: Job) -> Mapping[str, Path]:
 
 
 @contextmanager
-def _ending(job: Job, *, cancel: bool) -> Iterator[None]:
+def _ending(job: Job, named: str, *, cancel: bool) -> Iterator[None]:
     """A client that is told to end says how to come back; papermill writes what there is."""
     ours = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGTERM) if ours else None
@@ -157,7 +163,7 @@ def _ending(job: Job, *, cancel: bool) -> Iterator[None]:
         else:
             _say(
                 f"The run goes on as job {job.id}. The same command again follows it to its end; "
-                f"sovlab cancel {job.id} ends it."
+                f"sovlab cancel {named} ends it."
             )
         if isinstance(end, _Terminated):
             raise SystemExit(143) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import threading
@@ -20,7 +21,7 @@ from sovlab.client.targets import Targets
 from sovlab.core.job import JobRecord, JobsSeen, JobState, JobStatus, Reason
 from sovlab.core.names import is_job_id, new_job_id
 from sovlab.core.spec import JobSpec
-from sovlab.errors import JobNotFound
+from sovlab.errors import JobNotFound, SovlabError
 from sovlab.executors.executor import Executor
 from sovlab.options.job import Options
 
@@ -167,8 +168,12 @@ class Client(Targets):
     def job(self, name: str, target: str | None = None) -> Job:
         """The newest job called ``name``, or the one with that id.
 
+        Args:
+            name: of the job; an id is also found on another target than the one in use.
+            target: where to look; None is the one in use, and for an id all others after it.
+
         Raises:
-            JobNotFound: there is none on the target.
+            JobNotFound: there is none.
         """
         executor = self.executor(target)
         if is_job_id(name):
@@ -179,6 +184,12 @@ class Client(Targets):
         for record in executor.records():
             if record.name == name:
                 return self.handle(record)
+        if target is None and is_job_id(name):
+            # Cards and messages name the id alone, and the target in use may be another by now.
+            for other in self.targets():
+                if other.name != executor.target:
+                    with contextlib.suppress(SovlabError):
+                        return self.handle(self.executor(other.name).record(name))
         raise JobNotFound(
             f"There is no job {name!r} on target {executor.target}.",
             "%sovjobs (in a shell: sovlab jobs) lists them.",

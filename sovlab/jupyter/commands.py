@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from sovlab.client import Cell, Client, default
 from sovlab.client.job import Job
 from sovlab.core.job import JobState
-from sovlab.errors import UsageError
+from sovlab.core.names import is_job_id
+from sovlab.errors import JobNotFound, UsageError
 from sovlab.jupyter import arguments
 from sovlab.jupyter.live_cards import LiveCard, live_cards_of
 from sovlab.jupyter.placeholder import Binder
@@ -204,7 +205,12 @@ class Commands:
         tables.show_findings(found.findings, *said, *found.notes)
 
     def _job(self, name: str, target: str | None) -> Job:
-        return self.client.job(name, target or self._target)
+        try:
+            return self.client.job(name, target or self._target)
+        except JobNotFound:
+            if target or not is_job_id(name):
+                raise
+            return self.client.job(name)  # a card may be of another target than the one in use
 
     def _wait(
         self, jobs: list[Job], timeout: float | None = None, show: Callable[..., LiveCard] | None = None

@@ -71,6 +71,20 @@ def test_its_targets_are_listed_and_shown_with_their_settings(installed):
     assert "elsewhere" in shown.stdout
 
 
+def test_an_id_is_found_on_whichever_target_it_is(installed, tmp_path):
+    (tmp_path / "code.py").write_text("print('from the lab')")
+    sent = sovlab(installed, "submit", str(tmp_path / "code.py"), "--target", "lab", "--wait")
+    job_id = sent.stdout.split()[0]
+    assert sovlab(installed, "logs", job_id).stdout == "from the lab\n"  # the target in use is this machine
+    assert sovlab(installed, "jobs").stdout.count(job_id) == 0
+    refused = sovlab(installed, "logs", job_id, "--target", "local")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert f"There is no job {job_id!r} on target local." in refused.stderr
+    assert (
+        "There is no job 'code' on target local." in sovlab(installed, "logs", "code").stderr
+    )  # a name is not
+
+
 def test_a_wrong_key_of_its_section_is_named(installed):
     config = Path(installed["SOVLAB_CONFIG_FILE"])
     config.write_text('[targets.lab]\nexecutor = "outside"\n[targets.lab.outside]\ndirectry = "x"\n')
