@@ -28,6 +28,44 @@ def test_progress_is_told_and_the_last_step_always(job: RunningJob) -> None:
     assert job.log == "".join(f"{i}\n" for i in range(1, 2001))
 
 
+def test_the_last_report_before_a_silence_is_told_in_it(job: RunningJob) -> None:
+    record = job.run(
+        """
+        import json, os, sovlab, time
+        for step in range(1, 25):
+            sovlab.progress(step, total=40, loss=0.5)
+        path = JOB_LOG
+        until = time.monotonic() + 60
+        while '"step":24' not in open(path, errors="replace").read().replace(" ", ""):
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        print("seen")
+        """.replace("JOB_LOG", repr(str(job.log_path)))
+    )
+    assert record["reason"] == "succeeded", job.log
+    assert [told["step"] for told in job.frames("progress")][-1] == 24
+
+
+def test_a_tensor_is_asked_in_the_jobs_own_thread_only(job: RunningJob) -> None:
+    record = job.run(
+        """
+        import sovlab, threading, time
+        class Scalar:
+            asked = set()
+            def item(self):
+                Scalar.asked.add(threading.current_thread().name)
+                return 0.25
+        for step in range(1, 25):
+            sovlab.progress(step, total=40, loss=Scalar())
+        sovlab.progress(30, total=40)
+        time.sleep(0.3)
+        sovlab.progress(31, total=40, loss=Scalar())
+        assert Scalar.asked == {"MainThread"}, Scalar.asked
+        """
+    )
+    assert record["reason"] == "succeeded", job.log
+
+
 def test_any_metric_can_be_told(job: RunningJob) -> None:
     record = job.run(
         """
