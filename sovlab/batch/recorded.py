@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sovlab.batch.record import cells_digest
+from sovlab.batch.verifying.cells import members
 from sovlab.core.energy.report import SOURCE_WORDS
 from sovlab.core.units import format_duration, format_energy
 from sovlab.core.untrusted import clean
@@ -28,12 +29,12 @@ def without_markers(notebook: Mapping[str, Any]) -> dict[str, Any]:
 
 def record_of(notebook: Mapping[str, Any]) -> dict[str, Any]:
     """What a notebook holds of its run, ``metadata.sovlab``; empty if it holds nothing."""
-    return dict(_members(_members(notebook.get("metadata")).get("sovlab")))
+    return dict(members(members(notebook.get("metadata")).get("sovlab")))
 
 
 def was_changed(notebook: Mapping[str, Any]) -> bool:
     """Whether its cells are not those of its record; False where the record does not say."""
-    digest = _members(record_of(notebook).get("notebook")).get("sha256")
+    digest = members(record_of(notebook).get("notebook")).get("sha256")
     try:
         return bool(digest) and digest != cells_digest(without_markers(notebook)["cells"])
     except (KeyError, TypeError):
@@ -43,19 +44,19 @@ def was_changed(notebook: Mapping[str, Any]) -> bool:
 def recorded_table(notebook: Mapping[str, Any]) -> Table:
     """A row for each thing that is known of the run; "—" where something is not."""
     record = record_of(notebook)
-    run, accel = _members(record.get("run")), _members(record.get("accel"))
-    papermill = _members(_members(notebook.get("metadata")).get("papermill"))
+    run, accel = members(record.get("run")), members(record.get("accel"))
+    papermill = members(members(notebook.get("metadata")).get("papermill"))
     begun, ended = _number(run.get("started")), _number(run.get("finished"))
     took = f" in {format_duration(ended - begun)}" if begun and ended and ended >= begun else ""
     why = f": {_text(run.get('message'))}" if _text(run.get("message")) else ""
-    kernel = _members(record.get("kernel"))
+    kernel = members(record.get("kernel"))
     used, wanted = _text(kernel.get("used")), _text(kernel.get("wanted"))
     instead = f" in place of {wanted}" if used and wanted and used != wanted else ""
     gpus, nodes = _number(accel.get("gpus")), _number(record.get("nodes"))
     hardware = [_text(accel.get("backend"))]
     hardware += [f"{gpus:g} accelerator{'s' * (gpus > 1)} each" if gpus else ""]
     hardware += [f"{nodes:g} nodes" if nodes and nodes > 1 else ""]
-    parameters = _members(papermill.get("parameters"))
+    parameters = members(papermill.get("parameters"))
     python = _text(record.get("python"))
     rows = [
         (
@@ -65,7 +66,7 @@ def recorded_table(notebook: Mapping[str, Any]) -> Table:
         ("Outcome", f"{_text(run.get('status'))}{took}{why}" if run.get("status") else ""),
         ("Kernel", f"{used or wanted}{instead}" + (f", Python {python}" if python else "")),
         ("Hardware", ", ".join(filter(None, hardware))),
-        ("Energy", _energy(_members(record.get("energy")))),
+        ("Energy", _energy(members(record.get("energy")))),
         (
             "Parameters",
             ", ".join(f"{_text(name)} = {_text(str(value))}" for name, value in parameters.items()),
@@ -89,23 +90,19 @@ def _energy(energy: Mapping[str, Any]) -> str:
 def _cells(notebook: Mapping[str, Any]) -> str:
     said: Counter[str] = Counter()
     for cell in without_markers(notebook)["cells"]:
-        if _members(cell).get("cell_type") != "code":
+        if members(cell).get("cell_type") != "code":
             continue
-        metadata = _members(_members(cell).get("metadata"))
-        truth = _members(metadata.get("sovlab")).get("status")
-        papermill = _members(metadata.get("papermill"))
+        metadata = members(members(cell).get("metadata"))
+        truth = members(metadata.get("sovlab")).get("status")
+        papermill = members(metadata.get("papermill"))
         status = "failed" if papermill.get("exception") is True else papermill.get("status")
         said[_text(truth) or _text(status) or "not run"] += 1
     return ", ".join(f"{count} {status}" for status, count in said.most_common(8))
 
 
 def _tags(cell: object) -> list[Any]:
-    tags = _members(_members(cell).get("metadata")).get("tags")
+    tags = members(members(cell).get("metadata")).get("tags")
     return tags if isinstance(tags, list) else []
-
-
-def _members(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def _number(value: object) -> float | None:
