@@ -53,6 +53,18 @@ def read(path):
     return json.loads(path.read_text())
 
 
+def joined(outputs):
+    """Outputs with what follows each other in one stream as one: where a kernel cuts a text is chance."""
+    made = []
+    for output in outputs:
+        if made and output["output_type"] == "stream" and made[-1].get("name") == output["name"]:
+            text = "".join(made[-1]["text"]) + "".join(output["text"])
+            made[-1] = {**output, "text": text.splitlines(keepends=True)}
+        else:
+            made.append(output)
+    return made
+
+
 def comparable(path):
     """A notebook without what differs between any two runs, and without what only ours says."""
     nb, whole = read(path), read(path)
@@ -71,6 +83,8 @@ def comparable(path):
         if "os._exit" in "".join(cell["source"]):
             # What a kernel that ends at once has told of the cell by then is chance.
             del cell["execution_count"], cell["metadata"]["execution"]
+        if "outputs" in cell:
+            cell["outputs"] = joined(cell["outputs"])
         for output in cell.get("outputs", ()):
             if "traceback" in output:
                 output["traceback"] = re.sub(r"ipykernel_\d+/\d+\.py", "FILE", "".join(output["traceback"]))

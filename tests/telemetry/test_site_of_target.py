@@ -277,6 +277,11 @@ class Display:
         self.bundles.append(bundle)
 
 
+def shown_in(card):
+    card.display = Display()
+    card._send = lambda bundle: card.display.update(bundle, raw=True)
+
+
 def test_the_card_is_final_before_the_site_has_answered_and_gets_a_line_when_it_has(
     lone, client_of, monkeypatch
 ):
@@ -287,20 +292,20 @@ def test_the_card_is_final_before_the_site_has_answered_and_gets_a_line_when_it_
         client = client_of(_local(port, "timeout = 60\n"))
         handle = client.submit(Call(pow, (2, 5)), from_keywords({"name": "quick", "backend": "cpu"})).job
         card = LiveCard(handle)
-        card._handle = Display()
+        shown_in(card)
         painting = threading.Thread(target=card._paint, daemon=True)
         painting.start()
         assert handle.result() == 32
         assert front.asked.wait(60)
         assert card.final.is_set(), "nobody waits for the site"
-        assert "Prometheus" not in card._handle.bundles[-1]["text/plain"]
-        assert "succeeded" in card._handle.bundles[-1]["text/plain"]
+        assert "Prometheus" not in card.display.bundles[-1]["text/plain"]
+        assert "succeeded" in card.display.bundles[-1]["text/plain"]
         front.opened.set()
         painting.join(60)
         assert not painting.is_alive()
     for kind in ("text/plain", "text/html"):
-        assert "Prometheus: — (" in card._handle.bundles[-1][kind]
-        assert "Kepler" in card._handle.bundles[-1][kind], "of a job on processors"
+        assert "Prometheus: — (" in card.display.bundles[-1][kind]
+        assert "Kepler" in card.display.bundles[-1][kind], "of a job on processors"
     handle.delete()
 
 
@@ -308,9 +313,9 @@ def test_a_card_of_a_target_without_prometheus_ends_as_ever(client_of):
     client = client_of("")
     handle = client.submit(Call(pow, (2, 5)), from_keywords({"name": "quick", "backend": "cpu"})).job
     card = LiveCard(handle)
-    card._handle = Display()
+    shown_in(card)
     card._paint()
-    assert "Prometheus" not in card._handle.bundles[-1]["text/plain"]
+    assert "Prometheus" not in card.display.bundles[-1]["text/plain"]
     assert not handle.has_prometheus
     handle.delete()
 
