@@ -265,7 +265,13 @@ class PayloadAwaited:
 
 @dataclass(frozen=True, slots=True)
 class ResultsHeld:
-    """The code has ended, and its pod holds the results until they are fetched."""
+    """The code has ended, and its pod holds the results until they are fetched.
+
+    Attributes:
+        follows: whether it failed for want of another node, of which its cluster should hear first.
+    """
+
+    follows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,7 +403,7 @@ _READERS: Mapping[str, Callable[[Part], Frame]] = {
     "notebook": _notebook_piece,
     "rank": lambda part: RankNamed(part.whole("rank", 0, _RANKS)),
     "waiting": lambda part: PayloadAwaited(),
-    "held": lambda part: ResultsHeld(),
+    "held": lambda part: ResultsHeld(part.get("follows") is True),
     "at": _log_mark,
     "end": _log_mark,
     "device": _device,

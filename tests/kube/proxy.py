@@ -33,6 +33,8 @@ class Proxy:
         """Bytes after which the answers of the next connections are cut off, one each."""
         self.count = 0
         """Connections so far."""
+        self.passed = 0
+        """Bytes of answers so far."""
 
     @property
     def port(self) -> int:
@@ -58,13 +60,19 @@ class Proxy:
                 one.close()
 
     @contextlib.contextmanager
-    def cutting_every(self, seconds: float) -> Iterator[None]:
-        """Break all connections again and again."""
+    def cutting_every(self, seconds: float, after: int = 1) -> Iterator[None]:
+        """Break all connections again and again, once so many bytes of answers have come since the last time.
+
+        Where a machine is slow, none may come for as long, and nobody could get any further.
+        """
         over = threading.Event()
 
         def work() -> None:
+            at = self.passed
             while not over.wait(seconds):
-                self.cut()
+                if self.passed - at >= after:
+                    self.cut()
+                    at = self.passed
 
         thread = threading.Thread(target=work, daemon=True)
         thread.start()
@@ -127,6 +135,7 @@ class Proxy:
     ) -> None:
         try:
             while data := source.recv(65536):
+                self.passed += len(data) if source is pair[1] else 0
                 if limit is not None:
                     target.sendall(data[:limit])
                     limit -= len(data)

@@ -83,7 +83,7 @@ class KubernetesExecutor:
         self._profile = profile
         self._mission = AgentConfiguration(target, login, profile, str(state)) if agents else None
         self._api = Api(login)
-        self._records = Records(target)
+        self._records = Records(target, lambda job_id: self._objects.left_by(job_id))
         self._objects = Objects(self._api, profile.namespace, self._records.prepare)
         self.local_state = LocalState(state / "clusters" / target)
         self._runners = state / "runner"

@@ -238,7 +238,8 @@ class Following:
         """The pods of the job and its status.
 
         Where the workload tells of an end that its pods are not known to have come to, they are read anew:
-        they are watched apart, and the news of them may be late.
+        they are watched apart, and the news of them may be late. Of pods that have gone the watch has yet to
+        say how they ended, which nothing else can.
         """
         pods = self._watched.pods_of(self._job_id)
         current = self._record(obj, pods).status
@@ -246,7 +247,9 @@ class Following:
         if current.state is JobState.UNKNOWN or version == self._looked_at or not self._is_late(obj, pods):
             return pods, current
         with contextlib.suppress(ClusterError):
-            pods = self._look()
+            found = self._look()
+            there = {pod["metadata"]["name"] for pod in found}
+            pods = [*found, *(pod for pod in pods if pod["metadata"]["name"] not in there)]
             self._looked_at = version
             self._over |= {p["metadata"]["name"] for p in pods if status.ended(p) is not None}
         return pods, self._record(obj, pods).status

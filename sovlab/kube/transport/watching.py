@@ -56,6 +56,8 @@ class Cache:
         trim: from a decoded object to what the cache holds; None drops the object.
         damaged: likewise, from one that is not of that shape or cannot be trimmed, and why: as JSON has it.
         group: key of the group that an object belongs to, see `of`.
+        gone: called with the last version of each object that is deleted, from the thread of the watch. It
+            must be quick.
         linger: seconds that the watch goes on without a user.
     """
 
@@ -69,6 +71,7 @@ class Cache:
         trim: Callable[[Object], Object | None],
         damaged: Callable[[Any, Exception], Object | None] = lambda obj, error: None,
         group: Callable[[Object], str] = lambda obj: "",
+        gone: Callable[[Object], None] = lambda obj: None,
         linger: float = 30.0,
     ) -> None:
         self._api = api
@@ -76,6 +79,7 @@ class Cache:
         self._selector = selector
         self._items = Items(shape, trim, damaged)
         self._group = group
+        self._gone = gone
         self._linger = linger
         self._objects: dict[str, Object] = {}
         self._groups: dict[str, dict[str, Object]] = {}
@@ -183,11 +187,11 @@ class Cache:
         pause, again = _FIRST_PAUSE, True
         try:
             while self._is_used():
-                begun = time.monotonic()
+                begun, before = time.monotonic(), ""
                 try:
                     if not self._version:
                         self._list()
-                    begun = time.monotonic()
+                    begun, before = time.monotonic(), self._version
                     self._watch()
                 except Gone:
                     self._version = ""
@@ -210,7 +214,8 @@ class Cache:
                 except Exception as error:  # nothing that a cluster says ends the watch of all of it
                     what = f"What the cluster says of {self._path} cannot be read"
                     self._fail(Unreachable(f"{what} ({type(error).__name__}: {error})."))
-                if time.monotonic() - begun > _LASTS:  # the server ends watches after a while
+                # The server ends watches after a while; one that broke soon may yet have brought news.
+                if time.monotonic() - begun > _LASTS or (before and self._version not in ("", before)):
                     pause, again = _FIRST_PAUSE, True
                 time.sleep(pause * JITTER.uniform(0.5, 1.5))
                 pause = min(pause * 2, _LONGEST_PAUSE)
@@ -297,7 +302,10 @@ class Cache:
 
     def _apply(self, kind: str, name: str, trimmed: Object | None) -> None:
         if kind == "DELETED":
+            last = trimmed or self._objects.get(name)
             self._forget(name)
+            if last is not None:
+                self._gone(last)
             return
         cached = self._objects.get(name)
         if trimmed is None:

@@ -259,15 +259,20 @@ class Pod:
             with open(path, "rb") as file:
                 results = file.read(16 * termination.LIMIT + 1)
         text, inside = termination.encode(record, results)
-        if results is not None and not inside and not self._is_of_another(record):
-            record["kept"] = self._save_results(path)
+        if results is not None and not inside and not (self._in_store and self._follows(record)):
+            # It may be killed while it holds them.
+            self._tell(termination.encode({**record, "kept": "interrupted"})[0])
+            record["kept"] = self._save_results(path, follows=self._follows(record))
             text, _ = termination.encode(record)
+        self._tell(text)
+        self._log.end()
+
+    def _tell(self, text: bytes) -> None:
         try:
             with open(self._termination_path, "wb") as file:
                 file.write(text)
         except OSError as error:
             self._log.feed(f"The termination message could not be written: {error}\n".encode())
-        self._log.end()
 
     def _look_for_files(self, record: Dict[str, Any]) -> None:
         """See to what the code wrote: that it comes back if it was ended before it could, and is said."""
@@ -291,16 +296,20 @@ class Pod:
             saved = [f"checkpoint/{name}"[:200] for name in sorted(os.listdir(order.checkpoint))[:10]]
             record["files"] = [*(record.get("files") or ()), *saved]
 
-    def _is_of_another(self, record: Dict[str, Any]) -> bool:
-        """Whether another node's failure explains this one's: in a store there is one place for both."""
-        in_store = self._store is not None or bool(self._order.results_url)
-        if not in_store or self._order.nodes == 1 or record["reason"] == "succeeded":
+    @property
+    def _in_store(self) -> bool:
+        """Whether results go into a store, where there is one place for those of all nodes."""
+        return self._store is not None or bool(self._order.results_url)
+
+    def _follows(self, record: Dict[str, Any]) -> bool:
+        """Whether another node's failure explains this one's."""
+        if self._order.nodes == 1 or record["reason"] == "succeeded":
             return False
         from sovlab.runner.protocol.peers import lost_peer
 
         return lost_peer(record.get("error"), str(record.get("message") or ""))
 
-    def _save_results(self, path: str) -> str:
+    def _save_results(self, path: str, *, follows: bool) -> str:
         """Put the results where they outlive this pod, or hold them; the word for it in the record."""
         order = self._order
         try:
@@ -314,12 +323,12 @@ class Pod:
                 return "store"
         except OSError as error:
             self._log.feed(f"The results could not be written to the store: {error}\n".encode())
-        return self._hold(path)
+        return self._hold(path, follows=follows)
 
-    def _hold(self, path: str) -> str:
+    def _hold(self, path: str, *, follows: bool) -> str:
         until = time.time() + self._order.hold
         size = os.path.getsize(path)
-        self._log.say({"t": "held", "size": size, "until": until})
+        self._log.say({"t": "held", "size": size, "until": until, "follows": follows})
         self._log.mark()
         taken = self._at(layout.TAKEN)
         while not os.path.exists(taken):

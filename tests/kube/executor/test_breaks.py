@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import os
+import sys
 import threading
 import time
 
@@ -12,7 +14,7 @@ import pytest
 from sovlab.core.event import LogChunk, StatusChanged
 from sovlab.core.job import JobState, Reason
 from sovlab.core.names import new_job_id
-from sovlab.errors import ExecutorError
+from sovlab.errors import ExecutorError, WaitTimeout
 from sovlab.kube import labels
 from sovlab.kube.mounts import WORK
 from sovlab.kube.reading.pods import running_since
@@ -56,6 +58,18 @@ def given_up(monkeypatch):
 
 def followed(harness: Harness, job_id: str) -> bytes:
     return b"".join(e.data for e in harness.executor.events(job_id) if isinstance(e, LogChunk))
+
+
+@contextlib.contextmanager
+def told_if_late(harness):
+    """Show what each thread does, and what the transfer agent said, where a wait came to no end."""
+    try:
+        yield
+    except WaitTimeout:
+        faulthandler.dump_traceback()
+        for log in harness.executor.local_state.root.glob("*.log"):
+            sys.stderr.write(f"{log.name}: {log.read_text()}")
+        raise
 
 
 def test_a_log_is_whole_though_all_connections_break_every_second(proxied):
@@ -402,7 +416,7 @@ def test_large_results_arrive_though_each_connection_brings_only_a_part_of_them(
 def test_large_results_arrive_though_connections_break(proxied):
     harness, proxy = proxied
     job_id = harness.submit("back = bytes(range(256)) * (20 << 12)", outputs=("back",))
-    with proxy.cutting_every(1.5):
+    with proxy.cutting_every(1.5, after=1 << 20), told_if_late(harness):
         assert harness.executor.wait(job_id, 120).status.state is JobState.SUCCEEDED
     value = until(lambda: Results(harness.executor.results(job_id), main={}).value("back"))
     assert value == bytes(range(256)) * (20 << 12)

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import copy
+import json
+from types import SimpleNamespace
+
 import pytest
 
 from sovlab.client.job import Job
 from sovlab.core.job import JobState, Reason
 from sovlab.errors import UserCodeError
+from sovlab.executors.kubernetes.following import Following
 from sovlab.executors.kubernetes.objects.records import Records
+from sovlab.executors.kubernetes.objects.workloads import Objects
+from sovlab.kube import labels
 from sovlab.kube.reading import status
+from sovlab.runner.protocol import termination
 from tests.executors.conftest import Harness
 from tests.kube.conftest import fake_cluster
 from tests.kube.proxy import until
@@ -87,6 +95,63 @@ def test_what_was_told_of_an_end_stays_though_its_pods_go(cluster, state):
     assert {record.id: record for record in harness.executor.records()}[job_id].status == told
     with pytest.raises(ValueError, match="on purpose"):
         Job(job_id, harness.executor, rerun=None).result()
+
+
+@pytest.fixture
+def failed(cluster, state):
+    """Of a failed job its id, its workload, its first pod as it ends for want of the second, and that one."""
+    harness = Harness(cluster.executor(state), state / "objects")
+    job_id = harness.submit(
+        SOURCE.format(shown="''", error="ValueError('on purpose')", other=str(state / "other")), nodes=2
+    )
+    harness.executor.wait(job_id, 120)
+    objects = harness.executor._objects
+    second = until(lambda: next(filter(has_ended, objects.pods(job_id)), None))
+    workload = until(
+        lambda: (found := objects.of_job(job_id)[1]) and status.condition(found, "Failed") and found
+    )
+    first = json.loads(json.dumps(second).replace(f"{job_id}-1-", f"{job_id}-0-"))
+    first["metadata"]["uid"] = "first"
+    first["metadata"]["labels"][labels.INDEX] = "0"
+    told = first["status"]["containerStatuses"][0]["state"]["terminated"]
+    record, _ = termination.decode(told["message"])
+    record["error"] = {"type": "RuntimeError", "message": "Connection closed by peer"}
+    told["message"] = termination.encode({**record, "message": "Connection closed by peer"})[0].decode()
+    assert "closed by peer" in Records("lab").make(workload, [first]).status.message
+    return job_id, workload, first, second
+
+
+def test_what_a_pod_said_that_was_deleted_since_is_known_from_the_watch(cluster, failed):
+    job_id, workload, first, second = failed
+    objects = Objects(cluster.api, "research")
+    with objects.watched() as watched:
+        assert second["metadata"]["name"] in {pod["metadata"]["name"] for pod in watched.pods_of(job_id)}
+        cluster.api.delete(cluster.path("pods", second["metadata"]["name"]), grace=0)
+        until(lambda: any(map(has_ended, objects.left_by(job_id))))
+        records = Records("lab", objects.left_by)
+        assert "on purpose" in records.make(workload, [first]).status.message
+        assert sorted(map(status.index, records.ended(job_id)[1])) == [0, 1]
+        cluster.api.delete(f"{objects.jobs.path}/{job_id}")
+        until(lambda: watched.workload(job_id) is None)
+        until(lambda: not any(map(has_ended, objects.left_by(job_id))))
+
+
+def test_a_pod_that_has_gone_is_waited_for_until_the_watch_has_told_of_its_end(cluster, failed):
+    job_id, workload, first, second = failed
+    running = copy.deepcopy(second)
+    running["status"]["phase"] = "Running"
+    for one in running["status"]["containerStatuses"]:
+        one["state"] = {"running": {"startedAt": one["state"]["terminated"]["startedAt"]}}
+    left = []
+    records = Records("lab", lambda _: left)
+    watched = SimpleNamespace(pods_of=lambda _: [first, running])
+    following = Following(
+        cluster.api, "lab", job_id, watched, records.make, lambda: [first], cursor={}, follow=True, stop=None,
+        on_frame=lambda *_: None,
+    )  # fmt: skip
+    assert following._read(workload)[1].state is JobState.RUNNING
+    watched.pods_of, left[:] = lambda _: [first], [second]
+    assert "on purpose" in following._read(workload)[1].message
 
 
 def test_news_of_a_pod_that_are_late_do_not_undo_its_end(cluster, state):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import msgspec
@@ -80,10 +80,12 @@ class Records:
 
     Args:
         target: name of the target.
+        left_by: the pods of a job that were deleted, see `Objects.left_by`.
     """
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, left_by: Callable[[str], list[Object]] = lambda job_id: _NONE) -> None:
         self._target = target
+        self._left_by = left_by
         self._known: dict[str, _Known] = {}
         self._wanted = False
 
@@ -121,7 +123,8 @@ class Records:
 
     def make(self, obj: Object, pods: list[Object]) -> JobRecord:
         """The record of a job from its workload and all of its pods."""
-        made = job_record(obj, pods, self._target)
+        whole = self._with_left(obj, pods)
+        made = job_record(obj, whole, self._target)
         known = self._known.get(made.id)
         if known is not None and made.status.state is not JobState.UNKNOWN and _is_of_one(known[0], obj):
             # What was told of an end stays, though its pods go. Where it succeeded its results go with them.
@@ -130,8 +133,16 @@ class Records:
                 made = replace(made, status=replace(told, submitted=now.submitted))
         if made.status.state.ended:
             before = known[3] if known is not None else _NONE
-            self._known[made.id] = (obj, pods or _NONE, made, _with(before, pods))
+            self._known[made.id] = (obj, pods or _NONE, made, _with(before, whole))
         return made
+
+    def _with_left(self, obj: Object, pods: list[Object]) -> list[Object]:
+        """The pods of a job; of one that failed, with those that were deleted for it."""
+        if status.condition(obj, "Failed", "FailureTarget") is None or len(pods) >= status.nodes(obj):
+            return pods
+        there = {status.index(pod) for pod in pods}
+        left = [p for p in self._left_by(obj["metadata"]["name"]) if status.ended(p) is not None]
+        return [*pods, *(pod for pod in left if status.index(pod) not in there)]
 
     def ended(self, job_id: str) -> tuple[Object, list[Object]] | None:
         """The workload and the pods of a job that has ended, also those that are gone, if pods were there."""

@@ -11,11 +11,13 @@ from sovlab.core.names import is_job_id
 from sovlab.executors.kubernetes.objects.trimming import Object, Shape, damaged, read, trim
 from sovlab.kube import labels
 from sovlab.kube.objects import manifests
-from sovlab.kube.reading.pods import container_name
+from sovlab.kube.reading.pods import container_name, index, newest
 from sovlab.kube.transport.api import Api
 from sovlab.kube.transport.errors import ClusterError, Forbidden, Gone, NotFound
 from sovlab.kube.transport.watching import Cache
 
+_LEFT = 1000
+"""Of how many jobs it is known what their pods said last that were deleted."""
 _ANEW = 3
 """How often a list that is too old is asked for again at once."""
 
@@ -69,6 +71,7 @@ class Objects:
         self._lock = threading.Lock()
         self._kinds: list[WorkloadKind] | None = None
         self._caches: dict[str, Cache] = {}
+        self._left: dict[str, dict[int, Object]] = {}
         core = f"/api/v1/namespaces/{namespace}"
         self.pods_path = f"{core}/pods"
         self.jobs = WorkloadKind("Job", f"/apis/batch/v1/namespaces/{namespace}/jobs")
@@ -118,6 +121,7 @@ class Objects:
                     trim=trim if is_pods else self._trim_workload,
                     damaged=lambda obj, error: damaged(obj, name, error),
                     group=_job_of if is_pods else lambda obj: "",
+                    gone=self._leave if is_pods else self._bury,
                 )
             return self._caches[path]
 
@@ -127,6 +131,24 @@ class Objects:
             pods = self._caches.get(self.pods_path)
             self._seen(kept, pods.of(kept["metadata"]["name"]) if pods is not None else [])
         return kept
+
+    def _leave(self, pod: Object) -> None:
+        left = self._left.setdefault(_job_of(pod), {})
+        node = index(pod)
+        left[node] = dict(newest([left.get(node, pod), pod])[0])
+        if len(self._left) > _LEFT:
+            self._left.pop(next(iter(self._left)), None)
+
+    def _bury(self, workload: Object) -> None:
+        self._left.pop(workload["metadata"]["name"], None)
+
+    def left_by(self, job_id: str) -> list[Object]:
+        """Of each node of a job, the last of its pods that was deleted while they were watched.
+
+        A JobSet or Job that fails deletes those pods that have not ended. They end then, and what they say of
+        it is seen in the watch only.
+        """
+        return list(self._left.get(job_id, {}).values())
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[LiveObjects]:

@@ -26,6 +26,9 @@ from sovlab.kube.transport.errors import ClusterError, Invalid, NotFound
 from sovlab.kube.transport.exec_files import Container
 from sovlab.runner.values.pack import merge
 
+_LOOK = 0.5
+_OTHERS = 60.0
+"""Seconds for which a node that failed for want of another is kept, lest it ends before that one."""
 _TRIES, _AGAIN = 30, 10.0
 """How often, and after how many seconds, something that broke off for good is begun again."""
 
@@ -48,8 +51,11 @@ class PodTransfers:
 
     def on_frame(self, job_id: str, pod: Object, frame: Frame) -> None:
         """Start the transfer that a frame from the log of a pod asks for, in a thread."""
-        work = {PayloadAwaited: self._bring, ResultsHeld: self._fetch}.get(type(frame))
-        if work is None:
+        if isinstance(frame, PayloadAwaited):
+            work: Callable[[str, Object], None] = self._bring
+        elif isinstance(frame, ResultsHeld):
+            work = self._fetch_last if frame.follows else self._fetch
+        else:
             return
         name = f"sovlab-{type(frame).__name__} {pod['metadata']['name']}"
         with self._lock:
@@ -152,12 +158,34 @@ class PodTransfers:
         if payload.exists():  # or another machine submitted it
             self._patiently(job_id, "bring", lambda: self._container(pod).bring(payload))
 
-    def _fetch(self, job_id: str, pod: Object) -> None:
+    def _fetch_last(self, job_id: str, pod: Object) -> None:
+        self._fetch(job_id, pod, before_taken=lambda: self._until_others_ended(job_id, pod))
+
+    def _until_others_ended(self, job_id: str, pod: Object) -> None:
+        """Wait until the other nodes of a failed job have ended.
+
+        The first to end has the cluster delete those that have not, with what they have to say of it: and the
+        one that explains the failure may still hold its results.
+        """
+        end = time.monotonic() + _OTHERS
+        selector, mine = (
+            f"{labels.MANAGED_BY}={labels.MANAGER},{labels.JOB}={job_id}",
+            pod["metadata"]["name"],
+        )
+        path = f"/api/v1/namespaces/{self._profile.namespace}/pods"
+        while time.monotonic() < end:
+            there = status.newest(self._api.get(path, labelSelector=selector).get("items") or [])
+            if all(status.ended(other) for other in there if other["metadata"]["name"] != mine):
+                return
+            time.sleep(_LOOK)
+
+    def _fetch(self, job_id: str, pod: Object, before_taken: Callable[[], None] = lambda: None) -> None:
         def fetch() -> None:
             container = self._container(pod)
             path = self._local_state.results(job_id, _node(pod))
             if not path.exists():
                 container.fetch(path)
+            before_taken()
             container.say_taken()
 
         self._patiently(job_id, f"fetch{_node(pod)}", fetch)
