@@ -115,7 +115,7 @@ export class Card {
     this._head.set(job, now, left, this._actions?.cancelling ?? false);
     this._actions?.set(job);
     this._meters.set(ended ? null : (feed?.readings ?? null), feed?.samples ?? [], now);
-    const whole = feed?.log.lines.length ? feed.log : null;
+    const whole = feed?.log.length ? feed.log : null;
     if (!whole && this._saved?.of !== card) {
       this._saved = { of: card, log: savedLog(card.log.lines) };
     }
@@ -123,8 +123,8 @@ export class Card {
     this._log.log = log;
     const shownBelow = ended && log ? log.endsWith((job.error?.traceback ?? '').split('\n'), job.error?.rank ?? null) : 0;
     this._log.without = shownBelow;
-    this._log.tools = !!whole && whole.lines.length > ROWS;
-    show(this._log.node, (log?.lines.length ?? 0) > shownBelow);
+    this._log.tools = !!whole && whole.length > ROWS;
+    show(this._log.node, (log?.length ?? 0) > shownBelow);
     this._log.paint();
     const earlier = ended ? '' : String(card.earlier?.words ?? '');
     say(this._earlier, earlier.charAt(0).toUpperCase() + earlier.slice(1));

@@ -16,15 +16,16 @@ export class Filter {
     // Lines that had no end yet when they were looked at are looked at again.
     this._found.length = this._kept;
     const settled = log.settled;
-    for (let i = this._settled; i < log.lines.length; i++) {
-      if (i === settled) {
+    let at = this._settled;
+    log.each(at, line => {
+      if (at++ === settled) {
         this._kept = this._found.length;
       }
-      if (fits(log.lines[i])) {
-        this._found.push(log.lines[i]);
+      if (fits(line)) {
+        this._found.push(line);
       }
-    }
-    if (settled === log.lines.length) {
+    });
+    if (settled === log.length) {
       this._kept = this._found.length;
     }
     this._settled = settled;

@@ -10,6 +10,12 @@ const HEIGHT = 17;
 /** Lines that are drawn above and below of what is in view. */
 const SPARE = 10;
 
+/** Lines of which those in view are taken. */
+interface Shown {
+  readonly length: number;
+  slice(from: number, to: number): Line[];
+}
+
 export interface LogViewOptions {
   trans: Trans;
   /** What the log is called for a screen reader, and the file that it is saved as. */
@@ -132,7 +138,7 @@ export class LogView {
     this._follow.setAttribute('aria-pressed', String(follow));
   }
 
-  private _lines(): readonly Line[] {
+  private _lines(): Shown {
     const log = this._log;
     if (!log) {
       return [];
@@ -142,9 +148,10 @@ export class LogView {
       const rank = this._ranks.value === '' ? null : Number(this._ranks.value);
       const query = this._search.value;
       const whole = rank === null && !query;
-      this._shown = whole ? log.lines : this._filter.apply(log, rank, query);
+      this._shown = whole ? log : this._filter.apply(log, rank, query);
       if (whole && this._without) {
-        this._shown = log.lines.slice(0, -this._without);
+        const length = log.length - this._without;
+        this._shown = { length, slice: (from, to) => log.slice(from, Math.min(to, length)) };
       }
       const trans = this._options.trans;
       say(this._matches, query ? trans._n('%1 line', '%1 lines', this._shown.length) : '');
@@ -239,7 +246,9 @@ export class LogView {
     if (!query) {
       return this._log?.text(rank) ?? '';
     }
-    return this._lines()
+    const lines = this._lines();
+    return lines
+      .slice(0, lines.length)
       .map(line => `${plain(line.text)}\n`)
       .join('');
   }
@@ -269,7 +278,7 @@ export class LogView {
   private _scroll: HTMLElement;
   private _search: HTMLInputElement;
   private _seen = -1;
-  private _shown: readonly Line[] = [];
+  private _shown: Shown = [];
   private _space: HTMLElement;
   private _tools: HTMLElement;
   private _without = 0;

@@ -3,36 +3,22 @@
  * first byte, so that a line is neither lost nor doubled after a reconnect; what is missing is a line of its own.
  */
 import { plain } from './ansi';
+import { type Line, Lines, type Missing } from './lines';
 import type { Gap, LogPiece } from './types';
 
-/** A line, or what stands in the place of those that are missing. */
-export interface Line {
-  /** Grows by one with each; never given twice. */
-  number: number;
-  rank: number | null;
-  /** As printed: with `\r` and escape sequences. */
-  text: string;
-  /** What is missing here; null in a line that was printed. */
-  gap: Missing | null;
-}
-
-export interface Missing {
-  rank: number | null;
-  start: number;
-  end: number | null;
-  /** `skipped` can be had from the server; anything else is a sentence that says why it is lost. */
-  why: string;
-}
+export type { Line, Missing } from './lines';
 
 interface Tail {
   /** Bytes of this rank that were told, up to where. */
   have: number;
-  /** The line that has no end yet. */
-  open: Line | null;
+  /** The line that has no end yet; null if there is none. */
+  open: string | null;
 }
 
 /** A line that is never ended is cut here, so that no job makes it grow for ever. */
 const LONGEST = 100_000;
+/** Characters from which on a line may be a bar that was drawn anew. */
+const LONG = 2000;
 
 export class LogStore {
   /** @param most lines that are held; older ones are dropped. */
@@ -45,8 +31,23 @@ export class LogStore {
   /** Lines that were dropped because there were more than the ring holds. */
   dropped = 0;
 
-  get lines(): readonly Line[] {
-    return this._lines;
+  /** Lines that are held, with those that have no end yet: these are the last, whenever they were begun. */
+  get length(): number {
+    return this._lines.length + this._open.length;
+  }
+
+  slice(from: number, to = this.length): Line[] {
+    const found: Line[] = [];
+    for (let i = Math.max(from, 0); i < Math.min(to, this.length); i++) {
+      found.push(i < this.settled ? this._lines.at(i) : this._open[i - this.settled]);
+    }
+    return found;
+  }
+
+  /** Call `visit` with each line from an index on. */
+  each(from: number, visit: (line: Line) => void): void {
+    this._lines.each(from, visit);
+    this._open.slice(Math.max(from - this.settled, 0)).forEach(visit);
   }
 
   /** The ranks that have said something, in order. */
@@ -79,8 +80,8 @@ export class LogStore {
     if (gap.end !== null && gap.end <= tail.have) {
       return;
     }
-    this._close(tail);
-    this._push(gap.rank, '', {
+    this._close(tail, gap.rank);
+    this._lines.pushGap({
       rank: gap.rank,
       start: Math.max(gap.start, tail.have),
       end: gap.end,
@@ -93,27 +94,13 @@ export class LogStore {
 
   /** Put what the server had of a gap in its place; the rest of the gap, if any, stays below it. */
   fill(missing: Missing, pieces: readonly LogPiece[], next: number): void {
-    const index = this._lines.findIndex(line => line.gap === missing);
-    if (index < 0) {
-      return;
-    }
     const text = pieces.map(piece => piece.text).join('');
-    const parts = text.split('\n');
     const whole = missing.end !== null && next >= missing.end;
     // What is after the last line's end goes on below, or is the last of it.
-    if (parts[parts.length - 1] === '') {
-      parts.pop();
+    const ended = !text || text.endsWith('\n') ? text : `${text}\n`;
+    if (!this._lines.replace(missing, ended, whole ? null : { ...missing, start: next })) {
+      return;
     }
-    const lines: Line[] = parts.map(part => ({
-      number: this._next++,
-      rank: missing.rank,
-      text: part,
-      gap: null
-    }));
-    if (!whole) {
-      lines.push({ number: this._next++, rank: missing.rank, text: '', gap: { ...missing, start: next } });
-    }
-    this._lines.splice(index, 1, ...lines);
     this.generation++;
     this._trim();
     this.version++;
@@ -126,21 +113,21 @@ export class LogStore {
    */
   endsWith(traceback: readonly string[], rank: number | null): number {
     const wanted = traceback.map(line => line.trimEnd()).filter(Boolean);
-    let at = this._lines.length;
+    let at = this.length;
     let next = wanted.length;
     while (next > 0 && at > 0) {
-      const line = this._lines[--at];
+      const [line] = this.slice(--at, at + 1);
       const text = plain(line.text).trimEnd();
       if (line.gap || (line.rank !== rank && line.rank !== null && rank !== null) || (text && text !== wanted[--next])) {
         return 0;
       }
     }
-    return next === 0 && wanted.length ? this._lines.length - at : 0;
+    return next === 0 && wanted.length ? this.length - at : 0;
   }
 
   /** Forget everything. */
   clear(): void {
-    this._lines = [];
+    this._lines.clear();
     this._tails.clear();
     this.generation++;
     this.dropped = 0;
@@ -149,18 +136,29 @@ export class LogStore {
 
   /** Lines of one rank, or of all, that have the text in them, whatever its case. */
   matching(rank: number | null, query: string): Line[] {
-    return this._lines.filter(matcher(rank, query));
+    const found: Line[] = [];
+    const fits = matcher(rank, query);
+    this.each(0, line => {
+      if (fits(line)) {
+        found.push(line);
+      }
+    });
+    return found;
   }
 
   /** Index of the first line that may still change: those before it have their ends. */
   get settled(): number {
-    let first = this._lines.length;
-    this._tails.forEach(tail => {
-      if (tail.open) {
-        first = Math.min(first, this._lines.lastIndexOf(tail.open));
+    return this._lines.length;
+  }
+
+  private get _open(): Line[] {
+    const found: Line[] = [];
+    this._tails.forEach(({ open }, rank) => {
+      if (open !== null) {
+        found.push({ rank, text: open, gap: null });
       }
     });
-    return Math.max(first, 0);
+    return found;
   }
 
   /** All that is held as text, without colours; each line begins with its rank if there are several. */
@@ -184,16 +182,22 @@ export class LogStore {
       text = withoutBytes(text, tail.have - piece.start);
     } else if (piece.start > tail.have) {
       const missing = { rank: piece.rank, start: tail.have, end: piece.start, why: 'skipped' };
-      this._close(tail);
-      this._push(piece.rank, '', missing);
+      this._close(tail, piece.rank);
+      this._lines.pushGap(missing);
     }
     tail.have = end;
-    let from = 0;
+    // Lines that are whole and short are taken together.
+    let [begin, from] = [0, 0];
     for (let to = text.indexOf('\n'); to >= 0; to = text.indexOf('\n', from)) {
-      this._extend(tail, piece.rank, text.slice(from, to));
-      this._close(tail);
+      if (tail.open !== null || to - from >= LONG) {
+        this._lines.push(piece.rank, text.slice(begin, from));
+        this._extend(tail, piece.rank, text.slice(from, to));
+        this._close(tail, piece.rank);
+        begin = to + 1;
+      }
       from = to + 1;
     }
+    this._lines.push(piece.rank, text.slice(begin, from));
     if (from < text.length) {
       this._extend(tail, piece.rank, text.slice(from));
     }
@@ -209,43 +213,34 @@ export class LogStore {
   }
 
   private _extend(tail: Tail, rank: number | null, text: string): void {
-    if (!tail.open) {
-      tail.open = this._push(rank, '', null);
-    }
-    tail.open.text = shortened(tail.open.text + text);
-    if (tail.open.text.length >= LONGEST) {
-      this._close(tail);
+    tail.open = shortened((tail.open ?? '') + text);
+    if (tail.open.length >= LONGEST) {
+      this._close(tail, rank);
     }
   }
 
-  private _close(tail: Tail): void {
-    tail.open = null;
-  }
-
-  private _push(rank: number | null, text: string, gap: Missing | null): Line {
-    const line = { number: this._next++, rank, text, gap };
-    this._lines.push(line);
-    return line;
+  private _close(tail: Tail, rank: number | null): void {
+    if (tail.open !== null) {
+      this._lines.push(rank, `${tail.open}\n`);
+      tail.open = null;
+    }
   }
 
   private _trim(): void {
-    // A tenth more than it holds, so that it is not copied for each line.
-    if (this._lines.length > this.most * 1.1) {
-      const more = this._lines.length - this.most;
-      this._lines = this._lines.slice(more);
+    const dropped = this._lines.trim(this.most);
+    if (dropped) {
       this.generation++;
-      this.dropped += more;
+      this.dropped += dropped;
     }
   }
 
-  private _lines: Line[] = [];
-  private _next = 0;
+  private _lines = new Lines();
   private _tails = new Map<number | null, Tail>();
 }
 
 /** A bar that is drawn anew again and again is kept as its last two drawings: the rest was overwritten. */
 function shortened(text: string): string {
-  if (text.length < 2000) {
+  if (text.length < LONG) {
     return text;
   }
   const last = text.lastIndexOf('\r');

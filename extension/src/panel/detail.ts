@@ -107,7 +107,7 @@ export class Detail extends Widget {
     this._actions.set(job);
     this._meters.set(this._feed.readings, this._feed.samples, now);
     this._chart.set(this._feed.samples, { source: this._source(), marks: this._marks(job) });
-    const empty = !this._feed.log.lines.length;
+    const empty = !this._feed.log.length;
     const waits = hasEnded(job.state) ? trans.__('It printed nothing.') : trans.__('It has printed nothing yet.');
     say(this._noLog, empty ? waits : '');
     show(this._noLog, empty);
