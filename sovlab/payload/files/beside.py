@@ -143,14 +143,15 @@ def _read_by_one(source: Path, limit: Path) -> list[Path]:
     suffixes = {source.stem + p for p in patterns if re.fullmatch(r"\.\w+", p)}
     for pattern in patterns | suffixes:
         for folder in folders:
-            matches = _matches(folder, pattern)
-            if matches:
-                found += matches
+            there = matches(folder, pattern)
+            if there:
+                found += there
                 break
     return [path for path in found if path != source]
 
 
-def _matches(folder: Path, pattern: str) -> list[Path]:
+def matches(folder: Path, pattern: str) -> list[Path]:
+    """What is there of a path from a folder, which may have ``*`` and ``?``; 1000 at most."""
     try:
         if re.search(r"[*?]", pattern):
             return sorted(folder.glob(pattern))[:1000]
@@ -170,9 +171,14 @@ def _patterns(source: Path, _changed: int, _size: int) -> tuple[frozenset[str], 
         tree = parse(data, str(source))
     except (OSError, SyntaxError, ValueError, RecursionError):
         return frozenset(), False
+    return frozenset(filter(None, map(_usable, texts(tree)))), bool(_ABOVE.search(data))
+
+
+def texts(tree: ast.AST) -> set[str]:
+    """The texts in code that may be paths; what is joined by ``/`` or in a call is joined, too."""
     finder = _Constants()
     finder.visit(tree)
-    return frozenset(filter(None, map(_usable, finder.found))), bool(_ABOVE.search(data))
+    return finder.found
 
 
 class _Constants(ast.NodeVisitor):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,15 @@ class Travel(msgspec.Struct, frozen=True):
         directory: where local modules are looked for first; None is the working directory.
         script: the script, as it was said; None if there is none.
         files: what is named with ``--file``.
+        named: finds what the code names in the working directory, each with who does so, and what the job
+            will not have, a sentence each; asked only if the job does not see that directory.
         shared: whether the job sees the files of this machine under their paths.
     """
 
     directory: Path | None = None
     script: Path | None = None
     files: Sequence[str] = ()
+    named: Callable[[Path], tuple[dict[Path, str], list[str]]] | None = None
     shared: bool = False
 
 
@@ -35,7 +38,8 @@ class Luggage(msgspec.Struct):
         contents: path in the payload → content.
         sources: where they and the script are on this machine, by path or by that of a folder above.
         script: path of the script in the payload, if it has another than its name.
-        links: path from the working directory → path in the payload, of what was named.
+        links: path from the working directory → path in the payload, of what was named,
+            with ``--file`` or by a notebook.
         modules: absolute paths of the local modules.
         messages: what was left out, one sentence each.
     """
@@ -43,7 +47,7 @@ class Luggage(msgspec.Struct):
     contents: dict[str, Any] = {}
     sources: dict[str, str] = {}
     script: str = ""
-    links: Mapping[str, str] = {}
+    links: dict[str, str] = {}
     modules: Sequence[str] = ()
     messages: list[str] = []
 
@@ -84,7 +88,12 @@ def _take_along(
         bases.append(Path(luggage.sources[travel.script.name]).parent)
     from sovlab.payload.files import beside
 
+    by_cells: dict[Path, str] = {}
     found = beside.read_by(local, travel.script, cwd)
+    if travel.named is not None:
+        by_cells, messages = travel.named(cwd)
+        found = {**by_cells, **found}
+        luggage.messages += messages
     prefix = ""
     if cwd not in bases and any(not beside.below(path, bases) for path in (*named, *found)):
         # The tree of the working directory, if the code is in it: then all keep their places to each other.
@@ -97,9 +106,17 @@ def _take_along(
         names[name] = prefix + name if is_beside else name
     bases = [cwd] if prefix else bases
     chosen = beside.named_files(named, bases, cwd)
-    more = beside.small(found, bases, [*names.values(), *chosen.files, luggage.script])
+    less = beside.small(found, bases, [*names.values(), *chosen.files, luggage.script])
     luggage.contents.update({names[name]: data for name, data in local.read()})
-    for name, path in sorted({**more.files, **chosen.files}.items()):
+    for name, path in sorted({**less.files, **chosen.files}.items()):
         luggage.contents.setdefault(name, beside.mapped(path))
     luggage.links = chosen.links
-    luggage.messages += more.messages
+    for path in by_cells:
+        name = beside.below(path, bases)
+        if (
+            name
+            and path.is_relative_to(cwd)
+            and (name in less.files or any(p.startswith(f"{name}/") for p in less.files))
+        ):
+            luggage.links.setdefault(path.relative_to(cwd).as_posix(), name)
+    luggage.messages += less.messages

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -76,7 +77,8 @@ class Notebook(msgspec.Struct, frozen=True):
             "cells": [_bare(cell) for cell in self.cells],
         }
         data = json.dumps(notebook, sort_keys=True).encode()
-        imported = self._imported() if language in ("", "python") else set()
+        trees = self._trees() if language in ("", "python") else []
+        imported = {name for _, tree in trees for name in modules.imports_in(tree)}
         return write_payload(
             gather({}, None, None),
             store,
@@ -85,19 +87,32 @@ class Notebook(msgspec.Struct, frozen=True):
             segments={"source": data},
             imported=imported,
             code=hashlib.sha256(data).hexdigest(),
-            travel=Travel(self.directory, files=files, shared=shared),
+            travel=Travel(
+                self.directory,
+                files=files,
+                named=lambda folder: _named(trees, folder),
+                shared=shared,
+            ),
         )
 
-    def _imported(self) -> set[str]:
-        found: set[str] = set()
-        for cell in self.cells:
+    def _trees(self) -> list[tuple[int, ast.AST]]:
+        """Number and syntax tree of each cell that can be read."""
+        found: list[tuple[int, ast.AST]] = []
+        for number, cell in enumerate(self.cells, 1):
             if cell.get("cell_type") != "code":
                 continue
             try:
-                found |= modules.imports_in(capture.read_cell(str(cell.get("source", "")), self.label).tree)
+                tree = capture.read_cell(str(cell.get("source", "")), self.label).tree
             except (SyntaxError, CaptureError):
                 continue  # its kernel says what is wrong with it, in its turn
+            found.append((number, tree))
         return found
+
+
+def _named(trees: list[tuple[int, ast.AST]], folder: Path) -> tuple[dict[Path, str], list[str]]:
+    from sovlab.payload.files import named_in_cells  # not needed where the job sees the files of this machine
+
+    return named_in_cells.named(trees, folder)
 
 
 def _bare(cell: Mapping[str, Any]) -> dict[str, Any]:

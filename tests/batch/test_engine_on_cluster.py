@@ -1,0 +1,113 @@
+"""The engine on a cluster: the same notebook, whose files travel, and whose outputs come back."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.batch.test_engine import comparable, parameters, read, write
+from tests.kube.conftest import fake_cluster
+from tests.kube.proxy import until
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with fake_cluster() as found:
+        yield found
+        assert found.fake.failures == []
+
+
+@pytest.fixture
+def papermill(cluster, tmp_path):
+    """The command that runs ``in.ipynb`` on the cluster, and its environment."""
+    settings = tmp_path / "config.toml"
+    values = {
+        "context": "admin",
+        "kubeconfig": str(cluster.fake.kubeconfig),
+        "namespace": "research",
+        "image": "registry.site/sovlab-cpu:1",
+    }
+    lines = ['target = "site"', "[targets.site]", 'executor = "kubernetes"', "[targets.site.kubernetes]"]
+    settings.write_text(
+        "\n".join([*lines, *(f'{key} = "{value}"' for key, value in values.items()), "user = 1000", ""])
+    )
+    work = tmp_path / "work"
+    work.mkdir()
+    variables = {
+        **os.environ,
+        "SOVLAB_CONFIG_FILE": str(settings),
+        "SOVLAB_STATE_DIR": str(tmp_path / "state"),
+    }
+
+    def start(output, *words, engine="sovlab"):
+        command = [sys.executable, "-m", "papermill", "in.ipynb", output, "--engine", engine, *words]
+        return subprocess.Popen(
+            command, cwd=work, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    start.work = work
+    return start
+
+
+def ended(process):
+    out, err = process.communicate(timeout=150)
+    return process.returncode, out, err
+
+
+def test_a_notebook_runs_there_as_by_papermill_itself(papermill):
+    (papermill.work / "helper.py").write_text("def twice(x):\n    return 2 * x\n")
+    (papermill.work / "numbers.csv").write_text("1\n2\n")
+    write(
+        papermill.work,
+        parameters("a = 1"),
+        "import helper\nhelper.twice(a)",
+        "print(sum(map(int, open('numbers.csv'))))",
+        "from IPython.display import display\nfor i in range(3):\n    display(i)",
+    )
+    assert ended(papermill("own.ipynb", "-p", "a", "21", engine="nbclient"))[0] == 0
+    status, out, err = ended(papermill("ours.ipynb", "-p", "a", "21"))
+    assert (status, out) == (0, ""), err
+    assert "on target site" in err
+    assert comparable(papermill.work / "ours.ipynb") == comparable(papermill.work / "own.ipynb")
+    truth = read(papermill.work / "ours.ipynb")["metadata"]["sovlab"]
+    assert truth["run"]["target"] == "site"
+    assert truth["run"]["status"] == "succeeded"
+
+
+def test_a_failed_cell_and_outputs_too_large_for_a_log_come_back(papermill):
+    write(papermill.work, "print('x' * 3_000_000)", "1 / 0", "print('never')")
+    assert ended(papermill("own.ipynb", engine="nbclient"))[0] == 1
+    status, _, err = ended(papermill("ours.ipynb"))
+    assert (status, "ZeroDivisionError" in err) == (1, True)
+    assert comparable(papermill.work / "ours.ipynb") == comparable(papermill.work / "own.ipynb")
+
+
+def test_a_client_that_was_killed_comes_back_to_the_same_job(papermill, cluster):
+    gate = papermill.work.parent / "gate"
+    cells = [f"print({i})" for i in range(2)]
+    cells += [
+        f"import pathlib, time\nwhile not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.05)",
+        "print(3)",
+    ]
+    write(papermill.work, *cells)
+    first = papermill("out.ipynb", "--autosave-cell-every", "0")
+    done = lambda: sum(  # noqa: E731
+        bool(cell["outputs"]) for cell in json.loads((papermill.work / "out.ipynb").read_text())["cells"]
+    )
+    until(lambda: (papermill.work / "out.ipynb").exists() and done() == 2, 90)
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    again = papermill("out.ipynb")
+    gate.touch()
+    status, _, err = ended(again)
+    assert status == 0, err
+    same = re.search(r"The same run (?:is there: |goes on: )job (\S+) ", err)[1]
+    assert done() == 3
+    jobs = cluster.api.get("/apis/batch/v1/namespaces/research/jobs")["items"]
+    assert sum(job["metadata"]["name"] == same for job in jobs) == 1
