@@ -30,7 +30,7 @@ from sovlab.errors import ExecutorError, SpecError, UsageError, WaitTimeout
 from sovlab.executors.local.agent_client import AgentClient
 from sovlab.executors.local.command import Command, stamp
 from sovlab.executors.local.configuration import Configuration, budget_of, configuration
-from sovlab.executors.local.foresight import Foresight
+from sovlab.executors.local.foresight import Foresight, wanted
 from sovlab.executors.local.queue import Budget, demand, lacking, too_large
 from sovlab.executors.local.store import JobDirectory, JobStore
 from sovlab.executors.ordering import order_for
@@ -141,7 +141,7 @@ class LocalExecutor:
                 python=self._python,
                 runner=str(runner),
                 stamp=stamp(sys.path),
-                wants=("torch",) if spec.ranks == 1 and foresight.mentions(b"torch") else (),
+                wants=wanted(spec, foresight),
                 alone=foresight.looks_at_hashes(),
             )
             (directory / "command.json").write_bytes(msgspec.json.encode(command))

@@ -6,6 +6,8 @@ import json
 import re
 from collections.abc import Iterator
 
+from sovlab.core.spec import JobSpec, PayloadKind
+from sovlab.executors.local.forkservers import NOTEBOOKS
 from sovlab.runner.values.pack import Pack
 
 _SEARCHED = 1 << 20
@@ -45,3 +47,13 @@ class Foresight:
 
     def _beginning(self, name: str) -> bytes:
         return bytes(self._pack.segment(name)[:_SEARCHED])
+
+
+def wanted(spec: JobSpec, foresight: Foresight) -> tuple[str, ...]:
+    """What a job is likely to import; several processes of one job are started, not forked."""
+    if spec.ranks > 1:
+        return ()
+    return (
+        *(("torch",) if foresight.mentions(b"torch") else ()),
+        *((NOTEBOOKS,) if spec.kind is PayloadKind.NOTEBOOK else ()),
+    )

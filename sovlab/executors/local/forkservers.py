@@ -15,6 +15,8 @@ from sovlab.core.names import MAX_ID
 from sovlab.executors.local.command import Command
 from sovlab.runner.system.variables import heeded_once
 
+NOTEBOOKS = "sovlab.runner.notebook.preloaded"
+"""What runs notebooks."""
 PRELOADED = ("torch", "numpy")
 """Libraries that are loaded before the next job once a job has imported them: no others are known to
 do nothing but load."""
@@ -149,7 +151,9 @@ class Forkservers:
             environ: the job's environment.
             late: variables that are still read after a fork, such as those that name devices.
         """
-        preload = tuple(name for name in PRELOADED if name in self._imported) if command.wants else ()
+        wants_torch = "torch" in command.wants
+        preload = tuple(name for name in PRELOADED if wants_torch and name in self._imported)
+        preload += tuple(name for name in command.wants if name == NOTEBOOKS)
         matters = tuple(sorted((n, v) for n, v in environ.items() if heeded_once(n) and n not in late))
         full: Key = (command.python, command.runner, command.stamp, preload, matters)
         bare: Key = (command.python, command.runner, command.stamp, (), matters)

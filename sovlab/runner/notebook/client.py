@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping
+import os
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional
 
 import nbformat
+from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from traitlets.config import Config
 
-from sovlab.runner.notebook import deaths
+from sovlab.runner.notebook import deaths, forking
 from sovlab.runner.notebook.telling import Teller
 
 if TYPE_CHECKING:
@@ -25,10 +27,17 @@ class Client(NotebookClient):  # type: ignore[misc]  # it is not everywhere
         options: see `sovlab.runner.notebook.driver.run`.
         teller: tells the steps.
         shown: writes their text into the job's log.
+        template: becomes the kernel, if it can.
     """
 
     def __init__(
-        self, notebook: Dict[str, Any], kernel: str, options: Mapping[str, Any], teller: Teller, shown: Shown
+        self,
+        notebook: Dict[str, Any],
+        kernel: str,
+        options: Mapping[str, Any],
+        teller: Teller,
+        shown: Shown,
+        template: Optional[forking.Template] = None,
     ) -> None:
         super().__init__(
             nbformat.from_dict(notebook),
@@ -36,6 +45,7 @@ class Client(NotebookClient):  # type: ignore[misc]  # it is not everywhere
             timeout=options.get("execution_timeout"),
             startup_timeout=options.get("start_timeout") or 60,
             raise_on_iopub_timeout=True,
+            kernel_manager_class=_manager(template),
             config=Config(
                 {"KernelManager": {"transport": "ipc"}, "AsyncKernelManager": {"transport": "ipc"}}
             ),
@@ -145,6 +155,24 @@ class Client(NotebookClient):  # type: ignore[misc]  # it is not everywhere
                 continue
             self._teller.tell("output", cell=index, at=at, output=self._teller.stored(outputs[at]))
             known[at : at + 1] = [content]
+
+
+def _manager(template: Optional[forking.Template]) -> Any:
+    """The class of the kernel's manager: nbclient's own, but for how it starts the kernel."""
+
+    class Manager(AsyncKernelManager):  # type: ignore[misc]  # it is not everywhere
+        async def _async_launch_kernel(self, kernel_cmd: List[str], **options: Any) -> None:
+            environ, directory = options.get("env") or dict(os.environ), options.get("cwd")
+            forked = template.start(kernel_cmd, environ, directory) if template is not None else None
+            if forked is None:
+                await super()._async_launch_kernel(kernel_cmd, **options)
+                return
+            provisioner = self.provisioner
+            provisioner.process, provisioner.pid, provisioner.pgid = forked, forked.pid, forked.pid
+            provisioner.cwd = directory or os.getcwd()
+            self._reconcile_connection_info(provisioner.connection_info)
+
+    return Manager
 
 
 def _content(output: Any) -> Any:

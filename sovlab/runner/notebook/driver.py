@@ -14,7 +14,7 @@ import tempfile
 from typing import Any, Dict, List, Mapping, Optional
 
 from sovlab.runner import context
-from sovlab.runner.notebook import environment, kernels, telling
+from sovlab.runner.notebook import environment, forking, kernels, telling
 from sovlab.runner.protocol.notebook_run import FOLDER, NOTEBOOK
 
 _SHOWN = 256 << 10
@@ -36,6 +36,7 @@ def run(notebook: Dict[str, Any], options: Mapping[str, Any], directory: str) ->
     Raises:
         NotebookFailed: it did not come to its end.
     """
+    template = forking.prepare()
     folder = os.path.join(directory, FOLDER)
     os.makedirs(folder, exist_ok=True)
     job = context.current
@@ -43,13 +44,21 @@ def run(notebook: Dict[str, Any], options: Mapping[str, Any], directory: str) ->
     sockets = tempfile.mkdtemp(prefix="sovk-")
     os.environ["JUPYTER_RUNTIME_DIR"] = sockets
     try:
-        _run(notebook, options, teller, folder)
+        _run(notebook, options, teller, folder, template)
     finally:
+        if template is not None:
+            template.close()
         teller.close()
         shutil.rmtree(sockets, ignore_errors=True)
 
 
-def _run(notebook: Dict[str, Any], options: Mapping[str, Any], teller: telling.Teller, folder: str) -> None:
+def _run(
+    notebook: Dict[str, Any],
+    options: Mapping[str, Any],
+    teller: telling.Teller,
+    folder: str,
+    template: Optional[forking.Template],
+) -> None:
     lacking = kernels.missing()
     if lacking:
         teller.tell("fatal", kind="environment", message=lacking)
@@ -67,7 +76,7 @@ def _run(notebook: Dict[str, Any], options: Mapping[str, Any], teller: telling.T
     if notice:
         sys.stderr.write(f"{notice}\n")
     shown = Shown(len(notebook["cells"]))
-    running = client.Client(notebook, kernel, options, teller, shown)
+    running = client.Client(notebook, kernel, options, teller, shown, template)
     teller.tell("environment", **environment.described(notebook))
     try:
         running.run()
