@@ -20,6 +20,7 @@ NAMES = (
     "load_ext",
     "first_submit",
     "submit",
+    "notebook",
     "torch_import",
     "tensor",
     "log_lines",
