@@ -64,6 +64,8 @@ def run(parsed: argparse.Namespace) -> int:
     parameters = {name: _resolve_type(value) for name, value in parsed.parameter}
     _check_parameters(papermill, parsed.input, parameters)
     refuse_secrets(parameters)
+    if parsed.log_output:
+        _log()
     return _outcome(
         lambda: papermill.execute_notebook(
             parsed.input,
@@ -82,6 +84,13 @@ def run(parsed: argparse.Namespace) -> int:
         ),
         parsed.output,
     )
+
+
+def _log() -> None:
+    """Have what papermill logs on standard error, as its own command has."""
+    import logging
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
 
 
 _NOT_OURS = ("send", "outputs")
@@ -115,7 +124,7 @@ def _check_parameters(papermill: Any, path: str, parameters: dict[str, Any]) -> 
         raise SpecError(f"There is no notebook {path}.", "Give the path of a .ipynb file.") from None
     for name in parameters:
         if name not in known:
-            hint = suggest(name, known)
+            hint = suggest(name, known).strip()
             has = f"It has {', '.join(known)}." if known else "It has no cell with the tag `parameters`."
             raise SpecError(f"The notebook {path} has no parameter {name!r}.", f"{hint} {has}".strip())
 
