@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping
 
 import nbformat
@@ -30,15 +31,17 @@ class Client(NotebookClient):  # type: ignore[misc]  # it is not everywhere
     def __init__(
         self, notebook: Dict[str, Any], kernel: str, options: Mapping[str, Any], teller: Teller, shown: Shown
     ) -> None:
+        # Left to itself, a manager without a connection file names them after the working directory, which
+        # runs share.
+        place = os.path.join(os.environ["JUPYTER_RUNTIME_DIR"], "kernel")
+        sockets = {"transport": "ipc", "ip": place}
         super().__init__(
             nbformat.from_dict(notebook),
             kernel_name=kernel,
             timeout=options.get("execution_timeout"),
             startup_timeout=options.get("start_timeout") or 60,
             raise_on_iopub_timeout=True,
-            config=Config(
-                {"KernelManager": {"transport": "ipc"}, "AsyncKernelManager": {"transport": "ipc"}}
-            ),
+            config=Config({"KernelManager": sockets, "AsyncKernelManager": sockets}),
         )
         self._teller, self._shown = teller, shown
         self._known: Dict[int, List[Any]] = {}
