@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from sovlab.batch.record import cells_digest
+from sovlab.batch.results import recorded_values
 from sovlab.batch.verifying.cells import members
 from sovlab.core.energy.report import SOURCE_WORDS
 from sovlab.core.units import format_duration, format_energy
 from sovlab.core.untrusted import clean
 from sovlab.views.document import printable
+from sovlab.views.sweep import value_words
 from sovlab.views.table import UNKNOWN, Table
 
 _LONGEST = 300
@@ -70,6 +72,10 @@ def recorded_table(notebook: Mapping[str, Any]) -> Table:
         (
             "Parameters",
             ", ".join(f"{_text(name)} = {_text(str(value))}" for name, value in parameters.items()),
+        ),
+        (
+            "Recorded",
+            ", ".join(f"{name} = {value_words(name, v)}" for name, v in recorded_values(notebook).items()),
         ),
         ("Cells", _cells(notebook)),
         ("Sources", "changed since that run" if was_changed(notebook) else "as they were run"),

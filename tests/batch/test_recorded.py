@@ -48,6 +48,7 @@ def test_all_that_is_known_is_told():
         "Hardware": "cuda, 2 accelerators each, 4 nodes",
         "Energy": "100 Wh (counted, NVML energy counter, 50% of its time)",
         "Parameters": "lr = 0.5, name = a",
+        "Recorded": "—",
         "Cells": "1 failed, 1 not run",
         "Sources": "as they were run",
     }
@@ -82,7 +83,7 @@ def test_no_content_is_an_error_or_reaches_a_terminal_as_it_is(record, cell, par
     )
     text = recorded_table(made).text()
     assert "\x1b" not in text
-    assert len(text.splitlines()) == 9
+    assert len(text.splitlines()) == 10
 
 
 def test_the_command_shows_it_or_says_that_there_is_none(tmp_path, capsys):
