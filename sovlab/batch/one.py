@@ -18,14 +18,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sovlab.batch import running, runs
-from sovlab.batch.recorded import record_of, was_changed
+from sovlab.batch.recorded import record_of, row_of_record, was_changed
 from sovlab.batch.results import recorded_values
 from sovlab.batch.verifying.cells import members
 from sovlab.client import default
 from sovlab.client.job import Job
 from sovlab.client.sweeping.feeding import Run
 from sovlab.client.sweeping.rows import row_of
-from sovlab.core.energy.report import SOURCE_WORDS
 from sovlab.core.job import JobState
 from sovlab.core.untrusted import clean
 from sovlab.errors import SovlabError, SpecError
@@ -35,7 +34,6 @@ KILLED = 138
 """What papermill's own command says of a dead kernel."""
 COMPLETE = "complete"
 """How a run was found whose output is there already."""
-_LARGEST = 1e15
 
 
 @dataclasses.dataclass(frozen=True)
@@ -196,9 +194,7 @@ def _run_and_tell(request: Request, tell: Callable[..., None]) -> None:
     try:
         there = complete(request)
         if there is not None:
-            tell(
-                t="end", status=0, found=COMPLETE, row=_row_of_record(there), recorded=recorded_values(there)
-            )
+            tell(t="end", status=0, found=COMPLETE, row=row_of_record(there), recorded=recorded_values(there))
             return
         outcome = run(request, told)
     except SovlabError as error:
@@ -220,40 +216,3 @@ def _row(job: Job) -> dict[str, Any]:
     known.record = job.last
     row = row_of(known, values=False)
     return {key: value for key, value in row.items() if key not in ("number", "repeat", "point")}
-
-
-def _row_of_record(notebook: Mapping[str, Any]) -> dict[str, Any]:
-    """As `_row`, of a run whose job may be gone."""
-    record = record_of(notebook)
-    said, energy = members(record.get("run")), members(record.get("energy"))
-    started, ended = _number(said.get("started")), _number(said.get("finished"))
-    seconds = ended - started if started is not None and ended is not None and ended >= started else None
-    source = _text(energy.get("source"))
-    joules = _number(energy.get("joules")) if source in SOURCE_WORDS else None
-    coverage = _number(energy.get("coverage")) or 0.0
-    whole = joules is not None and seconds and coverage >= 0.95
-    return {
-        "id": _text(said.get("id")) or None,
-        "target": _text(said.get("target")) or None,
-        "state": str(JobState.SUCCEEDED),
-        "started": started,
-        "ended": ended,
-        "seconds": seconds,
-        "joules": joules,
-        "source": source if joules is not None else "unavailable",
-        "method": _text(energy.get("method")),
-        "scope": _text(energy.get("scope")),
-        "coverage": coverage,
-        "of": _text(energy.get("of")),
-        "mean": joules / seconds if whole and joules is not None and seconds else None,
-        "why": "" if joules is not None else "no sensor told anything",
-    }
-
-
-def _text(value: object) -> str:
-    return clean(value, 200) if isinstance(value, str) else ""
-
-
-def _number(value: object) -> float | None:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if is_number and 0 <= value < _LARGEST else None  # type: ignore[arg-type,operator]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sovlab.batch.record import cells_digest
-from sovlab.batch.recorded import record_of, recorded_table, was_changed
+from sovlab.batch.recorded import record_of, recorded_table, row_of_record, was_changed
 from sovlab.cli import main
+from sovlab.views.runs import changed_words, runs_document, runs_table
+from tests.batch.made_runs import DOCUMENT, ROW
 
 CELLS = [
     {"cell_type": "code", "source": ["1/0"], "metadata": {"papermill": {"exception": True}}, "outputs": []},
@@ -62,6 +64,14 @@ def test_what_is_not_known_is_a_dash_and_energy_never_0():
     assert dict(recorded_table(notebook(said)).rows)["Energy"] == "— not measured"
 
 
+def test_as_a_row_it_is_what_its_job_was():
+    row = row_of_record(notebook())
+    assert (row["id"], row["target"], row["seconds"], row["joules"]) == ("train-1", "lab", 90.0, 360000.0)
+    assert row["mean"] is None  # of half of its time
+    whole = {**RECORD, "energy": {**RECORD["energy"], "coverage": 1.0}}
+    assert row_of_record(notebook(whole))["mean"] == 4000.0
+
+
 def test_that_sources_were_changed_is_told():
     assert not was_changed(notebook())
     changed = notebook(cells=[{**CELLS[0], "source": "1/1"}, CELLS[1]])
@@ -76,6 +86,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(JSON, JSON, JSON)
 def test_no_content_is_an_error_or_reaches_a_terminal_as_it_is(record, cell, parameters):
     made = notebook(
@@ -84,6 +95,9 @@ def test_no_content_is_an_error_or_reaches_a_terminal_as_it_is(record, cell, par
     text = recorded_table(made).text()
     assert "\x1b" not in text
     assert len(text.splitlines()) == 10
+    row = {**ROW, **row_of_record(made), "found": "complete", "status": 0}
+    DOCUMENT.validate(runs_document("name", [row]))
+    assert "\x1b" not in changed_words(row, 1) + runs_table([row]).text()
 
 
 def test_the_command_shows_it_or_says_that_there_is_none(tmp_path, capsys):

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import math
 
-import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sovlab.batch.results import recorded_values
@@ -15,7 +14,7 @@ from sovlab.cli import main
 from sovlab.runner.protocol.recorded import MIME
 from sovlab.views.runs import runs_document, runs_table
 from sovlab.views.table import UNKNOWN
-from tests.batch.made_runs import ROW, SCHEMA
+from tests.batch.made_runs import DOCUMENT, ROW
 
 
 def notebook(*told, kind="display_data"):
@@ -82,12 +81,13 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(max_size=120), JSON, max_size=5))
 def test_whatever_is_recorded_makes_a_document_by_the_schema_and_a_table(told):
     found = recorded_values(notebook({"values": told}))
     rows = [{**ROW, "recorded": found}, ROW]
     document = runs_document("name", rows)
-    jsonschema.validate(document, SCHEMA)
+    DOCUMENT.validate(document)
     json.dumps(document, allow_nan=False).encode()
     text = runs_table(rows).text()
     assert "\x1b" not in text

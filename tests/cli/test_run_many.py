@@ -11,12 +11,12 @@ import sys
 import time
 from collections import Counter
 
-import jsonschema
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from tests.batch.made_runs import SCHEMA
+from tests.batch.made_runs import DOCUMENT
+from tests.kube.conftest import fake_cluster
 
 SPEC = {"kernelspec": {"name": "python3", "language": "python", "display_name": "Python 3"}}
 RAN = "with open('ran', 'a') as file:\n    file.write(f'{lr}-{seed}\\n')\n"
@@ -112,7 +112,7 @@ def test_a_grid_is_compared_and_the_same_command_again_runs_only_what_is_missing
     status, out, said = run(*command, "--json")
     assert status == 0, said
     document = json.loads(out)
-    jsonschema.validate(document, SCHEMA)
+    DOCUMENT.validate(document)
     assert [each["found"] for each in document["runs"]] == ["ended", "new", "ended", "complete"]
     assert [each["point"] for each in document["runs"]][1] == {"lr": 0.1, "seed": 2}
     assert [each["recorded"] for each in document["runs"]][1:3] == [
@@ -302,9 +302,30 @@ def test_after_three_refusals_in_a_row_no_other_run_begins(run, tmp_path):
     status, out, said = run("-p", "seed", "1..6", "--memory", "1000T", "--json", output="{seed}.ipynb")
     assert status in (2, 3), said
     document = json.loads(out)
-    jsonschema.validate(document, SCHEMA)
+    DOCUMENT.validate(document)
     assert {each["state"] for each in document["runs"]} == {"not submitted"}
     assert [each["why"].startswith("3 before it were refused") for each in document["runs"]] == [
         *([False] * 3),
         *([True] * 3),
     ]
+
+
+def test_on_a_cluster_as_here(run, tmp_path, monkeypatch):
+    write(tmp_path, "import sovlab\nsovlab.record(doubled=lr * 2)")
+    with fake_cluster() as cluster:
+        (tmp_path / "config.toml").write_text(
+            '[targets.lab]\nexecutor = "kubernetes"\n[targets.lab.kubernetes]\n'
+            f'context = "admin"\nnamespace = "{cluster.namespace}"\nimage = "{cluster.image}"\n'
+        )
+        monkeypatch.setenv("KUBECONFIG", str(cluster.fake.kubeconfig))
+        monkeypatch.setenv("SOVLAB_CONFIG_FILE", str(tmp_path / "config.toml"))
+        status, out, said = run(
+            "-p", "lr", "1,2", "--target", "lab", "--cpu", "1", "--json", output="{lr}.ipynb"
+        )
+        assert status == 0, said
+        document = json.loads(out)
+        DOCUMENT.validate(document)
+        assert [each["recorded"] for each in document["runs"]] == [{"doubled": 2}, {"doubled": 4}]
+        assert {each["target"] for each in document["runs"]} == {"lab"}
+        assert run("-p", "lr", "1,2", "--target", "lab", "--cpu", "1", output="{lr}.ipynb")[0] == 0
+        assert cluster.fake.failures == []
