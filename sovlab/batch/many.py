@@ -177,8 +177,9 @@ class Many:
             row.update(status=1, message=f"Its process ended with {process.returncode}. {last}".strip())
         if row["id"] is None:
             row["why"] = row["message"] or "it was interrupted before its job began"
-            self._refuse(row)
         self._changed(row)
+        if row["id"] is None:
+            self._refuse(row)
 
     def _refuse(self, row: Row) -> None:
         self._refused += 1

@@ -6,6 +6,7 @@ at once each has a process.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -13,7 +14,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -81,29 +82,47 @@ def run(request: Request, told: running.Told | None = None) -> Outcome:
     """
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
-    from papermill.exceptions import PapermillException, PapermillExecutionError
+    from papermill.exceptions import PapermillExecutionError
 
     if request.keywords.get("log_output"):
         logging.basicConfig(level=logging.INFO, format="%(message)s")  # as papermill's command
     try:
-        papermill.execute_notebook(
-            request.input,
-            request.output,
-            parameters=dict(request.parameters),
-            engine_name="sovlab",
-            told=told,
-            **request.keywords,
-        )
+        with _refusals():
+            papermill.execute_notebook(
+                request.input,
+                request.output,
+                parameters=dict(request.parameters),
+                engine_name="sovlab",
+                told=told,
+                **request.keywords,
+            )
     except PapermillExecutionError as error:
         return Outcome(1, f"{error.ename}: {error.evalue}", f"{error}\n")
-    except FileNotFoundError as error:
-        raise SpecError(f"{error}.", "The folder of the output must be there, and the input, too.") from None
     except (DeadKernelError, CellTimeoutError) as error:
         why = str(error).strip().splitlines()[0].rstrip(".")
         return Outcome(KILLED if isinstance(error, DeadKernelError) else 124, why)
+    return Outcome(0)
+
+
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+    """What papermill refuses is an error of ours; what a run has come to is left as it is."""
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from papermill.exceptions import PapermillException, PapermillExecutionError
+
+    try:
+        yield
+    except (PapermillExecutionError, DeadKernelError, CellTimeoutError):
+        raise
+    except FileNotFoundError as error:
+        raise SpecError(f"{error}.", "The folder of the output must be there, and the input, too.") from None
     except (PapermillException, ValueError, LookupError) as error:
         raise SovlabError(f"The notebook was not run: {error}", "") from error
-    return Outcome(0)
+
+
+def check(request: Request) -> None:
+    """Raise `SovlabError` where it could not be submitted as it is asked for; nothing is written."""
+    _key(request)
 
 
 def complete(request: Request) -> dict[str, Any] | None:
@@ -137,18 +156,20 @@ def _key(request: Request) -> str:
     from papermill.utils import chdir, nb_kernel_name
 
     said = request.keywords
-    nb = papermill.execute_notebook(
-        request.input,
-        None,
-        parameters=dict(request.parameters),
-        engine_name="sovlab",
-        prepare_only=True,
-        kernel_name=said.get("kernel_name"),
-        cwd=said.get("cwd"),
-    )
+    with _refusals():
+        nb = papermill.execute_notebook(
+            request.input,
+            None,
+            parameters=dict(request.parameters),
+            engine_name="sovlab",
+            prepare_only=True,
+            kernel_name=said.get("kernel_name"),
+            cwd=said.get("cwd"),
+        )
+        kernel = nb_kernel_name(nb, said.get("kernel_name"))
     limits = {name: said.get(name) for name in ("start_timeout", "execution_timeout")}
-    code = running.code_of(nb, nb_kernel_name(nb, said.get("kernel_name")), request.input, limits)
-    with chdir(said.get("cwd")):
+    code = running.code_of(nb, kernel, request.input, limits)
+    with _refusals(), chdir(said.get("cwd")):
         return runs.key_of(default(), code, running.options_of(said))
 
 

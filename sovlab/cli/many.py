@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from sovlab.batch.many import Many, Row
+from sovlab.batch.one import check
 from sovlab.batch.running import Terminated, asked, terminations
 from sovlab.cli import show
 from sovlab.cli.run import ELSEWHERE
@@ -44,6 +45,7 @@ def run(parsed: argparse.Namespace, planned: Sequence[Planned], requests: Sequen
             "Several runs have no --finish-by: each would start at a time of its own.",
             "Leave it out, or run one.",
         )
+    check(requests[0])  # options are the same for all
     title = parsed.name or Path(parsed.input).stem
     if len(requests) > 1:
         for number, request in enumerate(requests, start=1):

@@ -129,12 +129,12 @@ def _request(parsed: argparse.Namespace, planned: Planned) -> Request:
 
 def _one(request: Request, *, bar: bool) -> int:
     from sovlab.batch import one
-    from sovlab.batch.recorded import record_of
+    from sovlab.batch.recorded import row_of_record
 
     output = request.path or request.output
     there = one.complete(request)
     if there is not None:
-        job = record_of(there)["run"].get("id")
+        job = row_of_record(there)["id"]
         show.note(f"{output} is there already, of the same run: job {job}. --fresh runs it anew.")
         return 0
     outcome = one.run(dataclasses.replace(request, keywords={**request.keywords, "progress_bar": bar}))

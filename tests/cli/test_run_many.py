@@ -15,6 +15,10 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
+from sovlab.batch.many import Many
+from sovlab.batch.one import Request
+from sovlab.options.sweep import Point
+from sovlab.views.runs import runs_document
 from tests.batch.made_runs import DOCUMENT
 from tests.kube.conftest import fake_cluster
 
@@ -283,6 +287,8 @@ SECRET = f"hf_{'a' * 34}"
         (("-p", "lr", "1"), "{seed}.ipynb", "of which no -p says the value"),
         (("-p", "lr", "1,2", "--at-most", "0"), "{lr}.ipynb", "0 is not one or more"),
         (("-p", "lr", "1,2", "--finish-by", "08:00"), "{lr}.ipynb", "no --finish-by"),
+        (("-p", "lr", "1,2", "--memory", "1000T"), "{lr}.ipynb", "of memory, but"),
+        (("-p", "lr", "1,2", "--backend", "gpu"), "{lr}.ipynb", "gpu"),
         (("-p", "lr", "1,2", "--target", "nowhere"), "{lr}.ipynb", "Target 'nowhere' is not defined."),
     ],
 )
@@ -297,17 +303,16 @@ def test_what_is_wrong_is_one_sentence_before_anything_runs(run, tmp_path, clien
     assert (len(client.jobs()), sorted(os.listdir(tmp_path)), (tmp_path / "in.ipynb").read_bytes()) == before
 
 
-def test_after_three_refusals_in_a_row_no_other_run_begins(run, tmp_path):
-    write(tmp_path, "1")
-    status, out, said = run("-p", "seed", "1..6", "--memory", "1000T", "--json", output="{seed}.ipynb")
-    assert status in (2, 3), said
-    document = json.loads(out)
-    DOCUMENT.validate(document)
-    assert {each["state"] for each in document["runs"]} == {"not submitted"}
-    assert [each["why"].startswith("3 before it were refused") for each in document["runs"]] == [
-        *([False] * 3),
-        *([True] * 3),
-    ]
+def test_after_three_refusals_in_a_row_no_other_run_begins(client, tmp_path):
+    points = [Point({"x": number}) for number in range(6)]
+    paths = [str(tmp_path / f"{number}.ipynb") for number in range(6)]
+    requests = [Request("nothing.ipynb", path, path, {}, {"progress_bar": False}) for path in paths]
+    changed = []
+    rows = Many(points, requests, 1, lambda row: changed.append(dict(row)), lambda row, line: None).run()
+    DOCUMENT.validate(runs_document("name", rows))
+    assert {(row["state"], row["status"]) for row in rows} == {("not submitted", 2)}
+    assert [row["why"].startswith("3 before it were refused") for row in rows] == [False] * 3 + [True] * 3
+    assert [row["number"] for row in changed] == [1, 2, 3, 4, 5, 6]
 
 
 def test_on_a_cluster_as_here(run, tmp_path, monkeypatch):
