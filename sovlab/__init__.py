@@ -2,7 +2,7 @@
 
 This module only re-exports; names are loaded when they are first used, so that ``import sovlab`` and
 ``%load_ext sovlab`` cost milliseconds. Inside a job the same name is the small subset that travels
-with it: `progress`, `checkpoint`, `measure` and `torch`.
+with it: `progress`, `checkpoint`, `measure`, `record` and `torch`.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sovlab.runner.checkpoint import checkpoint as checkpoint
     from sovlab.runner.phases import measure as measure
     from sovlab.runner.progress import progress as progress
+    from sovlab.runner.recording import record as record
 
 _HOME = {
     "Client": "sovlab.client",
@@ -42,6 +43,7 @@ _HOME = {
     "jobs": "sovlab.api",
     "measure": "sovlab.runner.phases",
     "progress": "sovlab.runner.progress",
+    "record": "sovlab.runner.recording",
     "remote": "sovlab.api",
     "submit": "sovlab.api",
     "sweep": "sovlab.api",

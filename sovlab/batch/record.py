@@ -65,6 +65,9 @@ def of(job: Job, status: JobStatus, code: Notebook, replay: Replay) -> dict[str,
         "scope": reading.scope,
         "coverage": reading.coverage,
     }
+    group = next((each for each in job.energy.groups if each.energy == reading), None)
+    if group is not None and reading.value is not None:
+        said["energy"]["of"] = group.name
     return said
 
 

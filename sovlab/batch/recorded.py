@@ -7,15 +7,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from sovlab.batch.record import cells_digest
+from sovlab.batch.results import recorded_values
 from sovlab.batch.verifying.cells import members
 from sovlab.core.energy.report import SOURCE_WORDS
+from sovlab.core.job import JobState
 from sovlab.core.units import format_duration, format_energy
 from sovlab.core.untrusted import clean
+from sovlab.sensors.reading import UNAVAILABLE
 from sovlab.views.document import printable
+from sovlab.views.sweep import value_words
 from sovlab.views.table import UNKNOWN, Table
 
 _LONGEST = 300
 _LARGEST = 1e15
+_WHOLE = 0.95
+"""Part of a run's time of which its energy must be known for a mean power."""
 _MARKER = "papermill-error-cell-tag"
 """Of cells in which papermill itself tells of an error; they are no part of the notebook."""
 
@@ -71,10 +77,47 @@ def recorded_table(notebook: Mapping[str, Any]) -> Table:
             "Parameters",
             ", ".join(f"{_text(name)} = {_text(str(value))}" for name, value in parameters.items()),
         ),
+        (
+            "Recorded",
+            ", ".join(f"{name} = {value_words(name, v)}" for name, v in recorded_values(notebook).items()),
+        ),
         ("Cells", _cells(notebook)),
         ("Sources", "changed since that run" if was_changed(notebook) else "as they were run"),
     ]
     return Table(("Of the run", ""), tuple((label, text or UNKNOWN) for label, text in rows))
+
+
+def row_of_record(notebook: Mapping[str, Any]) -> dict[str, Any]:
+    """What a notebook says of a run that succeeded, as a row of `sovlab.client.sweeping.Sweep.rows`."""
+    record = record_of(notebook)
+    run, energy = members(record.get("run")), members(record.get("energy"))
+    started, ended = _positive(run.get("started")), _positive(run.get("finished"))
+    seconds = ended - started if started is not None and ended is not None and ended >= started else None
+    source = _text(energy.get("source"))
+    joules = _positive(energy.get("joules")) if source in SOURCE_WORDS else None
+    coverage = _positive(energy.get("coverage")) or 0.0
+    whole = joules is not None and seconds and coverage >= _WHOLE
+    return {
+        "id": _text(run.get("id")) or None,
+        "target": _text(run.get("target")) or None,
+        "state": str(JobState.SUCCEEDED),
+        "started": started,
+        "ended": ended,
+        "seconds": seconds,
+        "joules": joules,
+        "source": source if joules is not None else UNAVAILABLE,
+        "method": _text(energy.get("method")),
+        "scope": _text(energy.get("scope")),
+        "coverage": coverage,
+        "of": _text(energy.get("of")),
+        "mean": joules / seconds if whole and joules is not None and seconds else None,
+        "why": "" if joules is not None else "its notebook has no energy",
+    }
+
+
+def _positive(value: object) -> float | None:
+    number = _number(value)
+    return number if number is not None and number >= 0 else None
 
 
 def _energy(energy: Mapping[str, Any]) -> str:

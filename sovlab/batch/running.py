@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
@@ -20,7 +20,7 @@ from sovlab.batch.replaying import KILLED, TIMEOUT, Replay
 from sovlab.batch.steps import Steps
 from sovlab.client import Notebook, default
 from sovlab.client.job import Job
-from sovlab.core.event import NotebookTold
+from sovlab.core.event import NotebookTold, StatusChanged
 from sovlab.core.interrupts import Interrupts
 from sovlab.core.job import JobState, JobStatus
 from sovlab.core.untrusted import clean
@@ -29,6 +29,7 @@ from sovlab.options.job import NAMES, Options, from_keywords
 
 _LOG = logging.getLogger("papermill")
 _YES = ("1", "true", "yes", "on")
+Told = Callable[[Job, str], None]
 
 
 class Logging(NamedTuple):
@@ -58,27 +59,25 @@ def run(
         kernel: name.
         repeated: where outputs are repeated.
         limits: ``start_timeout`` and ``execution_timeout``, in seconds.
-        keywords: others that papermill was given.
+        keywords: others that papermill was given. ``told`` is called with the job, and how it was found, as
+            it begins and whenever its state has changed.
     """
     refuse_secrets(manager.nb.metadata.get("papermill", {}).get("parameters", {}))
+    manager.nb.metadata.pop("sovlab", None)  # of an earlier run, if the notebook is one's output
     client = default()
-    code = Notebook(
-        cells=[dict(cell) for cell in manager.nb.cells],
-        metadata=manager.nb.metadata,
-        kernel=kernel,
-        label=_label(keywords.get("input_path")),
-        limits=limits,
-    )
+    code = code_of(manager.nb, kernel, keywords.get("input_path"), limits)
+    told: Told = keywords.get("told") or (lambda job, found: None)
     logger = PapermillNotebookClient(manager, log_output=repeated.log, log=_LOG)
     logger.stdout_file, logger.stderr_file = repeated.stdout, repeated.stderr
     replay = Replay(manager, logger.log_output_message, _say)
-    found = runs.begin(client, code, _options(keywords), fresh=_asked(keywords, "fresh"))
+    found = runs.begin(client, code, options_of(keywords), fresh=asked(keywords, "fresh"))
+    told(found.job, found.found)
     named = _named(found.job, client.settings.target_named(None).name)
     _say(_found(found, named))
     for message in found.messages:
         _say(message)
-    with _ending(found.job, named, cancel=_asked(keywords, "cancel_on_interrupt")):
-        status, complete = _follow(found.job, replay)
+    with _ending(found.job, named, cancel=asked(keywords, "cancel_on_interrupt")):
+        status, complete = _follow(found.job, replay, lambda: told(found.job, found.found))
         lost = replay.settle(_files(found.job), complete)
     if lost:
         _say(lost)
@@ -86,17 +85,39 @@ def run(
     replay.end_running()
     replay.mark(stopped)
     manager.nb.metadata["sovlab"] = record.of(found.job, status, code, replay)
+    if status.state is JobState.SUCCEEDED and not lost:
+        manager.nb.metadata["sovlab"]["run"]["key"] = found.key
     found.delivered()
     _raise(replay, status, found.job)
 
 
-def _options(keywords: Mapping[str, Any]) -> Options:
+def code_of(nb: Any, kernel: str, path: Any, limits: Mapping[str, float | None]) -> Notebook:
+    """What runs, of a notebook as papermill has it with its parameters.
+
+    Args:
+        nb: the notebook.
+        kernel: name.
+        path: of the notebook; its last part is what people call the run.
+        limits: ``start_timeout`` and ``execution_timeout``, in seconds.
+    """
+    return Notebook(
+        cells=[dict(cell) for cell in nb.cells],
+        metadata=nb.metadata,
+        kernel=kernel,
+        label=_label(path),
+        limits=limits,
+    )
+
+
+def options_of(keywords: Mapping[str, Any]) -> Options:
+    """The options of a submit among the keywords that papermill was given."""
     return from_keywords(
         {k: v for k, v in keywords.items() if k in NAMES - {"send", "outputs"} and v is not None}
     )
 
 
-def _asked(keywords: Mapping[str, Any], name: str) -> bool:
+def asked(keywords: Mapping[str, Any], name: str) -> bool:
+    """Whether a keyword is true; where it is not said, whether its variable ``SOVLAB_NAME`` is."""
     said = keywords.get(name)
     return bool(said) if said is not None else os.environ.get(f"SOVLAB_{name.upper()}", "").lower() in _YES
 
@@ -126,9 +147,11 @@ def _found(run: runs.Run, named: str) -> str:
     return f"Job {name} on target {run.job.target}: sovlab logs -f {named} shows what it prints."
 
 
-def _follow(job: Job, replay: Replay) -> tuple[JobStatus, bool]:
+def _follow(job: Job, replay: Replay, changed: Callable[[], None]) -> tuple[JobStatus, bool]:
     steps = Steps()
     for event in job.events(follow=True):
+        if isinstance(event, StatusChanged):
+            changed()
         if not isinstance(event, NotebookTold):
             continue
         for step in steps.take(event.piece):
@@ -148,15 +171,10 @@ def _files(job: Job) -> Mapping[str, Path]:
 @contextmanager
 def _ending(job: Job, named: str, *, cancel: bool) -> Iterator[None]:
     """A client that is told to end says how to come back; papermill writes what there is."""
-    ours = threading.current_thread() is threading.main_thread()
-    before = signal.getsignal(signal.SIGTERM) if ours else None
-    heard = ours and before is signal.SIG_DFL
-    if heard:
-        signal.signal(signal.SIGTERM, _terminate)
     try:
-        with Interrupts():
+        with terminations(), Interrupts():
             yield
-    except (KeyboardInterrupt, _Terminated) as end:
+    except (KeyboardInterrupt, Terminated) as end:
         if cancel:
             job.cancel()
             _say(f"Job {job.id} is cancelled.")
@@ -165,22 +183,33 @@ def _ending(job: Job, named: str, *, cancel: bool) -> Iterator[None]:
                 f"The run goes on as job {job.id}. The same command again follows it to its end; "
                 f"sovlab cancel {named} ends it."
             )
-        if isinstance(end, _Terminated):
+        if isinstance(end, Terminated):
             raise SystemExit(143) from None
         if _is_command():
             raise SystemExit(130) from None
         raise
-    finally:
-        if heard:
-            signal.signal(signal.SIGTERM, before)
 
 
-class _Terminated(BaseException):
+class Terminated(BaseException):
     """SIGTERM came."""
 
 
+@contextmanager
+def terminations() -> Iterator[None]:
+    """SIGTERM raises `Terminated` meanwhile, unless somebody else has a handler for it."""
+    ours = threading.current_thread() is threading.main_thread()
+    heard = ours and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if heard:
+        signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        if heard:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 def _terminate(*_: object) -> NoReturn:
-    raise _Terminated
+    raise Terminated
 
 
 def _is_command() -> bool:

@@ -43,6 +43,11 @@ class Run(NamedTuple):
     messages: tuple[str, ...]
     mark: Path
 
+    @property
+    def key(self) -> str:
+        """What it is made of, 32 hexadecimal digits."""
+        return self.mark.stem
+
     def delivered(self) -> None:
         """Its outcome has been shown: if it failed, the same command begins another."""
         _write(self.mark, {"job_id": self.job.id, "target": self.job.target, "delivered": True})
@@ -73,6 +78,12 @@ def begin(client: Client, code: Notebook, options: Options, *, fresh: bool = Fal
         submitted = client.send(prepared, options.target)
         _write(mark, {"job_id": submitted.job.id, "target": target, "delivered": False})
     return Run(submitted.job, "new", submitted.messages, mark)
+
+
+def key_of(client: Client, code: Notebook, options: Options) -> str:
+    """The key of the run that `begin` would find or begin. Raises as `begin`; nothing is begun."""
+    prepared = client.prepare(code, options)
+    return key(prepared.spec, options, client.executor(options.target).target)
 
 
 def key(spec: JobSpec, options: Options, target: str) -> str:

@@ -87,9 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_arguments(
         verb(
             "run",
-            "Run a notebook as one job, by papermill; the same command again is the same run.",
+            "Run a notebook as one job, or as one for each combination of values, by papermill; the same "
+            "command again is the same run.",
             run.run,
-            json=False,
         )
     )
     verify.add_arguments(

@@ -17,11 +17,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def show_record(parsed: argparse.Namespace) -> int:
-    """Show it; the exit status is 0 where there is a record, else 1."""
+    """Show it; the exit status is 0 where there is a record, of a run or of results, else 1."""
     from sovlab.batch.recorded import record_of, recorded_table
+    from sovlab.batch.results import recorded_values
 
     notebook = read_notebook(parsed.notebook)
-    record = record_of(notebook)
+    record, recorded = record_of(notebook), recorded_values(notebook)
+    if recorded:
+        record = {**record, "recorded": recorded}
     if parsed.json:
         show.json_document(record)
     elif record:

@@ -1,4 +1,4 @@
-"""``sovlab run``: a notebook with its parameters, as one job, by papermill."""
+"""``sovlab run``: a notebook with its parameters as one job, or as one for each combination, by papermill."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ import argparse
 import contextlib
 import dataclasses
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from sovlab.cli import show
-from sovlab.errors import SovlabError, SpecError
+from sovlab.errors import SpecError
 from sovlab.options import flags
-from sovlab.options.job import Options
+from sovlab.options.job import Options, whole_number
 from sovlab.settings.words import suggest
 
-_KILLED = 138
-"""What papermill's own command says of a dead kernel."""
+ELSEWHERE = 16
+"""Runs at a time on targets with queues: each is followed by a process here."""
+
+if TYPE_CHECKING:
+    from sovlab.batch.grid import Planned
+    from sovlab.batch.one import Request
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +35,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar=("NAME", "VALUE"),
-        help="a parameter of the notebook; may be repeated",
+        help="a parameter of the notebook; may be repeated; 0.1,0.01 and 1..5 are several values, each run "
+        "by itself, where the output names the parameter in braces",
+    )
+    batch.add_argument(
+        "--at-most",
+        type=flags.argument_type(_one_or_more),
+        metavar="N",
+        help="of several runs, so many at a time (default: 1 on this machine, where jobs that run together "
+        f"share what they are measured by; else {ELSEWHERE})",
     )
     batch.add_argument("-k", "--kernel", metavar="NAME", help="instead of the notebook's own")
     batch.add_argument("--cwd", metavar="DIR", help="working directory of the kernel (default: this one)")
@@ -47,9 +59,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     flags.add_arguments(parser, cell=False, waits=True)
 
 
+def _one_or_more(text: str) -> int:
+    number = whole_number(text)
+    if number < 1:
+        raise ValueError(f"{text} is not one or more")
+    return number
+
+
 def run(parsed: argparse.Namespace) -> int:
-    """Run it; the exit status is that of papermill's command."""
-    from sovlab.batch.checking import refuse_secrets
+    """Run it; the exit status is that of papermill's command, of several runs that of a sweep."""
     from sovlab.client import default
 
     # papermill writes the output before it asks its engine: an earlier run's would be lost for a typo.
@@ -61,36 +79,72 @@ def run(parsed: argparse.Namespace) -> int:
         raise SpecError(
             "sovlab run has no --dry-run.", "papermill --prepare-only writes the notebook that would run."
         )
-    parameters = {name: _resolve_type(value) for name, value in parsed.parameter}
-    _check_parameters(papermill, parsed.input, parameters)
-    refuse_secrets(parameters)
-    if parsed.log_output:
-        _log()
-    return _outcome(
-        lambda: papermill.execute_notebook(
-            parsed.input,
-            parsed.output,
-            parameters=parameters,
-            engine_name="sovlab",
-            kernel_name=parsed.kernel,
-            cwd=parsed.cwd,
-            progress_bar=sys.stderr.isatty() and not parsed.log_output,
-            log_output=parsed.log_output,
-            start_timeout=parsed.start_timeout,
-            execution_timeout=parsed.execution_timeout,
-            fresh=parsed.fresh or None,
-            cancel_on_interrupt=parsed.cancel_on_interrupt or None,
-            **said_options(parsed),
-        ),
-        parsed.output,
+    from sovlab.batch.grid import check_places, planned
+
+    runs = planned(parsed.parameter, parsed.output, _resolve_type)
+    _check_parameters(papermill, parsed.input, runs[0].point.parameters)
+    _refuse_secrets(runs)
+    if len(runs) == 1 and not parsed.json and parsed.at_most is None:
+        return _one(_request(parsed, runs[0]), bar=sys.stderr.isatty() and not parsed.log_output)
+    from sovlab.cli import many
+
+    check_places(parsed.input, runs)
+    return many.run(parsed, runs, [_request(parsed, each) for each in runs])
+
+
+def _refuse_secrets(runs: Sequence[Planned]) -> None:
+    from sovlab.batch.checking import refuse_secrets
+
+    seen = set()
+    for point, _ in runs:
+        for name, value in point.parameters.items():
+            if (name, str(value)) not in seen:
+                seen.add((name, str(value)))
+                refuse_secrets({name: value})
+
+
+def _request(parsed: argparse.Namespace, planned: Planned) -> Request:
+    from sovlab.batch.one import Request
+    from sovlab.batch.outputs import for_papermill, is_certain
+
+    keywords = {
+        "kernel_name": parsed.kernel,
+        "cwd": parsed.cwd,
+        "progress_bar": False,
+        "log_output": parsed.log_output,
+        "start_timeout": parsed.start_timeout,
+        "execution_timeout": parsed.execution_timeout,
+        "fresh": parsed.fresh or None,
+        "cancel_on_interrupt": parsed.cancel_on_interrupt or None,
+        **said_options(parsed),
+    }
+    return Request(
+        input=parsed.input,
+        output=for_papermill(planned.output, parsed.output),
+        path=planned.output if is_certain(parsed.output) else "",
+        parameters=planned.point.parameters,
+        keywords=keywords,
     )
 
 
-def _log() -> None:
-    """Have what papermill logs on standard error, as its own command has."""
-    import logging
+def _one(request: Request, *, bar: bool) -> int:
+    from sovlab.batch import one
+    from sovlab.batch.recorded import row_of_record
 
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    output = request.path or request.output
+    there = one.complete(request)
+    if there is not None:
+        job = row_of_record(there)["id"]
+        show.note(f"{output} is there already, of the same run: job {job}. --fresh runs it anew.")
+        return 0
+    outcome = one.run(dataclasses.replace(request, keywords={**request.keywords, "progress_bar": bar}))
+    sys.stderr.write(outcome.text)
+    so_far = f"The notebook as far as it came: {output}"
+    if outcome.status:
+        show.note(so_far if outcome.text else f"{outcome.why}. {so_far}")
+    else:
+        show.note(f"Done: {output}")
+    return outcome.status
 
 
 _NOT_OURS = ("send", "outputs")
@@ -114,7 +168,7 @@ def said_options(parsed: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in said.items() if value is not None}
 
 
-def _check_parameters(papermill: Any, path: str, parameters: dict[str, Any]) -> None:
+def _check_parameters(papermill: Any, path: str, parameters: Mapping[str, Any]) -> None:
     """A parameter that the notebook does not have is a mistake, and would run for hours with the default."""
     if not parameters:
         return
@@ -127,29 +181,6 @@ def _check_parameters(papermill: Any, path: str, parameters: dict[str, Any]) -> 
             hint = suggest(name, known).strip()
             has = f"It has {', '.join(known)}." if known else "It has no cell with the tag `parameters`."
             raise SpecError(f"The notebook {path} has no parameter {name!r}.", f"{hint} {has}".strip())
-
-
-def _outcome(execute: Callable[[], object], output: str) -> int:
-    from nbclient.exceptions import CellTimeoutError, DeadKernelError
-    from papermill.exceptions import PapermillException, PapermillExecutionError
-
-    try:
-        execute()
-    except PapermillExecutionError as error:
-        sys.stderr.write(f"{error}\n")
-        show.note(f"The notebook as far as it came: {output}")
-        return 1
-    except FileNotFoundError as error:
-        raise SpecError(f"{error}.", "The folder of the output must be there, and the input, too.") from None
-    except (DeadKernelError, CellTimeoutError) as error:
-        show.note(
-            f"{str(error).strip().splitlines()[0].rstrip('.')}. The notebook as far as it came: {output}"
-        )
-        return _KILLED if isinstance(error, DeadKernelError) else 124
-    except (PapermillException, ValueError, LookupError) as error:
-        raise SovlabError(f"The notebook was not run: {error}", "") from error
-    show.note(f"Done: {output}")
-    return 0
 
 
 @contextlib.contextmanager

@@ -59,9 +59,19 @@ def line(text: str) -> None:
     _out().print(escape(text))
 
 
-def note(text: str) -> None:
-    """Something the user should know, beside the result."""
-    _err().print(f"[dim]{escape(text)}[/]")
+def error_console() -> Console:
+    """Standard error."""
+    return _err()
+
+
+def note(text: str, console: Console | None = None) -> None:
+    """Something the user should know, beside the result.
+
+    Args:
+        text: sentences.
+        console: which draws a bar there meanwhile; None is standard error as it is.
+    """
+    (console or _err()).print(f"[dim]{escape(text)}[/]")
 
 
 def complain(error: SovlabError) -> None:

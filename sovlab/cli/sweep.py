@@ -80,7 +80,7 @@ def sweep(parsed: argparse.Namespace) -> int:
         show.table(made.table(values=False))
         for sentence in sweep_notes(rows):
             show.note(sentence)
-    status = max((_exit_status(row) for row in rows), default=0)
+    status = max((exit_status(row) for row in rows), default=0)
     return _draw(made, parsed.plot) or status if parsed.plot else status
 
 
@@ -152,7 +152,8 @@ def _interrupted(made: Sweep) -> None:
     show.note("".join(sentences))
 
 
-def _exit_status(row: Row) -> int:
+def exit_status(row: Row) -> int:
+    """What a run makes of the command's exit status, of which the greatest counts."""
     if row["state"] == NOT_SUBMITTED:
         return ExecutorError.exit_code
     return 0 if row["state"] == JobState.SUCCEEDED else _STATUS.get(row["reason"], 1)

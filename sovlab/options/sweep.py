@@ -18,6 +18,7 @@ from sovlab.options.job import FLAGS, NAMES
 MAX_POINTS = 10_000
 """Runs that a sweep may have, repeats counted."""
 
+_RANGE = re.compile(r"(-?[0-9]{1,15})\.\.(-?[0-9]{1,15})")
 _OPENING, _CLOSING = "([{", ")]}"
 _FLAG_NAMES = {
     word.lstrip("-").replace("-", "_"): name
@@ -118,12 +119,12 @@ def _check_name(name: object) -> None:
 
 
 def parameters_in(words: Sequence[str]) -> dict[str, list[str]]:
-    """The names and the texts of their values in words like ``lr=0.1,0.01``.
+    """The names and the texts of their values in words like ``lr=0.1,0.01`` and ``seed=1..5``.
 
     Raises:
-        SpecError: a word has no values, or names what another has named.
+        SpecError: a word has no values, or too many, or names what another has named.
     """
-    return {name: split_values(text) for name, text in _pairs(words)}
+    return {name: listed_values(text) for name, text in _pairs(words)}
 
 
 def over_in(words: Sequence[str], *, cell: bool) -> dict[str, list[Any]]:
@@ -188,6 +189,26 @@ def split_values(text: str) -> list[str]:
     return [part.strip() for part in parts]
 
 
+def listed_values(text: str) -> list[str]:
+    """The texts of the values in ``a,b``, where ``1..5`` is each whole number from 1 to 5, both counted.
+
+    Raises:
+        SpecError: they are more than `MAX_POINTS`.
+    """
+    found: list[str] = []
+    for part in split_values(text):
+        ends = _RANGE.fullmatch(part)
+        if ends is None:
+            found.append(part)
+            continue
+        first, last = int(ends[1]), int(ends[2])
+        if len(found) + abs(last - first) >= MAX_POINTS:
+            raise SpecError(f"{part} are too many values.", f"Give at most {MAX_POINTS:,} at a time.")
+        step = 1 if last >= first else -1
+        found += map(str, range(first, last + step, step))
+    return found
+
+
 def literal(text: str) -> Any:
     """What Python makes of ``text`` as a literal; ``text`` itself where it is none."""
     try:
@@ -199,6 +220,7 @@ def literal(text: str) -> Any:
 
 
 def _unquoted(text: str) -> str:
+    """The text in a quotation; ``text`` itself where it is none."""
     value = literal(text)
     return value if isinstance(value, str) else text
 

@@ -328,3 +328,17 @@ def test_a_client_may_take_its_job_with_it(client, tmp_path):
     said = process.communicate(timeout=60)[1]
     job_id = re.search(r"Job (\S+) is cancelled", said).group(1)
     assert client.job(job_id).wait(60).state == "cancelled"
+
+
+def test_runs_in_one_directory_do_not_share_the_sockets_of_their_kernels(papermill, tmp_path):
+    write(
+        tmp_path,
+        "import json\nfrom ipykernel.connect import get_connection_info\n"
+        "json.loads(get_connection_info())['ip']",
+    )
+    places = set()
+    for name in ("one.ipynb", "two.ipynb"):
+        assert papermill(name, "--engine", "sovlab", SOVLAB_FRESH="1").returncode == 0
+        places.add(read(tmp_path / name)["cells"][0]["outputs"][0]["data"]["text/plain"][0])
+    assert len(places) == 2
+    assert all(place.startswith("'/") for place in places)

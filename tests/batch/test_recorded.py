@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sovlab.batch.record import cells_digest
-from sovlab.batch.recorded import record_of, recorded_table, was_changed
+from sovlab.batch.recorded import record_of, recorded_table, row_of_record, was_changed
 from sovlab.cli import main
+from sovlab.views.runs import changed_words, runs_document, runs_table
+from tests.batch.made_runs import DOCUMENT, ROW
 
 CELLS = [
     {"cell_type": "code", "source": ["1/0"], "metadata": {"papermill": {"exception": True}}, "outputs": []},
@@ -48,6 +50,7 @@ def test_all_that_is_known_is_told():
         "Hardware": "cuda, 2 accelerators each, 4 nodes",
         "Energy": "100 Wh (counted, NVML energy counter, 50% of its time)",
         "Parameters": "lr = 0.5, name = a",
+        "Recorded": "—",
         "Cells": "1 failed, 1 not run",
         "Sources": "as they were run",
     }
@@ -59,6 +62,14 @@ def test_what_is_not_known_is_a_dash_and_energy_never_0():
     assert rows["Energy"] == "— not measured"
     said = {"energy": {"joules": 5.0, "source": "a guess"}}
     assert dict(recorded_table(notebook(said)).rows)["Energy"] == "— not measured"
+
+
+def test_as_a_row_it_is_what_its_job_was():
+    row = row_of_record(notebook())
+    assert (row["id"], row["target"], row["seconds"], row["joules"]) == ("train-1", "lab", 90.0, 360000.0)
+    assert row["mean"] is None  # of half of its time
+    whole = {**RECORD, "energy": {**RECORD["energy"], "coverage": 1.0}}
+    assert row_of_record(notebook(whole))["mean"] == 4000.0
 
 
 def test_that_sources_were_changed_is_told():
@@ -75,6 +86,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(JSON, JSON, JSON)
 def test_no_content_is_an_error_or_reaches_a_terminal_as_it_is(record, cell, parameters):
     made = notebook(
@@ -82,7 +94,10 @@ def test_no_content_is_an_error_or_reaches_a_terminal_as_it_is(record, cell, par
     )
     text = recorded_table(made).text()
     assert "\x1b" not in text
-    assert len(text.splitlines()) == 9
+    assert len(text.splitlines()) == 10
+    row = {**ROW, **row_of_record(made), "found": "complete", "status": 0}
+    DOCUMENT.validate(runs_document("name", [row]))
+    assert "\x1b" not in changed_words(row, 1) + runs_table([row]).text()
 
 
 def test_the_command_shows_it_or_says_that_there_is_none(tmp_path, capsys):

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from sovlab.options.sweep import filled, literal, over_in, split_values
+from sovlab.options.sweep import filled, literal, over_in, parameters_in, split_values
 
 ECHO = "import sys\nprint(sys.argv[1:])"
 
@@ -198,3 +198,11 @@ def test_options_are_read_as_their_flags_read_them():
 
 def test_what_is_filled_is_not_filled_again():
     assert filled(["{a}{b}", "{a:2}", "{{a}}"], {"a": "{b}", "b": "'x y'"}) == ["{b}x y", "{a:2}", "{{b}}"]
+
+
+def test_a_range_is_each_whole_number_in_it():
+    assert parameters_in(["seed=1..3,7", "word='1..3'", "version=1.2"]) == {
+        "seed": ["1", "2", "3", "7"],
+        "word": ["'1..3'"],
+        "version": ["1.2"],
+    }

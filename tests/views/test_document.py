@@ -141,7 +141,11 @@ def test_the_cards_data_is_the_document_and_what_the_card_shows_besides(state: J
 
 
 def test_the_schemas_are_shipped() -> None:
-    for room, name in (("sovlab.card", "card.schema.json"), ("sovlab.views", "job.schema.json")):
+    for room, name in (
+        ("sovlab.card", "card.schema.json"),
+        ("sovlab.views", "job.schema.json"),
+        ("sovlab.views", "runs.schema.json"),
+    ):
         schema = json.loads(files(room).joinpath(name).read_text())
         jsonschema.Draft202012Validator.check_schema(schema)
 

@@ -39,6 +39,10 @@ class Client(NotebookClient):  # type: ignore[misc]  # it is not everywhere
         shown: Shown,
         template: Optional[forking.Template] = None,
     ) -> None:
+        # Left to itself, a manager without a connection file names them after the working directory, which
+        # runs share.
+        place = os.path.join(os.environ["JUPYTER_RUNTIME_DIR"], "kernel")
+        sockets = {"transport": "ipc", "ip": place}
         super().__init__(
             nbformat.from_dict(notebook),
             kernel_name=kernel,
@@ -46,9 +50,7 @@ class Client(NotebookClient):  # type: ignore[misc]  # it is not everywhere
             startup_timeout=options.get("start_timeout") or 60,
             raise_on_iopub_timeout=True,
             kernel_manager_class=_manager(template),
-            config=Config(
-                {"KernelManager": {"transport": "ipc"}, "AsyncKernelManager": {"transport": "ipc"}}
-            ),
+            config=Config({"KernelManager": sockets, "AsyncKernelManager": sockets}),
         )
         self._teller, self._shown = teller, shown
         self._known: Dict[int, List[Any]] = {}

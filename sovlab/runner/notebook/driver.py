@@ -43,6 +43,8 @@ def run(notebook: Dict[str, Any], options: Mapping[str, Any], directory: str) ->
     teller = telling.Teller(job.say if job is not None else lambda _: None, folder)
     sockets = tempfile.mkdtemp(prefix="sovk-")
     os.environ["JUPYTER_RUNTIME_DIR"] = sockets
+    archive = getattr(__spec__.loader, "archive", None)
+    os.environ.update(kernels.python_path(os.path.abspath(archive) if archive else ""))
     try:
         _run(notebook, options, teller, folder, template)
     finally:

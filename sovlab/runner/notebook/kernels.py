@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Tuple
+import os
+import sys
+from importlib.machinery import PathFinder
+from typing import Any, Dict, Mapping, Sequence, Tuple
 
 NEEDED = ("nbclient", "nbformat", "jupyter_client")
 
@@ -49,3 +52,23 @@ def missing() -> str:
         f"The job's environment cannot run notebooks: it has no {', '.join(lacking)}. Install "
         f"{' '.join(lacking)} and a kernel (ipykernel) there, or choose another image."
     )
+
+
+def python_path(
+    archive: str, environ: Mapping[str, str] = os.environ, places: Sequence[str] = ()
+) -> Dict[str, str]:
+    """Variables with which a kernel finds `sovlab`, for `sovlab.record` and its like.
+
+    Where it is installed, that one counts: what travels with a job is a part of it.
+
+    Args:
+        archive: the file that this runner is; empty if it is none, and then it is installed.
+        environ: of this process.
+        places: where modules are looked for; empty is ``sys.path``.
+    """
+    here = [
+        place for place in places or sys.path if os.path.abspath(place) != os.path.abspath(archive or ".")
+    ]
+    if not archive or PathFinder.find_spec("sovlab", here) is not None:
+        return {}
+    return {"PYTHONPATH": os.pathsep.join([*filter(None, [environ.get("PYTHONPATH")]), archive])}

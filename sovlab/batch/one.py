@@ -1,0 +1,239 @@
+"""One run of a notebook by papermill, in this process; and as a process of its own, for one of many.
+
+Papermill changes the working directory of its process, and signals reach main threads only: of several runs
+at once each has a process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sovlab.batch import running, runs
+from sovlab.batch.recorded import record_of, row_of_record, was_changed
+from sovlab.batch.results import recorded_values
+from sovlab.batch.verifying.cells import members
+from sovlab.client import default
+from sovlab.client.job import Job
+from sovlab.client.sweeping.feeding import Run
+from sovlab.client.sweeping.rows import row_of
+from sovlab.core.job import JobState
+from sovlab.core.untrusted import clean
+from sovlab.errors import SovlabError, SpecError
+from sovlab.options.sweep import Point
+
+KILLED = 138
+"""What papermill's own command says of a dead kernel."""
+COMPLETE = "complete"
+"""How a run was found whose output is there already."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """A run that is asked for.
+
+    Attributes:
+        input: path of the notebook.
+        output: where the executed one goes, as papermill takes it: braces are doubled.
+        path: the same for everybody else; empty if papermill makes another of it each time.
+        parameters: values by name.
+        keywords: others of `papermill.execute_notebook`; options of a submit are among them.
+    """
+
+    input: str
+    output: str
+    path: str
+    parameters: Mapping[str, Any]
+    keywords: Mapping[str, Any]
+
+
+class Outcome(NamedTuple):
+    """How a run ended.
+
+    Attributes:
+        status: the exit status of papermill's command.
+        why: it failed, as a clause; empty if it did not.
+        text: what papermill says of a failed cell, several lines.
+    """
+
+    status: int
+    why: str = ""
+    text: str = ""
+
+
+def run(request: Request, told: running.Told | None = None) -> Outcome:
+    """Run it.
+
+    Args:
+        request: what to run.
+        told: see `sovlab.batch.running.run`.
+
+    Raises:
+        SovlabError: it was not run.
+    """
+    import papermill
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+
+    if request.keywords.get("log_output"):
+        logging.basicConfig(level=logging.INFO, format="%(message)s")  # as papermill's command
+    try:
+        with _refusals():
+            papermill.execute_notebook(
+                request.input,
+                request.output,
+                parameters=dict(request.parameters),
+                engine_name="sovlab",
+                told=told,
+                **request.keywords,
+            )
+    except PapermillExecutionError as error:
+        return Outcome(1, f"{error.ename}: {error.evalue}", f"{error}\n")
+    except (DeadKernelError, CellTimeoutError) as error:
+        why = str(error).strip().splitlines()[0].rstrip(".")
+        return Outcome(KILLED if isinstance(error, DeadKernelError) else 124, why)
+    return Outcome(0)
+
+
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+    """What papermill refuses is an error of ours; what a run has come to is left as it is."""
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from papermill.exceptions import PapermillException, PapermillExecutionError
+
+    try:
+        yield
+    except (PapermillExecutionError, DeadKernelError, CellTimeoutError):
+        raise
+    except FileNotFoundError as error:
+        raise SpecError(f"{error}.", "The folder of the output must be there, and the input, too.") from None
+    except (PapermillException, ValueError, LookupError) as error:
+        raise SovlabError(f"The notebook was not run: {error}", "") from error
+
+
+def check(request: Request) -> None:
+    """Raise `SovlabError` where it could not be submitted as it is asked for; nothing is written."""
+    _key(request)
+
+
+def complete(request: Request) -> dict[str, Any] | None:
+    """The output, if it is that of this very run, which succeeded; None if it has to be run or fetched.
+
+    The job may be gone: what the output holds is enough.
+
+    Raises:
+        SovlabError: as `run`.
+    """
+    if running.asked(request.keywords, "fresh") or not request.path:
+        return None
+    notebook = read(request.path)
+    said = members(record_of(notebook).get("run"))
+    if said.get("status") != JobState.SUCCEEDED or not said.get("key") or was_changed(notebook):
+        return None
+    return notebook if said["key"] == _key(request) else None
+
+
+def read(path: str) -> dict[str, Any]:
+    """A notebook as JSON has it; empty where there is none."""
+    try:
+        found = json.loads(Path(path).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _key(request: Request) -> str:
+    import papermill
+    from papermill.utils import chdir, nb_kernel_name
+
+    said = request.keywords
+    with _refusals():
+        nb = papermill.execute_notebook(
+            request.input,
+            None,
+            parameters=dict(request.parameters),
+            engine_name="sovlab",
+            prepare_only=True,
+            kernel_name=said.get("kernel_name"),
+            cwd=said.get("cwd"),
+        )
+        kernel = nb_kernel_name(nb, said.get("kernel_name"))
+    limits = {name: said.get(name) for name in ("start_timeout", "execution_timeout")}
+    code = running.code_of(nb, kernel, request.input, limits)
+    with _refusals(), chdir(said.get("cwd")):
+        return runs.key_of(default(), code, running.options_of(said))
+
+
+def main() -> None:
+    """Run what standard input asks for, and tell of it on standard output, both a line of JSON each.
+
+    Whatever else would write there writes to standard error. When its input ends, whoever asked is gone, and
+    it ends as by Ctrl-C.
+    """
+    with os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1) as channel:
+        os.dup2(2, 1)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
+
+        def tell(**said: Any) -> None:
+            channel.write(json.dumps(said) + "\n")
+
+        try:
+            request = Request(**json.loads(sys.stdin.buffer.readline()))
+            threading.Thread(target=_leave_with_parent, daemon=True).start()
+            _run_and_tell(request, tell)
+        except (KeyboardInterrupt, SystemExit):
+            tell(t="end", status=130)
+
+
+def _leave_with_parent() -> None:
+    while os.read(0, 1):
+        pass
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def _run_and_tell(request: Request, tell: Callable[..., None]) -> None:
+    jobs: list[Job] = []
+    last = ""
+
+    def told(job: Job, found: str) -> None:
+        nonlocal last
+        jobs[:] = [job]
+        state = str(job.last.status.state)
+        if state != last:
+            last = state
+            tell(t="state", id=job.id, target=job.target, state=state, found=found)
+
+    try:
+        there = complete(request)
+        if there is not None:
+            tell(t="end", status=0, found=COMPLETE, row=row_of_record(there), recorded=recorded_values(there))
+            return
+        outcome = run(request, told)
+    except SovlabError as error:
+        outcome = Outcome(error.exit_code, str(error))
+    except Exception as error:  # whatever papermill raises; it hides no other run
+        outcome = Outcome(1, f"{type(error).__name__}: {error}")
+    sys.stderr.write(outcome.text)
+    tell(
+        t="end",
+        status=outcome.status,
+        why=clean(outcome.why, 1000),
+        row=_row(jobs[0]) if jobs else {},
+        recorded=recorded_values(read(request.path)) if jobs and request.path else {},
+    )
+
+
+def _row(job: Job) -> dict[str, Any]:
+    known = Run(Point(), job)
+    known.record = job.last
+    row = row_of(known, values=False)
+    return {key: value for key, value in row.items() if key not in ("number", "repeat", "point")}
