@@ -12,10 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
+import nbformat
 from papermill.clientwrap import PapermillNotebookClient
 
 from sovlab.batch import record, runs
 from sovlab.batch.checking import refuse_secrets
+from sovlab.batch.provenance import details
+from sovlab.batch.provenance.places import Places
 from sovlab.batch.replaying import KILLED, TIMEOUT, Replay
 from sovlab.batch.steps import Steps
 from sovlab.client import Notebook, default
@@ -70,9 +73,15 @@ def run(
         limits=limits,
     )
     logger = PapermillNotebookClient(manager, log_output=repeated.log, log=_LOG)
+    manager.nb.metadata.pop("sovlab", None)  # of the run whose output is run again
+    for cell in manager.nb.cells:
+        cell.metadata.pop("sovlab", None)
+    places = Places.of(manager.nb.metadata.get("papermill", {}))
     logger.stdout_file, logger.stderr_file = repeated.stdout, repeated.stderr
     replay = Replay(manager, logger.log_output_message, _say)
-    found = runs.begin(client, code, _options(keywords), fresh=_asked(keywords, "fresh"))
+    found = runs.begin(
+        client, code, _options(keywords), fresh=_asked(keywords, "fresh"), commit=places.commit
+    )
     named = _named(found.job, client.settings.target_named(None).name)
     _say(_found(found, named))
     for message in found.messages:
@@ -85,7 +94,9 @@ def run(
     stopped = _stopped(replay, status)
     replay.end_running()
     replay.mark(stopped)
-    manager.nb.metadata["sovlab"] = record.of(found.job, status, code, replay)
+    said = record.of(found.job, status, code, replay, found.commit)
+    told = details.details_of(found.job, status, replay.cells, replay.environment, said)
+    manager.nb.metadata["sovlab"] = nbformat.from_dict(places.with_details(said, told, _say))
     found.delivered()
     _raise(replay, status, found.job)
 
