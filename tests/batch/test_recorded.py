@@ -32,6 +32,9 @@ RECORD = {
     "nodes": 4,
     "energy": {"joules": 360000.0, "source": "counter", "method": "NVML energy counter", "coverage": 0.5},
     "notebook": {"sha256": cells_digest(CELLS)},
+    "code": {"commit": "0123456789" + "ab" * 15, "dirty": True, "remote": "https://git.example.org/a/b"},
+    "image": {"registry": "r.example.org", "name": "lab/cuda", "tag": "1", "digest": "sha256:" + "ab" * 32},
+    "lock": {"count": 12, "sha256": "cd" * 32, "packages": ["numpy==2.1.0"]},
 }
 
 
@@ -49,6 +52,9 @@ def test_all_that_is_known_is_told():
         "Energy": "100 Wh (counted, NVML energy counter, 50% of its time)",
         "Parameters": "lr = 0.5, name = a",
         "Cells": "1 failed, 1 not run",
+        "Code": "commit 0123456789ab of https://git.example.org/a/b, with changes that are in no commit",
+        "Image": "r.example.org/lab/cuda:1, sha256:abababababab…",
+        "Packages": "12 installed, with numpy==2.1.0",
         "Sources": "as they were run",
     }
 
@@ -82,7 +88,7 @@ def test_no_content_is_an_error_or_reaches_a_terminal_as_it_is(record, cell, par
     )
     text = recorded_table(made).text()
     assert "\x1b" not in text
-    assert len(text.splitlines()) == 9
+    assert len(text.splitlines()) == 12
 
 
 def test_the_command_shows_it_or_says_that_there_is_none(tmp_path, capsys):
