@@ -73,7 +73,13 @@ def of(
         said["payload_sha256"] = spec.payload
         said["accel"] = _accelerators(spec.backend, spec.resources.gpus, status, replay.environment)
         said["nodes"] = spec.nodes
+        runtime = _runtime(spec.backend, replay.determinism)
+        if runtime:
+            said["accel"]["runtime"] = runtime
     said["lock"] = _lock(replay.environment)
+    switches = _switches(replay.determinism)
+    if switches:
+        said["determinism"] = switches
     reading = job.energy.reading
     said["energy"] = {
         "joules": reading.value,
@@ -83,6 +89,33 @@ def of(
         "coverage": reading.coverage,
     }
     return fitted(Private.here().cleared(said))
+
+
+_SWITCHES = {
+    "torch_seed": str,
+    "torch_deterministic": bool,
+    "cudnn_deterministic": bool,
+    "cudnn_benchmark": bool,
+    "PYTHONHASHSEED": str,
+    "CUBLAS_WORKSPACE_CONFIG": str,
+}
+"""What is kept of what a kernel says at its end, which nobody has checked. Seeds are texts: they have up to
+64 bits, and what saves a notebook may know numbers of 53 only."""
+
+
+def _switches(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: clean(value, 40) if isinstance(value, str) else value
+        for name, kind in _SWITCHES.items()
+        if type(value := found.get(name)) is kind
+    }
+
+
+def _runtime(backend: str, found: Mapping[str, Any]) -> str:
+    """CUDA or ROCm, as torch was built with it, where it was of use."""
+    key, name = {"cuda": ("cuda", "CUDA"), "rocm": ("hip", "ROCm")}.get(backend, ("", ""))
+    version = found.get(key)
+    return f"{name} {clean(version, 40)}" if isinstance(version, str) and version else ""
 
 
 def fitted(record: dict[str, Any]) -> dict[str, Any]:

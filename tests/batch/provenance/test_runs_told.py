@@ -72,6 +72,7 @@ def test_a_large_run_is_told_in_4_kb_with_the_rest_beside_and_nothing_private(sh
         shell.work,
         parameters("\n".join(f"{name} = 0" for name in names)),
         f"if False:\n    import {imported}",
+        "import torch\ntorch.manual_seed(2**63)\ntorch.use_deterministic_algorithms(True)",
         f"import os\nopen('{shell.work}/nothing/' + os.environ['HF_TOKEN'][:2])",
         "1",
     )
@@ -81,6 +82,7 @@ def test_a_large_run_is_told_in_4_kb_with_the_rest_beside_and_nothing_private(sh
     done = shell(
         *("run", "in.ipynb", "out.ipynb", *given),
         *("--env", f"PYTHONPATH={packages}", "--env", f"HF_TOKEN={TOKEN}"),
+        *("--env", "CUBLAS_WORKSPACE_CONFIG=:4096:8"),
     )
     assert done.returncode == 1, done.stderr
 
@@ -100,6 +102,10 @@ def test_a_large_run_is_told_in_4_kb_with_the_rest_beside_and_nothing_private(sh
         "remote": "https://git.example.org/lab/x.git",
     }
     assert record["parameters"]["count"] == 100
+    switches = record["determinism"]
+    assert (switches["torch_seed"], switches["torch_deterministic"]) == (str(2**63), True)
+    assert switches["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    assert "runtime" not in record["accel"]  # of no device that was used
     assert record["lock"]["packages"][0].startswith("numpy==")
     assert "FileNotFoundError" in record["run"]["message"]
     assert "~/project/nothing/hf" in record["run"]["message"]
@@ -108,7 +114,7 @@ def test_a_large_run_is_told_in_4_kb_with_the_rest_beside_and_nothing_private(sh
     lines = set(more["packages"])
     assert {f"pkg-of-the-test-{number}==1.2.{number}" for number in range(300)} <= lines
     assert len(lines) == record["lock"]["count"]
-    assert more["environment"] == ["HF_TOKEN", "PYTHONPATH"]
+    assert more["environment"] == ["CUBLAS_WORKSPACE_CONFIG", "HF_TOKEN", "PYTHONPATH"]
     assert more["system"]["machine"] == platform.machine()
     assert [cell["status"] for cell in more["cells"]][-2:] == ["failed", "not run"]
     assert more["run"]["id"] == record["run"]["id"]
