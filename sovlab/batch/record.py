@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from sovlab.client import Notebook
 from sovlab.client.job import Job
 from sovlab.core.job import JobStatus
 from sovlab.core.untrusted import DamagedRecord, Part, clean
+from sovlab.payload.secrets import suspicious
 
 if TYPE_CHECKING:
     from sovlab.batch.replaying import Replay
@@ -51,7 +53,7 @@ def of(
             "target": clean(job.target, 63),
             "status": str(status.state),
             "reason": str(status.reason),
-            "message": status.message[:300],
+            "message": told_message(status.message)[:300],
             "started": status.started,
             "finished": status.ended,
             "queued_s": None if queued is None else round(max(queued, 0.0), 3),
@@ -151,6 +153,14 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+def told_message(message: str) -> str:
+    """What is kept of how a run ended: an error may quote a password, and then only its kind is."""
+    if not suspicious("", message):
+        return message
+    kinds = re.match(r"(?:[A-Za-z]+: |In \[\d*\] failed: )*", message)
+    return f"{kinds[0] if kinds else ''}(left out: it looks like a secret)"
 
 
 def _lock(environment: Mapping[str, Any]) -> dict[str, Any]:

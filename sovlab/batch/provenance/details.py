@@ -12,6 +12,7 @@ from sovlab.core.energy.report import DeviceReport, EnergyReport
 from sovlab.core.job import JobStatus
 from sovlab.core.untrusted import clean
 from sovlab.errors import SovlabError
+from sovlab.payload.secrets import suspicious
 
 SCHEMA = 1
 _PACKAGES, _CELLS, _DEVICES, _POINTS = 3000, 5000, 128, 60
@@ -37,12 +38,14 @@ def details_of(
         environment: what the job told of its environment, which nobody has checked.
         record: the notebook's.
     """
+    # One that quotes a secret is in the record without it.
+    message = record["run"]["message"] if suspicious("", status.message) else status.message
     spec = job.last.spec
     packages, system = environment.get("all"), members(environment.get("system"))
     said: dict[str, Any] = {
         "schema": SCHEMA,
         "of": "sovlab run",
-        "run": record["run"] | {"message": clean(status.message, 2000)},
+        "run": record["run"] | {"message": clean(message, 2000)},
         "notebook": record["notebook"],
         "packages": [
             clean(line, 200)

@@ -14,7 +14,7 @@ from sovlab.batch.provenance.crate import crate
 from sovlab.batch.provenance.sidecar import Sidecar
 from sovlab.batch.provenance.slsa import statement
 from sovlab.batch.provenance.told import input_of, told
-from sovlab.batch.record import LARGEST, cells_digest, fitted, parameters_digest
+from sovlab.batch.record import LARGEST, cells_digest, fitted, parameters_digest, told_message
 from sovlab.cli import main
 from sovlab.cli.recorded import read_notebook
 from tests.batch.provenance.crates import check_crate, check_statement
@@ -281,6 +281,21 @@ def test_a_record_of_a_large_run_is_small_and_keeps_what_matters():
     assert made["energy"] == RECORD["energy"]
     assert made["lock"]["sha256"] == RECORD["lock"]["sha256"]
     assert made["lock"]["packages"][0] == "a-package-of-a-long-name-0==1.2.0"
+
+
+@pytest.mark.parametrize(
+    ("message", "kept"),
+    [
+        ("ZeroDivisionError: division by zero", "ZeroDivisionError: division by zero"),
+        (
+            "NotebookFailed: In [3] failed: OSError: no https://me:tiger@db.example.org/x",
+            "NotebookFailed: In [3] failed: OSError: (left out: it looks like a secret)",
+        ),
+        ("hf_" + "aB3" * 12, "(left out: it looks like a secret)"),
+    ],
+)
+def test_an_error_that_quotes_a_secret_is_kept_without_it(message, kept):
+    assert told_message(message) == kept
 
 
 def test_the_digest_of_parameters_is_that_of_their_canonical_json():
