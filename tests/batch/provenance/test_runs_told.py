@@ -13,6 +13,7 @@ import sys
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
+from papermill.iorw import local_file_io_cwd
 
 from sovlab.batch.provenance.places import Places
 from tests.batch.provenance.crates import check_crate, check_statement
@@ -192,3 +193,11 @@ def test_only_beside_a_local_notebook_is_something_written(said, output, elsewhe
     record = found.with_details({"schema": 1}, {"x": 1}, sentences.append)
     assert ("sidecar" in record) == (output is not None)
     assert len(sentences) == (1 if elsewhere else 0)
+
+
+def test_an_output_is_where_papermill_was_told_not_where_its_kernel_works(tmp_path, monkeypatch):
+    (tmp_path / "kernel").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with local_file_io_cwd():
+        monkeypatch.chdir(tmp_path / "kernel")
+        assert Places.of({"output_path": "out.ipynb"}).output == tmp_path / "out.ipynb"
