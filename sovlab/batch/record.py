@@ -43,7 +43,7 @@ def of(
         replay: what it told.
         commit: of its code when it was submitted, see `sovlab.batch.provenance.commits.commit_of`.
     """
-    spec = job.last.spec
+    spec, private = job.last.spec, Private.here()
     queued = None if None in (status.started, status.submitted) else status.started - status.submitted  # type: ignore[operator]
     said: dict[str, Any] = {
         "schema": SCHEMA,
@@ -53,7 +53,7 @@ def of(
             "target": clean(job.target, 63),
             "status": str(status.state),
             "reason": str(status.reason),
-            "message": told_message(status.message)[:300],
+            "message": told_message(status.message, private)[:300],
             "started": status.started,
             "finished": status.ended,
             "queued_s": None if queued is None else round(max(queued, 0.0), 3),
@@ -69,8 +69,6 @@ def of(
     said["parameters"] = {"sha256": parameters_digest(given), "count": len(given)}
     if commit:
         said["code"] = dict(commit)
-    if status.image:
-        said["image"] = parts_of(status.image)
     if spec is not None:
         said["payload_sha256"] = spec.payload
         said["accel"] = _accelerators(spec.backend, spec.resources.gpus, status, replay.environment)
@@ -90,7 +88,10 @@ def of(
         "scope": clean(reading.scope, 40),
         "coverage": reading.coverage,
     }
-    return fitted(Private.here().cleared(said))
+    said = private.cleared(said)
+    if status.image:  # as the settings name it, which is nothing else if a part of it is a user's name
+        said["image"] = parts_of(status.image)
+    return fitted(said)
 
 
 _SWITCHES = {
@@ -155,8 +156,12 @@ def plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
-def told_message(message: str) -> str:
-    """What is kept of how a run ended: an error may quote a password, and then only its kind is."""
+def told_message(message: str, private: Private) -> str:
+    """What is kept of how a run ended: an error may quote a password, and then only its kind is.
+
+    What is private is taken out of all of it: of a path that was cut before, nobody knows that it is one.
+    """
+    message = private.without(message)
     if not suspicious("", message):
         return message
     kinds = re.match(r"(?:[A-Za-z]+: |In \[\d*\] failed: )*", message)

@@ -38,8 +38,10 @@ def details_of(
         environment: what the job told of its environment, which nobody has checked.
         record: the notebook's.
     """
+    private = Private.here()
     # One that quotes a secret is in the record without it.
-    message = record["run"]["message"] if suspicious("", status.message) else status.message
+    quotes = suspicious("", status.message)
+    message = record["run"]["message"] if quotes else private.without(status.message)
     spec = job.last.spec
     packages, system = environment.get("all"), members(environment.get("system"))
     said: dict[str, Any] = {
@@ -76,7 +78,7 @@ def details_of(
         said["environment"] = sorted(spec.env)[:500]
     if status.energy is not None:
         said["energy"] = _energy(job, status.energy)
-    return dict(Private.here().cleared(said))
+    return dict(private.cleared(said))
 
 
 def _cell(number: int, cell: Mapping[str, Any]) -> dict[str, Any]:

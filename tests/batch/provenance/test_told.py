@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sovlab.batch.provenance import sidecar
 from sovlab.batch.provenance.crate import crate
+from sovlab.batch.provenance.private import Private
 from sovlab.batch.provenance.sidecar import Sidecar
 from sovlab.batch.provenance.slsa import statement
 from sovlab.batch.provenance.told import input_of, told
@@ -291,11 +292,12 @@ def test_a_record_of_a_large_run_is_small_and_keeps_what_matters():
             "NotebookFailed: In [3] failed: OSError: no https://me:tiger@db.example.org/x",
             "NotebookFailed: In [3] failed: OSError: (left out: it looks like a secret)",
         ),
+        ("OSError: " + "x" * 280 + " /very/long/home/x", "OSError: " + "x" * 280 + " ~/x"),
         ("hf_" + "aB3" * 12, "(left out: it looks like a secret)"),
     ],
 )
 def test_an_error_that_quotes_a_secret_is_kept_without_it(message, kept):
-    assert told_message(message) == kept
+    assert told_message(message, Private(["/very/long/home"])) == kept
 
 
 def test_the_digest_of_parameters_is_that_of_their_canonical_json():
