@@ -204,6 +204,15 @@ def _accelerators(
     return said
 
 
+def lock_digest(lines: Iterable[str]) -> str:
+    """SHA-256 of packages, as jobs have it.
+
+    Args:
+        lines: ``name==version``, sorted.
+    """
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def cells_digest(cells: Iterable[Mapping[str, Any]]) -> str:
     """SHA-256 of what cells say: ids, outputs and counts are not in it, and ends of lines are LF.
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sovlab.batch.provenance.sidecar import Sidecar
-from sovlab.batch.record import cells_digest
+from sovlab.batch.record import cells_digest, lock_digest
 from sovlab.batch.verifying.cells import members
 from sovlab.core.energy.report import SOURCE_WORDS
 from sovlab.core.units import format_duration, format_energy
@@ -34,11 +34,16 @@ def record_of(notebook: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def with_packages(notebook: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, Any]:
-    """The notebook with all packages of the run in its record, where the file beside it has them."""
+    """The notebook with all packages of the run in its record, as ``lock.all``.
+
+    They are there only if they are those that the record's digest is of.
+    """
     record, packages = record_of(notebook), details.get("packages")
-    if not isinstance(packages, list) or not packages or not isinstance(record.get("lock"), Mapping):
+    lock = members(record.get("lock"))
+    lines = [each for each in packages if isinstance(each, str)] if isinstance(packages, list) else []
+    if not lines or lock.get("sha256") != lock_digest(lines):
         return dict(notebook)
-    whole = {**record, "lock": {**record["lock"], "packages": packages}}
+    whole = {**record, "lock": {**lock, "all": lines}}
     return {**notebook, "metadata": {**members(notebook.get("metadata")), "sovlab": whole}}
 
 
