@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from sovlab.batch.record import cells_digest
+from sovlab.batch.provenance.sidecar import Sidecar
+from sovlab.batch.record import cells_digest, lock_digest
 from sovlab.batch.results import recorded_values
 from sovlab.batch.verifying.cells import members
 from sovlab.core.energy.report import SOURCE_WORDS
@@ -38,6 +39,20 @@ def record_of(notebook: Mapping[str, Any]) -> dict[str, Any]:
     return dict(members(members(notebook.get("metadata")).get("sovlab")))
 
 
+def with_packages(notebook: Mapping[str, Any], details: Mapping[str, Any]) -> dict[str, Any]:
+    """The notebook with all packages of the run in its record, as ``lock.all``.
+
+    They are there only if they are those that the record's digest is of.
+    """
+    record, packages = record_of(notebook), details.get("packages")
+    lock = members(record.get("lock"))
+    lines = [each for each in packages if isinstance(each, str)] if isinstance(packages, list) else []
+    if not lines or lock.get("sha256") != lock_digest(lines):
+        return dict(notebook)
+    whole = {**record, "lock": {**lock, "all": lines}}
+    return {**notebook, "metadata": {**members(notebook.get("metadata")), "sovlab": whole}}
+
+
 def was_changed(notebook: Mapping[str, Any]) -> bool:
     """Whether its cells are not those of its record; False where the record does not say."""
     digest = members(record_of(notebook).get("notebook")).get("sha256")
@@ -47,8 +62,13 @@ def was_changed(notebook: Mapping[str, Any]) -> bool:
         return True
 
 
-def recorded_table(notebook: Mapping[str, Any]) -> Table:
-    """A row for each thing that is known of the run; "—" where something is not."""
+def recorded_table(notebook: Mapping[str, Any], beside: Sidecar | None = None) -> Table:
+    """A row for each thing that is known of the run; "—" where something is not.
+
+    Args:
+        notebook: the executed one.
+        beside: the file beside it; None if nobody has looked for it.
+    """
     record = record_of(notebook)
     run, accel = members(record.get("run")), members(record.get("accel"))
     papermill = members(members(notebook.get("metadata")).get("papermill"))
@@ -82,8 +102,13 @@ def recorded_table(notebook: Mapping[str, Any]) -> Table:
             ", ".join(f"{name} = {value_words(name, v)}" for name, v in recorded_values(notebook).items()),
         ),
         ("Cells", _cells(notebook)),
+        ("Code", _code(members(record.get("code")))),
+        ("Image", _image(members(record.get("image")))),
+        ("Packages", _packages(members(record.get("lock")))),
         ("Sources", "changed since that run" if was_changed(notebook) else "as they were run"),
     ]
+    if beside is not None:
+        rows.append(("More", _beside(beside)))
     return Table(("Of the run", ""), tuple((label, text or UNKNOWN) for label, text in rows))
 
 
@@ -128,6 +153,37 @@ def _energy(energy: Mapping[str, Any]) -> str:
     part = f", {coverage:.0%} of its time" if coverage is not None and coverage < 0.995 else ""
     method = f", {_text(energy.get('method'))}" if energy.get("method") else ""
     return f"{format_energy(joules)} ({source}{method}{part})"
+
+
+def _code(code: Mapping[str, Any]) -> str:
+    commit, remote = _text(code.get("commit"))[:12], _text(code.get("remote"))
+    if not commit:
+        return ""
+    changed = ", with changes that are in no commit" if code.get("dirty") is True else ""
+    return f"commit {commit}" + (f" of {remote}" if remote else "") + changed
+
+
+def _image(image: Mapping[str, Any]) -> str:
+    registry, name, tag, digest = (_text(image.get(key)) for key in ("registry", "name", "tag", "digest"))
+    if not name:
+        return ""
+    whole = f"{registry}/{name}" if registry else name
+    return whole + (f":{tag}" if tag else "") + (f", {digest[:19]}…" if digest else ", digest not told")
+
+
+def _packages(lock: Mapping[str, Any]) -> str:
+    count, digest = _number(lock.get("count")), _text(lock.get("sha256"))
+    named = lock.get("packages")
+    some = [_text(each) for each in named[:6]] if isinstance(named, list) else []
+    if not count or not digest:
+        return ""
+    words = f", with {', '.join(filter(None, some))}" if any(some) else ""
+    return f"{count:g} installed{words}"
+
+
+def _beside(beside: Sidecar) -> str:
+    name = _text(beside.name)
+    return f"{name} {beside.problem}" if beside.problem else name
 
 
 def _cells(notebook: Mapping[str, Any]) -> str:

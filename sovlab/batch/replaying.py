@@ -31,6 +31,7 @@ class Replay:
         self.fatal: Mapping[str, Any] | None = None
         self.kernel: Mapping[str, Any] = {}
         self.environment: Mapping[str, Any] = {}
+        self.determinism: Mapping[str, Any] = {}
         self.running: int | None = None
         self.reached: set[int] = set()
         self.failed: int | None = None
@@ -81,6 +82,8 @@ class Replay:
             self.fatal = step
         elif op == "environment":
             self.environment = step
+        elif op == "determinism" and isinstance(step.get("found"), dict):
+            self.determinism = step["found"]
         elif op == "kernel":
             self.kernel = step
             if step.get("notice"):

@@ -12,10 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
+import nbformat
 from papermill.clientwrap import PapermillNotebookClient
 
 from sovlab.batch import record, runs
 from sovlab.batch.checking import refuse_secrets
+from sovlab.batch.provenance import details
+from sovlab.batch.provenance.places import Places
 from sovlab.batch.replaying import KILLED, TIMEOUT, Replay
 from sovlab.batch.steps import Steps
 from sovlab.client import Notebook, default
@@ -63,14 +66,18 @@ def run(
             it begins and whenever its state has changed.
     """
     refuse_secrets(manager.nb.metadata.get("papermill", {}).get("parameters", {}))
-    manager.nb.metadata.pop("sovlab", None)  # of an earlier run, if the notebook is one's output
+    for part in (manager.nb, *manager.nb.cells):
+        part.metadata.pop("sovlab", None)  # of an earlier run, if the notebook is one's output
     client = default()
     code = code_of(manager.nb, kernel, keywords.get("input_path"), limits)
     told: Told = keywords.get("told") or (lambda job, found: None)
     logger = PapermillNotebookClient(manager, log_output=repeated.log, log=_LOG)
+    places = Places.of(manager.nb.metadata.get("papermill", {}))
     logger.stdout_file, logger.stderr_file = repeated.stdout, repeated.stderr
     replay = Replay(manager, logger.log_output_message, _say)
-    found = runs.begin(client, code, options_of(keywords), fresh=asked(keywords, "fresh"))
+    found = runs.begin(
+        client, code, options_of(keywords), fresh=asked(keywords, "fresh"), commit=places.commit
+    )
     told(found.job, found.found)
     named = _named(found.job, client.settings.target_named(None).name)
     _say(_found(found, named))
@@ -84,9 +91,11 @@ def run(
     stopped = _stopped(replay, status)
     replay.end_running()
     replay.mark(stopped)
-    manager.nb.metadata["sovlab"] = record.of(found.job, status, code, replay)
+    said = record.of(found.job, status, code, replay, found.commit)
     if status.state is JobState.SUCCEEDED and not lost:
-        manager.nb.metadata["sovlab"]["run"]["key"] = found.key
+        said["run"]["key"] = found.key
+    more = details.details_of(found.job, status, replay.cells, replay.environment, said)
+    manager.nb.metadata["sovlab"] = nbformat.from_dict(places.with_details(said, more, _say))
     found.delivered()
     _raise(replay, status, found.job)
 

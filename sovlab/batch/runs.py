@@ -12,7 +12,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,12 +36,14 @@ class Run(NamedTuple):
         found: how it was found: ``new``, ``running`` or ``ended``.
         messages: what the user should know.
         mark: file that says which job it is.
+        commit: of its code when it was submitted, see `sovlab.batch.provenance.commits.commit_of`.
     """
 
     job: Job
     found: str
     messages: tuple[str, ...]
     mark: Path
+    commit: Mapping[str, Any]
 
     @property
     def key(self) -> str:
@@ -50,10 +52,17 @@ class Run(NamedTuple):
 
     def delivered(self) -> None:
         """Its outcome has been shown: if it failed, the same command begins another."""
-        _write(self.mark, {"job_id": self.job.id, "target": self.job.target, "delivered": True})
+        _write(self.mark, _marked(self.job, self.commit, delivered=True))
 
 
-def begin(client: Client, code: Notebook, options: Options, *, fresh: bool = False) -> Run:
+def begin(
+    client: Client,
+    code: Notebook,
+    options: Options,
+    *,
+    fresh: bool = False,
+    commit: Callable[[], Mapping[str, Any]] = dict,
+) -> Run:
     """The run of a notebook: one that goes on, has succeeded, or whose failure nobody saw; else a new one.
 
     Args:
@@ -61,6 +70,7 @@ def begin(client: Client, code: Notebook, options: Options, *, fresh: bool = Fal
         code: the notebook.
         options: where and with what.
         fresh: begin a new one in any case.
+        commit: tells that of the code, for one that is new.
 
     Raises:
         UsageError: an option is wrong, or something that it needs cannot travel.
@@ -74,10 +84,12 @@ def begin(client: Client, code: Notebook, options: Options, *, fresh: bool = Fal
     with _locked(mark.with_suffix(".lock")):
         known = None if fresh else _known(client, mark)
         if known is not None:
-            return Run(known, "ended" if known.last.status.state.ended else "running", (), mark)
+            job, begun = known
+            return Run(job, "ended" if job.last.status.state.ended else "running", (), mark, begun)
+        begun = commit()
         submitted = client.send(prepared, options.target)
-        _write(mark, {"job_id": submitted.job.id, "target": target, "delivered": False})
-    return Run(submitted.job, "new", submitted.messages, mark)
+        _write(mark, _marked(submitted.job, begun, delivered=False))
+    return Run(submitted.job, "new", submitted.messages, mark, begun)
 
 
 def key_of(client: Client, code: Notebook, options: Options) -> str:
@@ -99,7 +111,7 @@ def key(spec: JobSpec, options: Options, target: str) -> str:
     return hashlib.sha256(msgspec.json.encode(msgspec.to_builtins(whole, order="sorted"))).hexdigest()[:32]
 
 
-def _known(client: Client, mark: Path) -> Job | None:
+def _known(client: Client, mark: Path) -> tuple[Job, Mapping[str, Any]] | None:
     try:
         found = json.loads(mark.read_bytes())
         job = client.attach(str(found["job_id"]), str(found["target"]))
@@ -107,7 +119,12 @@ def _known(client: Client, mark: Path) -> Job | None:
     except (OSError, ValueError, KeyError, TypeError, JobNotFound):
         return None
     again = not status.state.ended or status.state is JobState.SUCCEEDED or not found.get("delivered")
-    return job if again else None
+    begun = found.get("commit")
+    return (job, begun if isinstance(begun, dict) else {}) if again else None
+
+
+def _marked(job: Job, commit: Mapping[str, Any], *, delivered: bool) -> dict[str, Any]:
+    return {"job_id": job.id, "target": job.target, "delivered": delivered, "commit": dict(commit)}
 
 
 def _write(mark: Path, content: dict[str, Any]) -> None:

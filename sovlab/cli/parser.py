@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _sweep(verb)
 
-    from sovlab.cli import recorded, run, verify
+    from sovlab.cli import publish, recorded, run, verify
 
     run.add_arguments(
         verb(
@@ -97,6 +97,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     recorded.add_arguments(
         verb("show", "Show what an executed notebook says of the run that made it.", recorded.show_record)
+    )
+    publish.add_arguments(
+        verb(
+            "publish",
+            "Copy an executed notebook without what tells who ran it and where.",
+            publish.publish,
+            json=False,
+        )
     )
 
     jobs = verb("jobs", "List jobs, newest first.", commands.jobs)

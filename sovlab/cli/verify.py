@@ -63,8 +63,8 @@ def verify(parsed: argparse.Namespace) -> int:
     from sovlab.batch.verifying.report import cells_table, exit_code, summary
 
     tolerance = _tolerance(parsed)
-    recorded = read_notebook(parsed.notebook)
-    again = read_notebook(parsed.against) if parsed.against else _run_again(parsed, recorded)
+    recorded = _whole(parsed.notebook)
+    again = _whole(parsed.against) if parsed.against else _run_again(parsed, recorded)
     comparison = compare(without_markers(recorded), without_markers(again), tolerance)
     if parsed.json:
         show.json_document(_document(comparison))
@@ -133,7 +133,19 @@ def _run_again(parsed: argparse.Namespace, recorded: Mapping[str, Any]) -> dict[
             pass  # the comparison names the cell
         except FileNotFoundError as error:
             raise SpecError(f"{error}.", "The folder of --output must be there.") from None
-        return read_notebook(end)
+        return _whole(end)
+
+
+def _whole(path: str) -> dict[str, Any]:
+    """A notebook whose record has all packages, where the file beside it is there and of the same run."""
+    from sovlab.batch.provenance import sidecar
+    from sovlab.batch.recorded import record_of, with_packages
+
+    notebook = read_notebook(path)
+    beside = sidecar.read(Path(path), record_of(notebook))
+    if beside.problem:
+        show.note(f"{beside.name} {beside.problem}: of packages only those that are imported are compared.")
+    return with_packages(notebook, beside.content)
 
 
 def _recorded_options(record: Mapping[str, Any]) -> dict[str, Any]:

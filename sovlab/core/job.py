@@ -123,6 +123,7 @@ class JobStatus:
         cpu_seconds: processor time of the user's process and its children.
         python: version of the interpreter that ran it.
         host: machine that ran it.
+        image: that it ran in, ``name:tag@sha256:…``, the digest if the cluster tells it; empty without one.
         energy: what was measured while it ran, once it has ended; None if nothing was looked at.
     """
 
@@ -145,6 +146,7 @@ class JobStatus:
     cpu_seconds: float | None = None
     python: str = ""
     host: str = ""
+    image: str = ""
     energy: EnergyReport | None = None
 
     def elapsed(self, now: float) -> float | None:

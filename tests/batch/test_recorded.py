@@ -34,6 +34,9 @@ RECORD = {
     "nodes": 4,
     "energy": {"joules": 360000.0, "source": "counter", "method": "NVML energy counter", "coverage": 0.5},
     "notebook": {"sha256": cells_digest(CELLS)},
+    "code": {"commit": "0123456789" + "ab" * 15, "dirty": True, "remote": "https://git.example.org/a/b"},
+    "image": {"registry": "r.example.org", "name": "lab/cuda", "tag": "1", "digest": "sha256:" + "ab" * 32},
+    "lock": {"count": 12, "sha256": "cd" * 32, "packages": ["numpy==2.1.0"]},
 }
 
 
@@ -52,6 +55,9 @@ def test_all_that_is_known_is_told():
         "Parameters": "lr = 0.5, name = a",
         "Recorded": "—",
         "Cells": "1 failed, 1 not run",
+        "Code": "commit 0123456789ab of https://git.example.org/a/b, with changes that are in no commit",
+        "Image": "r.example.org/lab/cuda:1, sha256:abababababab…",
+        "Packages": "12 installed, with numpy==2.1.0",
         "Sources": "as they were run",
     }
 
@@ -94,7 +100,7 @@ def test_no_content_is_an_error_or_reaches_a_terminal_as_it_is(record, cell, par
     )
     text = recorded_table(made).text()
     assert "\x1b" not in text
-    assert len(text.splitlines()) == 10
+    assert len(text.splitlines()) == 13
     row = {**ROW, **row_of_record(made), "found": "complete", "status": 0}
     DOCUMENT.validate(runs_document("name", [row]))
     assert "\x1b" not in changed_words(row, 1) + runs_table([row]).text()

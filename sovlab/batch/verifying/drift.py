@@ -86,7 +86,9 @@ def _packages(locks: list[Mapping[str, Any]]) -> Drift | None:
     if not all(digests) or digests[0] == digests[1]:
         said = [_lock(lock) for lock in locks]
         return _differ("packages", "The packages", said if not all(digests) else digests, many=True)
-    changed = _changes(*(_versions(lock) for lock in locks))
+    # All that was installed, where both runs say so; else what their notebooks import.
+    key = "all" if all(lock.get("all") for lock in locks) else "packages"
+    changed = _changes(*(_versions(lock.get(key)) for lock in locks))
     if changed:
         more = f", and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
         return Drift("packages", f"The packages differ: {', '.join(changed[:_SHOWN])}{more}.", known=True)
@@ -101,9 +103,8 @@ def _lock(lock: Mapping[str, Any]) -> str:
     return f"{number}lock {digest.removeprefix('sha256:')[:12]}"
 
 
-def _versions(lock: Mapping[str, Any]) -> dict[str, str]:
+def _versions(packages: object) -> dict[str, str]:
     """Versions by name, where a record lists them as ``name==version``."""
-    packages = lock.get("packages")
     lines = [_text(each) for each in packages] if isinstance(packages, list) else []
     return {
         name: version for name, _, version in (line.partition("==") for line in lines) if name and version

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -78,6 +79,30 @@ def image(pod: Object) -> str:
     """The image of a pod's container, as the target names it."""
     containers: Sequence[Object] = (pod.get("spec") or {}).get("containers") or ({},)
     return str(containers[0].get("image") or container(pod).get("image") or "of the target")
+
+
+_DIGEST = re.compile(r"@(sha256:[0-9a-f]{64})$")
+
+
+def ran_image(pods: Sequence[Object]) -> str:
+    """The image that the container of pods ran, as the target names it, ``name:tag@sha256:…``.
+
+    The digest is the one by which the cluster had it from its registry; without it where the cluster tells
+    none, as of images that were loaded onto a node, or where not all pods had the same.
+    """
+    names = {str(containers[0].get("image") or "") for pod in pods if (containers := _containers(pod))}
+    digests = {found[1] if (found := _DIGEST.search(_image_id(pod))) else "" for pod in pods}
+    name = names.pop() if len(names) == 1 else ""
+    digest = digests.pop() if len(digests) == 1 else ""
+    return f"{name.partition('@')[0]}@{digest}" if name and digest else name
+
+
+def _containers(pod: Object) -> Sequence[Object]:
+    return (pod.get("spec") or {}).get("containers") or ()
+
+
+def _image_id(pod: Object) -> str:
+    return str(container(pod).get("imageID") or "")
 
 
 def condition(obj: Object, *kinds: str) -> Object | None:

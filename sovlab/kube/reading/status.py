@@ -23,6 +23,7 @@ from sovlab.kube.reading.pods import (
     is_leaving,
     newest,
     node,
+    ran_image,
     running_since,
     seconds,
 )
@@ -174,7 +175,7 @@ def _ended(
         from sovlab.core.energy.nodes import together
 
         said = replace(said, energy=together(reports, nodes(job)))
-    said = replace(said, host=node(last.pod) or said.host)
+    said = replace(said, host=node(last.pod) or said.host, image=ran_image([e.pod for e in found]))
     if not last.is_by_itself:
         if cancelled:
             return replace(said, state=JobState.CANCELLED, reason=Reason.CANCELLED, message=_CANCELLED)
@@ -192,6 +193,7 @@ def _timed(base: JobStatus, last: Ended) -> JobStatus:
         started=seconds(last.state.get("startedAt")),
         ended=seconds(last.state.get("finishedAt")) or base.ended,
         host=node(last.pod),
+        image=ran_image([last.pod]),
     )
 
 

@@ -11,7 +11,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from traitlets.config import Config
 
-from sovlab.runner.notebook import deaths, forking
+from sovlab.runner.notebook import deaths, determinism, forking
 from sovlab.runner.notebook.telling import Teller
 
 if TYPE_CHECKING:
@@ -69,10 +69,13 @@ class Client(NotebookClient):  # type: ignore[misc]  # it is not everywhere
             with self.setup_kernel():
                 try:
                     failed = self._run_cells()
-                    self._teller.tell("language", info=self._language())
+                    language = self._language()
+                    self._teller.tell("language", info=language)
                     self.set_widgets_metadata()
                     if "widgets" in self.nb.metadata:
                         self._teller.tell("widgets", widgets=self._teller.stored(self.nb.metadata["widgets"]))
+                    if language.get("name") == "python":
+                        self._teller.tell("determinism", found=determinism.asked(self))
                 except DeadKernelError as error:
                     why = watched.why(deaths.exit_status(self.km))
                     self._teller.tell("fatal", kind="dead", message=str(error), why=why)

@@ -11,6 +11,8 @@ from typing import Any, Dict, List, Mapping, Set
 
 _SHOWN, _LONGEST = 40, 1000
 """Packages that are named, and characters of their names: the rest is in the digest alone."""
+_MOST = 3000
+"""Packages that are listed beside the notebook."""
 _SAID = re.compile(r"^\s*(?:import|from)\s+([A-Za-z_][\w.]*(?:\s*,\s*[A-Za-z_][\w.]*)*)", re.MULTILINE)
 _OTHERWISE = {
     "sklearn": "scikit-learn",
@@ -25,7 +27,7 @@ _ALWAYS = ("torch", "numpy")
 
 
 def described(notebook: Mapping[str, Any]) -> Dict[str, Any]:
-    """Python, packages, processor and driver of accelerators, as ``metadata.sovlab`` has them.
+    """Python, packages, system, processor and driver of accelerators; ``all`` is for the file beside it.
 
     Args:
         notebook: nbformat 4; of the packages that its cells import the versions are named.
@@ -44,6 +46,12 @@ def described(notebook: Mapping[str, Any]) -> Dict[str, Any]:
             "count": len(lines),
             "python": platform.python_version(),
             "packages": named,
+        },
+        "all": lines[:_MOST],
+        "system": {
+            "name": platform.system(),
+            "machine": platform.machine(),
+            "distribution": _first("/etc/os-release", r'^PRETTY_NAME="?([^"\n]+)'),
         },
         "processor": _first("/proc/cpuinfo", r"^model name\s*:\s*(.+)$") or platform.machine(),
         "driver": _first("/proc/driver/nvidia/version", r"Kernel Module\D*?(\d[\d.]+)"),

@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sovlab.batch.record import lock_digest
+from sovlab.batch.recorded import record_of, with_packages
 from sovlab.batch.verifying.drift import devices_differ, drift
 
 RUN = {
@@ -106,3 +108,18 @@ def test_no_record_is_too_odd_to_be_told_of(recorded, again):
     for each in drift(recorded, again):
         assert each.sentence.endswith(".")
         assert len(each.sentence) < 3000
+
+
+def test_all_packages_are_compared_where_both_runs_tell_them():
+    lines = ["a==1", "b==1"], ["a==1", "b==2"]
+    runs = [{"lock": {"sha256": lock_digest(each), "packages": ["a==1"]}} for each in lines]
+    notebooks = [{"cells": [], "metadata": {"sovlab": run}} for run in runs]
+    before, now = (
+        record_of(with_packages(notebook, {"packages": each}))
+        for notebook, each in zip(notebooks, lines, strict=True)
+    )
+    assert "The packages differ: b 1 → 2." in [each.sentence for each in drift(before, now)]
+    # Of one run alone: only what both tell can be compared.
+    assert not any("b 1" in each.sentence for each in drift(before, runs[1]))
+    other = with_packages(notebooks[0], {"packages": ["a==1", "c==3"]})
+    assert record_of(other) == runs[0]  # what the record's digest is not of is not taken

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sovlab.core.job import JobState, JobStatus, Reason
+from sovlab.executors.kubernetes.objects import trimming
 from sovlab.kube import labels
 from sovlab.kube.reading import status
 from sovlab.runner.protocol import termination
@@ -1147,3 +1148,37 @@ def test_a_node_whose_record_is_lost_leaves_the_energy_of_the_others() -> None:
     assert energy.best is not None
     assert energy.best.energy.value == 100.0
     assert "1 of 2 nodes" in energy.best.energy.why
+
+
+# --- the image
+
+
+DIGEST = "sha256:" + "ab" * 32
+
+
+def ran(image_id: str, index: int | None = None, image: str = "registry.example.org/torch:2.9") -> Object:
+    made = over(0, SUCCEEDED, index=index, image=image)
+    made["spec"]["containers"][0]["name"] = labels.CONTAINER
+    made["status"]["containerStatuses"][0]["imageID"] = image_id
+    kept = trimming.read(made, "Pod")
+    assert kept is not None
+    return kept
+
+
+@pytest.mark.parametrize(
+    ("image_ids", "told_digest"),
+    [
+        ([f"registry.example.org/torch@{DIGEST}"], DIGEST),
+        ([f"docker-pullable://registry.example.org/torch@{DIGEST}"], DIGEST),
+        ([f"registry.example.org/torch@{DIGEST}"] * 2, DIGEST),
+        ([f"registry.example.org/torch@{DIGEST}", f"registry.example.org/torch@sha256:{'cd' * 32}"], ""),
+        ([DIGEST], ""),  # of an image that was loaded onto the node: of its configuration, in no registry
+        ([""], ""),
+    ],
+)
+def test_the_image_is_told_with_the_digest_that_all_pods_had(image_ids, told_digest):
+    several = len(image_ids) > 1
+    pods = [ran(each, number if several else None) for number, each in enumerate(image_ids)]
+    found = told(job(COMPLETE, nodes=len(pods)), *pods)
+    assert found.state is JobState.SUCCEEDED
+    assert found.image == "registry.example.org/torch:2.9" + (f"@{told_digest}" if told_digest else "")

@@ -94,6 +94,7 @@ class _State(TypedDict, total=False):
 class _ContainerStatus(TypedDict, total=False):
     name: str
     image: str | None
+    imageID: str | None
     state: _State | None
     lastState: _State | None
 
@@ -171,6 +172,9 @@ def trim(obj: Object) -> Object | None:
         return None  # part of a JobSet or TrainJob, or an object of another tool that uses the same labels
     spec, state = obj.get("spec") or {}, obj.get("status") or {}
     marked = meta.get("labels") or {}
+    for container in state.get("containerStatuses") or ():
+        if container.get("imageID"):
+            container["imageID"] = intern(container["imageID"])  # ten thousand pods have the same
     return {
         "kind": obj.get("kind") or ("Pod" if is_pod else ""),
         "metadata": {
