@@ -24,6 +24,8 @@ from sovlab.runner.protocol.order import Order, OrderError
 
 _LOOK = 1.0
 """Seconds between two looks for files, in case a signal was lost."""
+_LINGER = 10.0
+"""Seconds for which a node that failed for want of another gives that one to end first."""
 _PATIENT = 24 * 3600.0
 _GATHER = 0.002
 """Seconds for which what is printed in quick succession is gathered: line by line it costs this process, the
@@ -266,6 +268,18 @@ class Pod:
             text, _ = termination.encode(record)
         self._tell(text)
         self._log.end()
+        if record.get("kept") != "taken" and self._follows(record):
+            self._linger()
+
+    def _linger(self) -> None:
+        """Let the node end first that failed by itself.
+
+        The first to end has the cluster delete those that have not, with what they have to say of it; then
+        SIGTERM comes.
+        """
+        end = time.monotonic() + _LINGER
+        while not self._terminating and (left := end - time.monotonic()) > 0:
+            self._sleep(left)
 
     def _tell(self, text: bytes) -> None:
         try:

@@ -37,6 +37,13 @@ from IPython.display import display
 display("of the first")
 raise RuntimeError("[enforce fail at gloo] Connection closed by peer [10.0.0.2]:1234" + shown)
 """
+# Here it goes on, so that the second is the first to end.
+ALONE = """
+import os, time
+if int(os.environ["RANK"]):
+    raise ValueError("on purpose")
+time.sleep(600)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +69,8 @@ def test_the_exception_is_that_of_the_node_that_failed_by_itself(cluster, state,
     assert str(raised.value).startswith("on purpose")
     assert len(str(raised.value)) == len("on purpose") + 2 * size
     assert harness.executor.record(job_id).status == status
+    # That node was let end first: its pod stays, for who looks later.
+    assert any(map(has_ended, harness.executor._objects.pods(job_id)))
     elsewhere = cluster.executor(state / "elsewhere", **WORKLOADS[workload])
     assert elsewhere.record(job_id).status.message == status.message
     if size == 0:
@@ -101,9 +110,7 @@ def test_what_was_told_of_an_end_stays_though_its_pods_go(cluster, state):
 def failed(cluster, state):
     """Of a failed job its id, its workload, its first pod as it ends for want of the second, and that one."""
     harness = Harness(cluster.executor(state), state / "objects")
-    job_id = harness.submit(
-        SOURCE.format(shown="''", error="ValueError('on purpose')", other=str(state / "other")), nodes=2
-    )
+    job_id = harness.submit(ALONE, nodes=2)
     harness.executor.wait(job_id, 120)
     objects = harness.executor._objects
     second = until(lambda: next(filter(has_ended, objects.pods(job_id)), None))
@@ -156,9 +163,7 @@ def test_a_pod_that_has_gone_is_waited_for_until_the_watch_has_told_of_its_end(c
 
 def test_news_of_a_pod_that_are_late_do_not_undo_its_end(cluster, state):
     harness = Harness(cluster.executor(state), state / "objects")
-    job_id = harness.submit(
-        SOURCE.format(shown="''", error="ValueError('on purpose')", other=str(state / "other")), nodes=2
-    )
+    job_id = harness.submit(ALONE, nodes=2)
     harness.executor.wait(job_id, 120)
     second = until(
         lambda: next((pod for pod in harness.executor._objects.pods(job_id) if has_ended(pod)), None)
