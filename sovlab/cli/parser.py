@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from sovlab._version import __version__
-from sovlab.cli import commands
-from sovlab.cli import target as targets
 from sovlab.core.units import parse_duration
 from sovlab.errors import SpecError, UsageError
 from sovlab.options import complaints, flags, target
@@ -38,6 +37,16 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     if parsed.command == "manifests" and parsed.job is None:
         parsed.parser.error("the following arguments are required: job")
     return parsed
+
+
+def _later(module: str, name: str) -> Callable[[argparse.Namespace], int]:
+    """A function of a module of this package, which is imported when it is called: help needs none of it."""
+
+    def run(parsed: argparse.Namespace) -> int:
+        found = importlib.import_module(f"sovlab.cli.{module}")
+        return int(getattr(found, name)(parsed) or 0)
+
+    return run
 
 
 class _Parser(argparse.ArgumentParser):
@@ -70,7 +79,9 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     submit = verb(
-        "submit", "Run a Python script or module as a job; its own arguments go after --.", commands.submit
+        "submit",
+        "Run a Python script or module as a job; its own arguments go after --.",
+        _later("commands", "submit"),
     )
     submit.add_argument("script", nargs="?", help="a Python file")
     submit.add_argument("-m", dest="module", metavar="MODULE", help="run a module, as python -m does")
@@ -107,34 +118,38 @@ def _parser() -> argparse.ArgumentParser:
         )
     )
 
-    jobs = verb("jobs", "List jobs, newest first.", commands.jobs)
+    jobs = verb("jobs", "List jobs, newest first.", _later("commands", "jobs"))
     jobs.add_argument("-n", type=int, default=20, metavar="N", help="at most N (default: 20; 0 is all)")
     _target(jobs)
 
-    logs = verb("logs", "Print the log of a job.", commands.logs, json=False)
+    logs = verb("logs", "Print the log of a job.", _later("commands", "logs"), json=False)
     _job(logs)
     logs.add_argument("-f", "--follow", action="store_true", help="go on until it has ended")
     logs.add_argument("--rank", type=int, metavar="N", help="only what this rank printed")
     logs.add_argument("--tail", type=int, metavar="N", help="only the last N lines")
     _target(logs)
 
-    wait = verb("wait", "Wait for jobs to end; the exit status tells how.", commands.wait)
+    wait = verb("wait", "Wait for jobs to end; the exit status tells how.", _later("commands", "wait"))
     _job(wait, many=True)
     wait.add_argument(
         "--timeout", type=_seconds, metavar="TIME", help="wait no longer than this, e.g. 90s or 2h"
     )
     _target(wait)
 
-    cancel = verb("cancel", "End jobs: SIGTERM, their grace time, SIGKILL.", commands.cancel)
+    cancel = verb("cancel", "End jobs: SIGTERM, their grace time, SIGKILL.", _later("commands", "cancel"))
     _job(cancel, many=True)
     _target(cancel)
 
-    backends = verb("backends", "Show the hardware of a target, and what of it is free.", commands.backends)
+    backends = verb(
+        "backends", "Show the hardware of a target, and what of it is free.", _later("commands", "backends")
+    )
     _target(backends)
     backends.add_argument("--all", action="store_true", help="every target of the settings")
 
     power = verb(
-        "power", "Show what this machine draws now, how hot it is, and what is not measured.", commands.power
+        "power",
+        "Show what this machine draws now, how hot it is, and what is not measured.",
+        _later("commands", "power"),
     )
     power.add_argument(
         "job", nargs="?", help="a job instead: what it took, and what its site's Prometheus has of that"
@@ -146,7 +161,7 @@ def _parser() -> argparse.ArgumentParser:
     manifests = verb(
         "manifests",
         "Print the objects of a job as its cluster has them, as YAML; or recording rules for a Prometheus.",
-        commands.manifests,
+        _later("commands", "manifests"),
     )
     manifests.set_defaults(is_job=False)
     manifests.add_argument(
@@ -159,10 +174,14 @@ def _parser() -> argparse.ArgumentParser:
     _target(manifests)
 
     _target_verbs(
-        verb("target", "List, add, show, use and remove targets, on which jobs run.", targets.list_all)
+        verb(
+            "target",
+            "List, add, show, use and remove targets, on which jobs run.",
+            _later("target", "list_all"),
+        )
     )
 
-    clean = verb("clean", "Delete ended jobs with their logs and results.", commands.clean)
+    clean = verb("clean", "Delete ended jobs with their logs and results.", _later("commands", "clean"))
     clean.add_argument(
         "--older-than",
         type=_seconds,
@@ -176,22 +195,20 @@ def _parser() -> argparse.ArgumentParser:
     clean.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
     _target(clean)
 
-    doctor = verb("doctor", "Check that jobs can run, and say what to do where they cannot.", commands.doctor)
+    doctor = verb(
+        "doctor",
+        "Check that jobs can run, and say what to do where they cannot.",
+        _later("commands", "doctor"),
+    )
     _target(doctor)
     return parser
-
-
-def _run_sweep(parsed: argparse.Namespace) -> int:
-    from sovlab.cli import sweep  # other commands need nothing of it
-
-    return sweep.sweep(parsed)
 
 
 def _sweep(verb: Callable[..., argparse.ArgumentParser]) -> None:
     parser = verb(
         "sweep",
         "Run a Python script or module as a job at each combination of values, wait for all, and compare.",
-        _run_sweep,
+        _later("sweep", "sweep"),
     )
     parser.add_argument("script", nargs="?", help="a Python file")
     parser.add_argument("-m", dest="module", metavar="MODULE", help="run a module, as python -m does")
@@ -230,15 +247,19 @@ def _target_verbs(parser: argparse.ArgumentParser) -> None:
         action(
             "add",
             "Examine a cluster, say what jobs will find there, and add it to the settings.",
-            targets.add,
+            _later("target", "add"),
         )
     )
-    show = action("show", "Show all settings of a target, and where each is set.", targets.show_one)
+    show = action(
+        "show", "Show all settings of a target, and where each is set.", _later("target", "show_one")
+    )
     show.add_argument("name", nargs="?", help="default: the current one")
-    use = action("use", "Make a target the current one from now on.", targets.use)
+    use = action("use", "Make a target the current one from now on.", _later("target", "use"))
     use.add_argument("name", help="its name")
     remove = action(
-        "remove", "Take a target out of the settings; its jobs are left as they are.", targets.remove
+        "remove",
+        "Take a target out of the settings; its jobs are left as they are.",
+        _later("target", "remove"),
     )
     remove.add_argument("name", help="its name")
 
