@@ -93,16 +93,30 @@ def _check_apart(runs: Sequence[Planned]) -> None:
 
 
 def check_places(source: str, runs: Sequence[Planned]) -> None:
-    """Raise `SpecError` where an output's folder is not there, or an output is the notebook itself.
+    """Raise `SpecError` where there is no notebook, or an output cannot be written; nothing is written.
 
     Args:
         source: path of the notebook.
         runs: whose outputs are looked at, if they are on this machine.
     """
+    if _is_here(source) and not Path(source).exists():
+        raise SpecError(f"There is no notebook {source}.", "Give the path of a .ipynb file.")
+    if _is_here(source) and Path(source).is_dir():
+        raise SpecError(f"{source} is a directory.", "Give the path of a .ipynb file.")
     for _, output in runs:
-        if "://" in output or output == "-":
+        if not _is_here(output):
             continue
-        if not Path(output).absolute().parent.is_dir():
+        path = Path(output).absolute()
+        if path.is_dir():
+            raise SpecError(f"The output {output} is a directory.", f"Name a file: {path.name}/out.ipynb.")
+        if not path.parent.is_dir():
             raise SpecError(f"The folder of {output} is not there.", "Make it, or name another.")
-        if os.path.realpath(output) == os.path.realpath(source):
+        if not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise SpecError(f"The output {output} may not be written.", "Name another, or change its rights.")
+        if len(runs) > 1 and os.path.realpath(output) == os.path.realpath(source):
             raise SpecError(f"The output {output} is the notebook itself.", "Name another.")
+
+
+def _is_here(path: str) -> bool:
+    """Whether a path is one of this machine, as papermill takes it."""
+    return "://" not in path and path != "-"

@@ -114,10 +114,15 @@ def _refusals() -> Iterator[None]:
         yield
     except (PapermillExecutionError, DeadKernelError, CellTimeoutError):
         raise
-    except FileNotFoundError as error:
-        raise SpecError(f"{error}.", "The folder of the output must be there, and the input, too.") from None
+    except OSError as error:
+        said = f"{error.strerror}: {error.filename}" if error.strerror and error.filename else str(error)
+        raise SpecError(
+            f"The notebook was not run: {said.rstrip('.')}.",
+            "The input must be there and the folder of the output, too, with room in it.",
+        ) from error
     except (PapermillException, ValueError, LookupError) as error:
-        raise SovlabError(f"The notebook was not run: {error}", "") from error
+        hint = "Say which with -k, e.g. -k python3." if "kernel name" in str(error) else ""
+        raise SpecError(f"The notebook was not run: {str(error).rstrip('.')}.", hint) from error
 
 
 def check(request: Request) -> None:
@@ -145,6 +150,8 @@ def complete(request: Request) -> dict[str, Any] | None:
 def read(path: str) -> dict[str, Any]:
     """A notebook as JSON has it; empty where there is none."""
     try:
+        if not Path(path).is_file():  # of a device there is no end
+            return {}
         found = json.loads(Path(path).read_bytes())
     except (OSError, ValueError, RecursionError):
         return {}

@@ -82,13 +82,13 @@ def run(parsed: argparse.Namespace) -> int:
     from sovlab.batch.grid import check_places, planned
 
     runs = planned(parsed.parameter, parsed.output, _resolve_type)
+    check_places(parsed.input, runs)
     _check_parameters(papermill, parsed.input, runs[0].point.parameters)
     _refuse_secrets(runs)
     if len(runs) == 1 and not parsed.json and parsed.at_most is None:
         return _one(_request(parsed, runs[0]), bar=sys.stderr.isatty() and not parsed.log_output)
     from sovlab.cli import many
 
-    check_places(parsed.input, runs)
     return many.run(parsed, runs, [_request(parsed, each) for each in runs])
 
 

@@ -97,6 +97,8 @@ def test_no_value_leaves_its_place(value):
 
 def test_folders_must_be_there_and_the_notebook_is_no_output_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    for name in ("in.ipynb", "elsewhere.ipynb"):
+        (tmp_path / name).write_text("{}")
     made = planned([("x", "in,other")], "{x}.ipynb", _resolve_type)
     check_places("elsewhere.ipynb", made)
     with pytest.raises(SpecError, match="is the notebook itself"):

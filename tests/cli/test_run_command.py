@@ -15,12 +15,12 @@ from nbformat.v4 import new_code_cell, new_notebook
 def run(client, tmp_path):
     """Run ``sovlab run in.ipynb out.ipynb …`` in a directory of its own, on a notebook of these cells."""
 
-    def run(*args, cells=("lr = 0.1", "lr * 2"), output="out.ipynb"):
+    def run(*args, cells=("lr = 0.1", "lr * 2"), output="out.ipynb", source="in.ipynb"):
         made = [new_code_cell(cells[0], metadata={"tags": ["parameters"]}), *map(new_code_cell, cells[1:])]
         spec = {"kernelspec": {"name": "python3", "language": "python", "display_name": "Python 3"}}
         nbformat.write(new_notebook(cells=made, metadata=spec), tmp_path / "in.ipynb")
         return subprocess.run(
-            [sys.executable, "-m", "sovlab", "run", "in.ipynb", output, *args],
+            [sys.executable, "-m", "sovlab", "run", source, output, *args],
             cwd=tmp_path,
             capture_output=True,
             text=True,
@@ -44,6 +44,29 @@ def test_a_misspelt_parameter_is_refused_before_anything_runs(run, tmp_path):
     assert "no parameter 'lrr'" in done.stderr
     assert "Did you mean lr?" in done.stderr
     assert not (tmp_path / "out.ipynb").exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "output", "said"),
+    [
+        ("gone.ipynb", "out.ipynb", "There is no notebook gone.ipynb. Give the path"),
+        ("folder", "out.ipynb", "folder is a directory. Give the path"),
+        ("in.ipynb", "folder", "The output folder is a directory. Name a file: folder/out.ipynb."),
+        ("in.ipynb", "no/out.ipynb", "The folder of no/out.ipynb is not there. Make it"),
+        ("in.ipynb", "/dev/full", "No space left on device"),
+        ("text.ipynb", "out.ipynb", "The notebook was not run: Notebook does not appear to be JSON"),
+        ("bare.ipynb", "out.ipynb", "No kernel name found in notebook and no override provided. Say which"),
+    ],
+)
+def test_what_cannot_be_run_or_written_is_said_before_anything_runs(run, tmp_path, source, output, said):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "text.ipynb").write_text("no notebook")
+    nbformat.write(new_notebook(cells=[new_code_cell("1")]), tmp_path / "bare.ipynb")
+    done = run(source=source, output=output)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Job " not in done.stderr
 
 
 SECRET = f"hf_{'a' * 34}"
