@@ -73,7 +73,7 @@ class Replay:
 
     def _of_notebook(self, op: str, step: Mapping[str, Any]) -> None:
         metadata = self._manager.nb.metadata
-        if op == "language" and isinstance(step.get("info"), dict):
+        if op == "language" and step.get("info") and isinstance(step["info"], dict):
             metadata["language_info"] = nbformat.from_dict(step["info"])
         elif op == "widgets" and isinstance(step.get("widgets"), dict):
             self._referred |= REFERENCE in step["widgets"]

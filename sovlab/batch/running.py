@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -17,6 +17,7 @@ from papermill.clientwrap import PapermillNotebookClient
 
 from sovlab.batch import record, runs
 from sovlab.batch.checking import refuse_secrets
+from sovlab.batch.lines import Lines
 from sovlab.batch.provenance import details
 from sovlab.batch.provenance.places import Places
 from sovlab.batch.replaying import KILLED, TIMEOUT, Replay
@@ -63,7 +64,7 @@ def run(
         repeated: where outputs are repeated.
         limits: ``start_timeout`` and ``execution_timeout``, in seconds.
         keywords: others that papermill was given. ``told`` is called with the job, and how it was found, as
-            it begins and whenever its state has changed.
+            it begins and whenever its state has changed; with ``lines`` each cell is told of in a line.
     """
     refuse_secrets(manager.nb.metadata.get("papermill", {}).get("parameters", {}))
     for part in (manager.nb, *manager.nb.cells):
@@ -84,7 +85,9 @@ def run(
     for message in found.messages:
         _say(message)
     with _ending(found.job, named, cancel=asked(keywords, "cancel_on_interrupt")):
-        status, complete = _follow(found.job, replay, lambda: told(found.job, found.found))
+        heeded = Lines(manager.nb.cells, _say) if keywords.get("lines") else None
+        with heeded or nullcontext():
+            status, complete = _follow(found.job, replay, lambda: told(found.job, found.found), heeded)
         lost = replay.settle(_files(found.job), complete)
     if lost:
         _say(lost)
@@ -156,7 +159,9 @@ def _found(run: runs.Run, named: str) -> str:
     return f"Job {name} on target {run.job.target}: sovlab logs -f {named} shows what it prints."
 
 
-def _follow(job: Job, replay: Replay, changed: Callable[[], None]) -> tuple[JobStatus, bool]:
+def _follow(
+    job: Job, replay: Replay, changed: Callable[[], None], lines: Lines | None
+) -> tuple[JobStatus, bool]:
     steps = Steps()
     for event in job.events(follow=True):
         if isinstance(event, StatusChanged):
@@ -165,6 +170,8 @@ def _follow(job: Job, replay: Replay, changed: Callable[[], None]) -> tuple[JobS
             continue
         for step in steps.take(event.piece):
             replay.apply(step)
+            if lines is not None:
+                lines.take(step)
         replay.save()
     return job.wait(), steps.complete
 

@@ -137,7 +137,8 @@ def _one(request: Request, *, bar: bool) -> int:
         job = row_of_record(there)["id"]
         show.note(f"{output} is there already, of the same run: job {job}. --fresh runs it anew.")
         return 0
-    outcome = one.run(dataclasses.replace(request, keywords={**request.keywords, "progress_bar": bar}))
+    shown = {"progress_bar": bar, "lines": not bar and not request.keywords.get("log_output")}
+    outcome = one.run(dataclasses.replace(request, keywords={**request.keywords, **shown}))
     sys.stderr.write(outcome.text)
     so_far = f"The notebook as far as it came: {output}"
     if outcome.status:

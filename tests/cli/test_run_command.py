@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
@@ -36,6 +37,7 @@ def test_runs_a_notebook_with_its_parameters(run, tmp_path):
     assert done.stdout == ""
     cells = json.loads((tmp_path / "out-0.5.ipynb").read_text())["cells"]
     assert cells[-1]["outputs"][0]["data"]["text/plain"] == ["1.0"]
+    assert re.findall(r"^\[cell (\d) of 3\] took ", done.stderr, re.MULTILINE) == ["1", "2", "3"]
 
 
 def test_a_misspelt_parameter_is_refused_before_anything_runs(run, tmp_path):

@@ -12,6 +12,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from traitlets.config import Config
 
 from sovlab.runner.notebook import deaths, determinism, forking
+from sovlab.runner.notebook.replies import reply_to
 from sovlab.runner.notebook.telling import Teller
 
 if TYPE_CHECKING:
@@ -123,9 +124,10 @@ class Client(NotebookClient):  # type: ignore[misc]  # it is not everywhere
         return ""
 
     def _language(self) -> Dict[str, Any]:
-        reply = self.wait_for_reply(self.kc.kernel_info())
+        reply = reply_to(self, self.kc.kernel_info())
         info: Dict[str, Any] = reply["content"]["language_info"] if reply else {}
-        self.nb.metadata["language_info"] = info
+        if info:
+            self.nb.metadata["language_info"] = info
         return info
 
     def process_message(self, message: Dict[str, Any], cell: Any, cell_index: int) -> Any:

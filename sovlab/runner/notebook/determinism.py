@@ -16,9 +16,6 @@ _ASKED = """(lambda modules, environ: {
         'hip': torch.version.hip or '',
     } if torch is not None else {})(modules.get('torch')),
 })(__import__('sys').modules, __import__('os').environ)"""
-_PATIENCE = 5.0
-"""Seconds: a kernel that does not answer by then has something else to do, and nothing is known."""
-_EVERY = 0.2
 
 
 def asked(client: Any) -> Dict[str, Any]:
@@ -27,31 +24,14 @@ def asked(client: Any) -> Dict[str, Any]:
     Args:
         client: of nbclient, whose cells have run.
     """
-    from nbclient.util import run_sync
+    from sovlab.runner.notebook.replies import reply_to
 
     try:
-        answer = run_sync(_answer)(client)
+        asked_for = client.kc.execute(
+            "", silent=True, store_history=False, user_expressions={"asked": _ASKED}, allow_stdin=False
+        )
+        answer = reply_to(client, asked_for) or {}
         found = ast.literal_eval(answer["content"]["user_expressions"]["asked"]["data"]["text/plain"])
     except Exception:  # whatever a notebook has made of its kernel, the run is over and well
         return {}
     return found if isinstance(found, dict) else {}
-
-
-async def _answer(client: Any) -> Dict[str, Any]:
-    from queue import Empty
-
-    from nbclient.util import ensure_async
-
-    asked_for = client.kc.execute(
-        "", silent=True, store_history=False, user_expressions={"asked": _ASKED}, allow_stdin=False
-    )
-    waited = 0.0
-    while waited < _PATIENCE:
-        try:
-            message: Dict[str, Any] = await ensure_async(client.kc.shell_channel.get_msg(timeout=_EVERY))
-        except Empty:
-            waited += _EVERY
-            continue
-        if message["parent_header"].get("msg_id") == asked_for:
-            return message
-    return {}
