@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,3 +28,32 @@ def refuse_secrets(parameters: Mapping[str, Any]) -> None:
                 f'Hand it over with sovlab run --env {variable}="${variable}", and read '
                 f"os.environ[{variable!r}] in the notebook.",
             )
+
+
+def parameters_of(notebook: Mapping[str, Any]) -> list[str]:
+    """Names that the cell with the tag ``parameters`` binds, in order; none if it is no Python.
+
+    papermill looks at its lines, and knows nothing of ``a = b = 1``, of a tuple, or of a type with a bracket.
+
+    Args:
+        notebook: of nbformat 4, of which nothing else was checked.
+    """
+    found: dict[str, None] = {}
+    cells = notebook.get("cells")
+    for cell in cells if isinstance(cells, list) else []:
+        metadata = cell.get("metadata") if isinstance(cell, dict) else None
+        tags = metadata.get("tags") if isinstance(metadata, dict) else None
+        if not isinstance(tags, list) or "parameters" not in tags:
+            continue
+        source = cell.get("source", "")
+        try:
+            tree = ast.parse("".join(source) if isinstance(source, list) else str(source))
+        except (SyntaxError, ValueError, RecursionError, TypeError):
+            continue  # of another language
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                found[node.id] = None
+            elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+                found[node.target.id] = None
+        break  # papermill takes the first
+    return list(found)

@@ -177,6 +177,10 @@ def _check_parameters(papermill: Any, path: str, parameters: Mapping[str, Any]) 
         known = papermill.inspect_notebook(path)
     except FileNotFoundError:
         raise SpecError(f"There is no notebook {path}.", "Give the path of a .ipynb file.") from None
+    from sovlab.batch.checking import parameters_of
+    from sovlab.batch.one import read
+
+    known = {**known, **dict.fromkeys(parameters_of(read(path)))}  # of a bucket, papermill's alone
     for name in parameters:
         if name not in known:
             hint = suggest(name, known).strip()

@@ -40,6 +40,13 @@ def test_runs_a_notebook_with_its_parameters(run, tmp_path):
     assert re.findall(r"^\[cell (\d) of 3\] took ", done.stderr, re.MULTILINE) == ["1", "2", "3"]
 
 
+def test_parameters_are_those_that_python_binds(run, tmp_path):
+    done = run("-p", "b", "5", cells=("a = b = 1", "a * b"))
+    assert done.returncode == 0, done.stderr
+    last = json.loads((tmp_path / "out.ipynb").read_text())["cells"][-1]
+    assert last["outputs"][0]["data"]["text/plain"] == ["5"]
+
+
 def test_a_misspelt_parameter_is_refused_before_anything_runs(run, tmp_path):
     done = run("-p", "lrr", "0.5")
     assert done.returncode == 2
