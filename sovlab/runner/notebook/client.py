@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import os
+from queue import Empty
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional
 
 import nbformat
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
+from nbclient.client import CellExecutionComplete
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbclient.util import ensure_async
 from traitlets.config import Config
 
-from sovlab.runner.notebook import deaths, determinism, forking
+from sovlab.runner.notebook import deaths, determinism, floods, forking
 from sovlab.runner.notebook.replies import reply_to
 from sovlab.runner.notebook.telling import Teller
 
 if TYPE_CHECKING:
     from sovlab.runner.notebook.driver import Shown
+
+
+_SILENCE = 4
+"""Seconds after a cell's end in which nothing comes of it, though its end was not told; as in nbclient."""
+_LONGEST_FLOOD = 24 * 3600
 
 
 class Client(NotebookClient):  # type: ignore[misc]  # it is not everywhere
@@ -50,10 +58,12 @@ class Client(NotebookClient):  # type: ignore[misc]  # it is not everywhere
             timeout=options.get("execution_timeout"),
             startup_timeout=options.get("start_timeout") or 60,
             raise_on_iopub_timeout=True,
+            iopub_timeout=_LONGEST_FLOOD,
             kernel_manager_class=_manager(template),
             config=Config({"KernelManager": sockets, "AsyncKernelManager": sockets}),
         )
         self._teller, self._shown = teller, shown
+        self._is_python = options.get("language") in ("", None, "python")
         self._known: Dict[int, List[Any]] = {}
 
     def run(self) -> None:
@@ -69,6 +79,8 @@ class Client(NotebookClient):  # type: ignore[misc]  # it is not everywhere
         try:
             with self.setup_kernel():
                 try:
+                    if self._is_python:
+                        floods.send_all(self)
                     failed = self._run_cells()
                     language = self._language()
                     self._teller.tell("language", info=language)
@@ -129,6 +141,25 @@ class Client(NotebookClient):  # type: ignore[misc]  # it is not everywhere
         if info:
             self.nb.metadata["language_info"] = info
         return info
+
+    async def _async_poll_output_msg(self, parent_msg_id: str, cell: Any, cell_index: int) -> None:
+        """As nbclient's, but what a cell has displayed may take as long as it takes to be read.
+
+        nbclient gives all of it a few seconds from the cell's end on; here that is how long nothing may come.
+        """
+        while True:
+            try:
+                message = await ensure_async(self.kc.iopub_channel.get_msg(timeout=_SILENCE))
+            except Empty:
+                if "shell.execute_reply" in cell["metadata"].get("execution", {}):
+                    self.iopub_timeout = _SILENCE  # of which the error tells
+                    raise
+                continue
+            if message["parent_header"].get("msg_id") == parent_msg_id:
+                try:
+                    self.process_message(message, cell, cell_index)
+                except CellExecutionComplete:
+                    return
 
     def process_message(self, message: Dict[str, Any], cell: Any, cell_index: int) -> Any:
         """As nbclient's; tells what it has changed."""
