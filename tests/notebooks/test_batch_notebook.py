@@ -24,7 +24,7 @@ def test_it_shows_a_run_that_is_found_again_and_verifies(client, tmp_path, monke
     _, first, again, typo, shown, verified = said
     assert "on target local" in first
     assert "Done: out-batch/first.ipynb" in first
-    assert "The same run is there" in again
+    assert "out-batch/first.ipynb is there already, of the same run" in again
     assert "Did you mean lr? It has lr, steps." in typo
     assert "succeeded in" in shown
     assert "Every cell is the same" in verified

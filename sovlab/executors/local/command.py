@@ -7,6 +7,9 @@ from pathlib import Path
 
 import msgspec
 
+NOTEBOOKS = "sovlab.runner.notebook.preloaded"
+"""What a job wants that runs a notebook."""
+
 
 class Command(msgspec.Struct, frozen=True):
     """``command.json``: how to start a job's runner.

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from sovlab.core.spec import JobSpec, PayloadKind
-from sovlab.executors.local.forkservers import NOTEBOOKS
+from sovlab.executors.local.command import NOTEBOOKS
 from sovlab.runner.values.pack import Pack
 
 _SEARCHED = 1 << 20

@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from sovlab.core.names import MAX_ID
-from sovlab.executors.local.command import Command
+from sovlab.executors.local.command import NOTEBOOKS, Command
 from sovlab.runner.system.variables import heeded_once
 
-NOTEBOOKS = "sovlab.runner.notebook.preloaded"
-"""What runs notebooks."""
 PRELOADED = ("torch", "numpy")
 """Libraries that are loaded before the next job once a job has imported them: no others are known to
 do nothing but load."""
