@@ -8,6 +8,7 @@ from typing import Any
 
 from sovlab.errors import SpecError
 from sovlab.payload.secrets import suspicious
+from sovlab.runner.source.parsing import parse
 
 
 def refuse_secrets(parameters: Mapping[str, Any]) -> None:
@@ -47,7 +48,7 @@ def parameters_of(notebook: Mapping[str, Any]) -> list[str]:
             continue
         source = cell.get("source", "")
         try:
-            tree = ast.parse("".join(source) if isinstance(source, list) else str(source))
+            tree = parse("".join(source) if isinstance(source, list) else str(source), "parameters")
         except (SyntaxError, ValueError, RecursionError, TypeError):
             continue  # of another language
         for node in ast.walk(tree):
