@@ -86,22 +86,17 @@ def _changes(top: Path, notebook: Path | None, aside: Sequence[Path]) -> dict[st
 
 
 def _said(folder: Path, *words: str) -> str:
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *_QUIET, *words],
-            env=_variables(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_PATIENCE,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.decode("utf-8", "replace").strip() if done.returncode == 0 else ""
+    """What git says, as text; empty if it does not."""
+    return (_asked(folder, *words) or b"").decode("utf-8", "replace").strip()
 
 
 def _digest(folder: Path, *words: str) -> str | None:
     """SHA-256 of what git says; None if it does not."""
+    said = _asked(folder, *words)
+    return None if said is None else hashlib.sha256(said).hexdigest()
+
+
+def _asked(folder: Path, *words: str) -> bytes | None:
     try:
         done = subprocess.run(
             ["git", "-C", str(folder), *_QUIET, *words],
@@ -113,7 +108,7 @@ def _digest(folder: Path, *words: str) -> str | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return hashlib.sha256(done.stdout).hexdigest() if done.returncode == 0 else None
+    return done.stdout if done.returncode == 0 else None
 
 
 def _variables() -> dict[str, str]:
