@@ -6,7 +6,8 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sovlab.core.energy.history import PowerHistory
 from sovlab.core.event import Cursor, Event, LogChunk, LogLost, PowerChanged, after
@@ -16,9 +17,11 @@ from sovlab.jupyter.server.listing import document
 from sovlab.jupyter.server.problems import RequestError
 from sovlab.jupyter.server.stream.marks import Marks
 from sovlab.jupyter.server.stream.pieces import Piece, Pieces, Positions, Ring
+from sovlab.jupyter.server.stream.readers import Readers
 
 if TYPE_CHECKING:
     from sovlab.client import Client
+    from sovlab.client.job import Job
 
 MOST = 100
 """Jobs that are followed at a time, by all pages together."""
@@ -29,18 +32,22 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0
 _LOSSES = 20
 
 _log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 Key = tuple[str, str]
 """A target's name and a job's id."""
 
 
 class Feed:
-    """One job, read by a thread: its record, the newest of its log, its power.
+    """One job: its record, the newest of its log, its power.
+
+    What is there of it already is read in one of a few threads; a job that goes on has a thread of its own.
 
     Args:
         key: of the job.
-        client: gives the client; called in the thread.
-        tell: called from the thread when there is something new.
+        readers: have the threads for what is there already.
+        client: gives the client; called in a thread.
+        tell: called from a thread when there is something new.
         room: gives the bytes of the log that may be kept.
         marks: for whoever reads the log from another place.
     """
@@ -48,6 +55,7 @@ class Feed:
     def __init__(
         self,
         key: Key,
+        readers: Readers,
         client: Callable[[], Client],
         tell: Callable[[Key], None],
         room: Callable[[], int],
@@ -77,7 +85,7 @@ class Feed:
         self.power: PowerHistory | None = None
         self.looks = 0
         """How often its devices were looked at."""
-        threading.Thread(target=self._run, name=f"sovlab-server-feed {key[1]}", daemon=True).start()
+        readers.take(key[0], self._begin)
 
     def stop(self) -> None:
         """Read no more."""
@@ -92,42 +100,63 @@ class Feed:
         """What is known of the job; None if nothing is yet."""
         return document(self.record, self._site) if self.record is not None else None
 
-    def _run(self) -> None:
-        pause = _FIRST_PAUSE
-        while not self._stop.is_set():
-            try:
-                self._read()
-                break
-            except JobNotFound as error:
-                self._fail(error, over=True)
-                break
-            except SovlabError as error:
-                self._fail(error)
-            except Exception as error:  # a mistake of ours, or of another package's executor
-                _log.exception("Reading job %s failed", self.key[1])
-                self._fail(SovlabError(f"Job {self.key[1]} cannot be read ({type(error).__name__})."))
-            self._stop.wait(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE)
+    def _begin(self) -> None:
+        """Read what is there. What goes on, or cannot be read now, is left to a thread of its own."""
+        if self._stop.is_set():
+            return
+        job = self._try(self._read_there)
+        if not self.over:
+            name = f"sovlab-server-feed {self.key[1]}"
+            threading.Thread(target=self._run, args=(job,), name=name, daemon=True).start()
 
-    def _read(self) -> None:
-        client = self._client()
-        job = client.attach(self.key[1], self.key[0])
+    def _run(self, job: Job | None) -> None:
+        pause = _FIRST_PAUSE
+        while True:
+            if job is not None and not self.over:
+                self._try(partial(self._follow, job))
+            if self.over or self._stop.wait(pause):
+                return
+            pause = min(pause * 2, _LONGEST_PAUSE)
+            job = self._try(self._read_there)
+
+    def _try(self, read: Callable[[], T]) -> T | None:
+        """What is read; None if it cannot be, and why is told."""
+        try:
+            return read()
+        except JobNotFound as error:
+            self._fail(error, over=True)
+        except SovlabError as error:
+            self._fail(error)
+        except Exception as error:  # a mistake of ours, or of another package's executor
+            _log.exception("Reading job %s failed", self.key[1])
+            self._fail(SovlabError(f"Job {self.key[1]} cannot be read ({type(error).__name__})."))
+        return None
+
+    def _follow(self, job: Job) -> None:
+        for event in job.events(offset=self._cursor, stop=self._stop):
+            self._take(event)
+        self._end()
+
+    def _read_there(self) -> Job:
+        """Read what is there already to its end, first: a page that comes anew is told its end."""
+        job = self._client().attach(self.key[1], self.key[0])
         record: JobRecord = job.record
         with self.lock:
             self._site, self.record, self.error = job.site, record, None
             self.changes += 1
         self._tell(self.key)
         if not self.ready:
-            # What is there already is read to its end first: a page that comes anew is told its end.
             for event in job.events(follow=False, offset=self._cursor, stop=self._stop):
                 self._take(event)
             with self.lock:
                 self.ready = True
             self._tell(self.key)
-        known: JobRecord | None = self.record
-        if known is None or not known.status.state.ended:
-            for event in job.events(offset=self._cursor, stop=self._stop):
-                self._take(event)
+        if self.record.status.state.ended:
+            self._end()
+        return job
+
+    def _end(self) -> None:
+        """All of it has been read, unless nobody wanted it any more."""
         if self._stop.is_set():
             return
         with self.lock:
@@ -205,6 +234,7 @@ class Feeds:
         self._tells: dict[Key, list[Callable[[], None]]] = {}
         self._ends: dict[Key, asyncio.TimerHandle] = {}
         self._lock = threading.Lock()
+        self._readers = Readers()
 
     def open(self, key: Key, tell: Callable[[], None]) -> Feed:
         """Follow a job for a page, which is told by ``tell``, from another thread, that there is news.
@@ -223,7 +253,9 @@ class Feeds:
         if timer is not None:
             timer.cancel()
         if feed is None:
-            feed = self._feeds[key] = Feed(key, self._client, self._told, self._room, self._marks)
+            feed = self._feeds[key] = Feed(
+                key, self._readers, self._client, self._told, self._room, self._marks
+            )
         return feed
 
     def close(self, key: Key, tell: Callable[[], None]) -> None:
