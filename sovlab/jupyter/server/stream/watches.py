@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from sovlab.core.job import JobRecord, JobsSeen
-from sovlab.errors import SovlabError
+from sovlab.errors import SovlabError, WaitTimeout
 from sovlab.jupyter.server import listing
 from sovlab.jupyter.server.models import Health
 from sovlab.jupyter.server.problems import problem_of
@@ -24,6 +24,8 @@ _REMOVED = 10_000
 """Jobs that are gone and still told of."""
 _BATCH = 200
 """Rows of one message."""
+ANSWER = 8.0
+"""Seconds after which a target that has not answered yet is said to be down; it is asked on."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0
 
 _log = logging.getLogger(__name__)
@@ -65,12 +67,19 @@ class TargetWatch:
         source: what is asked.
         revisions: where numbers of changes are from.
         tell: called from the thread when there is something new.
+        answer: seconds in which it has to answer first.
     """
 
     def __init__(
-        self, target: str, source: Source, revisions: Revisions, tell: Callable[[TargetWatch], None]
+        self,
+        target: str,
+        source: Source,
+        revisions: Revisions,
+        tell: Callable[[TargetWatch], None],
+        answer: float = ANSWER,
     ) -> None:
         self.target = target
+        self._answer = answer
         self._source, self._revisions, self._tell = source, revisions, tell
         self._lock = threading.Lock()
         self._stop: threading.Event | None = None
@@ -118,9 +127,13 @@ class TargetWatch:
 
     def _run(self, stop: threading.Event) -> None:
         pause = _FIRST_PAUSE
+        late = threading.Timer(self._answer, self._late, (stop,))
+        late.daemon = True
+        late.start()
         while not stop.is_set():
             try:
                 for seen in self._source(stop):
+                    late.cancel()
                     self._take(seen, stop)
                     pause = _FIRST_PAUSE
             except SovlabError as error:
@@ -130,6 +143,18 @@ class TargetWatch:
                 self._fail(SovlabError(f"Its jobs cannot be watched ({type(error).__name__})."), stop)
             stop.wait(pause * _jitter.uniform(0.75, 1.25))
             pause = min(pause * 2, _LONGEST_PAUSE)
+        late.cancel()
+
+    def _late(self, stop: threading.Event) -> None:
+        with self._lock:
+            if stop is not self._stop or self._listed or self._error is not None:
+                return
+            self._error = WaitTimeout(
+                f"Target {self.target} has not answered for {self._answer:g} s.",
+                f"It is asked on. Is the network, or the VPN, up? sovlab target show {self.target} says "
+                "where it is.",
+            )
+        self._tell(self)
 
     def _take(self, seen: JobsSeen, stop: threading.Event) -> None:
         # Only this thread changes what is known, so others need not wait while it compares.
