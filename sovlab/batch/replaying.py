@@ -30,6 +30,7 @@ class Replay:
         self._shown, self._note = shown, note
         self.fatal: Mapping[str, Any] | None = None
         self.kernel: Mapping[str, Any] = {}
+        self.place: Mapping[str, Any] = {}
         self.environment: Mapping[str, Any] = {}
         self.determinism: Mapping[str, Any] = {}
         self.running: int | None = None
@@ -80,6 +81,8 @@ class Replay:
             metadata["widgets"] = nbformat.from_dict(step["widgets"])
         elif op == "fatal":
             self.fatal = step
+        elif op == "place":
+            self.place = step
         elif op == "environment":
             self.environment = step
         elif op == "determinism" and isinstance(step.get("found"), dict):

@@ -9,26 +9,29 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 import nbformat
 from papermill.clientwrap import PapermillNotebookClient
 
-from sovlab.batch import record, runs
+from sovlab.batch import images, record, runs
 from sovlab.batch.checking import refuse_secrets
 from sovlab.batch.lines import Lines
 from sovlab.batch.provenance import details
 from sovlab.batch.provenance.places import Places
 from sovlab.batch.replaying import KILLED, TIMEOUT, Replay
 from sovlab.batch.steps import Steps
-from sovlab.client import Notebook, default
+from sovlab.client import Client, Notebook, default
 from sovlab.client.job import Job
 from sovlab.core.event import NotebookTold, StatusChanged
 from sovlab.core.interrupts import Interrupts
 from sovlab.core.job import JobState, JobStatus
+from sovlab.core.spec import JobSpec
 from sovlab.core.untrusted import clean
 from sovlab.errors import JobCancelled, SovlabError, SpecError
+from sovlab.executors.executor import Executor
 from sovlab.options.job import NAMES, Options, from_keywords
 
 _LOG = logging.getLogger("papermill")
@@ -77,7 +80,12 @@ def run(
     logger.stdout_file, logger.stderr_file = repeated.stdout, repeated.stderr
     replay = Replay(manager, logger.log_output_message, _say)
     found = runs.begin(
-        client, code, options_of(keywords), fresh=asked(keywords, "fresh"), commit=places.commit
+        client,
+        code,
+        options_of(keywords),
+        fresh=asked(keywords, "fresh"),
+        commit=places.commit,
+        before=partial(_check_image, client, code),
     )
     told(found.job, found.found)
     named = _named(found.job, client.settings.target_named(None).name)
@@ -91,6 +99,12 @@ def run(
         lost = replay.settle(_files(found.job), complete)
     if lost:
         _say(lost)
+    images.keep(
+        client.settings.state,
+        found.job.last,
+        _image(client.executor(found.job.target), found.job.last.spec),
+        replay.place,
+    )
     stopped = _stopped(replay, status)
     replay.end_running()
     replay.mark(stopped)
@@ -100,7 +114,7 @@ def run(
     more = details.details_of(found.job, status, replay.cells, replay.environment, said)
     manager.nb.metadata["sovlab"] = nbformat.from_dict(places.with_details(said, more, _say))
     found.delivered()
-    _raise(replay, status, found.job)
+    _raise(replay, status, found.job, code.kernel)
 
 
 def code_of(nb: Any, kernel: str, path: Any, limits: Mapping[str, float | None]) -> Notebook:
@@ -157,6 +171,21 @@ def _found(run: runs.Run, named: str) -> str:
     if run.found == "running":
         return f"The same run goes on: job {name} on target {run.job.target} is followed from its begin."
     return f"Job {name} on target {run.job.target}: sovlab logs -f {named} shows what it prints."
+
+
+def _image(executor: Executor, spec: JobSpec | None) -> str:
+    named = getattr(executor, "image", None)
+    return named(spec) if named is not None and spec is not None else ""
+
+
+def _check_image(client: Client, code: Notebook, spec: JobSpec, executor: Executor) -> None:
+    image = _image(executor, spec)
+    try:
+        images.check(client.settings.state, executor.target, image, code.kernel, code.language, _say)
+    except images.Unfit as error:
+        if not error.kernel:
+            raise SpecError(str(error)) from None
+        _no_such_kernel(code.kernel, str(error))
 
 
 def _follow(
@@ -244,9 +273,8 @@ def _stopped(replay: Replay, status: JobStatus) -> str:
     return str(status.state).lower() if status.state is JobState.CANCELLED else KILLED
 
 
-def _raise(replay: Replay, status: JobStatus, job: Job) -> None:
+def _raise(replay: Replay, status: JobStatus, job: Job, kernel: str) -> None:
     """What papermill's own engine would raise; a failed cell is papermill's own to tell."""
-    from jupyter_client.kernelspec import NoSuchKernel
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
     if replay.fatal is not None:
@@ -258,8 +286,7 @@ def _raise(replay: Replay, status: JobStatus, job: Job) -> None:
         if kind == "timeout":
             raise CellTimeoutError(message)
         if kind == "kernel":
-            _say(message)
-            raise NoSuchKernel(str(replay.kernel.get("wanted") or message))
+            _no_such_kernel(kernel, message)
         if kind == "environment":
             raise SpecError(message)
         raise RuntimeError(message)
@@ -268,3 +295,10 @@ def _raise(replay: Replay, status: JobStatus, job: Job) -> None:
     if status.state is JobState.CANCELLED:
         raise JobCancelled(f"Job {job.name} was cancelled.", job_id=job.id)
     raise DeadKernelError(status.message or f"Job {job.id} has ended: {status.reason}")
+
+
+def _no_such_kernel(kernel: str, message: str) -> NoReturn:
+    from jupyter_client.kernelspec import NoSuchKernel
+
+    _say(message)
+    raise NoSuchKernel(kernel)

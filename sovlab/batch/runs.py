@@ -23,6 +23,7 @@ from sovlab.client.job import Job
 from sovlab.core.job import JobState
 from sovlab.core.spec import JobSpec
 from sovlab.errors import JobNotFound
+from sovlab.executors.executor import Executor
 from sovlab.options.job import Options
 
 _ASIDE = ("name", "origin", "labels", "backend", "backend_why", "resume", "finish_by", "deferral")
@@ -62,6 +63,7 @@ def begin(
     *,
     fresh: bool = False,
     commit: Callable[[], Mapping[str, Any]] = dict,
+    before: Callable[[JobSpec, Executor], None] = lambda spec, executor: None,
 ) -> Run:
     """The run of a notebook: one that goes on, has succeeded, or whose failure nobody saw; else a new one.
 
@@ -71,13 +73,15 @@ def begin(
         options: where and with what.
         fresh: begin a new one in any case.
         commit: tells that of the code, for one that is new.
+        before: may refuse one that is new: called with the request, and with what it would be sent to.
 
     Raises:
         UsageError: an option is wrong, or something that it needs cannot travel.
         ExecutorError: the target does not accept it.
     """
     prepared = client.prepare(code, options)
-    target = client.executor(options.target).target
+    executor = client.executor(options.target)
+    target = executor.target
     folder = client.settings.state / "runs"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     mark = folder / f"{key(prepared.spec, options, target)}.json"
@@ -86,6 +90,7 @@ def begin(
         if known is not None:
             job, begun = known
             return Run(job, "ended" if job.last.status.state.ended else "running", (), mark, begun)
+        before(prepared.spec, executor)
         begun = commit()
         submitted = client.send(prepared, options.target)
         _write(mark, _marked(submitted.job, begun, delivered=False))

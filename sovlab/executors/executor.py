@@ -50,6 +50,13 @@ class Executor(Protocol):
         """
         ...
 
+    def image(self, spec: JobSpec) -> str:
+        """The image that a job would run in, as the settings name it; empty where there is none.
+
+        One without this method has none.
+        """
+        ...
+
     def submit(self, job_id: str, spec: JobSpec, payload: Path, environ: Mapping[str, str]) -> None:
         """Accept a job. Doing it again with the same ``job_id`` changes nothing.
 

@@ -140,6 +140,10 @@ class KubernetesExecutor:
         profile = profile_for_job(self._profile, spec)
         self._queues.check(profile.queue, profile.priority)
 
+    def image(self, spec: JobSpec) -> str:
+        """See `Executor.image`."""
+        return self._profile.image_for(spec.backend)
+
     def _submission(self, job_id: str, spec: JobSpec, payload: Path) -> Submission:
         self.check(spec)
         profile = profile_for_job(self._profile, spec)

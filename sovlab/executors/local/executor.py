@@ -110,6 +110,10 @@ class LocalExecutor:
                 "Ask for less, or raise the limit under [local] in the settings.",
             )
 
+    def image(self, spec: JobSpec) -> str:
+        """See `Executor.image`: jobs run in none."""
+        return ""
+
     def submit(self, job_id: str, spec: JobSpec, payload: Path, environ: Mapping[str, str]) -> None:
         """See `Executor.submit`."""
         self.check(spec)

@@ -53,6 +53,12 @@ class Notebook(msgspec.Struct, frozen=True):
         """The file's name."""
         return self.label
 
+    @property
+    def language(self) -> str:
+        """Of the notebook; empty if it does not say."""
+        spec, info = (self.metadata.get(key) or {} for key in ("kernelspec", "language_info"))
+        return str(spec.get("language") or info.get("name") or "")
+
     def pack(
         self,
         store: Path,
@@ -69,7 +75,7 @@ class Notebook(msgspec.Struct, frozen=True):
         """
         spec = dict(self.metadata.get("kernelspec") or {})
         info = dict(self.metadata.get("language_info") or {})
-        language = str(spec.get("language") or info.get("name") or "")
+        language = self.language
         notebook = {
             "nbformat": 4,
             "nbformat_minor": 4,  # the first with ids is 5

@@ -15,6 +15,7 @@ from typing import Any, Dict, List, Mapping, Optional
 
 from sovlab.runner import context
 from sovlab.runner.notebook import environment, forking, kernels, telling
+from sovlab.runner.protocol.kernel_choice import KernelMissing, choose, without
 from sovlab.runner.protocol.notebook_run import FOLDER, NOTEBOOK
 
 _SHOWN = 256 << 10
@@ -61,17 +62,19 @@ def _run(
     folder: str,
     template: Optional[forking.Template],
 ) -> None:
-    lacking = kernels.missing()
-    if lacking:
-        teller.tell("fatal", kind="environment", message=lacking)
-        raise NotebookFailed(lacking)
     # A grammar that jsonschema would build for 0.8 s, to check URLs that no notebook's schema has.
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+    lacking = kernels.lacking()
+    found = {} if lacking else kernels.found()
+    teller.tell("place", kernels=found, lacking=lacking)
+    if lacking:
+        teller.tell("fatal", kind="environment", message=without(lacking))
+        raise NotebookFailed(without(lacking))
     from sovlab.runner.notebook import client
 
     try:
-        kernel, notice = kernels.choose(str(options["kernel"]), str(options.get("language", "")))
-    except kernels.KernelMissing as error:
+        kernel, notice = choose(str(options["kernel"]), str(options.get("language", "")), found)
+    except KernelMissing as error:
         teller.tell("fatal", kind="kernel", message=str(error))
         raise NotebookFailed(str(error)) from None
     teller.tell("kernel", wanted=options["kernel"], used=kernel, notice=notice)

@@ -1,57 +1,28 @@
-"""Which kernel of the job's environment runs a notebook, and what is missing for one."""
+"""What the environment of a job has to run a notebook, and lacks."""
 
 from __future__ import annotations
 
 import os
 import sys
 from importlib.machinery import PathFinder
-from typing import Any, Dict, Mapping, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Sequence
 
 NEEDED = ("nbclient", "nbformat", "jupyter_client")
 
 
-class KernelMissing(Exception):
-    """There is no kernel for the notebook; the message is a sentence for people."""
-
-
-def choose(wanted: str, language: str) -> Tuple[str, str]:
-    """The name of the kernel to start, and a notice if it is not the one that was asked for.
-
-    Args:
-        wanted: its name, as the notebook has it.
-        language: of the notebook; empty if it does not say.
-
-    Raises:
-        KernelMissing: there is none of that name, and not just one of that language.
-    """
+def found() -> Dict[str, str]:
+    """The kernels of this environment, with their languages; `NEEDED` must be there."""
     from jupyter_client.kernelspec import KernelSpecManager
 
-    found: Dict[str, Any] = KernelSpecManager().get_all_specs()
-    if wanted in found:
-        return wanted, ""
-    alike = sorted(name for name, one in found.items() if one["spec"].get("language", "") == language)
-    if language and len(alike) == 1:
-        return alike[
-            0
-        ], f"There is no kernel {wanted!r} here: {alike[0]!r} runs it, the only one of {language}."
-    there = ", ".join(sorted(found)) or "none"
-    raise KernelMissing(
-        f"There is no kernel {wanted!r} where the job runs; there: {there}. Name one of these with -k, or "
-        "install it there."
-    )
+    specs: Dict[str, Any] = KernelSpecManager().get_all_specs()
+    return {name: str(one["spec"].get("language", "")) for name, one in specs.items()}
 
 
-def missing() -> str:
-    """What the environment of the job lacks to run any notebook; a sentence, empty if it lacks nothing."""
+def lacking() -> List[str]:
+    """What this environment lacks to run any notebook."""
     import importlib.util
 
-    lacking = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-    if not lacking:
-        return ""
-    return (
-        f"The job's environment cannot run notebooks: it has no {', '.join(lacking)}. Install "
-        f"{' '.join(lacking)} and a kernel (ipykernel) there, or choose another image."
-    )
+    return [name for name in NEEDED if importlib.util.find_spec(name) is None]
 
 
 def python_path(
