@@ -97,6 +97,20 @@ def of(
     return fitted(said)
 
 
+def of_begun(job: Job, code: Notebook) -> dict[str, Any]:
+    """The record of a run that goes on: which job it is, as far as is known without asking. See `of`."""
+    run = {"id": job.id, "target": clean(job.target, 63), "status": str(job.last.status.state)}
+    said: dict[str, Any] = Private.here().cleared(
+        {
+            "schema": SCHEMA,
+            "sovlab": __version__,
+            "run": run,
+            "notebook": {"sha256": cells_digest(code.cells)},
+        }
+    )
+    return said
+
+
 _SWITCHES = {
     "torch_seed": str,
     "torch_deterministic": bool,

@@ -13,7 +13,7 @@ import nbformat
 from sovlab.runner.protocol.notebook_run import FOLDER, NOTEBOOK, REFERENCE
 
 _NAME = re.compile(r"[0-9a-f]{64}")
-KILLED, TIMEOUT, NOT_RUN = "killed", "timeout", "not run"
+KILLED, TIMEOUT, CANCELLED, LEFT, NOT_RUN = "killed", "timeout", "cancelled", "left running", "not run"
 
 
 class Replay:
@@ -36,7 +36,7 @@ class Replay:
         self.running: int | None = None
         self.reached: set[int] = set()
         self.failed: int | None = None
-        self._referred = False
+        self._referred = self._closed = False
 
     @property
     def cells(self) -> list[Any]:
@@ -148,18 +148,20 @@ class Replay:
                     self._manager.nb.metadata[key] = nbformat.from_dict(whole)
         return "Long outputs are lost: they did not come back with the results." if lost else ""
 
-    def end_running(self) -> None:
-        """The run has ended in the midst of a cell: as papermill has it, that cell is complete."""
+    def close(self, stopped: str) -> None:
+        """Nothing more comes. For papermill a cell that runs is complete then, and so are those after it.
+
+        Which one was stopped and which never ran is said beside that; what is said first counts.
+
+        Args:
+            stopped: what became of the cell that was reached last; empty if it came to its end.
+        """
+        if self._closed:
+            return
+        self._closed = True
         if self.running is not None:
             index, self.running = self.running, None
             self._manager.cell_complete(self.cells[index], cell_index=index)
-
-    def mark(self, stopped: str) -> None:
-        """Say of cells what papermill's keys do not: which one was stopped, by what, and which never ran.
-
-        Args:
-            stopped: what became of the cell that ran when the run ended; empty if none did.
-        """
         last = max(self.reached, default=-1)
         for index, cell in enumerate(self.cells):
             if cell.cell_type != "code":

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import partial
@@ -21,12 +19,12 @@ from sovlab.batch.checking import refuse_secrets
 from sovlab.batch.lines import Lines
 from sovlab.batch.provenance import details
 from sovlab.batch.provenance.places import Places
-from sovlab.batch.replaying import KILLED, TIMEOUT, Replay
+from sovlab.batch.replaying import CANCELLED, KILLED, LEFT, TIMEOUT, Replay
 from sovlab.batch.steps import Steps
 from sovlab.client import Client, Notebook, default
 from sovlab.client.job import Job
 from sovlab.core.event import NotebookTold, StatusChanged
-from sovlab.core.interrupts import Interrupts
+from sovlab.core.interrupts import Interrupts, Terminated, terminations
 from sovlab.core.job import JobState, JobStatus
 from sovlab.core.spec import JobSpec
 from sovlab.core.untrusted import clean
@@ -69,34 +67,40 @@ def run(
         keywords: others that papermill was given. ``told`` is called with the job, and how it was found, as
             it begins and whenever its state has changed; with ``lines`` each cell is told of in a line.
     """
-    refuse_secrets(manager.nb.metadata.get("papermill", {}).get("parameters", {}))
     for part in (manager.nb, *manager.nb.cells):
         part.metadata.pop("sovlab", None)  # of an earlier run, if the notebook is one's output
-    client = default()
-    code = code_of(manager.nb, kernel, keywords.get("input_path"), limits)
     told: Told = keywords.get("told") or (lambda job, found: None)
     logger = PapermillNotebookClient(manager, log_output=repeated.log, log=_LOG)
-    places = Places.of(manager.nb.metadata.get("papermill", {}))
     logger.stdout_file, logger.stderr_file = repeated.stdout, repeated.stderr
     replay = Replay(manager, logger.log_output_message, _say)
-    found = runs.begin(
-        client,
-        code,
-        options_of(keywords),
-        fresh=asked(keywords, "fresh"),
-        commit=places.commit,
-        before=partial(_check_image, client, code),
-    )
-    told(found.job, found.found)
-    named = _named(found.job, client.settings.target_named(None).name)
-    _say(_found(found, named))
-    for message in found.messages:
-        _say(message)
-    with _ending(found.job, named, cancel=asked(keywords, "cancel_on_interrupt")):
-        heeded = Lines(manager.nb.cells, _say) if keywords.get("lines") else None
-        with heeded or nullcontext():
-            status, complete = _follow(found.job, replay, lambda: told(found.job, found.found), heeded)
-        lost = replay.settle(_files(found.job), complete)
+    with _closing(replay):
+        papermill = manager.nb.metadata.get("papermill", {})
+        refuse_secrets(papermill.get("parameters", {}))
+        client, places = default(), Places.of(papermill)
+        code = code_of(manager.nb, kernel, keywords.get("input_path"), limits)
+        found = runs.begin(
+            client,
+            code,
+            options_of(keywords),
+            fresh=asked(keywords, "fresh"),
+            commit=places.commit,
+            before=partial(_check_image, client, code),
+        )
+
+        def changed() -> None:
+            manager.nb.metadata["sovlab"] = nbformat.from_dict(record.of_begun(found.job, code))
+            told(found.job, found.found)
+
+        changed()
+        named = _named(found.job, client.settings.target_named(None).name)
+        _say(_found(found, named))
+        for message in found.messages:
+            _say(message)
+        with _ending(found.job, named, replay, cancel=asked(keywords, "cancel_on_interrupt")):
+            heeded = Lines(manager.nb.cells, _say) if keywords.get("lines") else None
+            with heeded or nullcontext():
+                status, complete = _follow(found.job, replay, changed, heeded)
+            lost = replay.settle(_files(found.job), complete)
     if lost:
         _say(lost)
     images.keep(
@@ -105,9 +109,7 @@ def run(
         _image(client.executor(found.job.target), found.job.last.spec),
         replay.place,
     )
-    stopped = _stopped(replay, status)
-    replay.end_running()
-    replay.mark(stopped)
+    replay.close(_stopped(replay, status))
     said = record.of(found.job, status, code, replay, found.commit)
     if status.state is JobState.SUCCEEDED and not lost:
         said["run"]["key"] = found.key
@@ -214,12 +216,23 @@ def _files(job: Job) -> Mapping[str, Path]:
 
 
 @contextmanager
-def _ending(job: Job, named: str, *, cancel: bool) -> Iterator[None]:
+def _closing(replay: Replay) -> Iterator[None]:
+    """Whatever ends it before the run has ended, the notebook says which cells were not run."""
+    try:
+        yield
+    except BaseException:
+        replay.close(LEFT)
+        raise
+
+
+@contextmanager
+def _ending(job: Job, named: str, replay: Replay, *, cancel: bool) -> Iterator[None]:
     """A client that is told to end says how to come back; papermill writes what there is."""
     try:
         with terminations(), Interrupts():
             yield
     except (KeyboardInterrupt, Terminated) as end:
+        replay.close(CANCELLED if cancel else LEFT)
         if cancel:
             job.cancel()
             _say(f"Job {job.id} is cancelled.")
@@ -235,28 +248,6 @@ def _ending(job: Job, named: str, *, cancel: bool) -> Iterator[None]:
         raise
 
 
-class Terminated(BaseException):
-    """SIGTERM came."""
-
-
-@contextmanager
-def terminations() -> Iterator[None]:
-    """SIGTERM raises `Terminated` meanwhile, unless somebody else has a handler for it."""
-    ours = threading.current_thread() is threading.main_thread()
-    heard = ours and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    if heard:
-        signal.signal(signal.SIGTERM, _terminate)
-    try:
-        yield
-    finally:
-        if heard:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _terminate(*_: object) -> NoReturn:
-    raise Terminated
-
-
 def _is_command() -> bool:
     """Whether a command line runs papermill, and not a program that calls it."""
     import click
@@ -270,7 +261,7 @@ def _stopped(replay: Replay, status: JobStatus) -> str:
         return {"timeout": TIMEOUT, "dead": KILLED}.get(str(replay.fatal.get("kind")), KILLED)
     if status.state is JobState.SUCCEEDED or replay.failed is not None:
         return ""
-    return str(status.state).lower() if status.state is JobState.CANCELLED else KILLED
+    return CANCELLED if status.state is JobState.CANCELLED else KILLED
 
 
 def _raise(replay: Replay, status: JobStatus, job: Job, kernel: str) -> None:

@@ -12,12 +12,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from sovlab.batch.many import Many, Row
 from sovlab.batch.one import check
-from sovlab.batch.running import Terminated, asked, terminations
+from sovlab.batch.running import asked
 from sovlab.cli import show
 from sovlab.cli.run import ELSEWHERE
 from sovlab.cli.sweep import exit_status
 from sovlab.client import default
-from sovlab.core.interrupts import Interrupts
+from sovlab.core.interrupts import Interrupts, Terminated, terminations
 from sovlab.core.job import JobState
 from sovlab.errors import SpecError
 from sovlab.views.runs import changed_words, runs_document, runs_notes, runs_table
