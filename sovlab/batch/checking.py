@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from sovlab.errors import SpecError
@@ -29,6 +31,24 @@ def refuse_secrets(parameters: Mapping[str, Any]) -> None:
                 f'Hand it over with sovlab run --env {variable}="${variable}", and read '
                 f"os.environ[{variable!r}] in the notebook.",
             )
+
+
+def check_output(output: str, path: Path) -> None:
+    """Refuse an output that cannot be written; nothing is written.
+
+    Args:
+        output: as the user gave it.
+        path: where that is, absolute.
+
+    Raises:
+        SpecError: it is a directory, its folder is not there, or it may not be written.
+    """
+    if path.is_dir():
+        raise SpecError(f"The output {output} is a directory.", f"Name a file: {path.name}/out.ipynb.")
+    if not path.parent.is_dir():
+        raise SpecError(f"The folder of {output} is not there.", "Make it, or name another.")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise SpecError(f"The output {output} may not be written.", "Name another, or change its rights.")
 
 
 def parameters_of(notebook: Mapping[str, Any]) -> list[str]:

@@ -15,10 +15,10 @@ import nbformat
 from papermill.clientwrap import PapermillNotebookClient
 
 from sovlab.batch import images, record, runs
-from sovlab.batch.checking import refuse_secrets
+from sovlab.batch.checking import check_output, refuse_secrets
 from sovlab.batch.lines import Lines
 from sovlab.batch.provenance import details
-from sovlab.batch.provenance.places import Places
+from sovlab.batch.provenance.places import Places, local_path
 from sovlab.batch.replaying import CANCELLED, KILLED, LEFT, TIMEOUT, Replay
 from sovlab.batch.steps import Steps
 from sovlab.client import Client, Notebook, default
@@ -76,6 +76,10 @@ def run(
     with _closing(replay):
         papermill = manager.nb.metadata.get("papermill", {})
         refuse_secrets(papermill.get("parameters", {}))
+        output = papermill.get("output_path")
+        written = local_path(output)
+        if manager.output_path is None and written is not None:  # else papermill has written it by now
+            check_output(output, written)
         client, places = default(), Places.of(papermill)
         code = code_of(manager.nb, kernel, keywords.get("input_path"), limits)
         found = runs.begin(
