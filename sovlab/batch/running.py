@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import nbformat
-from papermill.clientwrap import PapermillNotebookClient
 
 from sovlab.batch import images, record, runs
 from sovlab.batch.checking import check_output, refuse_secrets
-from sovlab.batch.lines import Lines
 from sovlab.batch.provenance import details
 from sovlab.batch.provenance.places import Places, local_path
 from sovlab.batch.replaying import CANCELLED, KILLED, LEFT, TIMEOUT, Replay
+from sovlab.batch.shown.lines import Lines
+from sovlab.batch.shown.repeating import Repeated, Wanted
 from sovlab.batch.steps import Steps
 from sovlab.client import Client, Notebook, default
 from sovlab.client.job import Job
@@ -32,28 +31,14 @@ from sovlab.errors import JobCancelled, SovlabError, SpecError
 from sovlab.executors.executor import Executor
 from sovlab.options.job import NAMES, Options, from_keywords
 
-_LOG = logging.getLogger("papermill")
 _YES = ("1", "true", "yes", "on")
 Told = Callable[[Job, str], None]
-
-
-class Logging(NamedTuple):
-    """Where papermill is to repeat outputs.
-
-    Attributes:
-        log: whether its logger does.
-        stdout, stderr: open files, or None.
-    """
-
-    log: bool = False
-    stdout: Any = None
-    stderr: Any = None
 
 
 def run(
     manager: Any,
     kernel: str,
-    repeated: Logging,
+    wanted: Wanted,
     limits: Mapping[str, float | None],
     keywords: Mapping[str, Any],
 ) -> None:
@@ -62,7 +47,7 @@ def run(
     Args:
         manager: papermill's ``NotebookExecutionManager``.
         kernel: name.
-        repeated: where outputs are repeated.
+        wanted: where outputs are repeated.
         limits: ``start_timeout`` and ``execution_timeout``, in seconds.
         keywords: others that papermill was given. ``told`` is called with the job, and how it was found, as
             it begins and whenever its state has changed; with ``lines`` each cell is told of in a line.
@@ -70,9 +55,7 @@ def run(
     for part in (manager.nb, *manager.nb.cells):
         part.metadata.pop("sovlab", None)  # of an earlier run, if the notebook is one's output
     told: Told = keywords.get("told") or (lambda job, found: None)
-    logger = PapermillNotebookClient(manager, log_output=repeated.log, log=_LOG)
-    logger.stdout_file, logger.stderr_file = repeated.stdout, repeated.stderr
-    replay = Replay(manager, logger.log_output_message, _say)
+    replay = Replay(manager, Repeated(manager, wanted), _say)
     with _closing(replay):
         papermill = manager.nb.metadata.get("papermill", {})
         refuse_secrets(papermill.get("parameters", {}))

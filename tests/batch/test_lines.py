@@ -7,7 +7,7 @@ import queue
 import papermill
 import pytest
 
-from sovlab.batch.lines import Lines
+from sovlab.batch.shown.lines import Lines
 from tests.batch.test_engine import read, write
 
 CELLS = [{"cell_type": "markdown"}, {"cell_type": "code"}, {"cell_type": "code"}]
