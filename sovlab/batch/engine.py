@@ -49,7 +49,7 @@ class SovlabEngine(Engine):  # type: ignore[misc]  # papermill is untyped
         running.run(
             nb_man,
             kernel_name,
-            Wanted(log_output, stdout_file, stderr_file),
+            Wanted(log_output, stdout_file, stderr_file, bool(keywords.get("last_drawn"))),
             {"start_timeout": start_timeout, "execution_timeout": execution_timeout},
             keywords,
         )

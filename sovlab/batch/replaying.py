@@ -119,6 +119,7 @@ class Replay:
                 cell.metadata["execution"] = nbformat.from_dict(step["execution"])
             cell.execution_count = step.get("count")
         self.running = None
+        self._repeated.cell_over()
         self._manager.cell_complete(cell, cell_index=index)
 
     def settle(self, files: Mapping[str, Path], complete: bool) -> str:

@@ -112,6 +112,7 @@ def _request(parsed: argparse.Namespace, planned: Planned) -> Request:
         "cwd": parsed.cwd,
         "progress_bar": False,
         "log_output": parsed.log_output,
+        "last_drawn": True,
         "start_timeout": parsed.start_timeout,
         "execution_timeout": parsed.execution_timeout,
         "fresh": parsed.fresh or None,

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from papermill.clientwrap import PapermillNotebookClient
 
+from sovlab.batch.shown.redrawing import Redrawn
+
 _LOG = logging.getLogger("papermill")
 
 
@@ -17,11 +19,13 @@ class Wanted(NamedTuple):
     Attributes:
         log: whether its logger does.
         stdout, stderr: open files, or None.
+        last_drawn: whether the log gets of a line that is drawn over and over, as a bar, what was drawn last.
     """
 
     log: bool = False
     stdout: Any = None
     stderr: Any = None
+    last_drawn: bool = False
 
 
 class Repeated:
@@ -35,7 +39,9 @@ class Repeated:
     """
 
     def __init__(self, manager: Any, wanted: Wanted) -> None:
-        self._log = PapermillNotebookClient(manager, log_output=wanted.log, log=_LOG).log_output_message
+        log = PapermillNotebookClient(manager, log_output=wanted.log, log=_LOG).log_output_message
+        self._redrawn = Redrawn(log) if wanted.last_drawn else None
+        self._log = log if self._redrawn is None else self._redrawn.output
         files = PapermillNotebookClient(manager)
         files.stdout_file, files.stderr_file = wanted.stdout, wanted.stderr
         self._write = files.log_output_message
@@ -52,6 +58,11 @@ class Repeated:
             self._waiting.append((output, None))
         else:
             self._write(output)
+
+    def cell_over(self) -> None:
+        """A cell has ended."""
+        if self._redrawn is not None:
+            self._redrawn.flush()
 
     def long(self, reference: Mapping[str, Any]) -> None:
         """A cell has shown something for which a reference stands as yet."""
@@ -71,3 +82,4 @@ class Repeated:
                     continue
                 self._log(output)
             self._write(output)
+        self.cell_over()
