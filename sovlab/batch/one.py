@@ -87,7 +87,7 @@ def run(request: Request, told: running.Told | None = None) -> Outcome:
     if request.keywords.get("log_output"):
         logging.basicConfig(level=logging.INFO, format="%(message)s")  # as papermill's command
     try:
-        with _refusals():
+        with refusals():
             papermill.execute_notebook(
                 request.input,
                 request.output,
@@ -104,8 +104,14 @@ def run(request: Request, told: running.Told | None = None) -> Outcome:
     return Outcome(0)
 
 
+_HINTS = {
+    "kernel name": "Say which with -k, e.g. -k python3.",
+    "language": "Say which with --language, e.g. --language python.",
+}
+
+
 @contextlib.contextmanager
-def _refusals() -> Iterator[None]:
+def refusals() -> Iterator[None]:
     """What papermill refuses is an error of ours; what a run has come to is left as it is."""
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.exceptions import PapermillException, PapermillExecutionError
@@ -121,7 +127,11 @@ def _refusals() -> Iterator[None]:
             "The input must be there and the folder of the output, too, with room in it.",
         ) from error
     except (PapermillException, ValueError, LookupError) as error:
-        hint = "Say which with -k, e.g. -k python3." if "kernel name" in str(error) else ""
+        hints = {
+            "kernel name": "Say which with -k, e.g. -k python3.",
+            "language": "Say which with --language.",
+        }
+        hint = next((hint for lacking, hint in hints.items() if f"No {lacking} found" in str(error)), "")
         raise SpecError(f"The notebook was not run: {str(error).rstrip('.')}.", hint) from error
 
 
@@ -163,7 +173,7 @@ def _key(request: Request) -> str:
     from papermill.utils import chdir, nb_kernel_name
 
     said = request.keywords
-    with _refusals():
+    with refusals():
         nb = papermill.execute_notebook(
             request.input,
             None,
@@ -171,12 +181,13 @@ def _key(request: Request) -> str:
             engine_name="sovlab",
             prepare_only=True,
             kernel_name=said.get("kernel_name"),
+            language=said.get("language"),
             cwd=said.get("cwd"),
         )
         kernel = nb_kernel_name(nb, said.get("kernel_name"))
     limits = {name: said.get(name) for name in ("start_timeout", "execution_timeout")}
     code = running.code_of(nb, kernel, request.input, limits)
-    with _refusals(), chdir(said.get("cwd")):
+    with refusals(), chdir(said.get("cwd")):
         return runs.key_of(default(), code, running.options_of(said))
 
 

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import nbformat
 
 from sovlab.batch import images, record, runs
-from sovlab.batch.checking import check_output, refuse_secrets
+from sovlab.batch.checking import check_output, known_parameters, refuse_secrets, refuse_unknown
 from sovlab.batch.provenance import details
 from sovlab.batch.provenance.places import Places, local_path
 from sovlab.batch.replaying import CANCELLED, KILLED, LEFT, TIMEOUT, Replay
@@ -50,7 +50,8 @@ def run(
         wanted: where outputs are repeated.
         limits: ``start_timeout`` and ``execution_timeout``, in seconds.
         keywords: others that papermill was given. ``told`` is called with the job, and how it was found, as
-            it begins and whenever its state has changed; with ``lines`` each cell is told of in a line.
+            it begins and whenever its state has changed; with ``lines`` each cell is told of in a line;
+            ``strict_params`` refuses parameters that the notebook does not have.
     """
     for part in (manager.nb, *manager.nb.cells):
         part.metadata.pop("sovlab", None)  # of an earlier run, if the notebook is one's output
@@ -58,7 +59,10 @@ def run(
     replay = Replay(manager, Repeated(manager, wanted), _say)
     with _closing(replay):
         papermill = manager.nb.metadata.get("papermill", {})
-        refuse_secrets(papermill.get("parameters", {}))
+        given = papermill.get("parameters", {})
+        refuse_secrets(given)
+        if asked(keywords, "strict_params"):
+            refuse_unknown(given, known_parameters(manager.nb, kernel, None), "The notebook")
         output = papermill.get("output_path")
         written = local_path(output)
         if manager.output_path is None and written is not None:  # else papermill has written it by now
