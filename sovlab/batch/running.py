@@ -24,8 +24,9 @@ from sovlab.client import Client, Notebook, default
 from sovlab.client.job import Job
 from sovlab.core.event import NotebookTold, StatusChanged
 from sovlab.core.interrupts import Interrupts, Terminated, terminations
-from sovlab.core.job import JobState, JobStatus
+from sovlab.core.job import JobState, JobStatus, Reason
 from sovlab.core.spec import JobSpec
+from sovlab.core.units import format_limit
 from sovlab.core.untrusted import clean
 from sovlab.errors import JobCancelled, SovlabError, SpecError
 from sovlab.executors.executor import Executor
@@ -276,7 +277,16 @@ def _raise(replay: Replay, status: JobStatus, job: Job, kernel: str) -> None:
         return
     if status.state is JobState.CANCELLED:
         raise JobCancelled(f"Job {job.name} was cancelled.", job_id=job.id)
-    raise DeadKernelError(status.message or f"Job {job.id} has ended: {status.reason}")
+    why = status.message or f"Job {job.id} has ended: {status.reason}"
+    raise DeadKernelError(why + _limit(job, status))
+
+
+def _limit(job: Job, status: JobStatus) -> str:
+    """How much memory a job was given that ran out of it, where that was asked for."""
+    given = job.last.spec.resources.memory if job.last.spec is not None else None
+    if status.reason is not Reason.OUT_OF_MEMORY or given is None:
+        return ""
+    return f" It was given {format_limit(given)}."
 
 
 def _no_such_kernel(kernel: str, message: str) -> NoReturn:
