@@ -107,6 +107,18 @@ def test_a_cell_that_fails_ends_with_one_and_names_the_notebook(run, tmp_path):
     assert (tmp_path / "out.ipynb").exists()
 
 
+def test_a_cell_that_may_fail_ends_with_one_also_when_its_run_is_there(run, tmp_path):
+    spec = {"kernelspec": {"name": "python3", "language": "python", "display_name": "Python 3"}}
+    cells = [new_code_cell("1/0", metadata={"tags": ["raises-exception"]}), new_code_cell("print('on')")]
+    nbformat.write(new_notebook(cells=cells, metadata=spec), tmp_path / "may.ipynb")
+    first, again = (run(source="may.ipynb") for _ in range(2))
+    assert first.returncode == again.returncode == 1
+    assert "The same run is there" in again.stderr
+    for done in (first, again):
+        assert "ZeroDivisionError" in done.stderr
+    assert json.loads((tmp_path / "out.ipynb").read_text())["cells"][-1]["outputs"][0]["text"] == ["on\n"]
+
+
 def test_a_dead_kernel_and_a_slow_cell_have_their_own_status(run):
     dead = run(cells=("lr = 1", "import os; os._exit(3)"))
     assert dead.returncode == 138
