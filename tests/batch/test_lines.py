@@ -8,7 +8,7 @@ import papermill
 import pytest
 
 from sovlab.batch.shown.lines import Lines
-from tests.batch.test_engine import read, write
+from tests.batch.conformance.engines import read, write
 
 CELLS = [{"cell_type": "markdown"}, {"cell_type": "code"}, {"cell_type": "code"}]
 
