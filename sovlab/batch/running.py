@@ -59,16 +59,8 @@ def run(
     told: Told = keywords.get("told") or (lambda job, found: None)
     replay = Replay(manager, Repeated(manager, wanted), _say)
     with _closing(replay):
-        papermill = manager.nb.metadata.get("papermill", {})
-        given = papermill.get("parameters", {})
-        refuse_secrets(given)
-        if asked(keywords, "strict_params"):
-            refuse_unknown(given, known_parameters(manager.nb, kernel, None), "The notebook")
-        output = papermill.get("output_path")
-        written = local_path(output)
-        if manager.output_path is None and written is not None:  # else papermill has written it by now
-            check_output(output, written)
-        client, places = default(), Places.of(papermill)
+        _check(manager, kernel, strict=asked(keywords, "strict_params"))
+        client, places = default(), Places.of(manager.nb.metadata.get("papermill", {}))
         code = code_of(manager.nb, kernel, keywords.get("input_path"), limits)
         found = runs.begin(
             client,
@@ -78,12 +70,13 @@ def run(
             commit=places.commit,
             before=partial(_check_image, client, code),
         )
+        begun = manager.nb.metadata["sovlab"] = nbformat.from_dict(record.of_begun(found.job, code))
 
         def changed() -> None:
-            manager.nb.metadata["sovlab"] = nbformat.from_dict(record.of_begun(found.job, code))
+            begun.run["status"] = str(found.job.last.status.state)
             told(found.job, found.found)
 
-        changed()
+        told(found.job, found.found)
         named = _named(found.job, client.settings.target_named(None).name)
         _say(_found(found, named))
         for message in found.messages:
@@ -140,6 +133,18 @@ def asked(keywords: Mapping[str, Any], name: str) -> bool:
     """Whether a keyword is true; where it is not said, whether its variable ``SOVLAB_NAME`` is."""
     said = keywords.get(name)
     return bool(said) if said is not None else os.environ.get(f"SOVLAB_{name.upper()}", "").lower() in _YES
+
+
+def _check(manager: Any, kernel: str, *, strict: bool) -> None:
+    """Refuse what would go wrong at the end, or be wrong in it, before anything runs."""
+    papermill = manager.nb.metadata.get("papermill", {})
+    given, output = papermill.get("parameters", {}), papermill.get("output_path")
+    refuse_secrets(given)
+    if strict:
+        refuse_unknown(given, known_parameters(manager.nb, kernel, None), "The notebook")
+    written = local_path(output)
+    if manager.output_path is None and written is not None:  # else papermill has written it by now
+        check_output(output, written)
 
 
 def _label(path: Any) -> str:

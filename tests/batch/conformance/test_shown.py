@@ -20,7 +20,7 @@ CELLS = (
     "print('last')\n1/0",
 )
 OURS_ONLY = re.compile(r"Job \S+ on target \S+: sovlab logs -f \S+ shows what it prints\.")
-KERNELS_OWN = re.compile(r"\[IPKernelApp\] WARNING|Kernel is running over TCP")
+KERNELS_OWN = re.compile(r"\[IPKernelApp\]|Kernel is running over TCP")
 
 
 @pytest.fixture(scope="module")
