@@ -287,9 +287,9 @@ def _raise(replay: Replay, status: JobStatus, job: Job, kernel: str) -> None:
 
 
 def _limit(job: Job, status: JobStatus) -> str:
-    """How much memory a job was given that ran out of it, where that was asked for."""
+    """How much memory a job was given that ran out of it, where it was asked for and is not said yet."""
     given = job.last.spec.resources.memory if job.last.spec is not None else None
-    if status.reason is not Reason.OUT_OF_MEMORY or given is None:
+    if status.reason is not Reason.OUT_OF_MEMORY or given is None or format_limit(given) in status.message:
         return ""
     return f" It was given {format_limit(given)}."
 

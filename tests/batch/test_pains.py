@@ -63,8 +63,9 @@ def test_01_memory_that_ran_out_is_told_with_its_limit(papermill, cluster):  # n
     words = ("run", "in.ipynb", "out.ipynb", "--memory", "800M")
     done = sovlab(papermill.work, *words, env=papermill.variables)
     assert done.returncode == 138, done.stderr
-    assert "It used more memory than it was given: ask for more with --memory." in done.stderr
-    assert "It was given 800 MiB." in done.stderr
+    # The runner tells of it, with what was used; or the cluster, where it was faster.
+    assert re.search(r"^It used (?:more|\d+ MB of) memory.*--memory", done.stderr, re.MULTILINE)
+    assert done.stderr.count("800 MiB") == 1
     assert "The notebook as far as it came: out.ipynb" in done.stderr
     cells = read(papermill.work / "out.ipynb")["cells"]
     assert cells[0]["outputs"][0]["text"] == ["partial\n"]
