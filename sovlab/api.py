@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from sovlab.client import Call, Submitted, default, name_of
 from sovlab.client.job import Job
+from sovlab.client.others import shown
 from sovlab.errors import SpecError
 from sovlab.options.job import NAMES, from_keywords
 
@@ -119,14 +120,19 @@ def sweep(
 
 
 def job(name: str, target: str | None = None) -> Job:
-    """The newest job called ``name``, or the one with that id, whichever process submitted it."""
+    """Your newest job called ``name``, or the one with that id, whichever process submitted it."""
     return default().job(name, target)
 
 
-def jobs(target: str | None = None) -> list[Job]:
-    """All jobs of a target, newest first."""
+def jobs(target: str | None = None, *, all_users: bool = False) -> list[Job]:
+    """Your jobs of a target, newest first.
+
+    Args:
+        target: its name; None is the one in use.
+        all_users: others' jobs, too.
+    """
     client = default()
-    return [client.handle(record) for record in client.jobs(target)]
+    return [client.handle(record) for record in shown(client.jobs(target), all_users=all_users)]
 
 
 class RemoteFunction(Generic[P, R]):

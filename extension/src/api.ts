@@ -754,6 +754,10 @@ export interface components {
             nodes: number | null;
             /** @description Where it was submitted from, e.g. In[7]. */
             origin: string;
+            /** @description Whether it is this user's, as far as its object tells. */
+            own: boolean;
+            /** @description Who submitted it, as its place calls them; empty where all jobs are one user's. */
+            owner: string;
             /** @description Processes on each node. */
             procs: number | null;
             progress: null | {
@@ -887,6 +891,10 @@ export interface components {
             nodes: number | null;
             /** @description where it was submitted from, e.g. `In[7]`. */
             origin: string;
+            /** @description whether that is this user, as far as its object tells. */
+            own: boolean;
+            /** @description who submitted it; empty where all jobs are one user's. */
+            owner: string;
             /** @description why it is in its state, for machines. */
             reason: string;
             started: number | null;
@@ -1534,6 +1542,7 @@ export interface operations {
     jobs: {
         parameters: {
             query?: {
+                all_users?: boolean;
                 order?: "asc" | "desc";
                 page?: number;
                 q?: string | null;

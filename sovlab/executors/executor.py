@@ -178,13 +178,23 @@ class Executor(Protocol):
         """Forget an ended job and all that it left. Refuses one that has not ended (`UsageError`)."""
         ...
 
-    def clean(self, *, older_than: float, dry_run: bool = False, files: bool = False) -> Cleaned:
-        """Delete the jobs that ended more than ``older_than`` seconds ago; never one that has not.
+    def trust(self, job_id: str) -> None:
+        """From now on, take what this job leaves as if this user had submitted it.
+
+        One without this method has no other's jobs.
+        """
+        ...
+
+    def clean(
+        self, *, older_than: float, dry_run: bool = False, files: bool = False, all_users: bool = False
+    ) -> Cleaned:
+        """Delete this user's jobs that ended more than ``older_than`` seconds ago; never one that has not.
 
         Args:
             older_than: seconds.
             dry_run: delete nothing, only say what would be.
             files: delete those too that hold files which they wrote themselves, e.g. checkpoints.
+            all_users: delete others' jobs, too. It is said only to an executor whose records tell owners.
         """
         ...
 

@@ -125,12 +125,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         target: name of the current target; `target_named` tells whether there is one.
         targets: by name; ``local`` always exists.
         state: the directory that holds jobs and payloads; it need not exist yet.
+        key_file: has the key that signs the user's requests, beside the user's own settings; it need not be
+            there yet. None is one of the state's own.
         sources: where each value that is not a default comes from, by key, e.g. ``local.cores``.
         ignored: sentences about settings files that were left aside.
         outdated: sentences about settings that are written in an old way, with the new one.
     """
 
     state: Path
+    key_file: Path | None = None
     target: str = "local"
     local: Local = Local()
     defaults: Defaults = Defaults()

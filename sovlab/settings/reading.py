@@ -131,6 +131,7 @@ def load(directory: Path | None = None, environ: Mapping[str, str] | None = None
     _check_forecast(sections["forecast"], sources)
     return Settings(
         state=_state(env),
+        key_file=config_file(env).with_name("signing.key"),
         target=values.get("target", "local"),
         local=Local(**sections["local"]),
         defaults=Defaults(**sections["defaults"]),

@@ -36,6 +36,7 @@ from sovlab.executors.kubernetes.holding import Starting, is_held
 from sovlab.executors.kubernetes.objects.records import Records, job_record
 from sovlab.executors.kubernetes.objects.trimming import Object
 from sovlab.executors.kubernetes.objects.workloads import JobObjects, Objects, WorkloadKind
+from sovlab.executors.kubernetes.ownership import Ownership
 from sovlab.executors.kubernetes.submitting import Submission, profile_for_job
 from sovlab.executors.kubernetes.transfers.bucket import Bucket
 from sovlab.executors.kubernetes.transfers.local_state import LocalState
@@ -69,6 +70,7 @@ class KubernetesExecutor:
         login: where the cluster is and who we are there.
         profile: what the target says of it.
         state: the user's state directory.
+        key_file: has the key by which this user's requests are known; None is one of the state's own.
         agents: whether a process may be started that brings and fetches what a pod waits for.
     """
 
@@ -77,15 +79,25 @@ class KubernetesExecutor:
     has_queues = True
 
     def __init__(
-        self, target: str, login: Login, profile: ClusterProfile, state: Path, *, agents: bool = True
+        self,
+        target: str,
+        login: Login,
+        profile: ClusterProfile,
+        state: Path,
+        *,
+        key_file: Path | None = None,
+        agents: bool = True,
     ) -> None:
         self.target = target
         self._profile = profile
         self._mission = AgentConfiguration(target, login, profile, str(state)) if agents else None
         self._api = Api(login)
-        self._records = Records(target, lambda job_id: self._objects.left_by(job_id))
-        self._objects = Objects(self._api, profile.namespace, self._records.prepare)
         self.local_state = LocalState(state / "clusters" / target)
+        self._ownership = Ownership(
+            self._api, profile.namespace, self.local_state, key_file or state / "signing.key"
+        )
+        self._records = Records(target, lambda job_id: self._objects.left_by(job_id), self._ownership.of)
+        self._objects = Objects(self._api, profile.namespace, self._records.prepare)
         self._runners = state / "runner"
         self._bucket = Bucket(profile.bucket, profile.s3_endpoint) if profile.bucket else None
         self._volume = Volume(self._api, profile) if profile.claim else None
@@ -150,7 +162,16 @@ class KubernetesExecutor:
         backend = backends.get(spec.backend)
         runner = small_runner(self._runners)
         return Submission(
-            self._api, self._objects, profile, job_id, spec, backend, payload, runner, self._bucket
+            self._api,
+            self._objects,
+            profile,
+            job_id,
+            spec,
+            backend,
+            payload,
+            runner,
+            self._ownership,
+            self._bucket,
         )
 
     def record(self, job_id: str) -> JobRecord:
@@ -372,6 +393,12 @@ class KubernetesExecutor:
         self._empty_store([obj])
         self._delete(kind, job_id)
 
+    def trust(self, job_id: str) -> None:
+        """See `Executor.trust`."""
+        if self._buried(job_id) is None:
+            self._ownership.trust(self._workload(job_id))
+            self._records.forget(job_id)
+
     def _empty_store(self, workloads: list[Object]) -> None:
         """Delete what the store keeps of jobs. What cannot be deleted there stays, and hinders nothing."""
         with contextlib.suppress(ExecutorError):
@@ -388,10 +415,16 @@ class KubernetesExecutor:
         self._records.forget(job_id)
         return self.local_state.forget(job_id)
 
-    def clean(self, *, older_than: float, dry_run: bool = False, files: bool = False) -> Cleaned:
+    def clean(
+        self, *, older_than: float, dry_run: bool = False, files: bool = False, all_users: bool = False
+    ) -> Cleaned:
         """See `Executor.clean`; what interrupted submits left is deleted too."""
         now, size = time.time(), 0
-        may_go = [record for record in self.records() if self._may_go(record, now, older_than)]
+        may_go = [
+            record
+            for record in self.records()
+            if (record.own or all_users) and self._may_go(record, now, older_than)
+        ]
         kept = {} if files else {record.id: record.status.files for record in may_go if record.status.files}
         removed = [record.id for record in may_go if record.id not in kept]
         if not dry_run:
@@ -463,5 +496,5 @@ class KubernetesExecutor:
         if explain and state in (JobState.PENDING, JobState.QUEUED, JobState.SUSPENDED):
             why = self._reasons.of(obj, status.newest(pods))
             if why:
-                return job_record(obj, pods, self.target, why=why)
+                return job_record(obj, pods, self.target, why=why, claim=self._ownership.of(obj))
         return record

@@ -83,7 +83,13 @@ def make(configured: ConfiguredTarget) -> KubernetesExecutor:
     login = section.login
     if not section.namespace:
         section = msgspec.structs.replace(section, namespace=namespace_of(login))
-    return KubernetesExecutor(configured.name, login, section, configured.settings.state)
+    return KubernetesExecutor(
+        configured.name,
+        login,
+        section,
+        configured.settings.state,
+        key_file=configured.settings.key_file,
+    )
 
 
 def where(section: KubernetesSection) -> str:

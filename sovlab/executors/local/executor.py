@@ -377,8 +377,13 @@ class LocalExecutor:
         shutil.rmtree(job.path, ignore_errors=True)
         return size
 
-    def clean(self, *, older_than: float, dry_run: bool = False, files: bool = False) -> Cleaned:
-        """See `Executor.clean`."""
+    def trust(self, job_id: str) -> None:
+        """See `Executor.trust`: all jobs of this state are one user's."""
+
+    def clean(
+        self, *, older_than: float, dry_run: bool = False, files: bool = False, all_users: bool = False
+    ) -> Cleaned:
+        """See `Executor.clean`; there are no other users' jobs."""
         from sovlab.core.cleaned import Cleaned
 
         before, removed, size = time.time() - older_than, [], 0

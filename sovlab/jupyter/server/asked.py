@@ -50,6 +50,7 @@ class JobsQuery(Asked, frozen=True, kw_only=True):
         order: ``desc`` is the newest, the largest, the last of the alphabet first.
         page: from 0.
         size: rows of a page.
+        all_users: others' jobs, too.
     """
 
     target: TargetName | None = None
@@ -59,6 +60,7 @@ class JobsQuery(Asked, frozen=True, kw_only=True):
     order: Literal["asc", "desc"] = "desc"
     page: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
     size: Annotated[int, Meta(ge=1, le=MOST_ROWS)] = PAGE
+    all_users: bool = False
 
 
 class LogQuery(Asked, frozen=True, kw_only=True):

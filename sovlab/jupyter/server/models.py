@@ -286,6 +286,8 @@ class JobRow(Answer, frozen=True, kw_only=True):
         id: the durable id.
         name: what people call it; not unique.
         target: where it was submitted to.
+        owner: who submitted it; empty where all jobs are one user's.
+        own: whether that is this user, as far as its object tells.
         kind: null if its record is damaged.
         origin: where it was submitted from, e.g. ``In[7]``.
         reason: why it is in its state, for machines.
@@ -301,6 +303,8 @@ class JobRow(Answer, frozen=True, kw_only=True):
     id: str
     name: str
     target: str
+    owner: str
+    own: bool
     kind: str | None
     origin: str
     state: State

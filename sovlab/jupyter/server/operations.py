@@ -82,7 +82,7 @@ def telemetry(services: Services, request: Request) -> models.Telemetry:
 def jobs(services: Services, request: Request) -> models.JobPage:
     """See the route: from the watch of the target if there is one."""
     watch = services.watches.of(request.target)
-    known = watch.listed() if watch is not None else None
+    known = watch.listed() if watch is not None and not request.query.all_users else None
     if known is None:
         records = services.client().jobs(request.target)
         health = models.Health(target=request.target, state="live", seen=time.time(), problem=None)
