@@ -246,6 +246,8 @@ def clean(parsed: argparse.Namespace) -> int:
 
 def trust(parsed: argparse.Namespace) -> int:
     """``sovlab trust``."""
+    if parsed.job is None:
+        return _trust_folder()
     job = default().job(parsed.job, parsed.target)
     said = whose(job.last)
     if job.last.trusted:
@@ -253,6 +255,20 @@ def trust(parsed: argparse.Namespace) -> int:
         return 0
     default().trust(job)
     show.line(f"Job {job.id} {said}. What it leaves is loaded from now on as if you had submitted it.")
+    return 0
+
+
+def _trust_folder() -> int:
+    from sovlab.settings import brought_files, load, trusting
+
+    settings = load()
+    keys = {each.path: each.keys for each in settings.brought}
+    for path, content in brought_files():
+        if path in keys:
+            trusting.trust(settings.state, path, content)
+            show.line(f"{path} is trusted as it is now: it sets {', '.join(keys[path])}.")
+    if not keys:
+        show.line("No settings that came with this folder were left aside.")
     return 0
 
 

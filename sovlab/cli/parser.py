@@ -200,11 +200,14 @@ def _parser() -> argparse.ArgumentParser:
 
     trust = verb(
         "trust",
-        "Load what another user's job left: that runs their code here, as you.",
+        "Take the settings that came with this folder, or what another user's job left: both may run code as "
+        "you.",
         _later("commands", "trust"),
         json=False,
     )
-    _job(trust)
+    trust.add_argument(
+        "job", nargs="?", help="a job, by its id; without one, sovlab.toml and .env of this folder"
+    )
     _target(trust)
 
     doctor = verb(

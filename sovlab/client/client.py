@@ -78,7 +78,7 @@ class Client(Targets):
             self._defer(options, executor),
         )
         job = self.accepted(accepted.job_id, accepted.spec, executor)
-        return Submitted(job, accepted.messages, accepted.bound)
+        return Submitted(job, (*self.left_aside(), *accepted.messages), accepted.bound)
 
     def prepare(self, code: Code, options: Options) -> submitting.Prepared:
         """Pack ``code`` without submitting it: what it is, before `send` runs it. Raises as `submit`."""
@@ -93,7 +93,7 @@ class Client(Targets):
         executor = self.executor(target)
         accepted = submitting.send(prepared, executor)
         job = self.accepted(accepted.job_id, accepted.spec, executor)
-        return Submitted(job, accepted.messages, accepted.bound)
+        return Submitted(job, (*self.left_aside(), *accepted.messages), accepted.bound)
 
     def sweep(self, planned: Sequence[Planned], options: Options, *, at_once: AtOnce = "auto") -> Sweep:
         """Run what is planned for each point as a job; see `sovlab.client.sweeping.preparing.begin`.
