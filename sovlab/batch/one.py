@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sovlab.batch import running, runs
-from sovlab.batch.following.saving import why_not
+from sovlab.batch.following.saving import Before, why_not
 from sovlab.batch.recorded import record_of, row_of_record, was_changed
 from sovlab.batch.results import recorded_values
 from sovlab.batch.verifying.cells import members
@@ -94,7 +94,7 @@ def run(request: Request, told: running.Told | None = None) -> Outcome:
         if told is not None:
             told(job, found)
 
-    before = _Before(request.path)
+    before = Before(request.path)
     try:
         with _refusals(jobs):
             papermill.execute_notebook(
@@ -115,32 +115,6 @@ def run(request: Request, told: running.Told | None = None) -> Outcome:
             before.restore()
         raise
     return Outcome(0)
-
-
-class _Before:
-    """What an output was before papermill wrote there, which it does before there is a job.
-
-    Args:
-        path: of the output; empty if papermill makes another of it each time.
-    """
-
-    def __init__(self, path: str) -> None:
-        self._path = Path(path).absolute() if path else None
-        self._was_there = self._path is not None and self._path.exists()
-        self._content: bytes | None = None
-        with contextlib.suppress(OSError):
-            if self._path is not None and self._path.is_file():
-                self._content = self._path.read_bytes()
-
-    def restore(self) -> None:
-        """No job has begun: a notebook in which nothing ran is no output, and an earlier one stays."""
-        if self._path is None or not self._path.is_file():
-            return
-        with contextlib.suppress(OSError):
-            if not self._was_there:
-                self._path.unlink()
-            elif self._content is not None and self._path.read_bytes() != self._content:
-                self._path.write_bytes(self._content)
 
 
 @contextlib.contextmanager

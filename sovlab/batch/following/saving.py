@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 
@@ -49,6 +50,32 @@ class Saves:
                 self._say(f"{self._manager.output_path} cannot be written: {why}. The next save tries again.")
         else:
             self._failure = ""
+
+
+class Before:
+    """What an output was before papermill wrote there, which it does before there is a job.
+
+    Args:
+        path: of the output; empty if papermill makes another of it each time.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = Path(path).absolute() if path else None
+        self._was_there = self._path is not None and self._path.exists()
+        self._content: bytes | None = None
+        with suppress(OSError):
+            if self._path is not None and self._path.is_file():
+                self._content = self._path.read_bytes()
+
+    def restore(self) -> None:
+        """No job has begun: a notebook in which nothing ran is no output, and an earlier one stays."""
+        if self._path is None or not self._path.is_file():
+            return
+        with suppress(OSError):
+            if not self._was_there:
+                self._path.unlink()
+            elif self._content is not None and self._path.read_bytes() != self._content:
+                self._path.write_bytes(self._content)
 
 
 def why_not(error: Exception) -> str:

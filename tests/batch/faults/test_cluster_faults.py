@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.batch.faults.conftest import Ended, Place, site_settings
+from tests.batch.conftest import Ended, Place, site_settings
 from tests.kube.proxy import proxy_before, until
 
 

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from sovlab.errors import ExecutorError
-from tests.batch.faults.conftest import Ended, Place
+from tests.batch.conftest import Ended, Place
 
 
 @contextlib.contextmanager

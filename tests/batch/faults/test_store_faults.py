@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from tests.batch.faults.conftest import Ended, Place, site_settings
+from tests.batch.conftest import Ended, Place, site_settings
 from tests.kube.s3server import ACCESS, SECRET, S3Server
 
 LONG = "x" * 300_000
