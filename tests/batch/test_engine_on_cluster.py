@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -78,6 +79,17 @@ def test_a_notebook_runs_there_as_by_papermill_itself(papermill):
     truth = read(papermill.work / "ours.ipynb")["metadata"]["sovlab"]
     assert truth["run"]["target"] == "site"
     assert truth["run"]["status"] == "succeeded"
+    assert (truth["run"]["attempt"], truth["run"]["queued_s"] >= 0) == (1, True)
+    made = read(papermill.work / "ours.ipynb.sovlab.json")["manifest"]
+    container = made["object"]["spec"]["template"]["spec"]["containers"][0]
+    assert (made["object"]["kind"], container["image"]) == ("Job", "registry.site/sovlab-cpu:1")
+    assert truth["run"]["id"] not in json.dumps(made)
+    text = json.dumps(made["object"], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert made["sha256"] == hashlib.sha256(text.encode()).hexdigest()
+    assert ended(papermill("more.ipynb", "-p", "a", "22"))[0] == 0
+    more = read(papermill.work / "more.ipynb.sovlab.json")
+    assert more["run"]["id"] != truth["run"]["id"]
+    assert more["manifest"] == made  # it was asked for alike
 
 
 def test_a_failed_cell_and_outputs_too_large_for_a_log_come_back(papermill):
