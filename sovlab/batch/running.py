@@ -20,6 +20,7 @@ from sovlab.batch.following.saving import Saves
 from sovlab.batch.following.telling import Telling
 from sovlab.batch.lines import Lines
 from sovlab.batch.provenance import details
+from sovlab.batch.provenance.cell_energy import mark_energy
 from sovlab.batch.provenance.places import Places
 from sovlab.batch.replaying import KILLED, TIMEOUT, Replay
 from sovlab.client import Notebook, default
@@ -101,6 +102,7 @@ def run(
     stopped = _stopped(replay, status)
     replay.end_running()
     replay.mark(stopped)
+    mark_energy(found.job, status.energy, replay.cells)
     said = record.of(found.job, status, code, replay, found.commit, found.attempts)
     if status.state is JobState.SUCCEEDED and not lost:
         said["run"]["key"] = found.key

@@ -99,7 +99,8 @@ def _manifest(job: Job, private: Private) -> dict[str, Any]:
 def _cell(number: int, cell: Mapping[str, Any]) -> dict[str, Any]:
     metadata = members(cell.get("metadata"))
     papermill = members(metadata.get("papermill"))
-    truth = members(metadata.get("sovlab")).get("status")
+    ours = members(metadata.get("sovlab"))
+    truth = ours.get("status")
     status = truth or ("failed" if papermill.get("exception") is True else papermill.get("status"))
     times = {key: papermill.get(key) for key in ("start_time", "end_time", "duration")}
     return {
@@ -108,6 +109,7 @@ def _cell(number: int, cell: Mapping[str, Any]) -> dict[str, Any]:
         "type": cell.get("cell_type"),
         "status": status,
         **{key: value for key, value in times.items() if value is not None},
+        **{key.lower(): ours[key] for key in ("energy_J", "energy_source") if key in ours},
     }
 
 
