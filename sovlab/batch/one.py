@@ -14,11 +14,12 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from sovlab.batch import running, runs
+from sovlab.batch.following.saving import Before, why_not
 from sovlab.batch.recorded import record_of, row_of_record, was_changed
 from sovlab.batch.results import recorded_values
 from sovlab.batch.verifying.cells import members
@@ -28,7 +29,7 @@ from sovlab.client.sweeping.feeding import Run
 from sovlab.client.sweeping.rows import row_of
 from sovlab.core.job import JobState
 from sovlab.core.untrusted import clean
-from sovlab.errors import SovlabError, SpecError
+from sovlab.errors import ResultError, SovlabError, SpecError
 from sovlab.options.sweep import Point
 
 KILLED = 138
@@ -86,14 +87,22 @@ def run(request: Request, told: running.Told | None = None) -> Outcome:
 
     if request.keywords.get("log_output"):
         logging.basicConfig(level=logging.INFO, format="%(message)s")  # as papermill's command
+    jobs: list[Job] = []
+
+    def heard(job: Job, found: str) -> None:
+        jobs[:] = [job]
+        if told is not None:
+            told(job, found)
+
+    before = Before(request.path)
     try:
-        with _refusals():
+        with _refusals(jobs):
             papermill.execute_notebook(
                 request.input,
                 request.output,
                 parameters=dict(request.parameters),
                 engine_name="sovlab",
-                told=told,
+                told=heard,
                 **request.keywords,
             )
     except PapermillExecutionError as error:
@@ -101,12 +110,20 @@ def run(request: Request, told: running.Told | None = None) -> Outcome:
     except (DeadKernelError, CellTimeoutError) as error:
         why = str(error).strip().splitlines()[0].rstrip(".")
         return Outcome(KILLED if isinstance(error, DeadKernelError) else 124, why)
+    except BaseException:
+        if not jobs:
+            before.restore()
+        raise
     return Outcome(0)
 
 
 @contextlib.contextmanager
-def _refusals() -> Iterator[None]:
-    """What papermill refuses is an error of ours; what a run has come to is left as it is."""
+def _refusals(jobs: Sequence[Job] = ()) -> Iterator[None]:
+    """What papermill refuses is an error of ours; what a run has come to is left as it is.
+
+    Args:
+        jobs: the one that runs the notebook, once it has begun.
+    """
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.exceptions import PapermillException, PapermillExecutionError
 
@@ -115,6 +132,12 @@ def _refusals() -> Iterator[None]:
     except (PapermillExecutionError, DeadKernelError, CellTimeoutError):
         raise
     except OSError as error:
+        if jobs:
+            raise ResultError(
+                f"The executed notebook cannot be written: {why_not(error)}.",
+                f"Job {jobs[0].id} has all of it: make room, or name another output. The same command then "
+                "fetches it, and runs nothing.",
+            ) from error
         said = f"{error.strerror}: {error.filename}" if error.strerror and error.filename else str(error)
         raise SpecError(
             f"The notebook was not run: {said.rstrip('.')}.",

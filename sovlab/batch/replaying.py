@@ -28,6 +28,9 @@ class Replay:
     def __init__(self, manager: Any, shown: Callable[[Any], None], note: Callable[[str], None]) -> None:
         self._manager = manager
         self._shown, self._note = shown, note
+        self._forget()
+
+    def _forget(self) -> None:
         self.fatal: Mapping[str, Any] | None = None
         self.kernel: Mapping[str, Any] = {}
         self.place: Mapping[str, Any] = {}
@@ -67,6 +70,23 @@ class Replay:
             self._manager.cell_exception(cell, cell_index=index)
         elif op == "complete":
             self._complete(cell, index, step)
+
+    @property
+    def has_grown(self) -> bool:
+        """Whether long outputs have come at the end, which no save had before."""
+        return self._referred
+
+    def begin_again(self) -> None:
+        """The job has begun anew, and so does the notebook: nothing counts that was told before."""
+        papermill = self._manager.nb.metadata.papermill
+        begun = self._manager.start_time, papermill.get("start_time")
+        self._manager.notebook_start()
+        self._manager.start_time, papermill["start_time"] = begun
+        for index in self.reached:
+            self.cells[index].metadata.pop("execution", None)
+        if self._manager.pbar:
+            self._manager.pbar.reset()
+        self._forget()
 
     def save(self) -> None:
         """Have papermill save, if it is time."""
@@ -153,6 +173,12 @@ class Replay:
         if self.running is not None:
             index, self.running = self.running, None
             self._manager.cell_complete(self.cells[index], cell_index=index)
+
+    def leave(self) -> None:
+        """The run goes on without its client: of cells that have not run, papermill would say they had."""
+        for index, cell in enumerate(self.cells):
+            if cell.cell_type == "code" and index not in self.reached:
+                cell.metadata["sovlab"] = {"status": NOT_RUN}
 
     def mark(self, stopped: str) -> None:
         """Say of cells what papermill's keys do not: which one was stopped, by what, and which never ran.

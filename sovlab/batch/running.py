@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
@@ -18,24 +16,27 @@ from papermill.clientwrap import PapermillNotebookClient
 
 from sovlab.batch import images, record, runs
 from sovlab.batch.checking import refuse_secrets
+from sovlab.batch.following.leaving import leaving
+from sovlab.batch.following.saving import Saves
+from sovlab.batch.following.telling import Telling
 from sovlab.batch.lines import Lines
 from sovlab.batch.provenance import details
+from sovlab.batch.provenance.cell_energy import mark_energy
 from sovlab.batch.provenance.places import Places
 from sovlab.batch.replaying import KILLED, TIMEOUT, Replay
-from sovlab.batch.steps import Steps
 from sovlab.client import Client, Notebook, default
 from sovlab.client.job import Job
-from sovlab.core.event import NotebookTold, StatusChanged
-from sovlab.core.interrupts import Interrupts
-from sovlab.core.job import JobState, JobStatus
+from sovlab.core.job import JobState, JobStatus, Reason
 from sovlab.core.spec import JobSpec
 from sovlab.core.untrusted import clean
-from sovlab.errors import JobCancelled, SovlabError, SpecError
+from sovlab.errors import ExecutorError, JobCancelled, JobError, ResultError, SovlabError, SpecError
 from sovlab.executors.executor import Executor
 from sovlab.options.job import NAMES, Options, from_keywords
 
 _LOG = logging.getLogger("papermill")
 _YES = ("1", "true", "yes", "on")
+_FAILED = "NotebookFailed: "
+"""How the driver's own words on a failure begin in a job's status."""
 Told = Callable[[Job, str], None]
 
 
@@ -92,13 +93,20 @@ def run(
     _say(_found(found, named))
     for message in found.messages:
         _say(message)
-    with _ending(found.job, named, cancel=asked(keywords, "cancel_on_interrupt")):
-        heeded = Lines(manager.nb.cells, _say) if keywords.get("lines") else None
-        with heeded or nullcontext():
-            status, complete = _follow(found.job, replay, lambda: told(found.job, found.found), heeded)
-        lost = replay.settle(_files(found.job), complete)
-    if lost:
-        _say(lost)
+    saves, cancel = Saves(manager, _say), asked(keywords, "cancel_on_interrupt")
+    with saves.heeded(), leaving(found.job, named, _say, cancel=cancel):
+        lines = Lines(manager.nb.cells, _say) if keywords.get("lines") else None
+        changed = lambda: told(found.job, found.found)  # noqa: E731
+        try:
+            with lines or nullcontext():
+                telling = Telling(found.job, replay, lines, _say, changed, found.began)
+                status, complete = telling.follow()
+        except BaseException:
+            replay.leave()
+            manager.nb.metadata["sovlab"] = nbformat.from_dict(record.of_left(found.job, goes_on=not cancel))
+            raise
+        files, answers = _files(found.job)
+        lost = replay.settle(files, complete)
     images.keep(
         client.settings.state,
         found.job.last,
@@ -108,13 +116,15 @@ def run(
     stopped = _stopped(replay, status)
     replay.end_running()
     replay.mark(stopped)
-    said = record.of(found.job, status, code, replay, found.commit)
+    mark_energy(found.job, status.energy, replay.cells)
+    said = record.of(found.job, status, code, replay, found.commit, found.attempts)
     if status.state is JobState.SUCCEEDED and not lost:
         said["run"]["key"] = found.key
     more = details.details_of(found.job, status, replay.cells, replay.environment, said)
     manager.nb.metadata["sovlab"] = nbformat.from_dict(places.with_details(said, more, _say))
-    found.delivered()
-    _raise(replay, status, found.job, code.kernel)
+    if saves.is_written(again=replay.has_grown) and answers:
+        found.delivered()
+    _raise(replay, status, found.job, code.kernel, lost)
 
 
 def code_of(nb: Any, kernel: str, path: Any, limits: Mapping[str, float | None]) -> Notebook:
@@ -188,80 +198,13 @@ def _check_image(client: Client, code: Notebook, spec: JobSpec, executor: Execut
         _no_such_kernel(code.kernel, str(error))
 
 
-def _follow(
-    job: Job, replay: Replay, changed: Callable[[], None], lines: Lines | None
-) -> tuple[JobStatus, bool]:
-    steps = Steps()
-    for event in job.events(follow=True):
-        if isinstance(event, StatusChanged):
-            changed()
-        if not isinstance(event, NotebookTold):
-            continue
-        for step in steps.take(event.piece):
-            replay.apply(step)
-            if lines is not None:
-                lines.take(step)
-        replay.save()
-    return job.wait(), steps.complete
-
-
-def _files(job: Job) -> Mapping[str, Path]:
+def _files(job: Job) -> tuple[Mapping[str, Path], bool]:
+    """What it left; and whether its target answered, for what it has is not lost if it did not."""
     try:
-        return job.files()
+        return job.files(), True
     except SovlabError as error:
         _say(str(error))
-        return {}
-
-
-@contextmanager
-def _ending(job: Job, named: str, *, cancel: bool) -> Iterator[None]:
-    """A client that is told to end says how to come back; papermill writes what there is."""
-    try:
-        with terminations(), Interrupts():
-            yield
-    except (KeyboardInterrupt, Terminated) as end:
-        if cancel:
-            job.cancel()
-            _say(f"Job {job.id} is cancelled.")
-        else:
-            _say(
-                f"The run goes on as job {job.id}. The same command again follows it to its end; "
-                f"sovlab cancel {named} ends it."
-            )
-        if isinstance(end, Terminated):
-            raise SystemExit(143) from None
-        if _is_command():
-            raise SystemExit(130) from None
-        raise
-
-
-class Terminated(BaseException):
-    """SIGTERM came."""
-
-
-@contextmanager
-def terminations() -> Iterator[None]:
-    """SIGTERM raises `Terminated` meanwhile, unless somebody else has a handler for it."""
-    ours = threading.current_thread() is threading.main_thread()
-    heard = ours and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    if heard:
-        signal.signal(signal.SIGTERM, _terminate)
-    try:
-        yield
-    finally:
-        if heard:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _terminate(*_: object) -> NoReturn:
-    raise Terminated
-
-
-def _is_command() -> bool:
-    """Whether a command line runs papermill, and not a program that calls it."""
-    import click
-
-    return click.get_current_context(silent=True) is not None
+        return {}, not isinstance(error, ExecutorError)
 
 
 def _stopped(replay: Replay, status: JobStatus) -> str:
@@ -273,8 +216,21 @@ def _stopped(replay: Replay, status: JobStatus) -> str:
     return str(status.state).lower() if status.state is JobState.CANCELLED else KILLED
 
 
-def _raise(replay: Replay, status: JobStatus, job: Job, kernel: str) -> None:
-    """What papermill's own engine would raise; a failed cell is papermill's own to tell."""
+def _raise(replay: Replay, status: JobStatus, job: Job, kernel: str, lost: str) -> None:
+    """What papermill's own engine would raise; a failed cell is papermill's own to tell.
+
+    Args:
+        replay: what was told.
+        status: the end.
+        job: that it is of.
+        kernel: that was asked for.
+        lost: a sentence on outputs that could not be had; empty if none is missing.
+    """
+    again = "The same command again asks for them once more; --fresh (SOVLAB_FRESH=1) runs it anew."
+    if lost and status.state is JobState.SUCCEEDED:
+        raise ResultError(lost, again)
+    if lost:
+        _say(lost)
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
     if replay.fatal is not None:
@@ -289,9 +245,15 @@ def _raise(replay: Replay, status: JobStatus, job: Job, kernel: str) -> None:
             _no_such_kernel(kernel, message)
         if kind == "environment":
             raise SpecError(message)
+        if kind == "room":
+            raise JobError(message, str(replay.fatal.get("why", "")), job_id=job.id)
         raise RuntimeError(message)
     if status.state is JobState.SUCCEEDED or replay.failed is not None:
         return
+    if status.reason is Reason.OUT_OF_MEMORY and "sk for more" not in status.message:
+        _say("Ask for more with --memory, or hold less at a time.")
+    if status.reason is Reason.USER_ERROR and not status.message.startswith(f"{_FAILED}The kernel died"):
+        raise JobError(status.message.removeprefix(_FAILED), job_id=job.id)  # its log has lost its last words
     if status.state is JobState.CANCELLED:
         raise JobCancelled(f"Job {job.name} was cancelled.", job_id=job.id)
     raise DeadKernelError(status.message or f"Job {job.id} has ended: {status.reason}")

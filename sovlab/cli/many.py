@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
+from sovlab.batch.following.leaving import Terminated, terminations
 from sovlab.batch.many import Many, Row
 from sovlab.batch.one import check
-from sovlab.batch.running import Terminated, asked, terminations
+from sovlab.batch.running import asked
 from sovlab.cli import show
 from sovlab.cli.run import ELSEWHERE
 from sovlab.cli.sweep import exit_status

@@ -7,7 +7,7 @@ import importlib
 import os
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -325,6 +325,14 @@ class Job:
         """What its log tells of its power; None if its executor does not look for that by itself."""
         told = getattr(self._executor, "power_history", None)
         return told(self.id) if told is not None else None
+
+    def manifest(self) -> Mapping[str, Any] | None:
+        """The object of a cluster that it is, without what is secret, private or of this job alone.
+
+        None where jobs are no objects, or where it is gone.
+        """
+        described = getattr(self._executor, "manifest_for_everybody", None)
+        return described(self.id) if described is not None else None
 
     def plot(self, source: Literal["job", "site"] = "job") -> Figure:
         """Power over the time as a matplotlib figure.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import threading
@@ -91,6 +91,13 @@ class Executor(Protocol):
 
         Raises:
             UsageError: jobs are not made of objects there.
+        """
+        ...
+
+    def manifest_for_everybody(self, job_id: str) -> Mapping[str, Any] | None:
+        """The object that a job is, without what is secret, private or of this job alone; None if it is gone.
+
+        One without this method makes no objects of jobs.
         """
         ...
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from sovlab import backends
 from sovlab.core.capacity import Capacity
@@ -126,6 +127,11 @@ class KubernetesExecutor:
         if found is None:
             raise self._unknown(job_id)
         return describing.existing(self._api, self._profile.namespace, *found)
+
+    def manifest_for_everybody(self, job_id: str) -> Mapping[str, Any] | None:
+        """See `Executor.manifest_for_everybody`."""
+        found = None if self._buried(job_id) is not None else self._objects.workload(job_id)
+        return describing.for_everybody(*found) if found is not None else None
 
     def happenings(self, job_id: str) -> Past:
         """See `Executor.happenings`."""

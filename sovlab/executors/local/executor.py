@@ -185,6 +185,10 @@ class LocalExecutor:
             )
         return Manifests()
 
+    def manifest_for_everybody(self, job_id: str) -> None:
+        """See `Executor.manifest_for_everybody`: there is none."""
+        return
+
     def manifests_of(self, job_id: str) -> Manifests:
         """See `Executor.manifests_of`."""
         self._store.job(job_id)

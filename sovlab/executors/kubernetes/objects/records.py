@@ -14,6 +14,7 @@ from sovlab.core.decoding import check_request
 from sovlab.core.job import JobRecord, JobState, JobStatus, Reason
 from sovlab.core.names import is_job_id
 from sovlab.core.spec import JobSpec
+from sovlab.core.units import format_limit
 from sovlab.core.untrusted import clean
 from sovlab.errors import SpecError
 from sovlab.executors.kubernetes.objects.claims import OWN, Claim
@@ -62,7 +63,7 @@ def job_record(
         spec = codec.decode(obj["metadata"]["annotations"][labels.SPEC], JobSpec)
         check_request(spec)
         now = time.time()
-        found = status.status(obj, pods, now=now, why=why)
+        found = _with_limit(status.status(obj, pods, now=now, why=why), spec)
         if found.due is not None:
             from sovlab.core.deferral.words import held
 
@@ -70,6 +71,15 @@ def job_record(
     except (SpecError, *UNFIT) as error:
         return _unreadable(obj, target, obj, clean(str(error), 300), claim)
     return JobRecord(id=job_id, target=target, spec=spec, status=found, **claim._asdict())
+
+
+def _with_limit(found: JobStatus, spec: JobSpec) -> JobStatus:
+    """Of a job that ran out of memory how much that was, which the cluster does not say of its end."""
+    memory = spec.resources.memory
+    if found.reason is not Reason.OUT_OF_MEMORY or memory is None:
+        return found
+    given = f"than the {format_limit(memory)} that it was given"
+    return replace(found, message=found.message.replace("than it was given", given))
 
 
 def _unreadable(obj: Object, target: str, bad: Object, why: str, claim: Claim) -> JobRecord:
