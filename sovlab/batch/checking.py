@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from sovlab.errors import SpecError
 from sovlab.payload.secrets import suspicious
 from sovlab.runner.source.parsing import parse
+from sovlab.settings.words import suggest
 
 
 def refuse_secrets(parameters: Mapping[str, Any]) -> None:
@@ -29,6 +32,67 @@ def refuse_secrets(parameters: Mapping[str, Any]) -> None:
                 f'Hand it over with sovlab run --env {variable}="${variable}", and read '
                 f"os.environ[{variable!r}] in the notebook.",
             )
+
+
+def refuse_unknown(given: Iterable[str], known: Sequence[str] | None, notebook: str) -> None:
+    """Refuse parameters that a notebook does not have: it would run for hours with its default.
+
+    Args:
+        given: names.
+        known: those of the notebook; None if nobody knows, and then none is refused.
+        notebook: what it is called, as a subject.
+
+    Raises:
+        SpecError: it does not have one; the nearest name is named.
+    """
+    if known is None:
+        return
+    for name in given:
+        if name not in known:
+            hint = suggest(name, known).strip()
+            has = f"It has {', '.join(known)}." if known else "It has no cell with the tag `parameters`."
+            raise SpecError(f"{notebook} has no parameter {name!r}.", f"{hint} {has}".strip())
+
+
+def known_parameters(notebook: Any, kernel: str | None, language: str | None) -> list[str] | None:
+    """Names of a notebook's parameters; None if nobody knows: papermill reads those of Python only.
+
+    Args:
+        notebook: as papermill has it.
+        kernel: name that counts in place of the notebook's own.
+        language: that does.
+    """
+    from papermill.exceptions import PapermillException
+    from papermill.translators import papermill_translators
+    from papermill.utils import find_first_tagged_cell_index, nb_kernel_name, nb_language
+
+    index = find_first_tagged_cell_index(notebook, "parameters")
+    if index < 0:
+        return []
+    try:
+        names = nb_kernel_name(notebook, kernel), nb_language(notebook, language)
+        inferred = papermill_translators.find_translator(*names).inspect(notebook.cells[index])
+    except (NotImplementedError, ValueError, PapermillException):
+        return None
+    return list(dict.fromkeys([*(each.name for each in inferred), *parameters_of(notebook)]))
+
+
+def check_output(output: str, path: Path) -> None:
+    """Refuse an output that cannot be written; nothing is written.
+
+    Args:
+        output: as the user gave it.
+        path: where that is, absolute.
+
+    Raises:
+        SpecError: it is a directory, its folder is not there, or it may not be written.
+    """
+    if path.is_dir():
+        raise SpecError(f"The output {output} is a directory.", f"Name a file: {path.name}/out.ipynb.")
+    if not path.parent.is_dir():
+        raise SpecError(f"The folder of {output} is not there.", "Make it, or name another.")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise SpecError(f"The output {output} may not be written.", "Name another, or change its rights.")
 
 
 def parameters_of(notebook: Mapping[str, Any]) -> list[str]:

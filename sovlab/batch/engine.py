@@ -44,11 +44,12 @@ class SovlabEngine(Engine):  # type: ignore[misc]  # papermill is untyped
             SovlabError: the target did not run it.
         """
         from sovlab.batch import running
+        from sovlab.batch.shown.repeating import Wanted
 
         running.run(
             nb_man,
             kernel_name,
-            running.Logging(log_output, stdout_file, stderr_file),
+            Wanted(log_output, stdout_file, stderr_file, bool(keywords.get("last_drawn"))),
             {"start_timeout": start_timeout, "execution_timeout": execution_timeout},
             keywords,
         )

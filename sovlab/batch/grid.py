@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sovlab.batch import outputs
+from sovlab.batch.checking import check_output
 from sovlab.errors import SpecError
 from sovlab.options.sweep import Point, grid, listed_values, literal
 from sovlab.views.sweep import point_words
@@ -106,13 +107,7 @@ def check_places(source: str, runs: Sequence[Planned]) -> None:
     for _, output in runs:
         if not _is_here(output):
             continue
-        path = Path(output).absolute()
-        if path.is_dir():
-            raise SpecError(f"The output {output} is a directory.", f"Name a file: {path.name}/out.ipynb.")
-        if not path.parent.is_dir():
-            raise SpecError(f"The folder of {output} is not there.", "Make it, or name another.")
-        if not os.access(path if path.exists() else path.parent, os.W_OK):
-            raise SpecError(f"The output {output} may not be written.", "Name another, or change its rights.")
+        check_output(output, Path(output).absolute())
         if len(runs) > 1 and os.path.realpath(output) == os.path.realpath(source):
             raise SpecError(f"The output {output} is the notebook itself.", "Name another.")
 

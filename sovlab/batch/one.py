@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from sovlab.batch import running, runs
 from sovlab.batch.following.saving import Before, why_not
-from sovlab.batch.recorded import record_of, row_of_record, was_changed
+from sovlab.batch.recorded import record_of, row_of_record, was_changed, without_markers
 from sovlab.batch.results import recorded_values
 from sovlab.batch.verifying.cells import members
 from sovlab.client import default
@@ -96,7 +96,7 @@ def run(request: Request, told: running.Told | None = None) -> Outcome:
 
     before = Before(request.path)
     try:
-        with _refusals(jobs):
+        with refusals(jobs):
             papermill.execute_notebook(
                 request.input,
                 request.output,
@@ -117,8 +117,14 @@ def run(request: Request, told: running.Told | None = None) -> Outcome:
     return Outcome(0)
 
 
+_HINTS = {
+    "kernel name": "Say which with -k, e.g. -k python3.",
+    "language": "Say which with --language, e.g. --language python.",
+}
+
+
 @contextlib.contextmanager
-def _refusals(jobs: Sequence[Job] = ()) -> Iterator[None]:
+def refusals(jobs: Sequence[Job] = ()) -> Iterator[None]:
     """What papermill refuses is an error of ours; what a run has come to is left as it is.
 
     Args:
@@ -144,7 +150,7 @@ def _refusals(jobs: Sequence[Job] = ()) -> Iterator[None]:
             "The input must be there and the folder of the output, too, with room in it.",
         ) from error
     except (PapermillException, ValueError, LookupError) as error:
-        hint = "Say which with -k, e.g. -k python3." if "kernel name" in str(error) else ""
+        hint = next((hint for lacking, hint in _HINTS.items() if f"No {lacking} found" in str(error)), "")
         raise SpecError(f"The notebook was not run: {str(error).rstrip('.')}.", hint) from error
 
 
@@ -167,6 +173,8 @@ def complete(request: Request) -> dict[str, Any] | None:
     said = members(record_of(notebook).get("run"))
     if said.get("status") != JobState.SUCCEEDED or not said.get("key") or was_changed(notebook):
         return None
+    if without_markers(notebook) != notebook:  # of a cell that was allowed to fail: for papermill the run has
+        return None
     return notebook if said["key"] == _key(request) else None
 
 
@@ -186,7 +194,7 @@ def _key(request: Request) -> str:
     from papermill.utils import chdir, nb_kernel_name
 
     said = request.keywords
-    with _refusals():
+    with refusals():
         nb = papermill.execute_notebook(
             request.input,
             None,
@@ -194,12 +202,13 @@ def _key(request: Request) -> str:
             engine_name="sovlab",
             prepare_only=True,
             kernel_name=said.get("kernel_name"),
+            language=said.get("language"),
             cwd=said.get("cwd"),
         )
         kernel = nb_kernel_name(nb, said.get("kernel_name"))
     limits = {name: said.get(name) for name in ("start_timeout", "execution_timeout")}
     code = running.code_of(nb, kernel, request.input, limits)
-    with _refusals(), chdir(said.get("cwd")):
+    with refusals(), chdir(said.get("cwd")):
         return runs.key_of(default(), code, running.options_of(said))
 
 

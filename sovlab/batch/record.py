@@ -17,7 +17,7 @@ from sovlab.batch.provenance.images import parts_of
 from sovlab.batch.provenance.private import Private
 from sovlab.client import Notebook
 from sovlab.client.job import Job
-from sovlab.core.job import JobState, JobStatus
+from sovlab.core.job import JobStatus
 from sovlab.core.untrusted import DamagedRecord, Part, clean
 from sovlab.payload.secrets import suspicious
 
@@ -110,17 +110,18 @@ def _queued(status: JobStatus, attempts: int) -> float | None:
     return round(max(status.started - status.submitted, 0.0), 3)
 
 
-def of_left(job: Job, *, goes_on: bool) -> dict[str, Any]:
-    """The record of a run whose client ends before it.
-
-    Args:
-        job: that runs it.
-        goes_on: whether it was left alone; what becomes of one that is cancelled nobody knows yet.
-    """
-    run = {"id": job.id, "target": clean(job.target, 63)}
-    if goes_on:
-        run["status"] = str(JobState.RUNNING)
-    return {"schema": SCHEMA, "sovlab": __version__, "run": run}
+def of_begun(job: Job, code: Notebook) -> dict[str, Any]:
+    """The record of a run that goes on: which job it is, as far as is known without asking. See `of`."""
+    run = {"id": job.id, "target": clean(job.target, 63), "status": str(job.last.status.state)}
+    said: dict[str, Any] = Private.here().cleared(
+        {
+            "schema": SCHEMA,
+            "sovlab": __version__,
+            "run": run,
+            "notebook": {"sha256": cells_digest(code.cells)},
+        }
+    )
+    return said
 
 
 _SWITCHES = {

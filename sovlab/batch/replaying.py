@@ -10,10 +10,12 @@ from typing import Any
 
 import nbformat
 
+from sovlab.batch.shown.repeating import Repeated
+from sovlab.core.untrusted import clean
 from sovlab.runner.protocol.notebook_run import FOLDER, NOTEBOOK, REFERENCE
 
 _NAME = re.compile(r"[0-9a-f]{64}")
-KILLED, TIMEOUT, NOT_RUN = "killed", "timeout", "not run"
+KILLED, TIMEOUT, CANCELLED, LEFT, NOT_RUN = "killed", "timeout", "cancelled", "left running", "not run"
 
 
 class Replay:
@@ -21,13 +23,14 @@ class Replay:
 
     Args:
         manager: papermill's ``NotebookExecutionManager``.
-        shown: called with each output that is new, for papermill's log and files.
+        repeated: repeats each output that is new.
         note: called with a sentence for people.
     """
 
-    def __init__(self, manager: Any, shown: Callable[[Any], None], note: Callable[[str], None]) -> None:
+    def __init__(self, manager: Any, repeated: Repeated, note: Callable[[str], None]) -> None:
         self._manager = manager
-        self._shown, self._note = shown, note
+        self._repeated, self._note = repeated, note
+        self._closed = False
         self._forget()
 
     def _forget(self) -> None:
@@ -109,6 +112,7 @@ class Replay:
             self.determinism = step["found"]
         elif op == "kernel":
             self.kernel = step
+            self._repeated.kernel(clean(str(step.get("used")), 100))
             if step.get("notice"):
                 self._note(str(step["notice"]))
 
@@ -125,8 +129,10 @@ class Replay:
             cell.outputs[at] = output
             return
         cell.outputs.append(output)
-        if REFERENCE not in found:
-            self._shown(output)
+        if REFERENCE in found:
+            self._repeated.long(found)
+        else:
+            self._repeated.output(output)
 
     def _complete(self, cell: Any, index: int, step: Mapping[str, Any]) -> None:
         if cell.cell_type == "code":
@@ -134,6 +140,7 @@ class Replay:
                 cell.metadata["execution"] = nbformat.from_dict(step["execution"])
             cell.execution_count = step.get("count")
         self.running = None
+        self._repeated.cell_over()
         self._manager.cell_complete(cell, cell_index=index)
 
     def settle(self, files: Mapping[str, Path], complete: bool) -> str:
@@ -149,6 +156,7 @@ class Replay:
         if left is None:
             what = "Long outputs are" if complete else "A part of the outputs is"
             return f"{what} lost with the job: only what its log told is in the notebook."
+        self._repeated.settle(lambda found: _read(found, files))
         finished = json.loads(left.read_bytes())
         lost = False
         for cell, done in zip(self.cells, finished["cells"], strict=False):
@@ -156,36 +164,33 @@ class Replay:
                 continue
             outputs = []
             for output in done.get("outputs", []):
-                whole = _resolved(output, files)
+                whole = _read(output, files)
                 lost |= whole is None
-                outputs.append(nbformat.from_dict(_waiting(output) if whole is None else whole))
+                outputs.append(_waiting(output) if whole is None else whole)
             cell.outputs = outputs
             cell.execution_count = done.get("execution_count")
         for key in ("language_info", "widgets"):
             if key in finished["metadata"]:
-                whole = _resolved(finished["metadata"][key], files)
+                whole = _read(finished["metadata"][key], files)
                 if whole is not None:
-                    self._manager.nb.metadata[key] = nbformat.from_dict(whole)
+                    self._manager.nb.metadata[key] = whole
         return "Long outputs are lost: they did not come back with the results." if lost else ""
 
-    def end_running(self) -> None:
-        """The run has ended in the midst of a cell: as papermill has it, that cell is complete."""
+    def close(self, stopped: str) -> None:
+        """Nothing more comes. For papermill a cell that runs is complete then, and so are those after it.
+
+        Which one was stopped and which never ran is said beside that; what is said first counts.
+
+        Args:
+            stopped: what became of the cell that was reached last; empty if it came to its end.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        self._repeated.settle(lambda found: None)
         if self.running is not None:
             index, self.running = self.running, None
             self._manager.cell_complete(self.cells[index], cell_index=index)
-
-    def leave(self) -> None:
-        """The run goes on without its client: of cells that have not run, papermill would say they had."""
-        for index, cell in enumerate(self.cells):
-            if cell.cell_type == "code" and index not in self.reached:
-                cell.metadata["sovlab"] = {"status": NOT_RUN}
-
-    def mark(self, stopped: str) -> None:
-        """Say of cells what papermill's keys do not: which one was stopped, by what, and which never ran.
-
-        Args:
-            stopped: what became of the cell that ran when the run ended; empty if none did.
-        """
         last = max(self.reached, default=-1)
         for index, cell in enumerate(self.cells):
             if cell.cell_type != "code":
@@ -207,10 +212,10 @@ def _waiting(found: Mapping[str, Any]) -> Any:
     )
 
 
-def _resolved(value: Any, files: Mapping[str, Path]) -> Any:
-    """A value, or what a reference stands for; None if that is not there."""
-    name = value.get(REFERENCE) if isinstance(value, dict) else None
+def _read(value: Mapping[str, Any], files: Mapping[str, Path]) -> Any:
+    """A part of a notebook, or what a reference stands for; None if that is not there."""
+    name = value.get(REFERENCE)
     if name is None:
-        return value
+        return nbformat.from_dict(value)
     path = files.get(f"{FOLDER}/{name}") if isinstance(name, str) and _NAME.fullmatch(name) else None
-    return None if path is None else json.loads(path.read_bytes())
+    return None if path is None else nbformat.from_dict(json.loads(path.read_bytes()))

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import nbformat
-from papermill.clientwrap import PapermillNotebookClient
 
 from sovlab.batch import images, record, runs
-from sovlab.batch.checking import refuse_secrets
+from sovlab.batch.checking import check_output, known_parameters, refuse_secrets, refuse_unknown
 from sovlab.batch.following.leaving import leaving
 from sovlab.batch.following.saving import Saves
 from sovlab.batch.following.telling import Telling
-from sovlab.batch.lines import Lines
 from sovlab.batch.provenance import details
 from sovlab.batch.provenance.cell_energy import mark_energy
-from sovlab.batch.provenance.places import Places
-from sovlab.batch.replaying import KILLED, TIMEOUT, Replay
+from sovlab.batch.provenance.places import Places, local_path
+from sovlab.batch.replaying import CANCELLED, KILLED, LEFT, TIMEOUT, Replay
+from sovlab.batch.shown.lines import Lines
+from sovlab.batch.shown.repeating import Repeated, Wanted
 from sovlab.client import Client, Notebook, default
 from sovlab.client.job import Job
 from sovlab.core.job import JobState, JobStatus, Reason
@@ -33,30 +32,16 @@ from sovlab.errors import ExecutorError, JobCancelled, JobError, ResultError, So
 from sovlab.executors.executor import Executor
 from sovlab.options.job import NAMES, Options, from_keywords
 
-_LOG = logging.getLogger("papermill")
 _YES = ("1", "true", "yes", "on")
 _FAILED = "NotebookFailed: "
 """How the driver's own words on a failure begin in a job's status."""
 Told = Callable[[Job, str], None]
 
 
-class Logging(NamedTuple):
-    """Where papermill is to repeat outputs.
-
-    Attributes:
-        log: whether its logger does.
-        stdout, stderr: open files, or None.
-    """
-
-    log: bool = False
-    stdout: Any = None
-    stderr: Any = None
-
-
 def run(
     manager: Any,
     kernel: str,
-    repeated: Logging,
+    wanted: Wanted,
     limits: Mapping[str, float | None],
     keywords: Mapping[str, Any],
 ) -> None:
@@ -65,57 +50,54 @@ def run(
     Args:
         manager: papermill's ``NotebookExecutionManager``.
         kernel: name.
-        repeated: where outputs are repeated.
+        wanted: where outputs are repeated.
         limits: ``start_timeout`` and ``execution_timeout``, in seconds.
         keywords: others that papermill was given. ``told`` is called with the job, and how it was found, as
-            it begins and whenever its state has changed; with ``lines`` each cell is told of in a line.
+            it begins and whenever its state has changed; with ``lines`` each cell is told of in a line;
+            ``strict_params`` refuses parameters that the notebook does not have.
     """
-    refuse_secrets(manager.nb.metadata.get("papermill", {}).get("parameters", {}))
     for part in (manager.nb, *manager.nb.cells):
         part.metadata.pop("sovlab", None)  # of an earlier run, if the notebook is one's output
-    client = default()
-    code = code_of(manager.nb, kernel, keywords.get("input_path"), limits)
     told: Told = keywords.get("told") or (lambda job, found: None)
-    logger = PapermillNotebookClient(manager, log_output=repeated.log, log=_LOG)
-    places = Places.of(manager.nb.metadata.get("papermill", {}))
-    logger.stdout_file, logger.stderr_file = repeated.stdout, repeated.stderr
-    replay = Replay(manager, logger.log_output_message, _say)
-    found = runs.begin(
-        client,
-        code,
-        options_of(keywords),
-        fresh=asked(keywords, "fresh"),
-        commit=places.commit,
-        before=partial(_check_image, client, code),
-    )
-    told(found.job, found.found)
-    named = _named(found.job, client.settings.target_named(None).name)
-    _say(_found(found, named))
-    for message in found.messages:
-        _say(message)
-    saves, cancel = Saves(manager, _say), asked(keywords, "cancel_on_interrupt")
-    with saves.heeded(), leaving(found.job, named, _say, cancel=cancel):
-        lines = Lines(manager.nb.cells, _say) if keywords.get("lines") else None
-        changed = lambda: told(found.job, found.found)  # noqa: E731
-        try:
+    replay = Replay(manager, Repeated(manager, wanted), _say)
+    with _closing(replay):
+        _check(manager, kernel, strict=asked(keywords, "strict_params"))
+        client, places = default(), Places.of(manager.nb.metadata.get("papermill", {}))
+        code = code_of(manager.nb, kernel, keywords.get("input_path"), limits)
+        found = runs.begin(
+            client,
+            code,
+            options_of(keywords),
+            fresh=asked(keywords, "fresh"),
+            commit=places.commit,
+            before=partial(_check_image, client, code),
+        )
+        begun = manager.nb.metadata["sovlab"] = nbformat.from_dict(record.of_begun(found.job, code))
+
+        def changed() -> None:
+            begun.run["status"] = str(found.job.last.status.state)
+            told(found.job, found.found)
+
+        told(found.job, found.found)
+        named = _named(found.job, client.settings.target_named(None).name)
+        _say(_found(found, named))
+        for message in found.messages:
+            _say(message)
+        saves, cancel = Saves(manager, _say), asked(keywords, "cancel_on_interrupt")
+        with saves.heeded(), leaving(found.job, named, replay, _say, cancel=cancel):
+            lines = Lines(manager.nb.cells, _say) if keywords.get("lines") else None
             with lines or nullcontext():
                 telling = Telling(found.job, replay, lines, _say, changed, found.began)
                 status, complete = telling.follow()
-        except BaseException:
-            replay.leave()
-            manager.nb.metadata["sovlab"] = nbformat.from_dict(record.of_left(found.job, goes_on=not cancel))
-            raise
-        files, answers = _files(found.job)
-        lost = replay.settle(files, complete)
+            files, answers = _files(found.job)
+            lost = replay.settle(files, complete)
     images.keep(
         client.settings.state,
         found.job.last,
         _image(client.executor(found.job.target), found.job.last.spec),
         replay.place,
     )
-    stopped = _stopped(replay, status)
-    replay.end_running()
-    replay.mark(stopped)
+    replay.close(_stopped(replay, status))
     mark_energy(found.job, status.energy, replay.cells)
     said = record.of(found.job, status, code, replay, found.commit, found.attempts)
     if status.state is JobState.SUCCEEDED and not lost:
@@ -156,6 +138,18 @@ def asked(keywords: Mapping[str, Any], name: str) -> bool:
     """Whether a keyword is true; where it is not said, whether its variable ``SOVLAB_NAME`` is."""
     said = keywords.get(name)
     return bool(said) if said is not None else os.environ.get(f"SOVLAB_{name.upper()}", "").lower() in _YES
+
+
+def _check(manager: Any, kernel: str, *, strict: bool) -> None:
+    """Refuse what would go wrong at the end, or be wrong in it, before anything runs."""
+    papermill = manager.nb.metadata.get("papermill", {})
+    given, output = papermill.get("parameters", {}), papermill.get("output_path")
+    refuse_secrets(given)
+    if strict:
+        refuse_unknown(given, known_parameters(manager.nb, kernel, None), "The notebook")
+    written = local_path(output)
+    if manager.output_path is None and written is not None:  # else papermill has written it by now
+        check_output(output, written)
 
 
 def _label(path: Any) -> str:
@@ -207,13 +201,23 @@ def _files(job: Job) -> tuple[Mapping[str, Path], bool]:
         return {}, not isinstance(error, ExecutorError)
 
 
+@contextmanager
+def _closing(replay: Replay) -> Iterator[None]:
+    """Whatever ends it before the run has ended, the notebook says which cells were not run."""
+    try:
+        yield
+    except BaseException:
+        replay.close(LEFT)
+        raise
+
+
 def _stopped(replay: Replay, status: JobStatus) -> str:
     """What became of the cell that was running when the run ended."""
     if replay.fatal is not None:
         return {"timeout": TIMEOUT, "dead": KILLED}.get(str(replay.fatal.get("kind")), KILLED)
     if status.state is JobState.SUCCEEDED or replay.failed is not None:
         return ""
-    return str(status.state).lower() if status.state is JobState.CANCELLED else KILLED
+    return CANCELLED if status.state is JobState.CANCELLED else KILLED
 
 
 def _raise(replay: Replay, status: JobStatus, job: Job, kernel: str, lost: str) -> None:
@@ -256,7 +260,8 @@ def _raise(replay: Replay, status: JobStatus, job: Job, kernel: str, lost: str) 
         raise JobError(status.message.removeprefix(_FAILED), job_id=job.id)  # its log has lost its last words
     if status.state is JobState.CANCELLED:
         raise JobCancelled(f"Job {job.name} was cancelled.", job_id=job.id)
-    raise DeadKernelError(status.message or f"Job {job.id} has ended: {status.reason}")
+    why = status.message or f"Job {job.id} has ended: {status.reason}"
+    raise DeadKernelError(why)
 
 
 def _no_such_kernel(kernel: str, message: str) -> NoReturn:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
-from sovlab.batch.following.leaving import Terminated, terminations
 from sovlab.batch.many import Many, Row
 from sovlab.batch.one import check
 from sovlab.batch.running import asked
@@ -18,7 +17,7 @@ from sovlab.cli import show
 from sovlab.cli.run import ELSEWHERE
 from sovlab.cli.sweep import exit_status
 from sovlab.client import default
-from sovlab.core.interrupts import Interrupts
+from sovlab.core.interrupts import Interrupts, Terminated, terminations
 from sovlab.core.job import JobState
 from sovlab.errors import SpecError
 from sovlab.views.runs import changed_words, runs_document, runs_notes, runs_table

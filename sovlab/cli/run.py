@@ -13,7 +13,6 @@ from sovlab.cli import show
 from sovlab.errors import SpecError
 from sovlab.options import flags
 from sovlab.options.job import Options, whole_number
-from sovlab.settings.words import suggest
 
 ELSEWHERE = 16
 """Runs at a time on targets with queues: each is followed by a process here."""
@@ -46,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f"share what they are measured by; else {ELSEWHERE})",
     )
     batch.add_argument("-k", "--kernel", metavar="NAME", help="instead of the notebook's own")
+    batch.add_argument("-l", "--language", metavar="NAME", help="of the notebook, if it does not say")
     batch.add_argument("--cwd", metavar="DIR", help="working directory of the kernel (default: this one)")
     batch.add_argument("--fresh", action="store_true", help="run it anew though the same run is there")
     batch.add_argument(
@@ -72,7 +72,7 @@ def run(parsed: argparse.Namespace) -> int:
 
     # papermill writes the output before it asks its engine: an earlier run's would be lost for a typo.
     default().executor(parsed.target)
-    papermill = import_papermill()
+    import_papermill()
     from papermill.cli import _resolve_type
 
     if parsed.dry_run:
@@ -83,7 +83,7 @@ def run(parsed: argparse.Namespace) -> int:
 
     runs = planned(parsed.parameter, parsed.output, _resolve_type)
     check_places(parsed.input, runs)
-    _check_parameters(papermill, parsed.input, runs[0].point.parameters)
+    _check_parameters(parsed, runs[0].point.parameters)
     _refuse_secrets(runs)
     if len(runs) == 1 and not parsed.json and parsed.at_most is None:
         return _one(_request(parsed, runs[0]), bar=sys.stderr.isatty() and not parsed.log_output)
@@ -109,9 +109,11 @@ def _request(parsed: argparse.Namespace, planned: Planned) -> Request:
 
     keywords = {
         "kernel_name": parsed.kernel,
+        "language": parsed.language,
         "cwd": parsed.cwd,
         "progress_bar": False,
         "log_output": parsed.log_output,
+        "last_drawn": True,
         "start_timeout": parsed.start_timeout,
         "execution_timeout": parsed.execution_timeout,
         "fresh": parsed.fresh or None,
@@ -169,23 +171,20 @@ def said_options(parsed: argparse.Namespace) -> dict[str, Any]:
     return {name: value for name, value in said.items() if value is not None}
 
 
-def _check_parameters(papermill: Any, path: str, parameters: Mapping[str, Any]) -> None:
+def _check_parameters(parsed: argparse.Namespace, parameters: Mapping[str, Any]) -> None:
     """A parameter that the notebook does not have is a mistake, and would run for hours with the default."""
     if not parameters:
         return
-    try:
-        known = papermill.inspect_notebook(path)
-    except FileNotFoundError:
-        raise SpecError(f"There is no notebook {path}.", "Give the path of a .ipynb file.") from None
-    from sovlab.batch.checking import parameters_of
-    from sovlab.batch.one import read
+    from papermill.iorw import load_notebook_node
+    from papermill.parameterize import add_builtin_parameters, parameterize_path
 
-    known = {**known, **dict.fromkeys(parameters_of(read(path)))}  # of a bucket, papermill's alone
-    for name in parameters:
-        if name not in known:
-            hint = suggest(name, known).strip()
-            has = f"It has {', '.join(known)}." if known else "It has no cell with the tag `parameters`."
-            raise SpecError(f"The notebook {path} has no parameter {name!r}.", f"{hint} {has}".strip())
+    from sovlab.batch.checking import known_parameters, refuse_unknown
+    from sovlab.batch.one import refusals
+
+    with refusals():
+        notebook = load_notebook_node(parameterize_path(parsed.input, add_builtin_parameters(parameters)))
+    known = known_parameters(notebook, parsed.kernel, parsed.language)
+    refuse_unknown(parameters, known, f"The notebook {parsed.input}")
 
 
 @contextlib.contextmanager

@@ -1,10 +1,13 @@
-"""`Interrupts`: waiting that Ctrl-C, or a kernel's Interrupt, ends whatever Python does just then."""
+"""`Interrupts` and `terminations`: waiting that a signal ends, whatever Python does just then."""
 
 from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
 
 
 class Interrupts:
@@ -43,3 +46,25 @@ class Interrupts:
             self._timer.daemon = True
             self._timer.start()
         raise KeyboardInterrupt
+
+
+class Terminated(BaseException):
+    """SIGTERM came."""
+
+
+@contextmanager
+def terminations() -> Iterator[None]:
+    """SIGTERM raises `Terminated` meanwhile, unless somebody else has a handler for it."""
+    ours = threading.current_thread() is threading.main_thread()
+    heard = ours and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    if heard:
+        signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        if heard:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _terminate(*_: object) -> NoReturn:
+    raise Terminated

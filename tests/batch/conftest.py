@@ -13,7 +13,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from tests.batch.test_engine import SPEC
+from tests.batch.conformance.engines import SPEC
 from tests.kube.proxy import until
 
 

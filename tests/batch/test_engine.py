@@ -1,4 +1,4 @@
-"""papermill's engine ``sovlab`` beside papermill's own: the same command, the same notebook."""
+"""papermill's engine ``sovlab``, beyond what papermill's own does, to which ``conformance`` compares it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ import subprocess
 import sys
 import time
 
-import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-SPEC = {"kernelspec": {"name": "python3", "language": "python", "display_name": "Python 3"}}
+from tests.batch.conformance.engines import SPEC, comparable, hears_interrupts, parameters, read, write
 
 
 @pytest.fixture
@@ -33,133 +31,6 @@ def papermill(client, tmp_path):
         )
 
     return run
-
-
-def hears_interrupts():
-    """What a child does first: a shell's background would hand on that SIGINT is ignored."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def write(directory, *cells, metadata=SPEC):
-    made = [cell if isinstance(cell, dict) else new_code_cell(cell) for cell in cells]
-    nbformat.write(new_notebook(cells=made, metadata=metadata), directory / "in.ipynb")
-
-
-def parameters(source):
-    return new_code_cell(source, metadata={"tags": ["parameters"]})
-
-
-def read(path):
-    return json.loads(path.read_text())
-
-
-def joined(outputs):
-    """Outputs with what follows each other in one stream as one: where a kernel cuts a text is chance."""
-    made = []
-    for output in outputs:
-        if made and output["output_type"] == "stream" and made[-1].get("name") == output["name"]:
-            text = "".join(made[-1]["text"]) + "".join(output["text"])
-            made[-1] = {**output, "text": text.splitlines(keepends=True)}
-        else:
-            made.append(output)
-    return made
-
-
-def comparable(path):
-    """A notebook without what differs between any two runs, and without what only ours says."""
-    nb, whole = read(path), read(path)
-    nb["metadata"].pop("sovlab", None)
-    for part in (nb, *nb["cells"]):
-        for key in ("start_time", "end_time", "duration", "output_path"):
-            part["metadata"].get("papermill", {}).pop(key, None)
-    for cell in nb["cells"]:
-        cell.pop("id")
-        cell["metadata"].pop("sovlab", None)
-        if "execution" in cell["metadata"]:
-            # Whether the kernel's word that it is idle still comes when a cell was interrupted is chance.
-            interrupted = any(output.get("ename") == "KeyboardInterrupt" for output in cell["outputs"])
-            timed = {"iopub.status.idle"} if interrupted else set()
-            cell["metadata"]["execution"] = sorted({*cell["metadata"]["execution"]} - timed)
-        if "os._exit" in "".join(cell["source"]):
-            # What a kernel that ends at once has told of the cell by then is chance.
-            cell.pop("execution_count")
-            cell["metadata"].pop("execution", None)
-        if "outputs" in cell:
-            cell["outputs"] = joined(cell["outputs"])
-        for output in cell.get("outputs", ()):
-            if "traceback" in output:
-                output["traceback"] = re.sub(r"ipykernel_\d+/\d+\.py", "FILE", "".join(output["traceback"]))
-        if "papermill-error-cell-tag" in cell["metadata"].get("tags", ()):
-            cell["source"] = re.sub(r'(id|href)="[^"]*"', "", "".join(cell["source"]))
-    # Ids of widgets are other ones each time, and their order goes by them.
-    nb = json.loads(re.sub(r"[0-9a-f]{32}", "ID", json.dumps(nb)))
-    for bundle in whole["metadata"].get("widgets", {}).values():
-        states = re.sub(r"[0-9a-f]{32}", "ID", json.dumps(list(bundle["state"].values())))
-        nb["metadata"]["widgets"] = sorted(map(json.dumps, json.loads(states)))
-    return nb
-
-
-CASES = {
-    "success": (
-        (parameters("a = 1"), "print('a is', a)\na * 2", new_markdown_cell("# text"), ""),
-        ("-p", "a", "3"),
-    ),
-    "values": (
-        (parameters("a = b = c = d = 0"), "a, b, c, d"),
-        ("-y", "{a: [1, 2], b: yes, c: 1.5, d: é中}"),
-    ),
-    "error": (("1", "print('before')\n1/0", "2"), ()),
-    "raises-exception": ((new_code_cell("1/0", metadata={"tags": ["raises-exception"]}), "2"), ()),
-    "exit 0": (("import sys; sys.exit(0)", "2"), ()),
-    "exit 3": (("import sys; sys.exit(3)", "2"), ()),
-    "skipped": ((new_code_cell("1/0", metadata={"tags": ["skip-execution"]}), "3"), ()),
-    "display updates": (
-        ("from IPython.display import display\nh = display('v1', display_id=True)", "h.update('v2')", "2"),
-        (),
-    ),
-    "cleared": (
-        (
-            "from IPython.display import clear_output, display\ndisplay('a'); display('b')\nclear_output()\n"
-            "display('c')\nclear_output(wait=True)\ndisplay('d'); display('e')",
-        ),
-        (),
-    ),
-    "long outputs": (("print('x' * 200_000)", "'y' * 100_000"), ()),
-    "carriage returns": ((r"print('1%\r2%\r3%')", "import sys; print('e', file=sys.stderr)"), ()),
-    "many outputs": (("for i in range(300):\n    print(i, flush=True)\n    display(i)",), ()),
-    "widgets": (("import ipywidgets\nipywidgets.IntSlider(value=3)", "2"), ()),
-    "magic that fails": (("%run nothing.py", "2"), ()),
-    "input": (("input()", "2"), ()),
-    "cwd": (("import os; os.path.basename(os.getcwd())",), ("--cwd", "below")),
-    "report": (("1",), ("--report-mode",)),
-    "unknown parameter": (("1",), ("-p", "x", "2")),
-    "kernel killed": (("print('a', flush=True)", "import os; os._exit(1)", "2"), ()),
-    "cell too slow": (
-        ("1", "print('a', flush=True)\nimport time; time.sleep(600)", "2"),
-        ("--execution-timeout", "8"),  # more than a cell takes that does nothing, on a loaded machine
-    ),
-}
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_writes_what_papermills_own_engine_writes(papermill, tmp_path, name):
-    cells, args = CASES[name]
-    write(tmp_path, *cells)
-    (tmp_path / "below").mkdir()
-    theirs = papermill("theirs.ipynb", *args)
-    ours = papermill("ours.ipynb", *args, "--engine", "sovlab")
-    assert (ours.returncode, ours.stdout) == (theirs.returncode, theirs.stdout), ours.stderr
-    assert comparable(tmp_path / "ours.ipynb") == comparable(tmp_path / "theirs.ipynb")
-
-
-def test_an_unknown_kernel_is_refused_as_by_papermill(papermill, tmp_path):
-    write(tmp_path, "1", "2", metadata={})
-    theirs = papermill("theirs.ipynb", "-k", "nothing")
-    ours = papermill("ours.ipynb", "-k", "nothing", "--engine", "sovlab")
-    assert theirs.returncode == ours.returncode == 1
-    assert "NoSuchKernel" in ours.stderr
-    assert "Name one of these with -k" in ours.stderr
-    assert comparable(tmp_path / "ours.ipynb") == comparable(tmp_path / "theirs.ipynb")
 
 
 def test_a_kernel_of_this_machine_gives_way_to_the_only_one_of_its_language(papermill, tmp_path):
@@ -199,24 +70,6 @@ def test_a_secret_is_no_parameter(client, papermill, tmp_path):
     assert "Parameter api_key looks like a secret" in done.stderr
     assert "s3cr3t" not in done.stderr
     assert len(client.jobs()) == before
-
-
-def test_the_notebook_alone_is_on_stdout(papermill, tmp_path):
-    write(tmp_path, "print(1)")
-    done = papermill("-", "--engine", "sovlab", "--log-output")
-    assert [cell["outputs"][0]["text"] for cell in json.loads(done.stdout)["cells"]] == [["1\n"]]
-
-
-def test_output_is_logged_and_written_to_files_as_by_papermill(papermill, tmp_path):
-    write(tmp_path, "import sys\nprint('to out')\nprint('to err', file=sys.stderr)", "6 * 7")
-    done = papermill(
-        "out.ipynb", "--engine", "sovlab", "--log-output", "--stdout-file", "o.txt", "--stderr-file", "e.txt"
-    )
-    assert (tmp_path / "o.txt").read_text() == "to out\n"
-    assert (tmp_path / "e.txt").read_text() == "to err\n"
-    assert all(
-        text in done.stderr for text in ("to out", "to err", "42", "Executing Cell 1", "Ending Cell 2")
-    )
 
 
 def test_modules_beside_the_notebook_are_found(papermill, tmp_path):

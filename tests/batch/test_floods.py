@@ -5,7 +5,7 @@ from __future__ import annotations
 import papermill
 import pytest
 
-from tests.batch.test_engine import read, write
+from tests.batch.conformance.engines import read, write
 
 COUNT = 8000
 

@@ -8,7 +8,7 @@ import re
 import papermill
 import pytest
 
-from tests.batch.test_engine import read, write
+from tests.batch.conformance.engines import read, write
 
 # SIGHUP is ignored where nohup runs the tests: a job does not inherit that, and papermill's own kernel does.
 TELLS = """

@@ -9,7 +9,7 @@ import pytest
 
 from sovlab.batch import images
 from sovlab.core.job import JobRecord, JobState, JobStatus
-from tests.batch.test_engine import read, write
+from tests.batch.conformance.engines import read, write
 from tests.batch.test_engine_on_cluster import cluster, ended, papermill  # noqa: F401 - fixtures
 
 DIGEST = "sha256:" + "a" * 64

@@ -7,8 +7,8 @@ import queue
 import papermill
 import pytest
 
-from sovlab.batch.lines import Lines
-from tests.batch.test_engine import read, write
+from sovlab.batch.shown.lines import Lines
+from tests.batch.conformance.engines import read, write
 
 CELLS = [{"cell_type": "markdown"}, {"cell_type": "code"}, {"cell_type": "code"}]
 

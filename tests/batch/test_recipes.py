@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from tests.batch.test_engine import parameters, read, write
+from tests.batch.conformance.engines import parameters, read, write
 
 README = Path(__file__).parents[2] / "README.md"
 FAILS = "raise ValueError('on purpose')"

@@ -107,6 +107,18 @@ def test_a_cell_that_fails_ends_with_one_and_names_the_notebook(run, tmp_path):
     assert (tmp_path / "out.ipynb").exists()
 
 
+def test_a_cell_that_may_fail_ends_with_one_also_when_its_run_is_there(run, tmp_path):
+    spec = {"kernelspec": {"name": "python3", "language": "python", "display_name": "Python 3"}}
+    cells = [new_code_cell("1/0", metadata={"tags": ["raises-exception"]}), new_code_cell("print('on')")]
+    nbformat.write(new_notebook(cells=cells, metadata=spec), tmp_path / "may.ipynb")
+    first, again = (run(source="may.ipynb") for _ in range(2))
+    assert first.returncode == again.returncode == 1
+    assert "The same run is there" in again.stderr
+    for done in (first, again):
+        assert "ZeroDivisionError" in done.stderr
+    assert json.loads((tmp_path / "out.ipynb").read_text())["cells"][-1]["outputs"][0]["text"] == ["on\n"]
+
+
 def test_a_dead_kernel_and_a_slow_cell_have_their_own_status(run):
     dead = run(cells=("lr = 1", "import os; os._exit(3)"))
     assert dead.returncode == 138
@@ -142,3 +154,34 @@ def test_a_notebook_that_is_not_there_or_is_none_is_one_sentence(run, tmp_path):
         assert done.returncode in (2, 3)
         assert "Traceback" not in done.stderr
         assert done.stderr
+
+
+def test_a_notebook_that_says_no_kernel_and_no_language_is_told_both(run, tmp_path):
+    bare = new_notebook(cells=[new_code_cell("a = 1", metadata={"tags": ["parameters"]}), new_code_cell("a")])
+    nbformat.write(bare, tmp_path / "bare.ipynb")
+    given = ("-p", "a", "2")
+    for words, hint in (((), "Say which with -k"), (("-k", "python3"), "Say which with --language")):
+        done = run(*given, *words, source="bare.ipynb")
+        assert done.returncode == 2
+        assert hint in done.stderr
+        assert "Traceback" not in done.stderr
+    said = ("-k", "python3", "-l", "python")
+    assert "Did you mean a?" in run("-p", "aa", "2", *said, source="bare.ipynb").stderr
+    done = run(*given, *said, source="bare.ipynb")
+    assert done.returncode == 0, done.stderr
+    last = json.loads((tmp_path / "out.ipynb").read_text())["cells"][-1]
+    assert last["outputs"][0]["data"]["text/plain"] == ["2"]
+    again = run(*given, *said, source="bare.ipynb")
+    assert "out.ipynb is there already, of the same run" in again.stderr
+
+
+def test_parameters_of_a_language_that_nobody_reads_are_taken(run, tmp_path):
+    spec = {"kernelspec": {"name": "ir", "language": "R", "display_name": "R"}}
+    cells = [new_code_cell("x <- 1", metadata={"tags": ["parameters"]}), new_code_cell("x")]
+    nbformat.write(new_notebook(cells=cells, metadata=spec), tmp_path / "r.ipynb")
+    done = run("-p", "x", "2", source="r.ipynb")
+    assert done.returncode == 2
+    assert "There is no kernel 'ir' where the job runs" in done.stderr
+    assert "Traceback" not in done.stderr
+    injected = json.loads((tmp_path / "out.ipynb").read_text())["cells"][1]
+    assert injected["source"] == ["# Parameters\n", "x = 2\n"]

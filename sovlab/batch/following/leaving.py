@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NoReturn
 
+from sovlab.batch.replaying import CANCELLED, LEFT, Replay
 from sovlab.client.job import Job
-from sovlab.core.interrupts import Interrupts
-
-
-class Terminated(BaseException):
-    """SIGTERM came."""
+from sovlab.core.interrupts import Interrupts, Terminated, terminations
 
 
 @contextmanager
-def leaving(job: Job, named: str, say: Callable[[str], None], *, cancel: bool) -> Iterator[None]:
+def leaving(
+    job: Job, named: str, replay: Replay, say: Callable[[str], None], *, cancel: bool
+) -> Iterator[None]:
     """A client that is told to end says how to come back; papermill writes what there is.
 
     Args:
         job: goes on, unless it is to be cancelled.
         named: as the shell's commands find it.
+        replay: says what becomes of the cell that runs.
         say: called with a sentence.
         cancel: whether it ends with its client.
     """
@@ -30,6 +27,7 @@ def leaving(job: Job, named: str, say: Callable[[str], None], *, cancel: bool) -
         with terminations(), Interrupts():
             yield
     except (KeyboardInterrupt, Terminated) as end:
+        replay.close(CANCELLED if cancel else LEFT)
         if cancel:
             job.cancel()
             say(f"Job {job.id} is cancelled.")
@@ -43,24 +41,6 @@ def leaving(job: Job, named: str, say: Callable[[str], None], *, cancel: bool) -
         if _is_command():
             raise SystemExit(130) from None
         raise
-
-
-@contextmanager
-def terminations() -> Iterator[None]:
-    """SIGTERM raises `Terminated` meanwhile, unless somebody else has a handler for it."""
-    ours = threading.current_thread() is threading.main_thread()
-    heard = ours and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    if heard:
-        signal.signal(signal.SIGTERM, _terminate)
-    try:
-        yield
-    finally:
-        if heard:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _terminate(*_: object) -> NoReturn:
-    raise Terminated
 
 
 def _is_command() -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sovlab.batch.lines import Lines
 from sovlab.batch.replaying import Replay
+from sovlab.batch.shown.lines import Lines
 from sovlab.batch.steps import Steps
 from sovlab.client.job import Job
 from sovlab.core.event import NotebookTold, StatusChanged, TargetAway

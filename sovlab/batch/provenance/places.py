@@ -63,12 +63,17 @@ class Places(NamedTuple):
             return record
 
 
-def _local(path: object) -> Path | None:
+def local_path(path: object) -> Path | None:
+    """Where a path of papermill's is on this machine, absolute; None if it is no local one."""
     if not isinstance(path, str) or not path:
         return None
     handler = papermill_io.get_handler(path)
     if not isinstance(handler, LocalHandler):
         return None
     # papermill has changed into --cwd by now, and keeps where it came from.
-    found = Path(getattr(handler, "_cwd", None) or os.curdir, path).absolute()
-    return found if found.is_file() or found.parent.is_dir() else None
+    return Path(getattr(handler, "_cwd", None) or os.curdir, path).absolute()
+
+
+def _local(path: object) -> Path | None:
+    found = local_path(path)
+    return found if found is not None and (found.is_file() or found.parent.is_dir()) else None

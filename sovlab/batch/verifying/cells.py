@@ -36,12 +36,12 @@ def outputs_of(cell: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def was_run(cell: Mapping[str, Any]) -> bool:
     """Whether a cell left a trace of having run; what sovlab or papermill says of it counts before that."""
     status = _status(cell)
-    if status == "not-run":
+    if status in ("not run", "not-run"):
         return False
     return cell.get("execution_count") is not None or bool(outputs_of(cell)) or status.startswith(_BROKEN_OFF)
 
 
-_BROKEN_OFF = ("killed", "timeout")
+_BROKEN_OFF = ("killed", "timeout", "cancelled", "left running")
 
 
 def ended(cell: Mapping[str, Any]) -> str:

@@ -37,12 +37,12 @@ class Differences:
             OSError: there is no room for a long one.
         """
         known = self._known.setdefault(index, [])
-        if len(outputs) < len(known):
+        # After a delayed clear_output() there may be as many outputs as before.
+        others = bool(known) and bool(outputs) and known[0] is not _content(outputs[0])
+        if len(outputs) < len(known) or (others and not changed):
             self._teller.tell("clear", cell=index)
             known.clear()
-        # After a delayed clear_output() there may be as many outputs as before.
-        replaced = bool(known) and bool(outputs) and known[0] is not _content(outputs[0])
-        for at in range(0 if changed or replaced else len(known), len(outputs)):
+        for at in range(0 if changed else len(known), len(outputs)):
             content = _content(outputs[at])
             if at < len(known) and known[at] is content:
                 continue
