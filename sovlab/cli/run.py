@@ -19,8 +19,8 @@ ELSEWHERE = 16
 """Runs at a time on targets with queues: each is followed by a process here."""
 
 if TYPE_CHECKING:
+    from sovlab.batch.forms.request import Request
     from sovlab.batch.grid import Planned
-    from sovlab.batch.one import Request
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -104,7 +104,7 @@ def _refuse_secrets(runs: Sequence[Planned]) -> None:
 
 
 def _request(parsed: argparse.Namespace, planned: Planned) -> Request:
-    from sovlab.batch.one import Request
+    from sovlab.batch.forms.request import Request
     from sovlab.batch.outputs import for_papermill, is_certain
 
     keywords = {
