@@ -380,6 +380,23 @@ export interface components {
             time: number;
         };
         /**
+         * Begun
+         * @description A run of a notebook that is under way, or was there already.
+         */
+        Begun: {
+            /**
+             * @description whether it is `new`, or how the same run was found, whose outcome is written to the output.
+             * @enum {unknown}
+             */
+            found: "ended" | "new" | "running";
+            /** @description id of its job. */
+            job: string;
+            /** @description path of the executed notebook, as the contents API has it. */
+            output: string;
+            /** @description of the job. */
+            target: string;
+        };
+        /**
          * Bulk
          * @description Several jobs, and what is to be done with each.
          */
@@ -1115,6 +1132,8 @@ export interface components {
             note: string;
             /** @description whether it may be None. */
             optional: boolean;
+            /** @description whether the notebook has only its type, and no value. */
+            required: boolean;
             /** @description whether it looks like a secret, which is taken from nobody: notebooks are for all to read. */
             secret: boolean;
             /** @description the same as the notebook writes it, or as its default is; empty if neither says. */
@@ -1307,6 +1326,35 @@ export interface components {
             resume: boolean | null;
         };
         /**
+         * Run
+         * @description A whole notebook to run, with what was typed into its form.
+         */
+        Run: {
+            /**
+             * @description run it anew though the same run is there.
+             * @default false
+             */
+            fresh: boolean;
+            /**
+             * @description chosen by the page; the same one again, within ten minutes, finds the run that it began.
+             * @default null
+             */
+            key: string | null;
+            /** @description path as the contents API has it; what is saved there is what runs. */
+            notebook: string;
+            /** @description where and with what; those of cells, and arguments, there are not. */
+            options?: components["schemas"]["Options"];
+            /** @description path of the executed notebook; nothing may be there. */
+            output: string;
+            /**
+             * @description texts by name; of those that are not named the notebook's own values hold.
+             * @default {}
+             */
+            parameters: {
+                [key: string]: string;
+            };
+        };
+        /**
          * Sent
          * @description What was sent for a job; values of variables and of the environment are in none of it.
          */
@@ -1385,28 +1433,6 @@ export interface components {
              * @enum {string}
              */
             type: "snapshot";
-        };
-        /** Run */
-        "sovlab.jupyter.server.asked.Run": {
-            /** @default false */
-            fresh: boolean;
-            /** @default null */
-            key: string | null;
-            notebook: string;
-            options?: components["schemas"]["Options"];
-            output: string;
-            /** @default {} */
-            parameters: {
-                [key: string]: string;
-            };
-        };
-        /** Run */
-        "sovlab.jupyter.server.models.Run": {
-            /** @enum {unknown} */
-            found: "ended" | "new" | "running";
-            job: string;
-            output: string;
-            target: string;
         };
         /**
          * Submit
@@ -2162,7 +2188,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["sovlab.jupyter.server.asked.Run"];
+                "application/json": components["schemas"]["Run"];
             };
         };
         responses: {
@@ -2172,7 +2198,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["sovlab.jupyter.server.models.Run"];
+                    "application/json": components["schemas"]["Begun"];
                 };
             };
             /** @description A problem. */

@@ -45,6 +45,7 @@ class Parameter:
         choices: the only values that it may have, as texts; empty if it may have others.
         note: the comment behind it.
         secret: whether it looks like a secret: it is taken from nobody then.
+        required: whether the notebook has only its type, and no value.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Parameter:
     choices: tuple[str, ...] = ()
     note: str = ""
     secret: bool = False
+    required: bool = False
 
 
 def parameters_of(notebook: Mapping[str, Any]) -> list[Parameter]:
@@ -162,9 +164,11 @@ def _parameter(source: str, name: str, annotation: Any, value: Any, note: str) -
     kind, optional, choices = _meaning(annotation)
     written = " ".join(ast.unparse(annotation).split()) if annotation is not None else ""
     default: str | None = None
-    computed = False
+    computed, required = False, value is None
     held = _literal(value) if value is not None and value is not _UNKNOWN else _UNKNOWN
-    if value is not None and value is not _UNKNOWN:
+    if value is _UNKNOWN:
+        computed = True
+    elif value is not None:
         computed = held is _UNKNOWN
         default = held if isinstance(held, str) else " ".join((_segment(source, value)).split())
     if held is None:
@@ -180,7 +184,9 @@ def _parameter(source: str, name: str, annotation: Any, value: Any, note: str) -
         secret = True
     if secret or (default is not None and len(default) > _LONGEST):
         default = None
-    return Parameter(name, kind, written[:_LONGEST_NOTE], default, computed, optional, choices, note, secret)
+    return Parameter(
+        name, kind, written[:_LONGEST_NOTE], default, computed, optional, choices, note, secret, required
+    )
 
 
 def _segment(source: str, value: Any) -> str:

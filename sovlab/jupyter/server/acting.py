@@ -61,15 +61,15 @@ def plan(services: Services, request: Request) -> models.Plan:
     )
 
 
-def run(services: Services, request: Request) -> models.Run:
+def run(services: Services, request: Request) -> models.Begun:
     """See the route."""
     body: asked.Run = request.body
 
-    def once() -> models.Run:
+    def once() -> models.Begun:
         logs = services.client().settings.state / "runs" / "logs"
         return beginning.begin(services.places, services.runs, body, request.target, logs)
 
-    return cast(models.Run, services.once(body.key, once))
+    return cast(models.Begun, services.once(body.key, once))
 
 
 def cancel(services: Services, request: Request) -> dict[str, Any]:

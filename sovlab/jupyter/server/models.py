@@ -607,6 +607,7 @@ class Parameter(Answer, frozen=True, kw_only=True):
         choices: the only values that it may have; empty if it may have others.
         note: the comment behind it.
         secret: whether it looks like a secret, which is taken from nobody: notebooks are for all to read.
+        required: whether the notebook has only its type, and no value.
     """
 
     name: str
@@ -618,6 +619,7 @@ class Parameter(Answer, frozen=True, kw_only=True):
     choices: list[str]
     note: str
     secret: bool
+    required: bool
 
 
 class Form(Answer, frozen=True, kw_only=True):
@@ -640,7 +642,7 @@ class Form(Answer, frozen=True, kw_only=True):
     notes: list[str]
 
 
-class Run(Answer, frozen=True, kw_only=True):
+class Begun(Answer, frozen=True, kw_only=True):
     """A run of a notebook that is under way, or was there already.
 
     Attributes:

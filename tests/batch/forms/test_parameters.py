@@ -47,7 +47,7 @@ def test_what_is_annotated_counts_before_what_the_default_is():
         "i": ("int", False),
     }
     assert read["d"].choices == ("sgd", "adam")
-    assert read["i"].default is None
+    assert read["i"] == Parameter("i", "int", "int", required=True)
 
 
 def test_a_type_in_a_comment_is_one():
@@ -61,7 +61,8 @@ def test_lists_over_several_lines_tuples_and_several_names_are_read():
     assert read["sizes"].kind == "list"
     assert read["sizes"].note == "all"
     assert (read["a"].kind, read["b"].default) == ("int", "2")
-    assert (read["c"].kind, read["d"].kind, read["e"].kind, read["f"].default) == ("int", "str", "any", None)
+    assert (read["c"].kind, read["d"].kind) == ("int", "str")
+    assert read["e"] == Parameter("e", computed=True)
 
 
 def test_what_is_computed_is_told_as_such_and_what_is_bound_later_counts():

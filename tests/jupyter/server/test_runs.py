@@ -120,6 +120,18 @@ async def test_what_is_no_notebook_below_the_root_has_no_form(api, root, tmp_pat
     assert (await api("GET", "runs", "form")).status == 422
 
 
+async def test_a_parameter_without_a_value_must_be_given_one(api, root, written):
+    write(root / "asks.ipynb", "print(n)", parameters="n: int")
+    form = (await api("GET", "runs", "form", params={"path": "asks.ipynb"})).body
+    assert form["parameters"][0]["required"]
+    body = {"notebook": "asks.ipynb", "output": "out.ipynb"}
+    refused = await api("POST", "runs", body=body)
+    assert [each["pointer"] for each in refused.body["errors"]] == ["/parameters/n"]
+    assert (await api("POST", "runs", body={**body, "parameters": {"n": "7"}})).status == 201
+    await written("out.ipynb")
+    assert printed(root / "out.ipynb") == "7\n"
+
+
 async def test_each_mistake_is_told_beside_its_field_and_nothing_begins(api, client, root, notebook):
     before = len(client.jobs())
     answer = await api(

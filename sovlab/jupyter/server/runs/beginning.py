@@ -31,7 +31,7 @@ _START_TIMEOUT = 60.0
 """Seconds for a kernel to start, as papermill has it."""
 
 
-def begin(places: Places, kept: Kept, body: asked.Run, target: str, logs: Path) -> models.Run:
+def begin(places: Places, kept: Kept, body: asked.Run, target: str, logs: Path) -> models.Begun:
     """Begin a run, in a process that stays; it has a job then.
 
     Args:
@@ -81,7 +81,7 @@ def begin(places: Places, kept: Kept, body: asked.Run, target: str, logs: Path) 
         _give_up(output)
         raise
     kept.add(output, run)
-    return models.Run(
+    return models.Begun(
         job=begun.id,
         target=begun.target,
         found=begun.found,  # type: ignore[arg-type]
@@ -107,9 +107,13 @@ class Faults:
         try:
             return work()
         except UsageError as error:
-            self._found.append(models.Fault(pointer=pointer, detail=error.message, hint=error.hint))
-            self._status = getattr(error, "status", self._status)
+            self.add(pointer, error)
             return None
+
+    def add(self, pointer: str, error: UsageError) -> None:
+        """Something is wrong with what a field holds."""
+        self._found.append(models.Fault(pointer=pointer, detail=error.message, hint=error.hint))
+        self._status = getattr(error, "status", self._status)
 
     def refuse(self) -> None:
         """Raise `RequestError` if something is wrong."""
@@ -123,6 +127,9 @@ class Faults:
 def _parameters(content: Mapping[str, Any], texts: Mapping[str, str], faults: Faults) -> dict[str, Any]:
     known = {each.name: each for each in parameters_of(content)}
     found = {}
+    for name in (name for name, each in known.items() if each.required and name not in texts):
+        detail = f"{name} has no value in the notebook."
+        faults.add(f"/parameters/{_escaped(name)}", SpecError(detail, "Give it one."))
     for name, text in texts.items():
 
         def value(name: str = name, text: str = text) -> Any:

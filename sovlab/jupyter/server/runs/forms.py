@@ -39,6 +39,7 @@ def form(places: Places, path: str) -> models.Form:
                 choices=list(each.choices),
                 note=printable(each.note),
                 secret=each.secret,
+                required=each.required,
             )
             for each in parameters
         ],
