@@ -28,6 +28,8 @@ _KINDS = {
 _TYPE_COMMENT = re.compile(r"type:\s*(\S+)\s*")
 _MAGIC = re.compile(r"^\s*[%!?].*$", re.MULTILINE)
 _UNKNOWN: Any = object()
+_ANY_TEXT = "x/"
+"""A text that only a name makes a secret of."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,16 +179,20 @@ def _parameter(source: str, name: str, annotation: Any, value: Any, note: str) -
         own = type(held).__name__
         kind = kind if kind != "any" or choices else _KINDS.get(own, "any")
         written = written or own
-    try:
-        refuse_secrets({name: held if isinstance(held, str | list | dict | tuple) else ""})
-        secret = False
-    except SpecError:
-        secret = True
+    secret = _is_secret(name, held) or (kind in ("str", "any") and _is_secret(name, _ANY_TEXT))
     if secret or (default is not None and len(default) > _LONGEST):
         default = None
     return Parameter(
         name, kind, written[:_LONGEST_NOTE], default, computed, optional, choices, note, secret, required
     )
+
+
+def _is_secret(name: str, value: Any) -> bool:
+    try:
+        refuse_secrets({name: value if isinstance(value, str | list | dict | tuple) else ""})
+    except SpecError:
+        return True
+    return False
 
 
 def _segment(source: str, value: Any) -> str:

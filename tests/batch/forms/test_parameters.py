@@ -86,6 +86,11 @@ def test_a_default_that_looks_like_a_secret_is_not_told():
     assert value not in str(read)
 
 
+def test_a_text_whose_name_is_a_secrets_is_told_as_one_before_it_has_a_value():
+    read = found("hub_token = ''\napi_key: str\npassword = None\npwd = ''\ntoken = ''\npasswd = 3")
+    assert [name for name, each in read.items() if each.secret] == ["hub_token", "api_key", "password"]
+
+
 def test_other_languages_and_cells_of_other_kinds_have_none():
     assert parameters_of(notebook("lr <- 0.1")) == []
     assert has_cell(notebook("lr <- 0.1"))
