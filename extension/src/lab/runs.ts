@@ -30,6 +30,9 @@ export const runs: JupyterFrontEndPlugin<void> = {
   ) => {
     const trans = (translator ?? nullTranslator).load('sovlab');
     const { commands } = app;
+    /** The run of the server that does not know this, if it is one of before; another may be a newer one. */
+    let old = '';
+    const epoch = () => workbench.socket.hello?.epoch ?? '';
     commands.addCommand(CommandIDs.submitNotebook, {
       label: trans.__('Submit Notebook as Job…'),
       caption: () =>
@@ -38,7 +41,7 @@ export const runs: JupyterFrontEndPlugin<void> = {
           : trans.__('This server lets you look only.'),
       icon: args => (args.isPalette ? undefined : submitIcon),
       describedBy: { args: { type: 'object', properties: { isPalette: { type: 'boolean' } } } },
-      isVisible: () => workbench.link !== 'absent' && workbench.link !== 'stranger',
+      isVisible: () => workbench.link !== 'absent' && workbench.link !== 'stranger' && (!old || old !== epoch()),
       isEnabled: () => !!tracker.currentWidget && workbench.may.execute,
       execute: async () => {
         const panel = tracker.currentWidget;
@@ -48,6 +51,10 @@ export const runs: JupyterFrontEndPlugin<void> = {
         try {
           await open(app, panel, workbench, trans);
         } catch (error) {
+          if (isOld(error)) {
+            old = epoch();
+            commands.notifyCommandChanged(CommandIDs.submitNotebook);
+          }
           failed(error, trans);
         }
       }
@@ -100,13 +107,14 @@ function begun(app: JupyterFrontEnd, title: string, run: Begun, workbench: Workb
   workbench.outputs.add({ ...key, path: run.output, name: title });
 }
 
+/** A server of before there were runs: it knows the rest of what this page asks for. */
+function isOld(error: unknown): boolean {
+  return error instanceof ProblemError && error.problem.status === 404 && error.problem.detail === 'There is nothing at that path.';
+}
+
 function failed(error: unknown, trans: Trans): void {
-  const { detail, hint, status } =
-    error instanceof ProblemError
-      ? error.problem
-      : { detail: error instanceof Error ? error.message : String(error), hint: '', status: 0 };
-  // A server of before there were runs knows the rest of what this page asks for.
-  const old = status === 404 && detail === 'There is nothing at that path.';
-  const why = old ? trans.__('The server is of an older version. Restart it.') : [detail, hint].filter(Boolean).join(' ');
+  const { detail, hint } =
+    error instanceof ProblemError ? error.problem : { detail: error instanceof Error ? error.message : String(error), hint: '' };
+  const why = isOld(error) ? trans.__('The server is of an older version. Restart it.') : [detail, hint].filter(Boolean).join(' ');
   Notification.error(trans.__('Not submitted: %1', why), { autoClose: false });
 }

@@ -79,6 +79,9 @@ export class FormView extends Widget {
 
   /** Say that it is being submitted; nothing can be typed meanwhile. */
   set busy(busy: boolean) {
+    if (busy) {
+      this._focused = document.activeElement;
+    }
     this._fields.forEach(({ input }, pointer) => (input.disabled = busy || this._secrets.has(pointer)));
     say(this._busy, busy ? this._trans.__('Submitting…') : '');
   }
@@ -91,6 +94,7 @@ export class FormView extends Widget {
       first[1].input.focus();
     } else {
       this._problem.scrollIntoView({ block: 'nearest' });
+      (this._focused as HTMLElement | null)?.focus();
     }
   }
 
@@ -222,6 +226,8 @@ export class FormView extends Widget {
   private _backendHint: HTMLElement;
   private _busy: HTMLElement;
   private _fields = new Map<string, Field>();
+  /** What had the focus as it was submitted: a field that cannot be typed into loses it. */
+  private _focused: Element | null = null;
   private _problem: HTMLElement;
   private _secrets = new Set<string>();
   private _target: HTMLSelectElement;

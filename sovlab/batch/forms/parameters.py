@@ -180,11 +180,20 @@ def _parameter(source: str, name: str, annotation: Any, value: Any, note: str) -
         kind = kind if kind != "any" or choices else _KINDS.get(own, "any")
         written = written or own
     secret = _is_secret(name, held) or (kind in ("str", "any") and _is_secret(name, _ANY_TEXT))
-    if secret or (default is not None and len(default) > _LONGEST):
+    if secret or (default is not None and not _can_be_shown(default)):
         default = None
     return Parameter(
         name, kind, written[:_LONGEST_NOTE], default, computed, optional, choices, note, secret, required
     )
+
+
+def _can_be_shown(default: str) -> bool:
+    """Whether a default may stand in a form: what is computed may have a key in it."""
+    try:
+        default.encode()
+    except UnicodeEncodeError:  # half of a pair, as only an escape makes it
+        return False
+    return len(default) <= _LONGEST and not _is_secret("", default)
 
 
 def _is_secret(name: str, value: Any) -> bool:

@@ -86,6 +86,18 @@ def test_a_default_that_looks_like_a_secret_is_not_told():
     assert value not in str(read)
 
 
+def test_what_cannot_be_shown_is_not():
+    value = "hf_" + "a" * 40
+    read = found(f"half = '\\ud800'\nlong = 'x' * 3\nlonger = '{'x' * 20_000}'\nlogin = connect('{value}')")
+    assert [read[name].default for name in ("half", "long", "longer", "login")] == [
+        None,
+        "'x' * 3",
+        None,
+        None,
+    ]
+    assert not any(each.secret for each in read.values())
+
+
 def test_a_text_whose_name_is_a_secrets_is_told_as_one_before_it_has_a_value():
     read = found("hub_token = ''\napi_key: str\npassword = None\npwd = ''\ntoken = ''\npasswd = 3")
     assert [name for name, each in read.items() if each.secret] == ["hub_token", "api_key", "password"]

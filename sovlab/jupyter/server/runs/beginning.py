@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 _BEGINS = 55.0
 """Seconds for a run to tell of its job; the route waits a little longer."""
+_EMPTY = '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
 _START_TIMEOUT = 60.0
 """Seconds for a kernel to start, as papermill has it."""
 
@@ -188,10 +189,10 @@ def _is_taken(path: str) -> RequestError:
 
 
 def _reserve(output: Path, path: str) -> None:
-    """Make the file, so that no other run, and nobody else, has the same."""
+    """Make the file, so that no other run, and nobody else, has the same; who opens it finds a notebook."""
     try:
-        with output.open("xb"):
-            pass
+        with output.open("x") as file:
+            file.write(_EMPTY)
     except FileExistsError:
         raise _is_taken(path) from None
     except OSError as error:
