@@ -60,6 +60,44 @@ describe('the output of a run', () => {
     expect(made.asked.length).toBeLessThan(100);
   });
 
+  it('is known after the page was loaded again, and followed if it was not told of', async () => {
+    const items = new Map<string, string>();
+    const storage = {
+      getItem: (name: string) => items.get(name) ?? null,
+      setItem: (name: string, value: string) => void items.set(name, value)
+    };
+    const before = page(outcome({}));
+    before.outputs.restore(storage);
+    before.outputs.add(output);
+    const after = page(outcome({ written: true, over: true }));
+    after.outputs.restore(storage);
+    expect(after.outputs.of(key.id)).toEqual(output);
+    after.feed.take(job(key.id, { state: 'succeeded' }), true);
+    await after.ended;
+    const last = page(outcome({}));
+    last.outputs.restore(storage);
+    expect(last.outputs.written(key.id)).toEqual(output);
+    expect(last.released).toEqual([]);
+  });
+
+  it('is what was kept, and nothing else that lies there', () => {
+    for (const text of ['{', '{}', 'null', '[null, 3, {"id": "../x"}, {"id": "a-bc", "target": 1, "path": "p", "name": "n"}]']) {
+      const made = page(outcome({}));
+      made.outputs.restore({ getItem: () => text, setItem: () => undefined });
+      expect(made.outputs.of('a-bc')).toBeNull();
+    }
+  });
+
+  it('is forgotten with its job', () => {
+    const made = page(outcome({}));
+    made.outputs.add(output);
+    made.feed.fail({ type: '', title: '', status: 503, detail: 'It does not answer.', hint: '', errors: [] });
+    expect(made.outputs.of(key.id)).toEqual(output);
+    made.feed.fail({ type: '', title: '', status: 404, detail: 'There is no such job.', hint: '', errors: [] });
+    expect(made.outputs.of(key.id)).toBeNull();
+    expect(made.released).toEqual([made.feed]);
+  });
+
   it('is of jobs that were begun here', () => {
     const made = page(outcome({}));
     made.outputs.add(output);

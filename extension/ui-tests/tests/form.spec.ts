@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { Locator, Page } from '@playwright/test';
 import type { Lab } from './lab';
-import { expect, openNotebook, picture, test, violations } from './page';
+import { expect, openNotebook, openPanel, picture, test, violations } from './page';
 
 const PARAMETERS = [
   'lr = 0.1  # how fast it learns',
@@ -92,6 +92,11 @@ test('a wrong value is told beside its field and the form kept; a right one runs
   await expect(list).toContainText('train.ipynb runs as job train');
   await picture(page, 'form-begun');
   await list.getByRole('button', { name: 'Open job' }).first().click();
+  await expect(page.locator('.jp-Sovlab-detail')).toContainText('begun');
+  // A page that is loaded again knows of it.
+  await openNotebook(page, lab, 'train.ipynb');
+  const panel = await openPanel(page);
+  await panel.getByRole('grid', { name: 'Jobs' }).getByRole('row').filter({ hasText: 'running' }).click();
   await expect(page.locator('.jp-Sovlab-detail')).toContainText('begun');
   lab.open('form');
   await expect(page.locator('.jp-Sovlab-detail')).toContainText('succeeded in');
