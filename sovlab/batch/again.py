@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sovlab.batch import one
+from sovlab.batch.forms.request import Request
 from sovlab.batch.provenance.reading import read_whole
 from sovlab.batch.recorded import record_of, was_changed, without_markers
 from sovlab.batch.verifying.cells import members
@@ -55,7 +56,7 @@ def run_again(
         begin.write_text(json.dumps(_bare(recorded)), encoding="utf-8")
         end = output or str(Path(scratch, "again.ipynb"))
         plain = end.replace("{", "{{").replace("}", "}}")
-        one.run(one.Request(str(begin), plain, end, {}, {**keywords, **chosen, "fresh": True}))
+        one.run(Request(str(begin), plain, end, {}, {**keywords, **chosen, "fresh": True}))
         return read_whole(end, note)
 
 

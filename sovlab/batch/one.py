@@ -7,19 +7,19 @@ at once each has a process.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import logging
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from sovlab.batch import running, runs
 from sovlab.batch.following.saving import Before, why_not
+from sovlab.batch.forms.request import STAYS, Request
 from sovlab.batch.recorded import record_of, row_of_record, was_changed, without_markers
 from sovlab.batch.results import recorded_values
 from sovlab.batch.verifying.cells import members
@@ -38,25 +38,6 @@ COMPLETE = "complete"
 """How a run was found whose output is there already."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Request:
-    """A run that is asked for.
-
-    Attributes:
-        input: path of the notebook.
-        output: where the executed one goes, as papermill takes it: braces are doubled.
-        path: the same for everybody else; empty if papermill makes another of it each time.
-        parameters: values by name.
-        keywords: others of `papermill.execute_notebook`; options of a submit are among them.
-    """
-
-    input: str
-    output: str
-    path: str
-    parameters: Mapping[str, Any]
-    keywords: Mapping[str, Any]
-
-
 class Outcome(NamedTuple):
     """How a run ended.
 
@@ -64,11 +45,13 @@ class Outcome(NamedTuple):
         status: the exit status of papermill's command.
         why: it failed, as a clause; empty if it did not.
         text: what papermill says of a failed cell, several lines.
+        refused: the error that kept it from being run; None if it was run.
     """
 
     status: int
     why: str = ""
     text: str = ""
+    refused: SovlabError | None = None
 
 
 def run(request: Request, told: running.Told | None = None) -> Outcome:
@@ -216,18 +199,27 @@ def main() -> None:
     """Run what standard input asks for, and tell of it on standard output, both a line of JSON each.
 
     Whatever else would write there writes to standard error. When its input ends, whoever asked is gone, and
-    it ends as by Ctrl-C.
+    it ends as by Ctrl-C; one that stays goes on to its end, and tells nobody.
     """
     with os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1) as channel:
         os.dup2(2, 1)
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
+        heard = True
 
         def tell(**said: Any) -> None:
-            channel.write(json.dumps(said) + "\n")
+            nonlocal heard
+            if heard:
+                try:
+                    channel.write(json.dumps(said) + "\n")
+                except BrokenPipeError:
+                    heard = False
 
         try:
-            request = Request(**json.loads(sys.stdin.buffer.readline()))
-            threading.Thread(target=_leave_with_parent, daemon=True).start()
+            asked = json.loads(sys.stdin.buffer.readline())
+            stays = asked.pop(STAYS, False)
+            request = Request(**asked)
+            if not stays:
+                threading.Thread(target=_leave_with_parent, daemon=True).start()
             _run_and_tell(request, tell)
         except (KeyboardInterrupt, SystemExit):
             tell(t="end", status=130)
@@ -258,7 +250,7 @@ def _run_and_tell(request: Request, tell: Callable[..., None]) -> None:
             return
         outcome = run(request, told)
     except SovlabError as error:
-        outcome = Outcome(error.exit_code, str(error))
+        outcome = Outcome(error.exit_code, str(error), refused=error)
     except Exception as error:  # whatever papermill raises; it hides no other run
         outcome = Outcome(1, f"{type(error).__name__}: {error}")
     sys.stderr.write(outcome.text)
@@ -266,9 +258,17 @@ def _run_and_tell(request: Request, tell: Callable[..., None]) -> None:
         t="end",
         status=outcome.status,
         why=clean(outcome.why, 1000),
+        refused=_told_error(outcome.refused),
         row=_row(jobs[0]) if jobs else {},
         recorded=recorded_values(read(request.path)) if jobs and request.path else {},
     )
+
+
+def _told_error(error: SovlabError | None) -> dict[str, str] | None:
+    if error is None:
+        return None
+    said = {"message": error.message, "hint": error.hint}
+    return {"error": type(error).__name__, **{name: clean(text, 1000) for name, text in said.items()}}
 
 
 def _row(job: Job) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import nbformat
 
 from sovlab.batch import images, record, runs
-from sovlab.batch.checking import check_output, known_parameters, refuse_secrets, refuse_unknown
+from sovlab.batch.checking import check_output, parameters_of, refuse_secrets, refuse_unknown
 from sovlab.batch.following.leaving import leaving
 from sovlab.batch.following.saving import Saves
 from sovlab.batch.following.telling import Telling
@@ -150,6 +150,29 @@ def _check(manager: Any, kernel: str, *, strict: bool) -> None:
     written = local_path(output)
     if manager.output_path is None and written is not None:  # else papermill has written it by now
         check_output(output, written)
+
+
+def known_parameters(notebook: Any, kernel: str | None, language: str | None) -> list[str] | None:
+    """Names of a notebook's parameters; None if nobody knows: papermill reads those of Python only.
+
+    Args:
+        notebook: as papermill has it.
+        kernel: name that counts in place of the notebook's own.
+        language: that does.
+    """
+    from papermill.exceptions import PapermillException
+    from papermill.translators import papermill_translators
+    from papermill.utils import find_first_tagged_cell_index, nb_kernel_name, nb_language
+
+    index = find_first_tagged_cell_index(notebook, "parameters")
+    if index < 0:
+        return []
+    try:
+        names = nb_kernel_name(notebook, kernel), nb_language(notebook, language)
+        inferred = papermill_translators.find_translator(*names).inspect(notebook.cells[index])
+    except (NotImplementedError, ValueError, PapermillException):
+        return None
+    return list(dict.fromkeys([*(each.name for each in inferred), *parameters_of(notebook)]))
 
 
 def _label(path: Any) -> str:
