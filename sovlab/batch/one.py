@@ -201,7 +201,8 @@ def main() -> None:
     Whatever else would write there writes to standard error. When its input ends, whoever asked is gone, and
     it ends as by Ctrl-C; one that stays goes on to its end, and tells nobody.
     """
-    with os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1) as channel:
+    gone = contextlib.suppress(BrokenPipeError)  # closing tries once more
+    with gone, os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1) as channel:
         os.dup2(2, 1)
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
         heard = True

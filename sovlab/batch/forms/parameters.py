@@ -7,11 +7,11 @@ import dataclasses
 import io
 import re
 import tokenize
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sovlab.batch.checking import refuse_secrets
+from sovlab.batch.forms.annotations import UNKNOWN, expression, kind_named, literal_of, meaning_of
 from sovlab.errors import SpecError
 from sovlab.runner.source.parsing import parse
 
@@ -20,14 +20,8 @@ MOST = 500
 _LONGEST = 10_000
 """Characters of a default that are shown."""
 _LONGEST_NOTE = 300
-_KINDS = {
-    **{name: name for name in ("int", "float", "bool", "str", "list", "dict")},
-    **dict.fromkeys(("List", "tuple", "Tuple", "Sequence", "Iterable"), "list"),
-    **dict.fromkeys(("Dict", "Mapping"), "dict"),
-}
 _TYPE_COMMENT = re.compile(r"type:\s*(\S+)\s*")
 _MAGIC = re.compile(r"^\s*[%!?].*$", re.MULTILINE)
-_UNKNOWN: Any = object()
 _ANY_TEXT = "x/"
 """A text that only a name makes a secret of."""
 
@@ -80,7 +74,7 @@ def parameters_of(notebook: Mapping[str, Any]) -> list[Parameter]:
         note = notes.get(statement.end_lineno or 0, "")
         typed = _TYPE_COMMENT.match(note)
         if typed and annotation is None:
-            annotation, note = _expression(typed[1]), note[typed.end() :]
+            annotation, note = expression(typed[1]), note[typed.end() :]
         found.pop(name, None)  # the last one counts, and stands where it is
         found[name] = _parameter(source, name, annotation, value, note)
         if len(found) == MOST:
@@ -114,13 +108,6 @@ def _parsed(source: str) -> Any:
     return None
 
 
-def _expression(text: str) -> Any:
-    try:
-        return parse(text, "parameters", "eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-
-
 def _comments(source: str) -> dict[int, str]:
     """The comment on each line that has one, in one line."""
     found = {}
@@ -137,7 +124,7 @@ def _comments(source: str) -> dict[int, str]:
 def _bindings(body: Sequence[Any]) -> Iterator[tuple[Any, str, Any, Any]]:
     """What statements bind, those in ``if``, ``for``, ``with`` and ``try`` as well.
 
-    Statement, name, annotation and value of each; what is not said is None, what is not known is `_UNKNOWN`.
+    Statement, name, annotation and value of each; what is not said is None, what is not known is `UNKNOWN`.
     """
     for each in body:
         if isinstance(each, ast.Assign):
@@ -159,25 +146,25 @@ def _targets(target: Any, value: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(target, ast.Tuple | ast.List):
         same = isinstance(value, ast.Tuple | ast.List) and len(value.elts) == len(target.elts)
         for index, part in enumerate(target.elts):
-            yield from _targets(part, value.elts[index] if same else _UNKNOWN)
+            yield from _targets(part, value.elts[index] if same else UNKNOWN)
 
 
 def _parameter(source: str, name: str, annotation: Any, value: Any, note: str) -> Parameter:
-    kind, optional, choices = _meaning(annotation)
+    kind, optional, choices, several = meaning_of(annotation)
     written = " ".join(ast.unparse(annotation).split()) if annotation is not None else ""
     default: str | None = None
     computed, required = False, value is None
-    held = _literal(value) if value is not None and value is not _UNKNOWN else _UNKNOWN
-    if value is _UNKNOWN:
+    held = literal_of(value) if value is not None and value is not UNKNOWN else UNKNOWN
+    if value is UNKNOWN:
         computed = True
     elif value is not None:
-        computed = held is _UNKNOWN
+        computed = held is UNKNOWN
         default = held if isinstance(held, str) else " ".join((_segment(source, value)).split())
     if held is None:
         optional = True
-    elif held is not _UNKNOWN:
+    elif held is not UNKNOWN:
         own = type(held).__name__
-        kind = kind if kind != "any" or choices else _KINDS.get(own, "any")
+        kind = kind if kind != "any" or several else kind_named(own)
         written = written or own
     secret = _is_secret(name, held) or (kind in ("str", "any") and _is_secret(name, _ANY_TEXT))
     if secret or (default is not None and not _can_be_shown(default)):
@@ -206,61 +193,3 @@ def _is_secret(name: str, value: Any) -> bool:
 
 def _segment(source: str, value: Any) -> str:
     return ast.get_source_segment(_MAGIC.sub("", source), value) or ast.unparse(value)
-
-
-def _literal(value: Any) -> Any:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.literal_eval(value)
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return _UNKNOWN
-
-
-def _meaning(annotation: Any, depth: int = 0) -> tuple[str, bool, tuple[str, ...]]:
-    """Kind, whether it may be None, and choices that an annotation means."""
-    if annotation is None or depth > 10:
-        return "any", False, ()
-    if isinstance(annotation, ast.Constant):
-        if isinstance(annotation.value, str):
-            return _meaning(_expression(annotation.value), depth + 1)
-        return "any", annotation.value is None, ()
-    if isinstance(annotation, ast.BinOp) and isinstance(annotation.op, ast.BitOr):
-        return _either([annotation.left, annotation.right], depth)
-    if isinstance(annotation, ast.Subscript):
-        within = annotation.slice
-        inside = list(within.elts) if isinstance(within, ast.Tuple) else [within]
-        outer = _last_name(annotation.value)
-        if outer in ("Optional", "Union"):
-            kind, optional, choices = _either(inside, depth)
-            return kind, optional or outer == "Optional", choices
-        if outer == "Literal":
-            return _chosen([_literal(each) for each in inside])
-        if outer in ("Annotated", "Final"):
-            return _meaning(inside[0], depth + 1)
-        return _KINDS.get(outer, "any"), False, ()
-    return _KINDS.get(_last_name(annotation), "any"), False, ()
-
-
-def _either(parts: Sequence[Any], depth: int) -> tuple[str, bool, tuple[str, ...]]:
-    found = [_meaning(each, depth + 1) for each in parts]
-    some = [each for each in found if each != ("any", True, ())]
-    optional = len(some) < len(found) or any(each[1] for each in found)
-    kinds = {each[0] for each in some}
-    if kinds == {"int", "float"}:
-        return "float", optional, ()
-    return (some[0][0], optional, some[0][2]) if len(some) == 1 else ("any", optional, ())
-
-
-def _chosen(values: Sequence[Any]) -> tuple[str, bool, tuple[str, ...]]:
-    """What ``Literal`` means; one of several types has no choices here."""
-    some = [each for each in values if each is not None]
-    kinds = {_KINDS.get(type(each).__name__, "any") for each in some}
-    optional = len(some) < len(values)
-    if len(kinds) != 1 or not kinds <= {"int", "str", "bool"}:
-        return "any", optional, ()
-    return kinds.pop(), optional, tuple(str(each) for each in some[:MOST])
-
-
-def _last_name(node: Any) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""

@@ -50,6 +50,18 @@ def test_what_is_annotated_counts_before_what_the_default_is():
     assert read["i"] == Parameter("i", "int", "int", required=True)
 
 
+def test_choices_may_be_none_too_and_of_several_types_there_are_none():
+    read = found(
+        "a: Optional[Literal['x', 'y']] = None\nb: Literal[1, 2, None] = 1\nc: Literal[1, 'x'] = 1\n"
+        "d: Union[int, str, None] = 1\ne: Annotated[float, 'of the whole'] = 1\nf: 'a + ' = 1\n"
+    )
+    assert (read["a"].choices, read["a"].optional, read["a"].kind) == (("x", "y"), True, "str")
+    assert (read["b"].choices, read["b"].optional) == (("1", "2"), True)
+    assert (read["c"].choices, read["c"].kind) == ((), "any")
+    assert (read["d"].kind, read["d"].optional) == ("any", True)
+    assert (read["e"].kind, read["f"].kind) == ("float", "int")
+
+
 def test_a_type_in_a_comment_is_one():
     read = found("x = 1  # type: float how far\ny = None # type: str")
     assert (read["x"].kind, read["x"].note) == ("float", "how far")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -15,15 +15,14 @@ from sovlab.batch.forms.parameters import parameters_of
 from sovlab.batch.forms.request import Request
 from sovlab.batch.forms.staying import Staying
 from sovlab.batch.forms.values import unknown, value_of
-from sovlab.errors import BackendError, ExecutorError, SovlabError, SpecError, UsageError, WaitTimeout
+from sovlab.errors import BackendError, ExecutorError, SovlabError, SpecError, WaitTimeout
 from sovlab.jupyter.server import asked, models
 from sovlab.jupyter.server.problems import RequestError
+from sovlab.jupyter.server.runs.faults import Faults
 from sovlab.jupyter.server.runs.forms import kernel_of
 from sovlab.jupyter.server.runs.kept import Kept
 from sovlab.jupyter.server.runs.places import SUFFIX, Places
 from sovlab.options import job as job_options
-
-T = TypeVar("T")
 
 _BEGINS = 55.0
 """Seconds for a run to tell of its job; the route waits a little longer."""
@@ -94,35 +93,6 @@ def _give_up(output: Path) -> None:
     """Take the output away: it was made here a moment ago, and nothing has run."""
     with suppress(OSError):
         output.unlink()
-
-
-class Faults:
-    """What is wrong with the fields of a form, all of it at once."""
-
-    def __init__(self) -> None:
-        self._found: list[models.Fault] = []
-        self._status = 422
-
-    def tried(self, pointer: str, work: Callable[[], T]) -> T | None:
-        """What ``work`` returns; None if it refuses what the field holds."""
-        try:
-            return work()
-        except UsageError as error:
-            self.add(pointer, error)
-            return None
-
-    def add(self, pointer: str, error: UsageError) -> None:
-        """Something is wrong with what a field holds."""
-        self._found.append(models.Fault(pointer=pointer, detail=error.message, hint=error.hint))
-        self._status = getattr(error, "status", self._status)
-
-    def refuse(self) -> None:
-        """Raise `RequestError` if something is wrong."""
-        if self._found:
-            first = self._found[0]
-            several = f" And {len(self._found) - 1} more." if len(self._found) > 1 else ""
-            status = self._status if not several else 422
-            raise RequestError(status, first.detail + several, first.hint, faults=self._found)
 
 
 def _parameters(content: Mapping[str, Any], texts: Mapping[str, str], faults: Faults) -> dict[str, Any]:
