@@ -98,6 +98,7 @@ class Following:
         follow: wait for more until the job has ended.
         stop: set it to end soon.
         on_frame: called with each frame of the runner and the pod that it came from.
+        why_not_fetched: says why results that are held cannot be had from here; empty if they can.
         gone: the record of a job that was taken out of the cluster; None if nobody kept one.
         let_go: lets a workload go that is held back, if its start has come.
         log: read the log; without, only states come.
@@ -116,6 +117,7 @@ class Following:
         follow: bool,
         stop: threading.Event | None,
         on_frame: Callable[[Object, decoding.Frame], None],
+        why_not_fetched: Callable[[], str] = lambda: "",
         gone: Callable[[], JobRecord | None] = lambda: None,
         let_go: Callable[[Object], bool] = lambda obj: False,
         log: bool = True,
@@ -130,6 +132,7 @@ class Following:
         self.follow = follow
         self._stop = stop
         self._on_frame = on_frame
+        self._why_not_fetched = why_not_fetched
         self._gone = gone
         self._let_go = let_go
         self._log = log
@@ -295,7 +298,8 @@ class Following:
             self._said_again = True
             return replace(current, message=f"requeued: {current.message}")
         if self._held and current.state is JobState.RUNNING and not current.message:
-            return replace(current, message="its code has ended, its results are being fetched")
+            fetched = "its code has ended, its results are being fetched"
+            return replace(current, message=self._why_not_fetched() or fetched)
         if self._again and not self._said_again and current.state is JobState.RUNNING and not current.message:
             # It did not wait for so long that anybody had seen it wait.
             return replace(current, message="requeued: it runs again")
