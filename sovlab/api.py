@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from sovlab.client import Call, Submitted, default, name_of
 from sovlab.client.job import Job
-from sovlab.client.others import shown
 from sovlab.errors import SpecError
 from sovlab.options.job import NAMES, from_keywords
 
@@ -131,6 +130,8 @@ def jobs(target: str | None = None, *, all_users: bool = False) -> list[Job]:
         target: its name; None is the one in use.
         all_users: others' jobs, too.
     """
+    from sovlab.client.others import shown
+
     client = default()
     return [client.handle(record) for record in shown(client.jobs(target), all_users=all_users)]
 

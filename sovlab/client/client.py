@@ -17,7 +17,6 @@ import msgspec
 
 from sovlab.client import submitting
 from sovlab.client.job import Job
-from sovlab.client.others import refuse_untrusted, whose
 from sovlab.client.targets import Targets
 from sovlab.core.job import JobRecord, JobsSeen, JobState, JobStatus, Reason
 from sovlab.core.names import is_job_id, new_job_id
@@ -161,6 +160,8 @@ class Client(Targets):
         Raises:
             ForeignJob: it may be another's code, and is not trusted.
         """
+        from sovlab.client.others import refuse_untrusted
+
         refuse_untrusted(record, "its code would run as yours")
         executor = self.executor(record.target)
         spec, payload = executor.request(record.id)
@@ -200,6 +201,8 @@ class Client(Targets):
                     with contextlib.suppress(SovlabError):
                         return self.handle(self.executor(other.name).record(name))
         if others is not None:
+            from sovlab.client.others import whose
+
             raise JobNotFound(
                 f"You have no job {name!r} on target {executor.target}.",
                 f"One of that name {whose(others)}; its id finds it: {others.id}.",

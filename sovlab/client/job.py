@@ -11,7 +11,6 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from sovlab.client.others import refuse_others
 from sovlab.core.job import JobRecord, JobState, JobStatus, Reason
 from sovlab.core.spec import PayloadKind
 from sovlab.errors import (
@@ -449,6 +448,8 @@ class Job:
             ForeignJob: another did.
         """
         if not all_users:
+            from sovlab.client.others import refuse_others
+
             refuse_others(self.last, "cancelled")
         self._executor.cancel(self.id)
 
@@ -471,6 +472,8 @@ class Job:
             ForeignJob: another did.
         """
         if not all_users:
+            from sovlab.client.others import refuse_others
+
             refuse_others(self.last, "removed")
         self._executor.delete(self.id)
         self._last = None

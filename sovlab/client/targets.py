@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sovlab.core.capacity import Capacity
+from sovlab.core.states import private
 from sovlab.errors import SpecError
 from sovlab.executors import registry
 from sovlab.executors.executor import Executor
@@ -93,6 +94,7 @@ class Targets:
         configured = self._configured(target)
         with self._lock:
             if configured.name not in self._executors:
+                private(self.settings.state)
                 self._executors[configured.name] = registry.executor_of(configured)
             return self._executors[configured.name]
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from sovlab.client import Cell, Client, default
 from sovlab.client.job import Job
-from sovlab.client.others import shown
 from sovlab.core.job import JobState
 from sovlab.core.names import is_job_id
 from sovlab.errors import JobNotFound, UsageError
@@ -103,6 +102,7 @@ class Commands:
 
     def jobs(self, line: str) -> None:
         """List jobs, the newest first."""
+        from sovlab.client.others import shown
         from sovlab.jupyter import tables
 
         parsed = arguments.jobs_parser().parse_line(line)

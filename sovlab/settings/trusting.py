@@ -15,6 +15,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sovlab.core.states import private
+
 FOLDER = "trusted-settings"
 """Of the state: an empty file for each content that is trusted."""
 ENV_FILE = ".env"
@@ -59,8 +61,10 @@ def trust(state: Path, path: Path, content: str) -> None:
     """Trust this content of a file, from now on.
 
     Raises:
+        SettingsError: the state is not the user's alone.
         OSError: that cannot be kept.
     """
+    private(state)
     folder = state / FOLDER
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     (folder / _digest(path, content)).touch(mode=0o600)
