@@ -110,17 +110,19 @@ def _queued(status: JobStatus, attempts: int) -> float | None:
     return round(max(status.started - status.submitted, 0.0), 3)
 
 
-def of_left(job: Job, *, goes_on: bool) -> dict[str, Any]:
+def of_left(job: Job, code: Notebook, *, goes_on: bool) -> dict[str, Any]:
     """The record of a run whose client ends before it.
 
     Args:
         job: that runs it.
+        code: the notebook with its parameters.
         goes_on: whether it was left alone; what becomes of one that is cancelled nobody knows yet.
     """
     run = {"id": job.id, "target": clean(job.target, 63)}
     if goes_on:
         run["status"] = str(JobState.RUNNING)
-    return {"schema": SCHEMA, "sovlab": __version__, "run": run}
+    digest = {"sha256": cells_digest(code.cells)}
+    return {"schema": SCHEMA, "sovlab": __version__, "run": run, "notebook": digest}
 
 
 _SWITCHES = {

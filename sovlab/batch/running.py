@@ -16,7 +16,7 @@ from papermill.clientwrap import PapermillNotebookClient
 from sovlab.batch import record, runs
 from sovlab.batch.checking import refuse_secrets
 from sovlab.batch.following.leaving import leaving
-from sovlab.batch.following.saving import Saves
+from sovlab.batch.following.saving import Saves, unwritten
 from sovlab.batch.following.telling import Telling
 from sovlab.batch.lines import Lines
 from sovlab.batch.provenance import details
@@ -95,7 +95,9 @@ def run(
                 status, complete = telling.follow()
         except BaseException:
             replay.leave()
-            manager.nb.metadata["sovlab"] = nbformat.from_dict(record.of_left(found.job, goes_on=not cancel))
+            manager.nb.metadata["sovlab"] = nbformat.from_dict(
+                record.of_left(found.job, code, goes_on=not cancel)
+            )
             raise
         files, answers = _files(found.job)
         lost = replay.settle(files, complete)
@@ -108,8 +110,11 @@ def run(
         said["run"]["key"] = found.key
     more = details.details_of(found.job, status, replay.cells, replay.environment, said)
     manager.nb.metadata["sovlab"] = nbformat.from_dict(places.with_details(said, more, _say))
-    if saves.is_written(again=replay.has_grown) and answers:
+    written = saves.is_written(again=replay.has_grown)
+    if written and answers:
         found.delivered()
+    if not written and "told" not in keywords:  # whoever is told has words of its own
+        _say(unwritten(found.job))
     _raise(replay, status, found.job, lost)
 
 
