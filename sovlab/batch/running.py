@@ -227,10 +227,11 @@ def _raise(replay: Replay, status: JobStatus, job: Job, lost: str) -> None:
         raise RuntimeError(message)
     if status.state is JobState.SUCCEEDED or replay.failed is not None:
         return
-    if status.reason is Reason.OUT_OF_MEMORY and "sk for more" not in status.message:
-        _say("Ask for more with --memory, or hold less at a time.")
     if status.reason is Reason.USER_ERROR and not status.message.startswith(f"{_FAILED}The kernel died"):
         raise JobError(status.message.removeprefix(_FAILED), job_id=job.id)  # its log has lost its last words
     if status.state is JobState.CANCELLED:
         raise JobCancelled(f"Job {job.name} was cancelled.", job_id=job.id)
-    raise DeadKernelError(status.message or f"Job {job.id} has ended: {status.reason}")
+    message = status.message or f"Job {job.id} has ended: {status.reason}"
+    if status.reason is Reason.OUT_OF_MEMORY and "sk for more" not in message:
+        message += " Ask for more with --memory, or hold less at a time."
+    raise DeadKernelError(message)
