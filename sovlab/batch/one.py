@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sovlab.batch import running, runs
-from sovlab.batch.following.saving import Before, why_not
+from sovlab.batch.following.saving import Before, unwritten, why_not
 from sovlab.batch.forms.request import STAYS, Request
 from sovlab.batch.recorded import record_of, row_of_record, was_changed, without_markers
 from sovlab.batch.results import recorded_values
@@ -124,8 +124,7 @@ def refusals(jobs: Sequence[Job] = ()) -> Iterator[None]:
         if jobs:
             raise ResultError(
                 f"The executed notebook cannot be written: {why_not(error)}.",
-                f"Job {jobs[0].id} has all of it: make room, or name another output. The same command then "
-                "fetches it, and runs nothing.",
+                unwritten(jobs[0]),
             ) from error
         said = f"{error.strerror}: {error.filename}" if error.strerror and error.filename else str(error)
         raise SpecError(

@@ -15,7 +15,7 @@ import nbformat
 from sovlab.batch import images, record, runs
 from sovlab.batch.checking import check_output, parameters_of, refuse_secrets, refuse_unknown
 from sovlab.batch.following.leaving import leaving
-from sovlab.batch.following.saving import Saves
+from sovlab.batch.following.saving import Saves, unwritten
 from sovlab.batch.following.telling import Telling
 from sovlab.batch.provenance import details
 from sovlab.batch.provenance.cell_energy import mark_energy
@@ -104,8 +104,11 @@ def run(
         said["run"]["key"] = found.key
     more = details.details_of(found.job, status, replay.cells, replay.environment, said)
     manager.nb.metadata["sovlab"] = nbformat.from_dict(places.with_details(said, more, _say))
-    if saves.is_written(again=replay.has_grown) and answers:
+    written = saves.is_written(again=replay.has_grown)
+    if written and answers:
         found.delivered()
+    if not written and "told" not in keywords:  # whoever is told has words of its own
+        _say(unwritten(found.job))
     _raise(replay, status, found.job, code.kernel, lost)
 
 
@@ -277,14 +280,14 @@ def _raise(replay: Replay, status: JobStatus, job: Job, kernel: str, lost: str) 
         raise RuntimeError(message)
     if status.state is JobState.SUCCEEDED or replay.failed is not None:
         return
-    if status.reason is Reason.OUT_OF_MEMORY and "sk for more" not in status.message:
-        _say("Ask for more with --memory, or hold less at a time.")
     if status.reason is Reason.USER_ERROR and not status.message.startswith(f"{_FAILED}The kernel died"):
         raise JobError(status.message.removeprefix(_FAILED), job_id=job.id)  # its log has lost its last words
     if status.state is JobState.CANCELLED:
         raise JobCancelled(f"Job {job.name} was cancelled.", job_id=job.id)
-    why = status.message or f"Job {job.id} has ended: {status.reason}"
-    raise DeadKernelError(why)
+    message = status.message or f"Job {job.id} has ended: {status.reason}"
+    if status.reason is Reason.OUT_OF_MEMORY and "sk for more" not in message:
+        message += " Ask for more with --memory, or hold less at a time."
+    raise DeadKernelError(message)
 
 
 def _no_such_kernel(kernel: str, message: str) -> NoReturn:

@@ -7,6 +7,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from sovlab.client.job import Job
+
 
 class Saves:
     """The saves of one notebook: a full disk, say, is told of once, and the next save may find room.
@@ -76,6 +78,14 @@ class Before:
                 self._path.unlink()
             elif self._content is not None and self._path.read_bytes() != self._content:
                 self._path.write_bytes(self._content)
+
+
+def unwritten(job: Job) -> str:
+    """What to do about a notebook that could not be written in the end, as sentences."""
+    return (
+        f"Job {job.id} has all of it: make room, or name another output. The same command then fetches it, "
+        "and runs nothing."
+    )
 
 
 def why_not(error: Exception) -> str:

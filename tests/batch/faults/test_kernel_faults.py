@@ -23,15 +23,17 @@ def test_a_kernel_that_ends_itself_is_told_with_its_status_and_run_anew(here):
     assert here.job() != first
 
 
-def test_a_kernel_without_memory_is_told_with_the_limit_the_peak_and_what_to_do(here):
+def test_a_kernel_without_memory_is_told_with_the_limit_and_what_to_do(here):
     if not available():
         pytest.skip("no cgroup may be made here: what looks after the job ends all of it")
     hungry = "held = bytearray(900_000_000)\nfor at in range(0, len(held), 4096): held[at] = 1"
     here.write("print('kept')", hungry, "print('never')")
     done = here.run("--memory", "500M")
-    print(done)
     assert done.status == 138, done
-    assert "ran out of memory: the system ended it at the limit of 524 MB, at its peak it had " in done.err
+    # Whether the driver or what looks after the whole job sees it first is chance.
+    by_driver = "ran out of memory: the system ended it at the limit of 524 MB, at its peak it had "
+    by_supervisor = "It used more memory than the 500 MiB that --memory allows. "
+    assert by_driver in done.err or by_supervisor in done.err
     assert "Ask for more with --memory, or hold less at a time." in done.err
     assert (here.texts(), marks(here)) == (["kept\n", "", ""], [None, "killed", "not run"])
     more = here.run("--memory", "2G")

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -76,14 +77,17 @@ def test_a_job_without_room_for_what_it_shows_says_where_room_is_to_be_made(root
             "print('last')",
         )
         try:
-            for _ in range(2):  # the second finds what the first has left
-                done = place.run()
-                assert done.status == 1, done
-                assert "cannot be kept where it runs: No space left on device." in done.err
-                assert "on this machine sovlab clean forgets what has ended" in done.err
-                assert place.texts()[0] == "first\n"
-                assert place.texts()[2] == ""
-                assert place.notebook()["cells"][2]["metadata"]["sovlab"] == {"status": "not run"}
+            done = place.run()
+            assert done.status == 1, done
+            assert "cannot be kept where it runs: No space left on device." in done.err
+            assert "on this machine sovlab clean forgets what has ended" in done.err
+            assert place.texts()[0] == "first\n"
+            assert place.texts()[2] == ""
+            assert place.notebook()["cells"][2]["metadata"]["sovlab"] == {"status": "not run"}
+            subprocess.run(["mount", "-o", "remount,size=60m", str(disk)], check=True)
+            again = place.run()
+            assert again.status == 0, again
+            assert (len(place.texts()[1]), place.texts()[2]) == (20 * 600_001, "last\n")
         finally:
             place.stop_agent()
 
@@ -142,3 +146,22 @@ def test_a_folder_that_may_not_be_written_is_named_before_anything_runs(here):
     again = here.run(output="closed/out.ipynb", by=by)
     assert again.status == 0, again
     assert here.texts("closed/out.ipynb") == ["first\n"]
+
+
+def test_papermill_itself_is_told_how_to_have_what_it_could_not_write(here, root):
+    here.write("print('y' * 600_000)")
+    command = [sys.executable, "-m", "papermill", "in.ipynb", "--engine", "sovlab"]
+
+    def papermill(output):
+        return subprocess.run(
+            [*command, str(output)], cwd=here.work, env=here.variables, capture_output=True, text=True
+        )
+
+    with small_disk(root / "disk", "300k") as disk:
+        done = papermill(disk / "out.ipynb")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "has all of it: make room, or name another output." in done.stderr
+    again = papermill("else.ipynb")
+    assert again.returncode == 0, again.stderr
+    assert "The same run is there" in again.stderr
+    assert here.texts("else.ipynb") == ["y" * 600_000 + "\n"]
