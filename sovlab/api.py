@@ -119,14 +119,21 @@ def sweep(
 
 
 def job(name: str, target: str | None = None) -> Job:
-    """The newest job called ``name``, or the one with that id, whichever process submitted it."""
+    """Your newest job called ``name``, or the one with that id, whichever process submitted it."""
     return default().job(name, target)
 
 
-def jobs(target: str | None = None) -> list[Job]:
-    """All jobs of a target, newest first."""
+def jobs(target: str | None = None, *, all_users: bool = False) -> list[Job]:
+    """Your jobs of a target, newest first.
+
+    Args:
+        target: its name; None is the one in use.
+        all_users: others' jobs, too.
+    """
+    from sovlab.client.others import shown
+
     client = default()
-    return [client.handle(record) for record in client.jobs(target)]
+    return [client.handle(record) for record in shown(client.jobs(target), all_users=all_users)]
 
 
 class RemoteFunction(Generic[P, R]):

@@ -61,6 +61,10 @@ class UsageError(SovlabError):
     exit_code = 2
 
 
+class ForeignJob(UsageError):
+    """A job is another user's, or may be: what was asked is not done with it unasked."""
+
+
 class SpecError(UsageError):
     """A field of a job request is out of range or contradicts another."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sovlab.errors import SettingsError
-from sovlab.settings import Forecast, load
+from sovlab.settings import Forecast, load, trusting
 
 
 @pytest.fixture
@@ -75,15 +75,17 @@ def test_a_variable_that_does_not_go_with_the_others_is_named(place):
         place(SOVLAB_FORECAST_QUERY="up")
 
 
-def test_a_projects_file_names_no_forecast(place):
+def test_a_projects_file_names_no_forecast_unless_it_is_trusted(place, monkeypatch):
     """It may be in a folder that somebody cloned: no file to read, and no query with the user's token."""
     (place.work / "sovlab.toml").write_text("[forecast]\nfile = '/etc/shadow'\n[site]\npue = 1.3\n")
     settings = place("[forecast]\nquery = 'mine'\nstep = 60\n")
     assert settings.forecast == Forecast(query="mine", step=60)
-    assert settings.site.pue == 1.3
     (sentence,) = settings.ignored
-    assert f"[forecast] in {place.work / 'sovlab.toml'} was left aside" in sentence
+    assert f"{place.work / 'sovlab.toml'} sets forecast.file, site.pue, which was left aside" in sentence
     assert settings.source("forecast.query") == f"{place.path}, line 2"
-    (place.work / "sovlab.toml").write_text("[forecast]\nfiles = 1\n")
+    path = place.work / "sovlab.toml"
+    path.write_text("[forecast]\nfiles = 1\n")
+    place()
+    monkeypatch.setattr(trusting, "is_trusted", lambda *_: True)
     with pytest.raises(SettingsError, match=r"there is no setting 'forecast\.files'"):
         place()

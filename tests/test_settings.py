@@ -12,12 +12,22 @@ import pytest
 
 from sovlab.errors import SettingsError
 from sovlab.executors.registry import configure, configure_all
-from sovlab.settings import Settings, Target, add_target, config_file, load, remove_target, use_target
+from sovlab.settings import (
+    Settings,
+    Target,
+    add_target,
+    config_file,
+    load,
+    remove_target,
+    trusting,
+    use_target,
+)
 
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    """A user's file, a project with a folder in it, and nothing set."""
+    """A user's file, a project with a folder in it, which is trusted, and nothing set."""
+    monkeypatch.setattr(trusting, "is_trusted", lambda *_: True)  # see test_trusted_settings.py
     monkeypatch.setenv("SOVLAB_CONFIG_FILE", str(tmp_path / "home" / "config.toml"))
     (tmp_path / "home").mkdir()
     (tmp_path / "project" / "notebooks").mkdir(parents=True)

@@ -224,6 +224,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/sovlab/api/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How far the executed notebook of a run is. */
+        get: operations["outcome"];
+        put?: never;
+        /** Run a whole notebook as a job; what was executed goes to a path of its own. */
+        post: operations["run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/sovlab/api/runs/form": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What can be set for the run of a notebook, from its parameters cell. */
+        get: operations["form"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/sovlab/api/stream": {
         parameters: {
             query?: never;
@@ -345,6 +380,23 @@ export interface components {
             time: number;
         };
         /**
+         * Begun
+         * @description A run of a notebook that is under way, or was there already.
+         */
+        Begun: {
+            /**
+             * @description whether it is `new`, or how the same run was found, whose outcome is written to the output.
+             * @enum {unknown}
+             */
+            found: "ended" | "new" | "running";
+            /** @description id of its job. */
+            job: string;
+            /** @description path of the executed notebook, as the contents API has it. */
+            output: string;
+            /** @description of the job. */
+            target: string;
+        };
+        /**
          * Bulk
          * @description Several jobs, and what is to be done with each.
          */
@@ -417,6 +469,8 @@ export interface components {
         Fault: {
             /** @description what is wrong with it. */
             detail: string;
+            /** @description what to do about it; empty if the detail says it. */
+            hint: string;
             /** @description where: a JSON pointer into the body, or the name of a parameter. */
             pointer: string;
         };
@@ -460,6 +514,24 @@ export interface components {
              * @enum {string}
              */
             type: "follow";
+        };
+        /**
+         * Form
+         * @description What a form for the run of a notebook has.
+         */
+        Form: {
+            /** @description name of the kernel that the notebook names; empty if it names none. */
+            kernel: string;
+            /** @description of the kernel; empty if the notebook does not say. */
+            language: string;
+            /** @description path as the contents API has it. */
+            notebook: string;
+            /** @description sentences about what cannot be set, and why. */
+            notes: string[];
+            /** @description a path beside it at which nothing is. */
+            output: string;
+            /** @description in the order of the notebook. */
+            parameters: components["schemas"]["Parameter"][];
         };
         /**
          * Gap
@@ -754,6 +826,10 @@ export interface components {
             nodes: number | null;
             /** @description Where it was submitted from, e.g. In[7]. */
             origin: string;
+            /** @description Whether it is this user's, as far as its object tells. */
+            own: boolean;
+            /** @description Who submitted it, as its place calls them; empty where all jobs are one user's. */
+            owner: string;
             /** @description Processes on each node. */
             procs: number | null;
             progress: null | {
@@ -887,6 +963,10 @@ export interface components {
             nodes: number | null;
             /** @description where it was submitted from, e.g. `In[7]`. */
             origin: string;
+            /** @description whether that is this user, as far as its object tells. */
+            own: boolean;
+            /** @description who submitted it; empty where all jobs are one user's. */
+            owner: string;
             /** @description why it is in its state, for machines. */
             reason: string;
             started: number | null;
@@ -1023,6 +1103,49 @@ export interface components {
             target?: string;
             /** @description --timeout: end it after this time, e.g. 90s, 15m, 2h */
             timeout?: string | number;
+        };
+        /**
+         * Outcome
+         * @description How far the executed notebook of a run is.
+         */
+        Outcome: {
+            /** @description its path, as the contents API has it. */
+            output: string;
+            /** @description whether nobody writes it any more; null if that is not known: this server has not begun the run. */
+            over: boolean | null;
+            /** @description why it was not written whole, or how the run failed, as a sentence; empty if it did not. */
+            problem: string;
+            /** @description whether it is whole: with the record of its run. */
+            written: boolean;
+        };
+        /**
+         * Parameter
+         * @description A parameter of a notebook, as its cell with the tag `parameters` has it.
+         */
+        Parameter: {
+            /** @description the only values that it may have; empty if it may have others. */
+            choices: string[];
+            /** @description whether the default is computed in the notebook. */
+            computed: boolean;
+            /** @description as somebody would type it; null if it has none, or none that is shown. */
+            default: string | null;
+            /**
+             * @description what its value is; `any` where the notebook does not say.
+             * @enum {unknown}
+             */
+            kind: "any" | "bool" | "dict" | "float" | "int" | "list" | "str";
+            /** @description as the notebook has it. */
+            name: string;
+            /** @description the comment behind it. */
+            note: string;
+            /** @description whether it may be None. */
+            optional: boolean;
+            /** @description whether the notebook has only its type, and no value. */
+            required: boolean;
+            /** @description whether it looks like a secret, which is taken from nobody: notebooks are for all to read. */
+            secret: boolean;
+            /** @description the same as the notebook writes it, or as its default is; empty if neither says. */
+            type: string;
         };
         /**
          * Plan
@@ -1209,6 +1332,35 @@ export interface components {
              * @default null
              */
             resume: boolean | null;
+        };
+        /**
+         * Run
+         * @description A whole notebook to run, with what was typed into its form.
+         */
+        Run: {
+            /**
+             * @description run it anew though the same run is there.
+             * @default false
+             */
+            fresh: boolean;
+            /**
+             * @description chosen by the page; the same one again, within ten minutes, finds the run that it began.
+             * @default null
+             */
+            key: string | null;
+            /** @description path as the contents API has it; what is saved there is what runs. */
+            notebook: string;
+            /** @description where and with what; those of cells, and arguments, there are not. */
+            options?: components["schemas"]["Options"];
+            /** @description path of the executed notebook; nothing may be there. */
+            output: string;
+            /**
+             * @description texts by name; of those that are not named the notebook's own values hold.
+             * @default {}
+             */
+            parameters: {
+                [key: string]: string;
+            };
         };
         /**
          * Sent
@@ -1534,6 +1686,7 @@ export interface operations {
     jobs: {
         parameters: {
             query?: {
+                all_users?: boolean;
                 order?: "asc" | "desc";
                 page?: number;
                 q?: string | null;
@@ -1991,6 +2144,101 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Plan"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    outcome: {
+        parameters: {
+            query: {
+                output: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Outcome"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Run"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Begun"];
+                };
+            };
+            /** @description A problem. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    form: {
+        parameters: {
+            query: {
+                path: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was asked for. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Form"];
                 };
             };
             /** @description A problem. */

@@ -14,6 +14,7 @@ export namespace CommandIDs {
   export const openPanel = 'sovlab:open-panel';
   export const openJob = 'sovlab:open-job';
   export const submitCell = 'sovlab:submit-cell';
+  export const submitNotebook = 'sovlab:submit-notebook';
   export const cancelJob = 'sovlab:cancel-job';
   export const refresh = 'sovlab:refresh';
 }

@@ -54,29 +54,6 @@ def refuse_unknown(given: Iterable[str], known: Sequence[str] | None, notebook: 
             raise SpecError(f"{notebook} has no parameter {name!r}.", f"{hint} {has}".strip())
 
 
-def known_parameters(notebook: Any, kernel: str | None, language: str | None) -> list[str] | None:
-    """Names of a notebook's parameters; None if nobody knows: papermill reads those of Python only.
-
-    Args:
-        notebook: as papermill has it.
-        kernel: name that counts in place of the notebook's own.
-        language: that does.
-    """
-    from papermill.exceptions import PapermillException
-    from papermill.translators import papermill_translators
-    from papermill.utils import find_first_tagged_cell_index, nb_kernel_name, nb_language
-
-    index = find_first_tagged_cell_index(notebook, "parameters")
-    if index < 0:
-        return []
-    try:
-        names = nb_kernel_name(notebook, kernel), nb_language(notebook, language)
-        inferred = papermill_translators.find_translator(*names).inspect(notebook.cells[index])
-    except (NotImplementedError, ValueError, PapermillException):
-        return None
-    return list(dict.fromkeys([*(each.name for each in inferred), *parameters_of(notebook)]))
-
-
 def check_output(output: str, path: Path) -> None:
     """Refuse an output that cannot be written; nothing is written.
 

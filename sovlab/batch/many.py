@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import queue
 import signal
 import subprocess
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import IO, Any
 
-from sovlab.batch.one import Request
+from sovlab.batch.forms.request import Request, asked_line, command
 from sovlab.client.sweeping.feeding import WAITS, Run
 from sovlab.client.sweeping.rows import row_of
 from sovlab.core.job import JobState
@@ -112,10 +110,8 @@ class Many:
                 self._over(number)
 
     def _begin(self, number: int) -> None:
-        # The same modules as here, whatever lies in the working directory.
-        code = f"import sys; sys.path[:] = {sys.path!r}; from sovlab.batch.one import main; main()"
         process = subprocess.Popen(
-            [sys.executable, "-c", code],
+            command(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -126,7 +122,7 @@ class Many:
         self._processes[number] = process
         self._lines[number] = deque(maxlen=_LAST)
         with suppress(BrokenPipeError):
-            process.stdin.write(json.dumps(dataclasses.asdict(self._requests[number])).encode() + b"\n")
+            process.stdin.write(asked_line(self._requests[number]))
             process.stdin.flush()  # it stays open: its end tells the process that we are gone
         lines = threading.Thread(target=self._read_lines, args=(number, process.stderr), daemon=True)
         lines.start()

@@ -7,18 +7,19 @@ at once each has a process.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import logging
 import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from sovlab.batch import running, runs
+from sovlab.batch.following.saving import Before, unwritten, why_not
+from sovlab.batch.forms.request import STAYS, Request
 from sovlab.batch.recorded import record_of, row_of_record, was_changed, without_markers
 from sovlab.batch.results import recorded_values
 from sovlab.batch.verifying.cells import members
@@ -28,32 +29,13 @@ from sovlab.client.sweeping.feeding import Run
 from sovlab.client.sweeping.rows import row_of
 from sovlab.core.job import JobState
 from sovlab.core.untrusted import clean
-from sovlab.errors import SovlabError, SpecError
+from sovlab.errors import ResultError, SovlabError, SpecError
 from sovlab.options.sweep import Point
 
 KILLED = 138
 """What papermill's own command says of a dead kernel."""
 COMPLETE = "complete"
 """How a run was found whose output is there already."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Request:
-    """A run that is asked for.
-
-    Attributes:
-        input: path of the notebook.
-        output: where the executed one goes, as papermill takes it: braces are doubled.
-        path: the same for everybody else; empty if papermill makes another of it each time.
-        parameters: values by name.
-        keywords: others of `papermill.execute_notebook`; options of a submit are among them.
-    """
-
-    input: str
-    output: str
-    path: str
-    parameters: Mapping[str, Any]
-    keywords: Mapping[str, Any]
 
 
 class Outcome(NamedTuple):
@@ -63,11 +45,13 @@ class Outcome(NamedTuple):
         status: the exit status of papermill's command.
         why: it failed, as a clause; empty if it did not.
         text: what papermill says of a failed cell, several lines.
+        refused: the error that kept it from being run; None if it was run.
     """
 
     status: int
     why: str = ""
     text: str = ""
+    refused: SovlabError | None = None
 
 
 def run(request: Request, told: running.Told | None = None) -> Outcome:
@@ -86,14 +70,22 @@ def run(request: Request, told: running.Told | None = None) -> Outcome:
 
     if request.keywords.get("log_output"):
         logging.basicConfig(level=logging.INFO, format="%(message)s")  # as papermill's command
+    jobs: list[Job] = []
+
+    def heard(job: Job, found: str) -> None:
+        jobs[:] = [job]
+        if told is not None:
+            told(job, found)
+
+    before = Before(request.path)
     try:
-        with refusals():
+        with refusals(jobs):
             papermill.execute_notebook(
                 request.input,
                 request.output,
                 parameters=dict(request.parameters),
                 engine_name="sovlab",
-                told=told,
+                told=heard,
                 **request.keywords,
             )
     except PapermillExecutionError as error:
@@ -101,6 +93,10 @@ def run(request: Request, told: running.Told | None = None) -> Outcome:
     except (DeadKernelError, CellTimeoutError) as error:
         why = str(error).strip().splitlines()[0].rstrip(".")
         return Outcome(KILLED if isinstance(error, DeadKernelError) else 124, why)
+    except BaseException:
+        if not jobs:
+            before.restore()
+        raise
     return Outcome(0)
 
 
@@ -111,8 +107,12 @@ _HINTS = {
 
 
 @contextlib.contextmanager
-def refusals() -> Iterator[None]:
-    """What papermill refuses is an error of ours; what a run has come to is left as it is."""
+def refusals(jobs: Sequence[Job] = ()) -> Iterator[None]:
+    """What papermill refuses is an error of ours; what a run has come to is left as it is.
+
+    Args:
+        jobs: the one that runs the notebook, once it has begun.
+    """
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.exceptions import PapermillException, PapermillExecutionError
 
@@ -121,17 +121,18 @@ def refusals() -> Iterator[None]:
     except (PapermillExecutionError, DeadKernelError, CellTimeoutError):
         raise
     except OSError as error:
+        if jobs:
+            raise ResultError(
+                f"The executed notebook cannot be written: {why_not(error)}.",
+                unwritten(jobs[0]),
+            ) from error
         said = f"{error.strerror}: {error.filename}" if error.strerror and error.filename else str(error)
         raise SpecError(
             f"The notebook was not run: {said.rstrip('.')}.",
             "The input must be there and the folder of the output, too, with room in it.",
         ) from error
     except (PapermillException, ValueError, LookupError) as error:
-        hints = {
-            "kernel name": "Say which with -k, e.g. -k python3.",
-            "language": "Say which with --language.",
-        }
-        hint = next((hint for lacking, hint in hints.items() if f"No {lacking} found" in str(error)), "")
+        hint = next((hint for lacking, hint in _HINTS.items() if f"No {lacking} found" in str(error)), "")
         raise SpecError(f"The notebook was not run: {str(error).rstrip('.')}.", hint) from error
 
 
@@ -197,18 +198,28 @@ def main() -> None:
     """Run what standard input asks for, and tell of it on standard output, both a line of JSON each.
 
     Whatever else would write there writes to standard error. When its input ends, whoever asked is gone, and
-    it ends as by Ctrl-C.
+    it ends as by Ctrl-C; one that stays goes on to its end, and tells nobody.
     """
-    with os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1) as channel:
+    gone = contextlib.suppress(BrokenPipeError)  # closing tries once more
+    with gone, os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1) as channel:
         os.dup2(2, 1)
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
+        heard = True
 
         def tell(**said: Any) -> None:
-            channel.write(json.dumps(said) + "\n")
+            nonlocal heard
+            if heard:
+                try:
+                    channel.write(json.dumps(said) + "\n")
+                except BrokenPipeError:
+                    heard = False
 
         try:
-            request = Request(**json.loads(sys.stdin.buffer.readline()))
-            threading.Thread(target=_leave_with_parent, daemon=True).start()
+            asked = json.loads(sys.stdin.buffer.readline())
+            stays = asked.pop(STAYS, False)
+            request = Request(**asked)
+            if not stays:
+                threading.Thread(target=_leave_with_parent, daemon=True).start()
             _run_and_tell(request, tell)
         except (KeyboardInterrupt, SystemExit):
             tell(t="end", status=130)
@@ -239,7 +250,7 @@ def _run_and_tell(request: Request, tell: Callable[..., None]) -> None:
             return
         outcome = run(request, told)
     except SovlabError as error:
-        outcome = Outcome(error.exit_code, str(error))
+        outcome = Outcome(error.exit_code, str(error), refused=error)
     except Exception as error:  # whatever papermill raises; it hides no other run
         outcome = Outcome(1, f"{type(error).__name__}: {error}")
     sys.stderr.write(outcome.text)
@@ -247,9 +258,17 @@ def _run_and_tell(request: Request, tell: Callable[..., None]) -> None:
         t="end",
         status=outcome.status,
         why=clean(outcome.why, 1000),
+        refused=_told_error(outcome.refused),
         row=_row(jobs[0]) if jobs else {},
         recorded=recorded_values(read(request.path)) if jobs and request.path else {},
     )
+
+
+def _told_error(error: SovlabError | None) -> dict[str, str] | None:
+    if error is None:
+        return None
+    said = {"message": error.message, "hint": error.hint}
+    return {"error": type(error).__name__, **{name: clean(text, 1000) for name, text in said.items()}}
 
 
 def _row(job: Job) -> dict[str, Any]:

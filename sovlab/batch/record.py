@@ -32,7 +32,12 @@ _PACKAGES = 1000
 
 
 def of(
-    job: Job, status: JobStatus, code: Notebook, replay: Replay, commit: Mapping[str, Any] | None = None
+    job: Job,
+    status: JobStatus,
+    code: Notebook,
+    replay: Replay,
+    commit: Mapping[str, Any] | None = None,
+    attempts: int = 1,
 ) -> dict[str, Any]:
     """The record of an ended run. No user name, host or path is in it.
 
@@ -42,9 +47,9 @@ def of(
         code: the notebook with its parameters.
         replay: what it told.
         commit: of its code when it was submitted, see `sovlab.batch.provenance.commits.commit_of`.
+        attempts: how often its job has begun, as far as that was seen: more than once if it was requeued.
     """
     spec, private = job.last.spec, Private.here()
-    queued = None if None in (status.started, status.submitted) else status.started - status.submitted  # type: ignore[operator]
     said: dict[str, Any] = {
         "schema": SCHEMA,
         "sovlab": __version__,
@@ -56,7 +61,8 @@ def of(
             "message": told_message(status.message, private)[:300],
             "started": status.started,
             "finished": status.ended,
-            "queued_s": None if queued is None else round(max(queued, 0.0), 3),
+            "queued_s": _queued(status, attempts),
+            "attempt": max(attempts, 1),
         },
         "notebook": {"sha256": cells_digest(code.cells)},
         "kernel": {
@@ -95,6 +101,13 @@ def of(
     if status.image:  # as the settings name it, which is nothing else if a part of it is a user's name
         said["image"] = parts_of(status.image)
     return fitted(said)
+
+
+def _queued(status: JobStatus, attempts: int) -> float | None:
+    """Seconds that it waited; of one that was requeued only the begin of its last attempt is known."""
+    if status.started is None or status.submitted is None or attempts > 1:
+        return None
+    return round(max(status.started - status.submitted, 0.0), 3)
 
 
 def of_begun(job: Job, code: Notebook) -> dict[str, Any]:

@@ -74,6 +74,8 @@ def recorded_table(notebook: Mapping[str, Any], beside: Sidecar | None = None) -
     papermill = members(members(notebook.get("metadata")).get("papermill"))
     begun, ended = _number(run.get("started")), _number(run.get("finished"))
     took = f" in {format_duration(ended - begun)}" if begun and ended and ended >= begun else ""
+    attempt = _number(run.get("attempt"))
+    took += f", at attempt {attempt:g}" if attempt and attempt > 1 else ""
     why = f": {_text(run.get('message'))}" if _text(run.get("message")) else ""
     kernel = members(record.get("kernel"))
     used, wanted = _text(kernel.get("used")), _text(kernel.get("wanted"))

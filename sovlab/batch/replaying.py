@@ -30,6 +30,10 @@ class Replay:
     def __init__(self, manager: Any, repeated: Repeated, note: Callable[[str], None]) -> None:
         self._manager = manager
         self._repeated, self._note = repeated, note
+        self._closed = False
+        self._forget()
+
+    def _forget(self) -> None:
         self.fatal: Mapping[str, Any] | None = None
         self.kernel: Mapping[str, Any] = {}
         self.place: Mapping[str, Any] = {}
@@ -38,7 +42,7 @@ class Replay:
         self.running: int | None = None
         self.reached: set[int] = set()
         self.failed: int | None = None
-        self._referred = self._closed = False
+        self._referred = False
 
     @property
     def cells(self) -> list[Any]:
@@ -69,6 +73,23 @@ class Replay:
             self._manager.cell_exception(cell, cell_index=index)
         elif op == "complete":
             self._complete(cell, index, step)
+
+    @property
+    def has_grown(self) -> bool:
+        """Whether long outputs have come at the end, which no save had before."""
+        return self._referred
+
+    def begin_again(self) -> None:
+        """The job has begun anew, and so does the notebook: nothing counts that was told before."""
+        papermill = self._manager.nb.metadata.papermill
+        begun = self._manager.start_time, papermill.get("start_time")
+        self._manager.notebook_start()
+        self._manager.start_time, papermill["start_time"] = begun
+        for index in self.reached:
+            self.cells[index].metadata.pop("execution", None)
+        if self._manager.pbar:
+            self._manager.pbar.reset()
+        self._forget()
 
     def save(self) -> None:
         """Have papermill save, if it is time."""

@@ -13,26 +13,29 @@ from typing import Any, NoReturn
 import nbformat
 
 from sovlab.batch import images, record, runs
-from sovlab.batch.checking import check_output, known_parameters, refuse_secrets, refuse_unknown
+from sovlab.batch.checking import check_output, parameters_of, refuse_secrets, refuse_unknown
+from sovlab.batch.following.leaving import leaving
+from sovlab.batch.following.saving import Saves, unwritten
+from sovlab.batch.following.telling import Telling
 from sovlab.batch.provenance import details
+from sovlab.batch.provenance.cell_energy import mark_energy
 from sovlab.batch.provenance.places import Places, local_path
 from sovlab.batch.replaying import CANCELLED, KILLED, LEFT, TIMEOUT, Replay
 from sovlab.batch.shown.lines import Lines
 from sovlab.batch.shown.repeating import Repeated, Wanted
-from sovlab.batch.steps import Steps
 from sovlab.client import Client, Notebook, default
 from sovlab.client.job import Job
-from sovlab.core.event import NotebookTold, StatusChanged
-from sovlab.core.interrupts import Interrupts, Terminated, terminations
 from sovlab.core.job import JobState, JobStatus, Reason
 from sovlab.core.spec import JobSpec
 from sovlab.core.units import format_limit
 from sovlab.core.untrusted import clean
-from sovlab.errors import JobCancelled, SovlabError, SpecError
+from sovlab.errors import ExecutorError, JobCancelled, JobError, ResultError, SovlabError, SpecError
 from sovlab.executors.executor import Executor
 from sovlab.options.job import NAMES, Options, from_keywords
 
 _YES = ("1", "true", "yes", "on")
+_FAILED = "NotebookFailed: "
+"""How the driver's own words on a failure begin in a job's status."""
 Told = Callable[[Job, str], None]
 
 
@@ -81,13 +84,14 @@ def run(
         _say(_found(found, named))
         for message in found.messages:
             _say(message)
-        with _ending(found.job, named, replay, cancel=asked(keywords, "cancel_on_interrupt")):
-            heeded = Lines(manager.nb.cells, _say) if keywords.get("lines") else None
-            with heeded or nullcontext():
-                status, complete = _follow(found.job, replay, changed, heeded)
-            lost = replay.settle(_files(found.job), complete)
-    if lost:
-        _say(lost)
+        saves, cancel = Saves(manager, _say), asked(keywords, "cancel_on_interrupt")
+        with saves.heeded(), leaving(found.job, named, replay, _say, cancel=cancel):
+            lines = Lines(manager.nb.cells, _say) if keywords.get("lines") else None
+            with lines or nullcontext():
+                telling = Telling(found.job, replay, lines, _say, changed, found.began)
+                status, complete = telling.follow()
+            files, answers = _files(found.job)
+            lost = replay.settle(files, complete)
     images.keep(
         client.settings.state,
         found.job.last,
@@ -95,13 +99,18 @@ def run(
         replay.place,
     )
     replay.close(_stopped(replay, status))
-    said = record.of(found.job, status, code, replay, found.commit)
+    mark_energy(found.job, status.energy, replay.cells)
+    said = record.of(found.job, status, code, replay, found.commit, found.attempts)
     if status.state is JobState.SUCCEEDED and not lost:
         said["run"]["key"] = found.key
     more = details.details_of(found.job, status, replay.cells, replay.environment, said)
     manager.nb.metadata["sovlab"] = nbformat.from_dict(places.with_details(said, more, _say))
-    found.delivered()
-    _raise(replay, status, found.job, code.kernel)
+    written = saves.is_written(again=replay.has_grown)
+    if written and answers:
+        found.delivered()
+    if not written and "told" not in keywords:  # whoever is told has words of its own
+        _say(unwritten(found.job))
+    _raise(replay, status, found.job, code.kernel, lost)
 
 
 def code_of(nb: Any, kernel: str, path: Any, limits: Mapping[str, float | None]) -> Notebook:
@@ -147,6 +156,29 @@ def _check(manager: Any, kernel: str, *, strict: bool) -> None:
         check_output(output, written)
 
 
+def known_parameters(notebook: Any, kernel: str | None, language: str | None) -> list[str] | None:
+    """Names of a notebook's parameters; None if nobody knows: papermill reads those of Python only.
+
+    Args:
+        notebook: as papermill has it.
+        kernel: name that counts in place of the notebook's own.
+        language: that does.
+    """
+    from papermill.exceptions import PapermillException
+    from papermill.translators import papermill_translators
+    from papermill.utils import find_first_tagged_cell_index, nb_kernel_name, nb_language
+
+    index = find_first_tagged_cell_index(notebook, "parameters")
+    if index < 0:
+        return []
+    try:
+        names = nb_kernel_name(notebook, kernel), nb_language(notebook, language)
+        inferred = papermill_translators.find_translator(*names).inspect(notebook.cells[index])
+    except (NotImplementedError, ValueError, PapermillException):
+        return None
+    return list(dict.fromkeys([*(each.name for each in inferred), *parameters_of(notebook)]))
+
+
 def _label(path: Any) -> str:
     return Path(path).name if isinstance(path, str) and path not in ("", "-") else "notebook"
 
@@ -187,29 +219,13 @@ def _check_image(client: Client, code: Notebook, spec: JobSpec, executor: Execut
         _no_such_kernel(code.kernel, str(error))
 
 
-def _follow(
-    job: Job, replay: Replay, changed: Callable[[], None], lines: Lines | None
-) -> tuple[JobStatus, bool]:
-    steps = Steps()
-    for event in job.events(follow=True):
-        if isinstance(event, StatusChanged):
-            changed()
-        if not isinstance(event, NotebookTold):
-            continue
-        for step in steps.take(event.piece):
-            replay.apply(step)
-            if lines is not None:
-                lines.take(step)
-        replay.save()
-    return job.wait(), steps.complete
-
-
-def _files(job: Job) -> Mapping[str, Path]:
+def _files(job: Job) -> tuple[Mapping[str, Path], bool]:
+    """What it left; and whether its target answered, for what it has is not lost if it did not."""
     try:
-        return job.files()
+        return job.files(), True
     except SovlabError as error:
         _say(str(error))
-        return {}
+        return {}, not isinstance(error, ExecutorError)
 
 
 @contextmanager
@@ -222,36 +238,6 @@ def _closing(replay: Replay) -> Iterator[None]:
         raise
 
 
-@contextmanager
-def _ending(job: Job, named: str, replay: Replay, *, cancel: bool) -> Iterator[None]:
-    """A client that is told to end says how to come back; papermill writes what there is."""
-    try:
-        with terminations(), Interrupts():
-            yield
-    except (KeyboardInterrupt, Terminated) as end:
-        replay.close(CANCELLED if cancel else LEFT)
-        if cancel:
-            job.cancel()
-            _say(f"Job {job.id} is cancelled.")
-        else:
-            _say(
-                f"The run goes on as job {job.id}. The same command again follows it to its end; "
-                f"sovlab cancel {named} ends it."
-            )
-        if isinstance(end, Terminated):
-            raise SystemExit(143) from None
-        if _is_command():
-            raise SystemExit(130) from None
-        raise
-
-
-def _is_command() -> bool:
-    """Whether a command line runs papermill, and not a program that calls it."""
-    import click
-
-    return click.get_current_context(silent=True) is not None
-
-
 def _stopped(replay: Replay, status: JobStatus) -> str:
     """What became of the cell that was running when the run ended."""
     if replay.fatal is not None:
@@ -261,8 +247,21 @@ def _stopped(replay: Replay, status: JobStatus) -> str:
     return CANCELLED if status.state is JobState.CANCELLED else KILLED
 
 
-def _raise(replay: Replay, status: JobStatus, job: Job, kernel: str) -> None:
-    """What papermill's own engine would raise; a failed cell is papermill's own to tell."""
+def _raise(replay: Replay, status: JobStatus, job: Job, kernel: str, lost: str) -> None:
+    """What papermill's own engine would raise; a failed cell is papermill's own to tell.
+
+    Args:
+        replay: what was told.
+        status: the end.
+        job: that it is of.
+        kernel: that was asked for.
+        lost: a sentence on outputs that could not be had; empty if none is missing.
+    """
+    again = "The same command again asks for them once more; --fresh (SOVLAB_FRESH=1) runs it anew."
+    if lost and status.state is JobState.SUCCEEDED:
+        raise ResultError(lost, again)
+    if lost:
+        _say(lost)
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
     if replay.fatal is not None:
@@ -277,21 +276,27 @@ def _raise(replay: Replay, status: JobStatus, job: Job, kernel: str) -> None:
             _no_such_kernel(kernel, message)
         if kind == "environment":
             raise SpecError(message)
+        if kind == "room":
+            raise JobError(message, str(replay.fatal.get("why", "")), job_id=job.id)
         raise RuntimeError(message)
     if status.state is JobState.SUCCEEDED or replay.failed is not None:
         return
+    if status.reason is Reason.USER_ERROR and not status.message.startswith(f"{_FAILED}The kernel died"):
+        raise JobError(status.message.removeprefix(_FAILED), job_id=job.id)  # its log has lost its last words
     if status.state is JobState.CANCELLED:
         raise JobCancelled(f"Job {job.name} was cancelled.", job_id=job.id)
-    why = status.message or f"Job {job.id} has ended: {status.reason}"
-    raise DeadKernelError(why + _limit(job, status))
+    message = status.message or f"Job {job.id} has ended: {status.reason}"
+    if status.reason is Reason.OUT_OF_MEMORY:
+        message += _limit(job, message)
+        if "sk for more" not in message:
+            message += " Ask for more with --memory, or hold less at a time."
+    raise DeadKernelError(message)
 
 
-def _limit(job: Job, status: JobStatus) -> str:
+def _limit(job: Job, message: str) -> str:
     """How much memory a job was given that ran out of it, where it was asked for and is not said yet."""
     given = job.last.spec.resources.memory if job.last.spec is not None else None
-    if status.reason is not Reason.OUT_OF_MEMORY or given is None or format_limit(given) in status.message:
-        return ""
-    return f" It was given {format_limit(given)}."
+    return "" if given is None or format_limit(given) in message else f" It was given {format_limit(given)}."
 
 
 def _no_such_kernel(kernel: str, message: str) -> NoReturn:

@@ -14,7 +14,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -22,14 +22,17 @@ from sovlab.client import Client, Notebook
 from sovlab.client.job import Job
 from sovlab.core.job import JobState
 from sovlab.core.spec import JobSpec
-from sovlab.errors import JobNotFound
+from sovlab.errors import ExecutorError, JobNotFound
 from sovlab.executors.executor import Executor
 from sovlab.options.job import Options
 
 _ASIDE = ("name", "origin", "labels", "backend", "backend_why", "resume", "finish_by", "deferral")
+_ROOM = 4096
+"""Bytes of what is kept of a run, and more."""
 
 
-class Run(NamedTuple):
+@dataclasses.dataclass
+class Run:
     """A notebook's run.
 
     Attributes:
@@ -38,6 +41,8 @@ class Run(NamedTuple):
         messages: what the user should know.
         mark: file that says which job it is.
         commit: of its code when it was submitted, see `sovlab.batch.provenance.commits.commit_of`.
+        attempts: how often its job has begun, as far as any client here saw it.
+        attempt: which one of these was the last, see `sovlab.core.event.NotebookTold`; None before the first.
     """
 
     job: Job
@@ -45,15 +50,41 @@ class Run(NamedTuple):
     messages: tuple[str, ...]
     mark: Path
     commit: Mapping[str, Any]
+    attempts: int = 0
+    attempt: str | None = None
 
     @property
     def key(self) -> str:
         """What it is made of, 32 hexadecimal digits."""
         return self.mark.stem
 
+    def began(self, attempt: str) -> None:
+        """Its job has begun, once more if that is another attempt than the last."""
+        if attempt != self.attempt:
+            self.attempt, self.attempts = attempt, self.attempts + 1
+            with contextlib.suppress(OSError):
+                self.write()
+
     def delivered(self) -> None:
         """Its outcome has been shown: if it failed, the same command begins another."""
-        _write(self.mark, _marked(self.job, self.commit, delivered=True))
+        with contextlib.suppress(OSError):  # then it is shown once more
+            self.write(delivered=True)
+
+    def write(self, *, delivered: bool = False) -> None:
+        """Keep what is known of it, for the next client."""
+        content = {
+            "job_id": self.job.id,
+            "target": self.job.target,
+            "delivered": delivered,
+            "commit": dict(self.commit),
+            "attempts": self.attempts,
+            "attempt": self.attempt,
+        }
+        temporary = _beside(self.mark)
+        with temporary.open("r+" if temporary.exists() else "w") as file:
+            file.write(json.dumps(content))
+            file.truncate()
+        temporary.replace(self.mark)
 
 
 def begin(
@@ -88,13 +119,14 @@ def begin(
     with _locked(mark.with_suffix(".lock")):
         known = None if fresh else _known(client, mark)
         if known is not None:
-            job, begun = known
-            return Run(job, "ended" if job.last.status.state.ended else "running", (), mark, begun)
+            return known
         before(prepared.spec, executor)
         begun = commit()
-        submitted = client.send(prepared, options.target)
-        _write(mark, _marked(submitted.job, begun, delivered=False))
-    return Run(submitted.job, "new", submitted.messages, mark, begun)
+        with _reserved(mark):
+            submitted = client.send(prepared, options.target)
+            run = Run(submitted.job, "new", submitted.messages, mark, begun)
+            run.write()
+    return run
 
 
 def key_of(client: Client, code: Notebook, options: Options) -> str:
@@ -116,26 +148,47 @@ def key(spec: JobSpec, options: Options, target: str) -> str:
     return hashlib.sha256(msgspec.json.encode(msgspec.to_builtins(whole, order="sorted"))).hexdigest()[:32]
 
 
-def _known(client: Client, mark: Path) -> tuple[Job, Mapping[str, Any]] | None:
+def _known(client: Client, mark: Path) -> Run | None:
     try:
         found = json.loads(mark.read_bytes())
         job = client.attach(str(found["job_id"]), str(found["target"]))
         status = job.record.status
     except (OSError, ValueError, KeyError, TypeError, JobNotFound):
         return None
-    again = not status.state.ended or status.state is JobState.SUCCEEDED or not found.get("delivered")
-    begun = found.get("commit")
-    return (job, begun if isinstance(begun, dict) else {}) if again else None
+    if status.state.ended and status.state is not JobState.SUCCEEDED and found.get("delivered"):
+        return None
+    begun, attempts, attempt = (found.get(key) for key in ("commit", "attempts", "attempt"))
+    return Run(
+        job,
+        "ended" if status.state.ended else "running",
+        (),
+        mark,
+        begun if isinstance(begun, dict) else {},
+        attempts if type(attempts) is int else 0,
+        attempt if isinstance(attempt, str) else None,
+    )
 
 
-def _marked(job: Job, commit: Mapping[str, Any], *, delivered: bool) -> dict[str, Any]:
-    return {"job_id": job.id, "target": job.target, "delivered": delivered, "commit": dict(commit)}
+def _beside(mark: Path) -> Path:
+    return mark.with_suffix(f".{os.getpid()}.tmp")
 
 
-def _write(mark: Path, content: dict[str, Any]) -> None:
-    temporary = mark.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(content))
-    temporary.replace(mark)
+@contextlib.contextmanager
+def _reserved(mark: Path) -> Iterator[None]:
+    """Room for what is written once there is a job, of which nobody would know if it were missing then."""
+    place = _beside(mark)
+    try:
+        place.write_bytes(b" " * _ROOM)
+    except OSError as error:
+        place.unlink(missing_ok=True)
+        raise ExecutorError(
+            f"Which job the run is cannot be kept in {mark.parent}: {error.strerror}. Nothing was submitted.",
+            "Make room there, for example with sovlab clean, or set SOVLAB_STATE_DIR to another directory.",
+        ) from error
+    try:
+        yield
+    finally:
+        place.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

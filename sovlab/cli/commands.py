@@ -11,6 +11,8 @@ from sovlab.cli import show, streams
 from sovlab.client import Module, Script, default
 from sovlab.client.answering import find_within
 from sovlab.client.job import Job
+from sovlab.client.others import shown as own_or_all
+from sovlab.client.others import whose
 from sovlab.core.interrupts import Interrupts
 from sovlab.core.job import JobState, JobStatus, Reason
 from sovlab.errors import UsageError, WaitTimeout
@@ -19,6 +21,7 @@ from sovlab.views.document import job_document
 from sovlab.views.hardware import capacity_table, hardware_document
 from sovlab.views.jobs import jobs_table
 from sovlab.views.plans import plan_document
+from sovlab.views.table import counted
 
 TELEMETRY = "telemetry"
 """What ``sovlab manifests`` takes for the rules, and not for a job's name."""
@@ -60,14 +63,21 @@ def _code(parsed: argparse.Namespace) -> Script | Module:
 
 def jobs(parsed: argparse.Namespace) -> int:
     """``sovlab jobs``."""
-    records = default().jobs(parsed.target)
+    everybodys = default().jobs(parsed.target)
+    records = own_or_all(everybodys, all_users=parsed.all_users)
     shown = records[: parsed.n] if parsed.n else records
     if parsed.json:
         show.json_document([job_document(record, default().settings.site) for record in shown])
     else:
-        show.table(jobs_table(shown, time.time()))
+        show.table(jobs_table(shown, time.time(), owners=parsed.all_users))
         if len(records) > len(shown):
             show.note(f"{len(records) - len(shown)} older jobs are not shown; sovlab jobs -n 0 shows all.")
+        hidden = len(everybodys) - len(records)
+        if hidden:
+            show.note(
+                f"{counted(hidden, 'job')} of others {'is' if hidden == 1 else 'are'} not shown; "
+                "sovlab jobs --all-users shows all."
+            )
     return 0
 
 
@@ -98,7 +108,7 @@ def cancel(parsed: argparse.Namespace) -> int:
         if record.status.state.ended:
             show.note(f"{record.name} has already ended: {record.status.state}.")
         else:
-            job.cancel()
+            job.cancel(all_users=parsed.all_users)
             asked.append(record)
     if parsed.json:
         show.json_document([record.id for record in asked])
@@ -221,12 +231,44 @@ def clean(parsed: argparse.Namespace) -> int:
         raise UsageError("--all and --older-than contradict each other.", "Give one of them.")
     age = 0.0 if parsed.all else parsed.older_than
     removed = default().clean(
-        older_than=age, target=parsed.target, dry_run=parsed.dry_run, files=parsed.files
+        older_than=age,
+        target=parsed.target,
+        dry_run=parsed.dry_run,
+        files=parsed.files,
+        all_users=parsed.all_users,
     )
     if parsed.json:
         show.json_document(removed)
     else:
         show.cleaned(removed, dry_run=parsed.dry_run)
+    return 0
+
+
+def trust(parsed: argparse.Namespace) -> int:
+    """``sovlab trust``."""
+    if parsed.job is None:
+        return _trust_folder()
+    job = default().job(parsed.job, parsed.target)
+    said = whose(job.last)
+    if job.last.trusted:
+        show.line(f"Job {job.id} is trusted already.")
+        return 0
+    default().trust(job)
+    show.line(f"Job {job.id} {said}. What it leaves is loaded from now on as if you had submitted it.")
+    return 0
+
+
+def _trust_folder() -> int:
+    from sovlab.settings import brought_files, load, trusting
+
+    settings = load()
+    keys = {each.path: each.keys for each in settings.brought}
+    for path, content in brought_files():
+        if path in keys:
+            trusting.trust(settings.state, path, content)
+            show.line(f"{path} is trusted as it is now: it sets {', '.join(keys[path])}.")
+    if not keys:
+        show.line("No settings that came with this folder were left aside.")
     return 0
 
 

@@ -25,8 +25,8 @@ from sovlab.views.sweep import run_name
 from sovlab.views.table import counted
 
 if TYPE_CHECKING:
+    from sovlab.batch.forms.request import Request
     from sovlab.batch.grid import Planned
-    from sovlab.batch.one import Request
 
 _LOCAL = "local"
 _TERMINATED = 143

@@ -121,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     jobs = verb("jobs", "List jobs, newest first.", _later("commands", "jobs"))
     jobs.add_argument("-n", type=int, default=20, metavar="N", help="at most N (default: 20; 0 is all)")
     _target(jobs)
+    _all_users(jobs, "others' jobs, too, with their owners")
 
     logs = verb("logs", "Print the log of a job.", _later("commands", "logs"), json=False)
     _job(logs)
@@ -139,6 +140,7 @@ def _parser() -> argparse.ArgumentParser:
     cancel = verb("cancel", "End jobs: SIGTERM, their grace time, SIGKILL.", _later("commands", "cancel"))
     _job(cancel, many=True)
     _target(cancel)
+    _all_users(cancel, "also one that another user submitted, by its id")
 
     backends = verb(
         "backends", "Show the hardware of a target, and what of it is free.", _later("commands", "backends")
@@ -194,6 +196,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     clean.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
     _target(clean)
+    _all_users(clean, "others' jobs, too, where the place lets you")
+
+    trust = verb(
+        "trust",
+        "Take the settings that came with this folder, or what another user's job left: both may run code as "
+        "you.",
+        _later("commands", "trust"),
+        json=False,
+    )
+    trust.add_argument(
+        "job", nargs="?", help="a job, by its id; without one, sovlab.toml and .env of this folder"
+    )
+    _target(trust)
 
     doctor = verb(
         "doctor",
@@ -272,6 +287,10 @@ def _target(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--target", metavar="NAME", help="a target from the settings (default: the current one)"
     )
+
+
+def _all_users(parser: argparse.ArgumentParser, help_: str) -> None:
+    parser.add_argument("--all-users", action="store_true", help=help_)
 
 
 def _seconds(text: str) -> float:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from sovlab.cli import show
-from sovlab.cli.recorded import read_notebook
 from sovlab.errors import SpecError
 
 
@@ -33,6 +32,8 @@ def publish(parsed: argparse.Namespace) -> int:
     if parsed.in_place and parsed.copy:
         raise SpecError("--in-place and a copy are two things.", "Leave one of them out.")
     here = Path(parsed.notebook)
+    from sovlab.batch.provenance.reading import read_notebook
+
     notebook = read_notebook(parsed.notebook)
     try:
         made = Published(notebook, widgets=not parsed.no_widgets)

@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def show_record(parsed: argparse.Namespace) -> int:
     """Show it; the exit status is 0 where there is a record, of a run or of results, else 1."""
     from sovlab.batch.provenance import sidecar
+    from sovlab.batch.provenance.reading import read_notebook
     from sovlab.batch.recorded import record_of, recorded_table
     from sovlab.batch.results import recorded_values
 
@@ -68,6 +69,7 @@ def show_record(parsed: argparse.Namespace) -> int:
 
 def _told(path: str, notebook: dict[str, Any]) -> Told:
     from sovlab.batch.provenance import sidecar
+    from sovlab.batch.provenance.reading import read_notebook
     from sovlab.batch.provenance.told import input_of, told
     from sovlab.batch.recorded import record_of
 
@@ -113,28 +115,3 @@ def _write_crate(parsed: argparse.Namespace, run: Told) -> None:
 
 def _json(content: Any) -> str:
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-
-
-def read_text(path: str) -> str:
-    """A file's text; raises `SpecError` with what is wrong where there is none."""
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise SpecError(f"{path} cannot be read: {error.strerror}.", "Give the path of a file.") from None
-    except ValueError:
-        raise SpecError(f"{path} is no text in UTF-8.", "Give the path of a .ipynb file.") from None
-
-
-def read_notebook(path: str) -> dict[str, Any]:
-    """A notebook as plain JSON, of which nothing more is known than that it has cells.
-
-    Raises:
-        SpecError: it cannot be read, or is none.
-    """
-    try:
-        found = json.loads(read_text(path))
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict) or not isinstance(found.get("cells"), list) or found.get("nbformat") != 4:
-        raise SpecError(f"{path} is no notebook of nbformat 4.", "Give the path of a .ipynb file.")
-    return found

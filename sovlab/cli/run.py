@@ -18,8 +18,8 @@ ELSEWHERE = 16
 """Runs at a time on targets with queues: each is followed by a process here."""
 
 if TYPE_CHECKING:
+    from sovlab.batch.forms.request import Request
     from sovlab.batch.grid import Planned
-    from sovlab.batch.one import Request
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -104,7 +104,7 @@ def _refuse_secrets(runs: Sequence[Planned]) -> None:
 
 
 def _request(parsed: argparse.Namespace, planned: Planned) -> Request:
-    from sovlab.batch.one import Request
+    from sovlab.batch.forms.request import Request
     from sovlab.batch.outputs import for_papermill, is_certain
 
     keywords = {
@@ -178,8 +178,9 @@ def _check_parameters(parsed: argparse.Namespace, parameters: Mapping[str, Any])
     from papermill.iorw import load_notebook_node
     from papermill.parameterize import add_builtin_parameters, parameterize_path
 
-    from sovlab.batch.checking import known_parameters, refuse_unknown
+    from sovlab.batch.checking import refuse_unknown
     from sovlab.batch.one import refusals
+    from sovlab.batch.running import known_parameters
 
     with refusals():
         notebook = load_notebook_node(parameterize_path(parsed.input, add_builtin_parameters(parameters)))

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sovlab.cli import show
-from sovlab.cli.recorded import read_notebook, read_text
 from sovlab.cli.run import import_papermill, said_options
 from sovlab.errors import SpecError
 from sovlab.options import flags
-from sovlab.options.job import Options
 
 if TYPE_CHECKING:
     from sovlab.batch.verifying.result import Comparison
@@ -58,13 +54,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def verify(parsed: argparse.Namespace) -> int:
     """Compare; the exit status is 0 where all is the same or within tolerance, 1 where something is not."""
+    from sovlab.batch.provenance.reading import read_whole
     from sovlab.batch.recorded import without_markers
     from sovlab.batch.verifying.comparing import compare
     from sovlab.batch.verifying.report import cells_table, exit_code, summary
 
     tolerance = _tolerance(parsed)
-    recorded = _whole(parsed.notebook)
-    again = _whole(parsed.against) if parsed.against else _run_again(parsed, recorded)
+    recorded = read_whole(parsed.notebook, show.note)
+    against = parsed.against
+    again = read_whole(against, show.note) if against else _run_again(parsed, recorded)
     comparison = compare(without_markers(recorded), without_markers(again), tolerance)
     if parsed.json:
         show.json_document(_document(comparison))
@@ -77,6 +75,7 @@ def verify(parsed: argparse.Namespace) -> int:
 
 
 def _tolerance(parsed: argparse.Namespace) -> Tolerance:
+    from sovlab.batch.provenance.reading import read_text
     from sovlab.batch.verifying.sanitizing import DEFAULTS, read_sanitizers
     from sovlab.batch.verifying.tolerance import Tolerance
 
@@ -89,86 +88,18 @@ def _tolerance(parsed: argparse.Namespace) -> Tolerance:
 
 
 def _run_again(parsed: argparse.Namespace, recorded: Mapping[str, Any]) -> dict[str, Any]:
-    """Run what the record holds, without its outputs, and read what came of it."""
-    from sovlab.batch.recorded import record_of, was_changed, without_markers
+    import_papermill()
+    from sovlab.batch.again import run_again
 
-    papermill = import_papermill()
-    from nbclient.exceptions import CellTimeoutError, DeadKernelError
-    from papermill.exceptions import PapermillExecutionError
-
-    record = record_of(recorded)
-    if not record:
-        show.note("It has no record of a run by sovlab: it runs as this command says.")
-    elif was_changed(recorded):
-        show.note("Its cells are not those of its record: it was changed after that run.")
-    usual = Options()
-    said = {name: value for name, value in said_options(parsed).items() if value != getattr(usual, name)}
-    options = {**_recorded_options(record), **said}
-    if options.get("backend") == "cpu":
-        options.pop("gpus", None)
-    bare = copy.deepcopy(without_markers(recorded))
-    for cell in bare["cells"]:
-        if isinstance(cell, dict) and cell.get("cell_type") == "code":
-            cell.update(outputs=[], execution_count=None)
-    if isinstance(bare.get("metadata"), dict):
-        bare["metadata"].pop("sovlab", None)
-    with tempfile.TemporaryDirectory() as scratch:
-        begin = Path(scratch, Path(parsed.notebook).name)
-        begin.write_text(json.dumps(bare), encoding="utf-8")
-        end = parsed.output or str(Path(scratch, "again.ipynb"))
-        try:
-            papermill.execute_notebook(
-                str(begin),
-                end,
-                engine_name="sovlab",
-                kernel_name=parsed.kernel,
-                cwd=parsed.cwd,
-                progress_bar=sys.stderr.isatty(),
-                execution_timeout=parsed.execution_timeout,
-                fresh=True,
-                cancel_on_interrupt=parsed.cancel_on_interrupt or None,
-                **options,
-            )
-        except (PapermillExecutionError, DeadKernelError, CellTimeoutError):
-            pass  # the comparison names the cell
-        except FileNotFoundError as error:
-            raise SpecError(f"{error}.", "The folder of --output must be there.") from None
-        return _whole(end)
-
-
-def _whole(path: str) -> dict[str, Any]:
-    """A notebook whose record has all packages, where the file beside it is there and of the same run."""
-    from sovlab.batch.provenance import sidecar
-    from sovlab.batch.recorded import record_of, with_packages
-
-    notebook = read_notebook(path)
-    beside = sidecar.read(Path(path), record_of(notebook))
-    if beside.problem:
-        show.note(f"{beside.name} {beside.problem}: of packages only those that are imported are compared.")
-    return with_packages(notebook, beside.content)
-
-
-def _recorded_options(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Where and with what it ran, as far as that is to be had here."""
-    from sovlab.client import default
-
-    said: dict[str, Any] = {}
-    run, accel = record.get("run"), record.get("accel")
-    target = run.get("target") if isinstance(run, dict) else None
-    if isinstance(target, str) and target:
-        if target in [known.name for known in default().targets()]:
-            said["target"] = target
-        else:
-            show.note(f"Its target {target!r} is none of those here: it runs on the current one.")
-    if isinstance(accel, dict):
-        if isinstance(accel.get("backend"), str):
-            said["backend"] = accel["backend"]
-        if type(accel.get("gpus")) is int and accel["gpus"] > 0:
-            said["gpus"] = accel["gpus"]
-    nodes = record.get("nodes")
-    if type(nodes) is int and nodes > 1:
-        said["nodes"] = nodes
-    return said
+    keywords = {
+        "kernel_name": parsed.kernel,
+        "cwd": parsed.cwd,
+        "progress_bar": sys.stderr.isatty(),
+        "execution_timeout": parsed.execution_timeout,
+        "cancel_on_interrupt": parsed.cancel_on_interrupt or None,
+    }
+    options = said_options(parsed)
+    return run_again(recorded, parsed.notebook, options, keywords, parsed.output or "", show.note)
 
 
 def _document(comparison: Comparison) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from sovlab.client.targets import Targets
 from sovlab.core.job import JobRecord, JobsSeen, JobState, JobStatus, Reason
 from sovlab.core.names import is_job_id, new_job_id
 from sovlab.core.spec import JobSpec
+from sovlab.core.states import objects_of
 from sovlab.errors import JobNotFound, SovlabError
 from sovlab.executors.executor import Executor
 from sovlab.options.job import Options
@@ -76,7 +77,7 @@ class Client(Targets):
             self._defer(options, executor),
         )
         job = self.accepted(accepted.job_id, accepted.spec, executor)
-        return Submitted(job, accepted.messages, accepted.bound)
+        return Submitted(job, (*self.left_aside(), *accepted.messages), accepted.bound)
 
     def prepare(self, code: Code, options: Options) -> submitting.Prepared:
         """Pack ``code`` without submitting it: what it is, before `send` runs it. Raises as `submit`."""
@@ -91,7 +92,7 @@ class Client(Targets):
         executor = self.executor(target)
         accepted = submitting.send(prepared, executor)
         job = self.accepted(accepted.job_id, accepted.spec, executor)
-        return Submitted(job, accepted.messages, accepted.bound)
+        return Submitted(job, (*self.left_aside(), *accepted.messages), accepted.bound)
 
     def sweep(self, planned: Sequence[Planned], options: Options, *, at_once: AtOnce = "auto") -> Sweep:
         """Run what is planned for each point as a job; see `sovlab.client.sweeping.preparing.begin`.
@@ -155,7 +156,13 @@ class Client(Targets):
             record: of the earlier job.
             resume: whether the new job finds what the earlier one saved in its checkpoint directory; None
                 is yes if that was ended from outside, and no if it came to its own end.
+
+        Raises:
+            ForeignJob: it may be another's code, and is not trusted.
         """
+        from sovlab.client.others import refuse_untrusted
+
+        refuse_untrusted(record, "its code would run as yours")
         executor = self.executor(record.target)
         spec, payload = executor.request(record.id)
         if resume is None:
@@ -166,7 +173,7 @@ class Client(Targets):
         return self.accepted(job_id, spec, executor)
 
     def job(self, name: str, target: str | None = None) -> Job:
-        """The newest job called ``name``, or the one with that id.
+        """This user's newest job called ``name``, or the one with that id, whoever submitted it.
 
         Args:
             name: of the job; an id is also found on another target than the one in use.
@@ -181,22 +188,32 @@ class Client(Targets):
                 return self.handle(executor.record(name))
             except JobNotFound:
                 pass  # a name may look like an id
+        others: JobRecord | None = None
         for record in executor.records():
-            if record.name == name:
+            if record.name == name and record.own:
                 return self.handle(record)
+            if record.name == name and others is None:
+                others = record
         if target is None and is_job_id(name):
             # Cards and messages name the id alone, and the target in use may be another by now.
             for other in self.targets():
                 if other.name != executor.target:
                     with contextlib.suppress(SovlabError):
                         return self.handle(self.executor(other.name).record(name))
+        if others is not None:
+            from sovlab.client.others import whose
+
+            raise JobNotFound(
+                f"You have no job {name!r} on target {executor.target}.",
+                f"One of that name {whose(others)}; its id finds it: {others.id}.",
+            )
         raise JobNotFound(
             f"There is no job {name!r} on target {executor.target}.",
             "%sovjobs (in a shell: sovlab jobs) lists them.",
         )
 
     def jobs(self, target: str | None = None) -> list[JobRecord]:
-        """All jobs of a target, newest first."""
+        """All jobs of a target, newest first, whoever submitted them: each says whether it is one's own."""
         return self.executor(target).records()
 
     def changes(self, target: str | None, stop: threading.Event) -> Iterator[JobsSeen]:
@@ -256,16 +273,29 @@ class Client(Targets):
         target: str | None = None,
         dry_run: bool = False,
         files: bool = False,
+        all_users: bool = False,
     ) -> Cleaned:
         """Delete ended jobs with all that they left; see `sovlab.client.retention.sweep`."""
         from sovlab.client.retention import sweep
 
-        executor = self.executor(target)
-        return sweep(executor, self.settings, older_than=older_than, dry_run=dry_run, files=files)
+        return sweep(
+            self.executor(target),
+            self.settings,
+            older_than=older_than,
+            dry_run=dry_run,
+            files=files,
+            all_users=all_users,
+        )
+
+    def trust(self, job: Job) -> None:
+        """From now on, take what a job leaves as if this user had submitted it."""
+        trust = getattr(self.executor(job.target), "trust", None)
+        if trust is not None:
+            trust(job.id)
 
     @property
     def _objects(self) -> Path:
-        return self.settings.state / "objects"
+        return objects_of(self.settings.state)
 
 
 @functools.lru_cache(maxsize=1)

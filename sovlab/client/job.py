@@ -7,7 +7,7 @@ import importlib
 import os
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -175,21 +175,24 @@ class Job:
                     self._ended = in_thread(self.wait, f"sovlab-wait {self.id}")
             return self._ended
 
-    def result(self, name: str | None = None, timeout: float | None = None) -> Any:
+    def result(self, name: str | None = None, timeout: float | None = None, *, trust: bool = False) -> Any:
         """What it returned, waiting for its end.
 
         Args:
             name: one name of ``--out``; None gives a function's return value, or for a cell a dict of
                 all names.
             timeout: seconds to wait at most.
+            trust: load it though another user may have submitted the job: that runs their code here.
 
         Raises:
             Exception: the user's own, with the job's traceback as its ``__cause__``.
+            ForeignJob: another may have submitted it, and it is not trusted.
             JobError: it was cancelled, killed, or ran out of time or memory.
             ResultError: there is no such name, or its value cannot be loaded here.
             WaitTimeout: it has not ended in time.
         """
         end = None if timeout is None else time.monotonic() + timeout
+        self._loading.trusting |= trust
         failure = self.exception(timeout)
         if failure is not None:
             raise failure
@@ -200,8 +203,13 @@ class Job:
             raise self._loading.missing(name, spec.outputs, results.names)
         return results.value(name or "return")
 
-    def results(self) -> dict[str, Any]:
-        """The values of all names of ``--out`` that can be loaded here; waits for the job's end."""
+    def results(self, *, trust: bool = False) -> dict[str, Any]:
+        """The values of all names of ``--out`` that can be loaded here; waits for the job's end.
+
+        Args:
+            trust: see `result`.
+        """
+        self._loading.trusting |= trust
         failure = self.exception()
         if failure is not None:
             raise failure
@@ -317,6 +325,14 @@ class Job:
         told = getattr(self._executor, "power_history", None)
         return told(self.id) if told is not None else None
 
+    def manifest(self) -> Mapping[str, Any] | None:
+        """The object of a cluster that it is, without what is secret, private or of this job alone.
+
+        None where jobs are no objects, or where it is gone.
+        """
+        described = getattr(self._executor, "manifest_for_everybody", None)
+        return described(self.id) if described is not None else None
+
     def plot(self, source: Literal["job", "site"] = "job") -> Figure:
         """Power over the time as a matplotlib figure.
 
@@ -422,8 +438,19 @@ class Job:
                 )
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
-    def cancel(self) -> None:
-        """Ask it to end: SIGTERM, its grace time for the checkpoint hook, SIGKILL. Returns at once."""
+    def cancel(self, *, all_users: bool = False) -> None:
+        """Ask it to end: SIGTERM, its grace time for the checkpoint hook, SIGKILL. Returns at once.
+
+        Args:
+            all_users: also if another user submitted it.
+
+        Raises:
+            ForeignJob: another did.
+        """
+        if not all_users:
+            from sovlab.client.others import refuse_others
+
+            refuse_others(self.last, "cancelled")
         self._executor.cancel(self.id)
 
     def rerun(self, resume: bool | None = None) -> Job:
@@ -435,8 +462,19 @@ class Job:
         """
         return self._rerun(self.record, resume)
 
-    def delete(self) -> None:
-        """Forget it and all that it left; it must have ended."""
+    def delete(self, *, all_users: bool = False) -> None:
+        """Forget it and all that it left; it must have ended.
+
+        Args:
+            all_users: also if another user submitted it.
+
+        Raises:
+            ForeignJob: another did.
+        """
+        if not all_users:
+            from sovlab.client.others import refuse_others
+
+            refuse_others(self.last, "removed")
         self._executor.delete(self.id)
         self._last = None
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sovlab.client.others import refuse_untrusted
 from sovlab.core.deadlines import within
 from sovlab.errors import ExecutorError, ResultError, UserCodeError, WaitTimeout, remote_cause
 from sovlab.payload.results import Results
@@ -30,9 +31,11 @@ class Loader:
         self._job = job
         self._executor = executor
         self._opened: Results | None = None
+        self.trusting = False
+        """The user said that this job's values are to be loaded, whoever submitted it."""
 
     def open(self, path: Path) -> Results:
-        """The results in a file, opened once."""
+        """The results in a file, opened once. Nothing of it is loaded: that may run code."""
         if self._opened is None:
             self._opened = Results(path, main=vars(sys.modules["__main__"]))
         return self._opened
@@ -44,9 +47,12 @@ class Loader:
             end: until when to fetch it, by `time.monotonic`; None is as long as it takes.
 
         Raises:
+            ForeignJob: they may be another's.
             ResultError: it left nothing.
             WaitTimeout: it could not be fetched by then.
         """
+        if not self.trusting:
+            refuse_untrusted(self._job.last, "what it left would run code here, as you")
         path = self._fetched(end)
         if path is not None:
             return self.open(path)
@@ -72,8 +78,9 @@ class Loader:
     def user_exception(self, message: str, traceback: str, end: float | None) -> BaseException:
         """The user's own exception as the job sent it; else one of ours with its words."""
         path = None
-        with contextlib.suppress(ResultError, ExecutorError):  # its words are in its record
-            path = self._fetched(end)
+        if self.trusting or self._job.last.trusted:
+            with contextlib.suppress(ResultError, ExecutorError):  # its words are in its record
+                path = self._fetched(end)
         found = self.open(path).exception() if path is not None else None
         if found is None:
             return UserCodeError(message, job_id=self._job.id, traceback_text=traceback)

@@ -16,8 +16,9 @@ def sweep(
     older_than: float | None = None,
     dry_run: bool = False,
     files: bool = False,
+    all_users: bool = False,
 ) -> Cleaned:
-    """Delete the ended jobs of a target with all that they left.
+    """Delete the user's ended jobs of a target with all that they left.
 
     Args:
         executor: of the target.
@@ -25,6 +26,8 @@ def sweep(
         older_than: seconds since a job's end.
         dry_run: delete nothing, only say what would be.
         files: delete those too that hold files which they wrote.
+        all_users: delete others' jobs, too.
     """
     age = settings.local.keep_days * _DAY if older_than is None else older_than
-    return executor.clean(older_than=age, dry_run=dry_run, files=files)
+    others = {"all_users": True} if all_users else {}  # not every executor has others' jobs
+    return executor.clean(older_than=age, dry_run=dry_run, files=files, **others)

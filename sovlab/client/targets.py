@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sovlab.core.capacity import Capacity
+from sovlab.core.states import private
 from sovlab.errors import SpecError
 from sovlab.executors import registry
 from sovlab.executors.executor import Executor
 from sovlab.executors.provider import ConfiguredTarget
 from sovlab.settings import Settings, load, remove_target, use_target
+from sovlab.settings.trusting import Brought
 
 if TYPE_CHECKING:
     from sovlab.client.conditions.hardware import Hardware
@@ -39,6 +41,9 @@ class Targets:
     """
 
     def __init__(self, settings: Settings | None = None) -> None:
+        self._seen: object = None
+        self._told: set[Brought] = set()
+        self._lasting = settings is not None
         self._configure(settings if settings is not None else load())
         self._executors: dict[str, Executor] = {}
         self._sites: dict[str, Site] = {}
@@ -47,6 +52,7 @@ class Targets:
 
     def _configure(self, settings: Settings) -> None:
         self.settings = settings
+        self._seen = _state_of(settings)
         self._targets = registry.configure_all(settings)
 
     def _reload(self, changed: str | None = None) -> None:
@@ -56,7 +62,31 @@ class Targets:
             self._sites.pop(changed or "", None)
             self._looks.pop(changed or "", None)
 
+    def refresh(self) -> None:
+        """Read the settings again if their files have changed: another process may have added a target.
+
+        Raises:
+            SettingsError: a file or variable is wrong by now.
+        """
+        if self._lasting or self._seen == _state_of(self.settings):
+            return
+        before = self._targets
+        self._configure(load())
+        with self._lock:
+            for name, configured in before.items():
+                if _made_of(configured) != _made_of(self._targets.get(name)):
+                    self._executors.pop(name, None)
+                    self._sites.pop(name, None)
+                    self._looks.pop(name, None)
+
+    def left_aside(self) -> tuple[str, ...]:
+        """What of the folder's settings does not count before it is trusted: a sentence each, told once."""
+        new = tuple(each.sentence for each in self.settings.brought if each not in self._told)
+        self._told.update(self.settings.brought)
+        return new
+
     def _configured(self, target: str | None) -> ConfiguredTarget:
+        self.refresh()
         return self._targets[self.settings.target_named(target).name]
 
     def executor(self, target: str | None = None) -> Executor:
@@ -64,6 +94,7 @@ class Targets:
         configured = self._configured(target)
         with self._lock:
             if configured.name not in self._executors:
+                private(self.settings.state)
                 self._executors[configured.name] = registry.executor_of(configured)
             return self._executors[configured.name]
 
@@ -270,3 +301,23 @@ class Targets:
         from sovlab.kube.transport.connection import contexts
 
         return contexts()
+
+
+def _made_of(configured: ConfiguredTarget | None) -> object:
+    """What an executor is made of: of the other settings it may go on with what it was told."""
+    if configured is None:
+        return None
+    settings = configured.settings
+    return configured.target, configured.options, configured.prometheus, settings.local, settings.brought
+
+
+def _state_of(settings: Settings) -> object:
+    """What changes when the files of settings do."""
+    found: list[tuple[int, int, int] | None] = []
+    for path in settings.files:
+        try:
+            there = path.stat()
+            found.append((there.st_mtime_ns, there.st_size, there.st_ino))
+        except OSError:
+            found.append(None)
+    return found

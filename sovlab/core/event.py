@@ -62,9 +62,16 @@ class PowerChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotebookTold:
-    """A piece of what the run of a notebook tells; `sovlab.batch.steps` puts them together."""
+    """A piece of what the run of a notebook tells; `sovlab.batch.steps` puts them together.
+
+    Attributes:
+        piece: of one attempt; their numbers begin anew with each.
+        attempt: which one of those that the job has begun, after it was requeued; opaque.
+        offset: as that of `LogChunk`.
+    """
 
     piece: NotebookPiece
+    attempt: str = ""
     offset: Cursor = 0
 
 
@@ -75,7 +82,20 @@ class StatusChanged:
     status: JobStatus
 
 
-Event = LogChunk | ProgressChanged | PowerChanged | NotebookTold | StatusChanged
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetAway:
+    """The target does not answer, so nobody knows how the job stands; it comes again while that goes on.
+
+    Attributes:
+        error: why; None once it answers again.
+        seconds: for how long.
+    """
+
+    error: ExecutorError | None
+    seconds: float
+
+
+Event = LogChunk | ProgressChanged | PowerChanged | NotebookTold | StatusChanged | TargetAway
 
 
 def after(record: JobRecord, event: Event) -> JobRecord:

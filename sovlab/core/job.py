@@ -164,12 +164,18 @@ class JobRecord:
         id: the durable id, a DNS label.
         target: the target it was submitted to.
         spec: the request; None if the job's record is damaged.
+        owner: who submitted it, as the place calls them; empty where all jobs are one user's.
+        own: whether it is this user's, as far as its object tells.
+        trusted: whether what it left may be loaded unasked: it is this user's for certain.
     """
 
     id: str
     target: str
     spec: JobSpec | None
     status: JobStatus
+    owner: str = ""
+    own: bool = True
+    trusted: bool = True
 
     @property
     def name(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import threading
@@ -94,6 +94,13 @@ class Executor(Protocol):
         """
         ...
 
+    def manifest_for_everybody(self, job_id: str) -> Mapping[str, Any] | None:
+        """The object that a job is, without what is secret, private or of this job alone; None if it is gone.
+
+        One without this method makes no objects of jobs.
+        """
+        ...
+
     def record(self, job_id: str) -> JobRecord:
         """What is known of one job now."""
         ...
@@ -178,13 +185,23 @@ class Executor(Protocol):
         """Forget an ended job and all that it left. Refuses one that has not ended (`UsageError`)."""
         ...
 
-    def clean(self, *, older_than: float, dry_run: bool = False, files: bool = False) -> Cleaned:
-        """Delete the jobs that ended more than ``older_than`` seconds ago; never one that has not.
+    def trust(self, job_id: str) -> None:
+        """From now on, take what this job leaves as if this user had submitted it.
+
+        One without this method has no other's jobs.
+        """
+        ...
+
+    def clean(
+        self, *, older_than: float, dry_run: bool = False, files: bool = False, all_users: bool = False
+    ) -> Cleaned:
+        """Delete this user's jobs that ended more than ``older_than`` seconds ago; never one that has not.
 
         Args:
             older_than: seconds.
             dry_run: delete nothing, only say what would be.
             files: delete those too that hold files which they wrote themselves, e.g. checkpoints.
+            all_users: delete others' jobs, too. It is said only to an executor whose records tell owners.
         """
         ...
 

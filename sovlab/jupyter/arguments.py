@@ -113,6 +113,7 @@ def jobs_parser() -> Parser:
     """``%sovjobs``."""
     parser = Parser("%sovjobs", "List jobs, newest first.")
     parser.add_argument("--all", action="store_true", help="all of them, not just the newest 20")
+    parser.add_argument("--all-users", action="store_true", help="others' jobs, too, with their owners")
     parser.add_argument(
         "--target", metavar="NAME", help="a target from the settings (default: the current one)"
     )
@@ -140,6 +141,9 @@ def cancel_parser() -> Parser:
     parser.add_argument("job", nargs="+", help="names or ids")
     parser.add_argument(
         "--target", metavar="NAME", help="a target from the settings (default: the current one)"
+    )
+    parser.add_argument(
+        "--all-users", action="store_true", help="also one that another user submitted, by its id"
     )
     return parser
 

@@ -102,11 +102,18 @@ class Commands:
 
     def jobs(self, line: str) -> None:
         """List jobs, the newest first."""
+        from sovlab.client.others import shown
         from sovlab.jupyter import tables
 
         parsed = arguments.jobs_parser().parse_line(line)
-        records = self.client.jobs(parsed.target or self._target)
-        tables.show_jobs(records if parsed.all else records[:20], len(records))
+        everybodys = self.client.jobs(parsed.target or self._target)
+        records = shown(everybodys, all_users=parsed.all_users)
+        tables.show_jobs(
+            records if parsed.all else records[:20],
+            len(records),
+            owners=parsed.all_users,
+            others=len(everybodys) - len(records),
+        )
 
     def logs(self, line: str) -> None:
         """Print the log of a job."""
@@ -127,7 +134,7 @@ class Commands:
             if state.ended:
                 print(f"{job.name} has already ended: {state}.")  # noqa: T201
             else:
-                job.cancel()
+                job.cancel(all_users=parsed.all_users)
                 print(f"Cancelling {job.name}.")  # noqa: T201
 
     def wait(self, line: str) -> None:

@@ -14,7 +14,7 @@ from sovlab.views.findings import findings_table
 from sovlab.views.hardware import capacity_table
 from sovlab.views.jobs import jobs_table
 from sovlab.views.plans import describe_plan
-from sovlab.views.table import Code, Table
+from sovlab.views.table import Code, Table, counted
 from sovlab.views.targets import target_table, targets_table
 from sovlab.views.yaml import plan_yaml
 
@@ -56,14 +56,22 @@ def show_parts(*parts: Table | str) -> None:
     display(Shown(*parts))
 
 
-def show_jobs(records: Sequence[JobRecord], total: int) -> None:
-    """List jobs; says how many more there are."""
+def show_jobs(records: Sequence[JobRecord], total: int, *, owners: bool = False, others: int = 0) -> None:
+    """List jobs; says how many more there are.
+
+    Args:
+        records: those to list.
+        total: how many there are.
+        owners: whether a column says who submitted each.
+        others: how many of other users are left out.
+    """
     more = (
         f"{total - len(records)} older jobs are not shown; %sovjobs --all shows them."
         if total > len(records)
         else ""
     )
-    show_parts(jobs_table(records, time.time()), more)
+    not_shown = f"{counted(others, 'job')} of others: %sovjobs --all-users shows all." if others else ""
+    show_parts(jobs_table(records, time.time(), owners=owners), more, not_shown)
 
 
 def show_power(report: EnergyReport) -> None:

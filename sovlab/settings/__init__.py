@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sovlab.settings.model import DEFAULT, FORECAST_KINDS, Defaults, Forecast, Local, Settings, Site, Target
-from sovlab.settings.reading import config_file, load
+from sovlab.settings.reading import brought_files, config_file, load
 
 __all__ = [
     "DEFAULT",
@@ -25,6 +25,7 @@ __all__ = [
     "Site",
     "Target",
     "add_target",
+    "brought_files",
     "check_new_target",
     "config_file",
     "load",

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from sovlab.errors import SettingsError
+from sovlab.settings.trusting import Brought
 from sovlab.settings.words import suggest
 
 DEFAULT = "default"
@@ -125,12 +126,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         target: name of the current target; `target_named` tells whether there is one.
         targets: by name; ``local`` always exists.
         state: the directory that holds jobs and payloads; it need not exist yet.
+        key_file: has the key that signs the user's requests, beside the user's own settings; it need not be
+            there yet. None is one of the state's own.
         sources: where each value that is not a default comes from, by key, e.g. ``local.cores``.
         ignored: sentences about settings files that were left aside.
+        files: whose change makes these settings out of date.
+        brought: what files of the folder set that does not count before the user has trusted them.
         outdated: sentences about settings that are written in an old way, with the new one.
     """
 
     state: Path
+    key_file: Path | None = None
     target: str = "local"
     local: Local = Local()
     defaults: Defaults = Defaults()
@@ -139,6 +145,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     targets: Mapping[str, Target] = msgspec.field(default_factory=lambda: {"local": Target(name="local")})
     sources: Mapping[str, str] = {}
     ignored: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
+    brought: tuple[Brought, ...] = ()
     outdated: tuple[str, ...] = ()
 
     def source(self, key: str) -> str:

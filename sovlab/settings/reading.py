@@ -13,6 +13,7 @@ import msgspec
 from sovlab import codec
 from sovlab.core.units import parse_bytes, parse_duration
 from sovlab.errors import SettingsError, SpecError
+from sovlab.settings import trusting
 from sovlab.settings.model import FORECAST_KINDS, Defaults, Forecast, Local, Settings, Site, Target
 from sovlab.settings.places import place_of
 from sovlab.settings.targets import flat_keys, note_sources, read_target
@@ -99,25 +100,26 @@ def load(directory: Path | None = None, environ: Mapping[str, str] | None = None
     Raises:
         SettingsError: a file or variable is wrong; the message names it, the key and, in a file, the line.
     """
-    env = os.environ if environ is None else environ
+    env, brought = _without_dotenv(os.environ if environ is None else environ, directory)
+    state = _state(env)
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     targets = {"local": Target(name="local")}
     outdated: list[str] = []
     project, ignored = _project_file(directory)
-    aside: list[str] = []
+    if project == config_file(env):
+        project = None
     for path in (config_file(env), project):
         content = read(path) if path is not None else ""
         if path is not None and content:
             document = parse(content, path)
+            if path is project and not trusting.is_trusted(state, path, content):
+                document, keys = trusting.unasked(document, targets)
+                brought += [trusting.Brought(path, keys)] if keys else []
             for key, value in _flatten(document, path, content, targets):
-                if path is project and key.startswith("forecast."):
-                    continue
                 values[key] = _absolute(key, value, path.parent)
                 sources[key] = place_of(path, content, key)
             note_sources(document, path, content, sources)
-            if path is project:
-                aside = [*_without_prometheus(document, path, targets), *_without_forecast(document, path)]
             outdated += flat_keys(document, path, content)
     for key, value in _from_environment(env):
         values[key] = _absolute(key, value, directory)
@@ -130,7 +132,8 @@ def load(directory: Path | None = None, environ: Mapping[str, str] | None = None
     _check_site(sections["site"], sources)
     _check_forecast(sections["forecast"], sources)
     return Settings(
-        state=_state(env),
+        state=state,
+        key_file=config_file(env).with_name("signing.key"),
         target=values.get("target", "local"),
         local=Local(**sections["local"]),
         defaults=Defaults(**sections["defaults"]),
@@ -138,9 +141,26 @@ def load(directory: Path | None = None, environ: Mapping[str, str] | None = None
         forecast=Forecast(**sections["forecast"]) if sections["forecast"] else None,
         targets=targets,
         sources=sources,
-        ignored=(*ignored, *aside),
+        ignored=(*ignored, *(each.sentence for each in brought)),
+        files=_files(env, state, directory, project),
+        brought=tuple(brought),
         outdated=tuple(outdated),
     )
+
+
+def _files(
+    env: Mapping[str, str], state: Path, directory: Path | None, project: Path | None
+) -> tuple[Path, ...]:
+    """What a change of the settings changes: their files, and the folder with what is trusted."""
+    found = [config_file(env), state / trusting.FOLDER]
+    try:
+        folder = (directory or Path.cwd()).absolute()
+    except OSError:  # the working directory is gone
+        return tuple(found)
+    dotenv = trusting.dotenv_of(directory)
+    found.append(project if project is not None else folder / PROJECT_FILE)
+    found.append(dotenv[0] if dotenv is not None else folder / trusting.ENV_FILE)
+    return tuple(found)
 
 
 def config_file(environ: Mapping[str, str] | None = None) -> Path:
@@ -160,6 +180,28 @@ def _state(env: Mapping[str, str]) -> Path:
     import platformdirs
 
     return platformdirs.user_state_path("sovlab")
+
+
+def _without_dotenv(
+    env: Mapping[str, str], directory: Path | None
+) -> tuple[Mapping[str, str], list[trusting.Brought]]:
+    """An environment without what the folder has put there and nobody has trusted."""
+    found = trusting.dotenv_of(directory)
+    if found is None:
+        return env, []
+    names = trusting.of_dotenv(found[1], env)
+    rest = {name: value for name, value in env.items() if name not in names}
+    if not names or trusting.is_trusted(_state(rest), *found):
+        return env, []
+    return rest, [trusting.Brought(found[0], names)]
+
+
+def brought_files(directory: Path | None = None) -> list[tuple[Path, str]]:
+    """The files of a folder, with their contents, for whose settings it takes the user's trust."""
+    project, _ = _project_file(directory)
+    files = [(project, read(project))] if project is not None and project != config_file() else []
+    dotenv = trusting.dotenv_of(directory)
+    return [*files, *([dotenv] if dotenv is not None else [])]
 
 
 def _project_file(directory: Path | None) -> tuple[Path | None, tuple[str, ...]]:
@@ -213,31 +255,6 @@ def _flatten(
                 yield key, _value(key, each, place_of(path, content, key))
         else:
             yield name, _value(name, value, place_of(path, content, name))
-
-
-def _without_prometheus(document: Mapping[str, Any], path: Path, targets: dict[str, Target]) -> list[str]:
-    """Leave aside where a project's targets have their Prometheus; a sentence for each that has one."""
-    sentences = []
-    for name in document.get("targets") or {}:
-        if targets[name].prometheus:
-            targets[name] = msgspec.structs.replace(targets[name], prometheus={})
-            # A folder that somebody cloned must not choose who is asked, and with which token.
-            sentences.append(
-                f"[targets.{name}.prometheus] in {path} was left aside: which Prometheus is asked is for "
-                f"your own settings to say, {config_file()}."
-            )
-    return sentences
-
-
-def _without_forecast(document: Mapping[str, Any], path: Path) -> list[str]:
-    """A sentence where a project's file has a forecast, which is left aside."""
-    if not document.get("forecast"):
-        return []
-    # A folder that somebody cloned must not choose which file is read, and what is asked with whose token.
-    return [
-        f"[forecast] in {path} was left aside: which forecast counts is for your own settings to say, "
-        f"{config_file()}."
-    ]
 
 
 def _value(key: str, value: Any, place: str, *, text: bool = False) -> Any:

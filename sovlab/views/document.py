@@ -44,6 +44,8 @@ def job_document(record: JobRecord, site: Site | None = None) -> dict[str, Any]:
         "id": record.id,
         "name": printable(record.name),
         "target": printable(record.target),
+        "owner": _text(record.owner),
+        "own": record.own,
         "kind": str(spec.kind) if spec else None,
         "origin": _text(spec.origin) if spec else "",
         "state": str(status.state),

@@ -51,8 +51,14 @@ def moment(time: float | None, now: float) -> str:
     return then.strftime("%H:%M:%S" if then.date() == today.date() else "%Y-%m-%d %H:%M")
 
 
-def jobs_table(records: Sequence[JobRecord], now: float) -> Table:
-    """Jobs, one a row."""
+def jobs_table(records: Sequence[JobRecord], now: float, *, owners: bool = False) -> Table:
+    """Jobs, one a row.
+
+    Args:
+        records: of the jobs.
+        now: seconds since the epoch.
+        owners: whether a column says who submitted each.
+    """
     rows = []
     for record in records:
         status, spec = record.status, record.spec
@@ -65,10 +71,11 @@ def jobs_table(records: Sequence[JobRecord], now: float) -> Table:
                 moment(status.submitted, now),
                 format_duration(elapsed) if elapsed is not None else UNKNOWN,
                 record.id,
+                *([record.owner or UNKNOWN] if owners else []),
             )
         )
     return Table(
-        ("Name", "State", "Hardware", "Submitted", "Ran", "Id"),
+        ("Name", "State", "Hardware", "Submitted", "Ran", "Id", *(["Owner"] if owners else [])),
         tuple(rows),
         "No jobs yet. Submit one with %%sovsubmit above a cell, or: sovlab submit script.py",
     )

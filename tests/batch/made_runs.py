@@ -7,8 +7,8 @@ from importlib.resources import files
 
 import jsonschema
 
+from sovlab.batch.forms.request import Request
 from sovlab.batch.many import Many
-from sovlab.batch.one import Request
 from sovlab.options.sweep import Point
 
 DOCUMENT = jsonschema.Draft202012Validator(

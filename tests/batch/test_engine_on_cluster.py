@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 import signal
@@ -10,7 +12,7 @@ import sys
 
 import pytest
 
-from tests.batch.conformance.engines import read_so_far, write
+from tests.batch.conformance.engines import parameters, read, read_so_far, write
 from tests.kube.conftest import fake_cluster
 from tests.kube.proxy import until
 
@@ -59,12 +61,29 @@ def ended(process):
     return process.returncode, out, err
 
 
-def test_a_client_that_was_killed_comes_back_to_the_same_job(papermill, cluster):
+def test_the_record_of_a_run_has_its_object_without_its_id(papermill):
+    write(papermill.work, parameters("a = 1"), "print(a)")
+    assert ended(papermill("ours.ipynb", "-p", "a", "21"))[0] == 0
+    truth = read(papermill.work / "ours.ipynb")["metadata"]["sovlab"]
+    assert (truth["run"]["attempt"], truth["run"]["queued_s"] >= 0) == (1, True)
+    made = read(papermill.work / "ours.ipynb.sovlab.json")["manifest"]
+    container = made["object"]["spec"]["template"]["spec"]["containers"][0]
+    assert (made["object"]["kind"], container["image"]) == ("Job", "registry.site/sovlab-cpu:1")
+    assert truth["run"]["id"] not in json.dumps(made)
+    text = json.dumps(made["object"], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert made["sha256"] == hashlib.sha256(text.encode()).hexdigest()
+    assert ended(papermill("more.ipynb", "-p", "a", "22"))[0] == 0
+    more = read(papermill.work / "more.ipynb.sovlab.json")
+    assert more["run"]["id"] != truth["run"]["id"]
+    assert more["manifest"] == made  # it was asked for alike
+
+
+def test_a_client_that_was_killed_at_cell_3_of_6_comes_back_to_the_same_job(papermill, cluster):
     gate = papermill.work.parent / "gate"
     cells = [f"print({i})" for i in range(2)]
     cells += [
         f"import pathlib, time\nwhile not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.05)",
-        "print(3)",
+        *[f"print({i})" for i in range(3, 6)],
     ]
     write(papermill.work, *cells)
     first = papermill("out.ipynb", "--autosave-cell-every", "0")
@@ -79,6 +98,9 @@ def test_a_client_that_was_killed_comes_back_to_the_same_job(papermill, cluster)
     status, _, err = ended(again)
     assert status == 0, err
     same = re.search(r"The same run (?:is there: |goes on: )job (\S+) ", err)[1]
-    assert done() == 3
+    cells = read(papermill.work / "out.ipynb")["cells"]
+    assert ["".join(o["text"]) for cell in cells for o in cell["outputs"]] == [
+        f"{i}\n" for i in range(6) if i != 2
+    ]
     jobs = cluster.api.get("/apis/batch/v1/namespaces/research/jobs")["items"]
     assert sum(job["metadata"]["name"] == same for job in jobs) == 1

@@ -123,3 +123,9 @@ def test_what_is_no_notebook_is_refused(tmp_path, capsys, text):
     (tmp_path / "x.ipynb").write_text(text)
     assert main(["show", str(tmp_path / "x.ipynb")]) == 2
     assert "is no notebook of nbformat 4" in capsys.readouterr().err
+
+
+def test_a_run_that_was_requeued_says_at_which_attempt_it_ended():
+    record = {**RECORD, "run": {**RECORD["run"], "attempt": 3}}
+    rows = dict(recorded_table(notebook(record)).rows)
+    assert rows["Outcome"] == "failed in 1 min 30 s, at attempt 3: ZeroDivisionError"

@@ -15,8 +15,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
+from sovlab.batch.forms.request import Request
 from sovlab.batch.many import Many
-from sovlab.batch.one import Request
 from sovlab.options.sweep import Point
 from sovlab.views.runs import runs_document
 from tests.batch.made_runs import DOCUMENT

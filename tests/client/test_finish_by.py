@@ -369,8 +369,7 @@ def test_a_folder_that_somebody_cloned_chooses_no_forecast(
     client = site("")
     assert client.settings.forecast is None
     (sentence,) = client.settings.ignored
-    assert "[forecast] in" in sentence
-    assert "was left aside" in sentence
+    assert "sets forecast.file, which was left aside" in sentence
     _, said = submit(client, known, finish_by="+60s")
     assert "the settings name no [forecast]" in said
 

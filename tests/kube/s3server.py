@@ -43,6 +43,10 @@ class S3Server:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Listen no more; may be done twice."""
         self._server.shutdown()
         self._server.server_close()
 

@@ -146,7 +146,7 @@ def test_a_project_cannot_choose_who_is_asked_with_which_token(client_of, tmp_pa
     )
     client = client_of("")
     assert client.site("local") is None
-    assert any("prometheus] in" in said and "left aside" in said for said in client.settings.ignored)
+    assert any("targets.local" in said and "left aside" in said for said in client.settings.ignored)
 
 
 def test_the_keys_of_the_section_are_not_taken_for_the_executors(client_of):

@@ -31,10 +31,24 @@ export const notebook: JupyterFrontEndPlugin<void> = {
     const { commands } = app;
     const submitter = new Submitter(workbench, trans);
 
+    /** The picker's menu is the one in the toolbar: it has the whole notebook, too. */
+    const whole = () => {
+      const command = CommandIDs.submitNotebook;
+      return commands.hasCommand(command) && commands.isVisible(command)
+        ? [
+            {
+              label: commands.label(command),
+              note: trans.__('with parameters of your choice, into a new file'),
+              disabled: !commands.isEnabled(command),
+              run: () => void commands.execute(command)
+            }
+          ]
+        : [];
+    };
     toolbars?.addFactory<NotebookPanel>(
       'Notebook',
       'sovlab-place',
-      panel => new Picker(panel, workbench, trans)
+      panel => new Picker(panel, workbench, trans, whole)
     );
     tracker.widgetAdded.connect((_, panel) => useInKernel(panel));
 

@@ -2,9 +2,11 @@ import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/applica
 import { Notification } from '@jupyterlab/apputils';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
-import { hasEnded, type JobRow } from '../model/types';
+import type { Output } from '../model/outputs';
+import type { JobKey } from '../model/problems';
+import { hasEnded, type Job, type JobRow, type Outcome } from '../model/types';
 import type { Workbench } from '../model/workbench';
-import type { Trans } from '../model/words';
+import { stateWord, type Trans } from '../model/words';
 import { CommandIDs, IWorkbench } from '../tokens';
 
 /** Milliseconds in which jobs that end are told of together. */
@@ -17,11 +19,17 @@ export class Notifier {
   constructor(
     workbench: Workbench,
     private _trans: Trans,
-    private _open: (row: JobRow) => void,
+    private _open: (key: JobKey) => void,
     private _openAll: () => void,
+    private _openNotebook: (path: string) => void,
     private _together = TOGETHER
   ) {
+    workbench.outputs.ended.connect((_, ended) => this._tellOfOutput(ended));
     workbench.turned.connect((_, { row, before }) => {
+      // Of a run that was begun here it is told when its notebook is there.
+      if (workbench.outputs.of(row.id)) {
+        return;
+      }
       if (this.enabled && hasEnded(row.state) && !hasEnded(before) && row.state !== 'cancelled') {
         this._ended.set(row.id, row);
         this._timer ??= setTimeout(() => this._tell(), this._together);
@@ -59,6 +67,23 @@ export class Notifier {
     }
   }
 
+  private _tellOfOutput({ output, job, outcome }: { output: Output; job: Job; outcome: Outcome }): void {
+    const trans = this._trans;
+    if (!this.enabled || job.state === 'cancelled') {
+      return;
+    }
+    const good = job.state === 'succeeded' && outcome.written;
+    const words = stateWord(job.state, trans);
+    const why = good ? '' : outcome.problem || (outcome.written ? job.message : trans.__('The output was not written whole.'));
+    Notification.emit([`${output.name}: ${words}`, why].filter(Boolean).join('. ').slice(0, 140), good ? 'success' : 'error', {
+      autoClose: good ? 8000 : 20_000,
+      actions: [
+        { label: trans.__('Open output'), callback: () => this._openNotebook(output.path), displayType: 'accent' },
+        { label: trans.__('Open job'), callback: () => this._open(job) }
+      ]
+    });
+  }
+
   private _ended = new Map<string, JobRow>();
   private _timer: ReturnType<typeof setTimeout> | undefined;
 }
@@ -81,7 +106,8 @@ export const notifying: JupyterFrontEndPlugin<void> = {
       workbench,
       trans,
       row => void commands.execute(CommandIDs.openJob, { id: row.id, target: row.target }),
-      () => void commands.execute(CommandIDs.openPanel)
+      () => void commands.execute(CommandIDs.openPanel),
+      path => void commands.execute('docmanager:open', { path })
     );
     void registry
       ?.load('sovlab:panel')

@@ -80,7 +80,12 @@ export const panel: JupyterFrontEndPlugin<void> = {
         const name = `sovlab-job-${key.id}`;
         let widget = tracker.find(each => each.id === name);
         if (!widget) {
-          const content = new Detail(workbench, key, { trans, sanitizer, open });
+          const content = new Detail(workbench, key, {
+            trans,
+            sanitizer,
+            open,
+            openNotebook: path => void commands.execute('docmanager:open', { path })
+          });
           widget = new MainAreaWidget({ content });
           widget.toolbar.hide();
           widget.id = name;

@@ -22,6 +22,7 @@ export const workbench: JupyterFrontEndPlugin<IWorkbench> = {
       return new settings.WebSocket(url);
     };
     const made = new Workbench(new Rest(settings), new Socket({ open }));
+    made.outputs.restore(sessionStorage);
     shared.workbench = made;
     const again = () => {
       if (made.link === 'absent') {

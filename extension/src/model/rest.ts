@@ -4,14 +4,18 @@ import { ServerConnection } from '@jupyterlab/services';
 import { type JobKey, ProblemError } from './problems';
 import type {
   Backends,
+  Begun,
   BulkResult,
+  Form,
   Happenings,
   Job,
   JobPage,
   LogPage,
   Manifests,
+  Outcome,
   Power,
   Problem,
+  RunRequest,
   Sent,
   Submit,
   Submitted,
@@ -100,6 +104,21 @@ export class Rest {
 
   card(key: JobKey): Promise<{ data: Record<string, unknown> }> {
     return this._ask('GET', `${of(key)}/card`, { target: key.target });
+  }
+
+  /** The form for the run of a notebook. */
+  form(path: string): Promise<Form> {
+    return this._ask('GET', 'runs/form', { path });
+  }
+
+  /** Run a whole notebook. */
+  run(request: RunRequest): Promise<Begun> {
+    return this._ask('POST', 'runs', {}, request, PATIENCE_TO_SUBMIT);
+  }
+
+  /** How far the executed notebook of a run is. */
+  outcome(output: string): Promise<Outcome> {
+    return this._ask('GET', 'runs', { output });
   }
 
   submit(request: Partial<Submit>): Promise<Submitted> {

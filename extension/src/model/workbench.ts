@@ -3,6 +3,7 @@ import type { IDisposable } from '@lumino/disposable';
 import { Signal } from '@lumino/signaling';
 import { JobFeed } from './feed';
 import { JobList } from './jobs';
+import { Outputs } from './outputs';
 import type { JobKey } from './problems';
 import type { Rest } from './rest';
 import { ProblemError } from './problems';
@@ -18,6 +19,7 @@ export class Workbench implements IDisposable {
     readonly rest: Rest,
     readonly socket: Socket
   ) {
+    this.outputs = new Outputs(this, rest);
     socket.message.connect((_, message) => this._take(message));
     socket.stateChanged.connect(() => this.changed.emit());
   }
@@ -27,6 +29,8 @@ export class Workbench implements IDisposable {
   /** A job is in another state now. */
   readonly turned = new Signal<this, { row: JobRow; before: string }>(this);
 
+  /** What the runs of notebooks that were begun here write. */
+  readonly outputs: Outputs;
   version: Version | null = null;
   targets: Targets | null = null;
   /** Why the server could not be asked at the start. */

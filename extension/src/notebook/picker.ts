@@ -4,16 +4,34 @@ import { Widget } from '@lumino/widgets';
 import { button, onFrame, say } from '../card/dom';
 import { type MenuItem, openMenu } from '../card/menu';
 import { heat, joined, known } from '../model/units';
+import type { Backend, Backends, Telemetry } from '../model/types';
 import type { Workbench } from '../model/workbench';
 import type { Trans } from '../model/words';
 import { seenOf } from '../panel/facts';
 import { type Placement, placementOf } from './place';
 
+/** How a backend is, in a line: what is free, who waits, how hot. */
+export function backendWords(backend: Backend, told: Backends, telemetry: Telemetry | null, trans: Trans): string {
+  const { celsius, slowed } = seenOf(backend, told.backends, telemetry, told.time, Date.now() / 1000, trans);
+  const whole = (value: number) => Number(value.toFixed(1)).toLocaleString('en-US');
+  const unit = backend.name === 'cpu' ? trans.__('cores') : (backend.models[0] ?? '');
+  const parts = [
+    known(backend.free) && known(backend.total)
+      ? trans.__('%1 of %2 %3 free', whole(backend.free), whole(backend.total), unit)
+      : trans.__('free not known'),
+    backend.queued ? trans._n('%1 waits', '%1 wait', backend.queued) : '',
+    known(celsius) ? joined(heat(celsius)) : '',
+    slowed ? trans.__('slowed') : ''
+  ];
+  return parts.filter(Boolean).join(' · ');
+}
+
 export class Picker extends Widget {
   constructor(
     panel: NotebookPanel,
     private _workbench: Workbench,
-    private _trans: Trans
+    private _trans: Trans,
+    private _more: () => MenuItem[] = () => []
   ) {
     super();
     this.addClass('jp-Sovlab');
@@ -87,21 +105,9 @@ export class Picker extends Widget {
       }
     ];
     for (const backend of backends.filter(each => each.total || each.free)) {
-      const now = Date.now() / 1000;
-      const { celsius, slowed } = seenOf(backend, backends, telemetry, told!.time, now, trans);
-      const whole = (value: number) => Number(value.toFixed(1)).toLocaleString('en-US');
-      const unit = backend.name === 'cpu' ? trans.__('cores') : (backend.models[0] ?? '');
-      const parts = [
-        known(backend.free) && known(backend.total)
-          ? trans.__('%1 of %2 %3 free', whole(backend.free), whole(backend.total), unit)
-          : trans.__('free not known'),
-        backend.queued ? trans._n('%1 waits', '%1 wait', backend.queued) : '',
-        known(celsius) ? joined(heat(celsius)) : '',
-        slowed ? trans.__('slowed') : ''
-      ];
       items.push({
         label: mark(place.backend === backend.name) + backend.name,
-        note: parts.filter(Boolean).join(' · '),
+        note: backendWords(backend, told!, telemetry, trans),
         run: pick(backend.name)
       });
     }
@@ -123,7 +129,7 @@ export class Picker extends Widget {
         });
       }
     }
-    return items;
+    return [...items, ...this._more()];
   }
 
   private _button: HTMLButtonElement;

@@ -2,7 +2,7 @@
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import { Widget } from '@lumino/widgets';
 import { Actions } from '../card/actions';
-import { h, onFrame, say, show } from '../card/dom';
+import { button, h, onFrame, say, show } from '../card/dom';
 import { Head } from '../card/head';
 import { LogView } from '../card/logview';
 import { Meters } from '../card/meters';
@@ -23,6 +23,8 @@ export interface DetailOptions {
   trans: Trans;
   sanitizer: IRenderMime.ISanitizer | null;
   open: (key: JobKey) => void;
+  /** Opens a notebook, by its path as the contents API has it. */
+  openNotebook: (path: string) => void;
 }
 
 export class Detail extends Widget {
@@ -50,6 +52,8 @@ export class Detail extends Widget {
     this._problem = h('div', { class: 'jp-Sovlab-empty', role: 'status' });
     this._noLog = h('div', { class: 'jp-Sovlab-empty' });
     this._results = h('div', {});
+    this._output = button('', () => this._options.openNotebook(this._workbench.outputs.written(key.id)?.path ?? ''));
+    this._head.buttons.prepend(this._output);
     this._about = h('dl', { class: 'jp-Sovlab-facts' });
     this._yaml = h('pre', { class: 'jp-Sovlab-yaml', tabindex: 0 });
     this._happened = new Happened(trans, (page, size) => _workbench.rest.events(key, page, size));
@@ -65,6 +69,7 @@ export class Detail extends Widget {
     this.node.append(this._problem, this._head.node, this._actions.node, this._meters.node, this._chart.node, this._tabs.node);
     this._feed.changed.connect(this._update, this);
     _workbench.changed.connect(this._update, this);
+    _workbench.outputs.ended.connect(this._update, this);
     this._timer = setInterval(() => {
       if (this.isVisible && !document.hidden) {
         this._update();
@@ -79,6 +84,7 @@ export class Detail extends Widget {
       clearInterval(this._timer);
       this._feed.changed.disconnect(this._update, this);
       this._workbench.changed.disconnect(this._update, this);
+      this._workbench.outputs.ended.disconnect(this._update, this);
       this._workbench.release(this._feed);
       this._log.dispose();
       this._chart.dispose();
@@ -105,6 +111,9 @@ export class Detail extends Widget {
     this.title.label = job.name;
     this._head.set(job, now, this._feed.pace.left(now), this._actions.cancelling);
     this._actions.set(job);
+    const output = this._workbench.outputs.written(job.id);
+    say(this._output, output ? trans.__('Open %1', output.path.split('/').pop()!) : '');
+    show(this._output, !!output);
     this._meters.set(this._feed.readings, this._feed.samples, now);
     this._chart.set(this._feed.samples, { source: this._source(), marks: this._marks(job) });
     const empty = !this._feed.log.length;
@@ -219,6 +228,7 @@ export class Detail extends Widget {
   private _log: LogView;
   private _meters: Meters;
   private _noLog: HTMLElement;
+  private _output: HTMLButtonElement;
   private _problem: HTMLElement;
   private _results: HTMLElement;
   private _resultsOf = '';

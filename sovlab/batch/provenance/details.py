@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -78,13 +80,27 @@ def details_of(
         said["environment"] = sorted(spec.env)[:500]
     if status.energy is not None:
         said["energy"] = _energy(job, status.energy)
-    return dict(private.cleared(said))
+    return {**private.cleared(said), **_manifest(job, private)}
+
+
+def _manifest(job: Job, private: Private) -> dict[str, Any]:
+    """Of a job on a cluster the object that it is, with a digest that is another where that is."""
+    try:
+        found = private.cleared(job.manifest())
+    except SovlabError:
+        return {}
+    if not found:
+        return {}
+    text = json.dumps(found, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return {"manifest": {"sha256": digest, "object": found}}
 
 
 def _cell(number: int, cell: Mapping[str, Any]) -> dict[str, Any]:
     metadata = members(cell.get("metadata"))
     papermill = members(metadata.get("papermill"))
-    truth = members(metadata.get("sovlab")).get("status")
+    ours = members(metadata.get("sovlab"))
+    truth = ours.get("status")
     status = truth or ("failed" if papermill.get("exception") is True else papermill.get("status"))
     times = {key: papermill.get(key) for key in ("start_time", "end_time", "duration")}
     return {
@@ -93,6 +109,7 @@ def _cell(number: int, cell: Mapping[str, Any]) -> dict[str, Any]:
         "type": cell.get("cell_type"),
         "status": status,
         **{key: value for key, value in times.items() if value is not None},
+        **{key.lower(): ours[key] for key in ("energy_J", "energy_source") if key in ours},
     }
 
 

@@ -64,6 +64,11 @@ class Lines:
                 how = f"failed after {took}: {self._failure}" if self._failure else f"took {took}"
                 self._say(f"{self._named(index)} {how}")
 
+    def begin_again(self) -> None:
+        """The notebook runs again from its first cell."""
+        with self._lock:
+            self._running = None
+
     def _named(self, index: int) -> str:
         return f"[cell {index + 1} of {len(self._cells)}]"
 

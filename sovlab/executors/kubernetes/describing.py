@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sovlab.core.plan import Manifests
 from sovlab.executors.kubernetes.objects.trimming import Object
 from sovlab.executors.kubernetes.objects.workloads import WorkloadKind
 from sovlab.executors.kubernetes.submitting import Submission
-from sovlab.kube.objects.redacting import shown
+from sovlab.kube.objects.redacting import published, shown
 from sovlab.kube.transport.api import Api
 from sovlab.kube.transport.errors import Forbidden, NotFound
 
@@ -17,6 +19,11 @@ def planned(submission: Submission, *, check: bool) -> Manifests:
     """What a submit would make; with ``check`` the server has accepted it. Raises `ApiError`."""
     notes = submission.check() if check else []
     return Manifests(objects=[shown(obj) for obj in submission.manifests(uid=_LATER)], notes=notes)
+
+
+def for_everybody(kind: WorkloadKind, workload: Object) -> dict[str, Any]:
+    """A workload as the record of a run may have it, which others read; see `published`."""
+    return published({**workload, "kind": kind.name})
 
 
 def existing(api: Api, namespace: str, kind: WorkloadKind, workload: Object) -> Manifests:

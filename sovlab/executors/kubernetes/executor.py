@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from sovlab import backends
 from sovlab.core.capacity import Capacity
@@ -19,6 +20,7 @@ from sovlab.core.job import JobRecord, JobsSeen, JobState, JobStatus, Reason
 from sovlab.core.names import is_job_id
 from sovlab.core.plan import Manifests, Past
 from sovlab.core.spec import JobSpec
+from sovlab.core.units import format_bytes
 from sovlab.errors import (
     BackendError,
     ExecutorError,
@@ -36,6 +38,7 @@ from sovlab.executors.kubernetes.holding import Starting, is_held
 from sovlab.executors.kubernetes.objects.records import Records, job_record
 from sovlab.executors.kubernetes.objects.trimming import Object
 from sovlab.executors.kubernetes.objects.workloads import JobObjects, Objects, WorkloadKind
+from sovlab.executors.kubernetes.ownership import Ownership
 from sovlab.executors.kubernetes.submitting import Submission, profile_for_job
 from sovlab.executors.kubernetes.transfers.bucket import Bucket
 from sovlab.executors.kubernetes.transfers.local_state import LocalState
@@ -49,6 +52,7 @@ from sovlab.kube.reading import status
 from sovlab.kube.reading.kueue import Queues
 from sovlab.kube.reading.wait_reasons import Reasons
 from sovlab.kube.survey.capacity import Counting, largest
+from sovlab.kube.survey.rights import EXEC, Rights
 from sovlab.kube.transport.api import Api
 from sovlab.kube.transport.connection import Login
 from sovlab.kube.transport.errors import ClusterError
@@ -69,6 +73,7 @@ class KubernetesExecutor:
         login: where the cluster is and who we are there.
         profile: what the target says of it.
         state: the user's state directory.
+        key_file: has the key by which this user's requests are known; None is one of the state's own.
         agents: whether a process may be started that brings and fetches what a pod waits for.
     """
 
@@ -77,18 +82,29 @@ class KubernetesExecutor:
     has_queues = True
 
     def __init__(
-        self, target: str, login: Login, profile: ClusterProfile, state: Path, *, agents: bool = True
+        self,
+        target: str,
+        login: Login,
+        profile: ClusterProfile,
+        state: Path,
+        *,
+        key_file: Path | None = None,
+        agents: bool = True,
     ) -> None:
         self.target = target
         self._profile = profile
         self._mission = AgentConfiguration(target, login, profile, str(state)) if agents else None
         self._api = Api(login)
-        self._records = Records(target, lambda job_id: self._objects.left_by(job_id))
-        self._objects = Objects(self._api, profile.namespace, self._records.prepare)
         self.local_state = LocalState(state / "clusters" / target)
+        self._ownership = Ownership(
+            self._api, profile.namespace, self.local_state, key_file or state / "signing.key"
+        )
+        self._records = Records(target, lambda job_id: self._objects.left_by(job_id), self._ownership.of)
+        self._objects = Objects(self._api, profile.namespace, self._records.prepare)
         self._runners = state / "runner"
         self._bucket = Bucket(profile.bucket, profile.s3_endpoint) if profile.bucket else None
         self._volume = Volume(self._api, profile) if profile.claim else None
+        self._rights = Rights(self._api, profile.namespace)
         self._transfers = PodTransfers(self._api, profile, self.local_state)
         self._reasons = Reasons(self._api, profile.namespace)
         self._queues = Queues(self._api, profile.namespace)
@@ -97,12 +113,35 @@ class KubernetesExecutor:
     def submit(self, job_id: str, spec: JobSpec, payload: Path, environ: Mapping[str, str]) -> None:
         """See `Executor.submit`; the submitter's environment stays here."""
         submission = self._submission(job_id, spec, payload)
+        if submission.delivery == "stream":
+            self._check_stream(spec, payload)
         submission.carry_out(self.local_state)
         self.local_state.note_own(job_id)
         holds = self._bucket is None and self._volume is None
         held = spec.due(time.time()) is not None
         if self._mission is not None and (holds or held or submission.delivery == "stream"):
             ensure_agent(self._mission, self.local_state, job_id)
+
+    def _check_stream(self, spec: JobSpec, payload: Path) -> None:
+        lacking = self._rights.lacks(EXEC)
+        if lacking:
+            raise SpecError(
+                f"Job {spec.name} would be sent {format_bytes(payload.stat().st_size)}, and more than 1 MB "
+                f"gets there by a command in its pod: that needs the right to {lacking}.",
+                "Give the target a store (--store pvc:CLAIM or s3://BUCKET), send less, or ask for that "
+                "right.",
+            )
+
+    def _why_not_fetched(self) -> str:
+        """Why results that a pod holds stay there; empty if nothing is known to keep them from here."""
+        with contextlib.suppress(ClusterError):
+            lacking = self._rights.lacks(EXEC)
+            if lacking:
+                return (
+                    "its code has ended, but its results cannot be fetched: that needs the right to "
+                    f"{lacking}, or a store"
+                )
+        return ""
 
     def manifests(self, job_id: str, spec: JobSpec, payload: Path, *, check: bool = False) -> Manifests:
         """See `Executor.manifests`."""
@@ -114,6 +153,11 @@ class KubernetesExecutor:
         if found is None:
             raise self._unknown(job_id)
         return describing.existing(self._api, self._profile.namespace, *found)
+
+    def manifest_for_everybody(self, job_id: str) -> Mapping[str, Any] | None:
+        """See `Executor.manifest_for_everybody`."""
+        found = None if self._buried(job_id) is not None else self._objects.workload(job_id)
+        return describing.for_everybody(*found) if found is not None else None
 
     def happenings(self, job_id: str) -> Past:
         """See `Executor.happenings`."""
@@ -150,7 +194,16 @@ class KubernetesExecutor:
         backend = backends.get(spec.backend)
         runner = small_runner(self._runners)
         return Submission(
-            self._api, self._objects, profile, job_id, spec, backend, payload, runner, self._bucket
+            self._api,
+            self._objects,
+            profile,
+            job_id,
+            spec,
+            backend,
+            payload,
+            runner,
+            self._ownership,
+            self._bucket,
         )
 
     def record(self, job_id: str) -> JobRecord:
@@ -254,6 +307,7 @@ class KubernetesExecutor:
                 follow=follow,
                 stop=stop,
                 on_frame=lambda pod, frame: self._transfers.on_frame(job_id, pod, frame),
+                why_not_fetched=self._why_not_fetched,
                 gone=lambda: self._buried(job_id),
                 let_go=self._starting.look,
                 log=log,
@@ -372,6 +426,12 @@ class KubernetesExecutor:
         self._empty_store([obj])
         self._delete(kind, job_id)
 
+    def trust(self, job_id: str) -> None:
+        """See `Executor.trust`."""
+        if self._buried(job_id) is None:
+            self._ownership.trust(self._workload(job_id))
+            self._records.forget(job_id)
+
     def _empty_store(self, workloads: list[Object]) -> None:
         """Delete what the store keeps of jobs. What cannot be deleted there stays, and hinders nothing."""
         with contextlib.suppress(ExecutorError):
@@ -388,10 +448,16 @@ class KubernetesExecutor:
         self._records.forget(job_id)
         return self.local_state.forget(job_id)
 
-    def clean(self, *, older_than: float, dry_run: bool = False, files: bool = False) -> Cleaned:
+    def clean(
+        self, *, older_than: float, dry_run: bool = False, files: bool = False, all_users: bool = False
+    ) -> Cleaned:
         """See `Executor.clean`; what interrupted submits left is deleted too."""
         now, size = time.time(), 0
-        may_go = [record for record in self.records() if self._may_go(record, now, older_than)]
+        may_go = [
+            record
+            for record in self.records()
+            if (record.own or all_users) and self._may_go(record, now, older_than)
+        ]
         kept = {} if files else {record.id: record.status.files for record in may_go if record.status.files}
         removed = [record.id for record in may_go if record.id not in kept]
         if not dry_run:
@@ -463,5 +529,5 @@ class KubernetesExecutor:
         if explain and state in (JobState.PENDING, JobState.QUEUED, JobState.SUSPENDED):
             why = self._reasons.of(obj, status.newest(pods))
             if why:
-                return job_record(obj, pods, self.target, why=why)
+                return job_record(obj, pods, self.target, why=why, claim=self._ownership.of(obj))
         return record

@@ -21,6 +21,7 @@ from sovlab.core.event import (
     PowerChanged,
     ProgressChanged,
     StatusChanged,
+    TargetAway,
 )
 from sovlab.core.job import JobRecord, JobState, JobStatus, Progress
 from sovlab.executors.kubernetes.cursors import Cursors
@@ -46,6 +47,8 @@ _SILENT, _GIVEN_UP = 15.0, 100.0
 """Seconds after a job's end without a piece of its log after which it is read anew, and then given up."""
 _REFUSED = 30.0
 """Seconds for which a cluster must refuse news of jobs until that is said: one that starts refuses too."""
+_AWAY = 15.0
+"""Seconds for which a cluster must not answer until that is said: connections break, and are made again."""
 _ENDS = ("Failed", "FailureTarget", "Complete", "Completed", "SuccessCriteriaMet")
 """Conditions by which workloads say that they end."""
 
@@ -95,6 +98,7 @@ class Following:
         follow: wait for more until the job has ended.
         stop: set it to end soon.
         on_frame: called with each frame of the runner and the pod that it came from.
+        why_not_fetched: says why results that are held cannot be had from here; empty if they can.
         gone: the record of a job that was taken out of the cluster; None if nobody kept one.
         let_go: lets a workload go that is held back, if its start has come.
         log: read the log; without, only states come.
@@ -113,6 +117,7 @@ class Following:
         follow: bool,
         stop: threading.Event | None,
         on_frame: Callable[[Object, decoding.Frame], None],
+        why_not_fetched: Callable[[], str] = lambda: "",
         gone: Callable[[], JobRecord | None] = lambda: None,
         let_go: Callable[[Object], bool] = lambda obj: False,
         log: bool = True,
@@ -127,6 +132,7 @@ class Following:
         self.follow = follow
         self._stop = stop
         self._on_frame = on_frame
+        self._why_not_fetched = why_not_fetched
         self._gone = gone
         self._let_go = let_go
         self._log = log
@@ -143,6 +149,8 @@ class Following:
         self._changed = True
         self._looked_at: str | None = None
         self._over: set[str] = set()
+        self._newest: dict[int, _Reader] = {}
+        self._away: float | None = None
 
     def events(self) -> Iterator[Event]:
         """See `Executor.events`."""
@@ -161,6 +169,7 @@ class Following:
         while True:
             self._changed = False
             self._heed_refusal()
+            yield from self._reachability()
             obj = self._watched.workload(self._job_id)
             if obj is None:
                 buried = self._gone()
@@ -210,6 +219,20 @@ class Following:
         for failure, since in self._watched.failures():
             if is_refusal(failure) and time.monotonic() - since > _REFUSED:
                 raise failure
+
+    def _reachability(self) -> Iterator[Event]:
+        """That the cluster does not answer, where that goes on for a while, and that it does again."""
+        failures = self._watched.failures()
+        now = time.monotonic()
+        if not failures:
+            if self._away is not None:
+                yield TargetAway(error=None, seconds=now - self._away)
+                self._away = None
+            return
+        failure, since = min(failures, key=lambda failed: failed[1])
+        if now - since > _AWAY:
+            self._away = since
+            yield TargetAway(error=failure, seconds=now - since)
 
     def _rest(self) -> Iterator[Event]:
         """The rest of the log of pods that have ended; of one that nobody can read, that it is so."""
@@ -275,7 +298,8 @@ class Following:
             self._said_again = True
             return replace(current, message=f"requeued: {current.message}")
         if self._held and current.state is JobState.RUNNING and not current.message:
-            return replace(current, message="its code has ended, its results are being fetched")
+            fetched = "its code has ended, its results are being fetched"
+            return replace(current, message=self._why_not_fetched() or fetched)
         if self._again and not self._said_again and current.state is JobState.RUNNING and not current.message:
             # It did not wait for so long that anybody had seen it wait.
             return replace(current, message="requeued: it runs again")
@@ -300,6 +324,7 @@ class Following:
                 log = PodLog(self._api, self._namespace, name, self._nonce, place, container_name(pod))
                 self._readers[name] = _Reader(log, index, pod, rank, self)
                 self._busy.add(self._readers[name])
+                self._newest[index] = self._readers[name]
 
     def _take(self, timeout: float) -> Iterator[Event]:
         """What the readers have brought, waiting for it if there is nothing yet."""
@@ -347,7 +372,8 @@ class Following:
         elif isinstance(frame, Progress):
             yield ProgressChanged(progress=frame, offset=cursor)
         elif isinstance(frame, decoding.NotebookPiece):
-            yield NotebookTold(piece=frame, offset=cursor)
+            if self._newest.get(reader.index) is reader:  # a pod that was replaced may tell of its end yet
+                yield NotebookTold(piece=frame, attempt=reader.uid, offset=cursor)
         elif decoding.is_power(frame) and reader.index == 0:
             yield PowerChanged(seen=frame, offset=cursor)  # of other nodes, nothing tells their devices apart
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import time
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from sovlab.executors.kubernetes import holding
 from sovlab.executors.kubernetes.objects.records import marks
 from sovlab.executors.kubernetes.objects.trimming import Object
 from sovlab.executors.kubernetes.objects.workloads import Objects, WorkloadKind
+from sovlab.executors.kubernetes.ownership import Ownership
 from sovlab.executors.kubernetes.transfers.bucket import Bucket
 from sovlab.executors.kubernetes.transfers.local_state import LocalState
 from sovlab.executors.ordering import order_for
@@ -47,6 +47,7 @@ class Submission:
         backend: that it names.
         payload: its pack.
         runner: the program that runs it, as a ``.pyz``.
+        ownership: marks it as this user's.
         bucket: the store, if it is one of S3.
     """
 
@@ -60,6 +61,7 @@ class Submission:
         backend: Backend,
         payload: Path,
         runner: bytes,
+        ownership: Ownership,
         bucket: Bucket | None = None,
     ) -> None:
         self._api = api
@@ -72,8 +74,9 @@ class Submission:
         self._runner = runner
         self._bucket = bucket
         self._payload_url = self._results_url = ""
+        self._ownership = ownership
         # The same for each try, so that a repetition whose first answer was lost makes the same objects.
-        self._nonce = hashlib.sha256(f"sovlab {job_id}".encode()).hexdigest()[:16]
+        self._nonce = ownership.nonce(job_id)
         self._kind: WorkloadKind = objects.kind(manifests.kind(spec, profile))
 
     def manifests(self, uid: str = "") -> list[Object]:
@@ -133,7 +136,10 @@ class Submission:
         now = time.time()
         told = marks(self._spec, self._nonce, now, self.delivery)
         told |= holding.held_marks(self._spec, self._profile, now)
-        return manifests.workload(self._job_id, self._spec, self._backend, self._profile, told)
+        owner, claim = self._ownership.marks(self._job_id, told[labels.SPEC])
+        return manifests.workload(
+            self._job_id, self._spec, self._backend, self._profile, {**told, **claim}, owner
+        )
 
     def _workload(self) -> tuple[Object, bool]:
         wanted = self._manifest()

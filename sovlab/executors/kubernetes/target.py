@@ -80,10 +80,25 @@ def make(configured: ConfiguredTarget) -> KubernetesExecutor:
     from sovlab.kube.transport.connection import namespace_of
 
     section: KubernetesSection = configured.options
+    if section.kubeconfig is None and not section.in_cluster:
+        for brought in configured.settings.brought:
+            if "KUBECONFIG" in brought.keys:
+                raise SettingsError(
+                    f"{brought.path} sets KUBECONFIG, which came with the folder: a kubeconfig says which "
+                    "program logs you in.",
+                    f"Set kubeconfig for target {configured.name} in your settings, or take this one by "
+                    "sovlab trust, in that folder.",
+                )
     login = section.login
     if not section.namespace:
         section = msgspec.structs.replace(section, namespace=namespace_of(login))
-    return KubernetesExecutor(configured.name, login, section, configured.settings.state)
+    return KubernetesExecutor(
+        configured.name,
+        login,
+        section,
+        configured.settings.state,
+        key_file=configured.settings.key_file,
+    )
 
 
 def where(section: KubernetesSection) -> str:

@@ -185,6 +185,10 @@ class LocalExecutor:
             )
         return Manifests()
 
+    def manifest_for_everybody(self, job_id: str) -> None:
+        """See `Executor.manifest_for_everybody`: there is none."""
+        return
+
     def manifests_of(self, job_id: str) -> Manifests:
         """See `Executor.manifests_of`."""
         self._store.job(job_id)
@@ -377,8 +381,13 @@ class LocalExecutor:
         shutil.rmtree(job.path, ignore_errors=True)
         return size
 
-    def clean(self, *, older_than: float, dry_run: bool = False, files: bool = False) -> Cleaned:
-        """See `Executor.clean`."""
+    def trust(self, job_id: str) -> None:
+        """See `Executor.trust`: all jobs of this state are one user's."""
+
+    def clean(
+        self, *, older_than: float, dry_run: bool = False, files: bool = False, all_users: bool = False
+    ) -> Cleaned:
+        """See `Executor.clean`; there are no other users' jobs."""
         from sovlab.core.cleaned import Cleaned
 
         before, removed, size = time.time() - older_than, [], 0

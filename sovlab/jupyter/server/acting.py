@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, cast
 
 import msgspec
@@ -17,14 +16,13 @@ from sovlab.jupyter.server import asked, models
 from sovlab.jupyter.server.listing import document, row
 from sovlab.jupyter.server.operations import Request, handle
 from sovlab.jupyter.server.problems import RequestError, problem_of
+from sovlab.jupyter.server.runs import beginning
 from sovlab.jupyter.server.services import Services
 from sovlab.options import job as job_options
 from sovlab.views.document import printable
 from sovlab.views.jobs import hardware_words
 from sovlab.views.yaml import plan_yaml
 
-_DRIVES = ("RTC:",)
-"""What older collaboration puts before a path."""
 _TOGETHER = 4
 
 
@@ -61,6 +59,17 @@ def plan(services: Services, request: Request) -> models.Plan:
         messages=[printable(message) for message in found.messages],
         yaml=str(plan_yaml(found)),
     )
+
+
+def run(services: Services, request: Request) -> models.Begun:
+    """See the route."""
+    body: asked.Run = request.body
+
+    def once() -> models.Begun:
+        logs = services.client().settings.state / "runs" / "logs"
+        return beginning.begin(services.places, services.runs, body, request.target, logs)
+
+    return cast(models.Begun, services.once(body.key, once))
 
 
 def cancel(services: Services, request: Request) -> dict[str, Any]:
@@ -123,9 +132,9 @@ def _code(services: Services, body: asked.Submit) -> tuple[Cell | Script, job_op
         raise RequestError(422, "Either source or file must be given, and not both.")
     said: dict[str, Any] = msgspec.to_builtins(body.options) if body.options is not msgspec.UNSET else {}
     options = job_options.from_keywords(said)
-    options = replace(options, files=tuple(str(_below(services, path)) for path in options.files))
+    options = replace(options, files=tuple(str(services.places.below(path)) for path in options.files))
     if body.file is not None:
-        path = _below(services, body.file)
+        path = services.places.below(body.file)
         if path.suffix != ".py":
             raise RequestError(422, f"{body.file} is not a Python file.", "Name a file that ends in .py.")
         if not path.is_file():
@@ -133,36 +142,10 @@ def _code(services: Services, body: asked.Submit) -> tuple[Cell | Script, job_op
         return Script(path, body.args), options
     if body.args:
         raise RequestError(422, "A cell takes no arguments.", "Leave out args.")
-    folder = _below(services, body.directory or ".")
+    folder = services.places.below(body.directory or ".")
     if not folder.is_dir():
         raise RequestError(404, f"There is no folder {body.directory} below the server's root.")
     return Cell(body.source or "", {}, label=body.label, directory=folder, alone=True), options
-
-
-def _below(services: Services, path: str) -> Path:
-    """A path of the contents API as a path of this machine, which is below the server's root.
-
-    Raises:
-        RequestError: it is not, or it is hidden.
-    """
-    bare = path
-    for drive in _DRIVES:
-        bare = bare.removeprefix(drive)
-    refused = RequestError(
-        403, f"{path[:200]} is not below the server's root.", "Move it there, or submit it in a terminal."
-    )
-    if "\0" in bare:
-        raise refused
-    root = services.root.resolve()
-    try:
-        found = (root / bare.lstrip("/")).resolve()
-    except (OSError, RuntimeError, ValueError):
-        raise refused from None
-    if not found.is_relative_to(root):
-        raise refused
-    if not services.hidden and any(part.startswith(".") for part in found.relative_to(root).parts):
-        raise RequestError(403, f"{path[:200]} is hidden.", "Give it a name without a dot before it.")
-    return found
 
 
 ACT: dict[str, Callable[[Services, Request], Any]] = {
@@ -172,5 +155,6 @@ ACT: dict[str, Callable[[Services, Request], Any]] = {
     "rerun": rerun,
     "remove": remove,
     "bulk": bulk,
+    "run": run,
 }
 """By the name of the route."""

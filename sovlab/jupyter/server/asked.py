@@ -18,6 +18,8 @@ LOG_PAGE, MOST_LOG = 64 << 10, 1 << 20
 """Bytes of a log in one answer: the default, and the most."""
 MOST_SOURCE = 1 << 20
 """Characters of a cell."""
+MOST_VALUE, MOST_VALUES = 100_000, 1000
+"""Characters of a parameter of a notebook, and parameters of one."""
 
 TargetName = Annotated[str, Meta(min_length=1, max_length=100)]
 JobId = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]{1,45}$", max_length=46)]
@@ -50,6 +52,7 @@ class JobsQuery(Asked, frozen=True, kw_only=True):
         order: ``desc`` is the newest, the largest, the last of the alphabet first.
         page: from 0.
         size: rows of a page.
+        all_users: others' jobs, too.
     """
 
     target: TargetName | None = None
@@ -59,6 +62,7 @@ class JobsQuery(Asked, frozen=True, kw_only=True):
     order: Literal["asc", "desc"] = "desc"
     page: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
     size: Annotated[int, Meta(ge=1, le=MOST_ROWS)] = PAGE
+    all_users: bool = False
 
 
 class LogQuery(Asked, frozen=True, kw_only=True):
@@ -89,6 +93,26 @@ class EventsQuery(Asked, frozen=True, kw_only=True):
     target: TargetName | None = None
     page: Annotated[int, Meta(ge=0, le=1_000_000)] = 0
     size: Annotated[int, Meta(ge=1, le=MOST_ROWS)] = PAGE
+
+
+class FormQuery(Asked, frozen=True, kw_only=True):
+    """Which notebook a form is for.
+
+    Attributes:
+        path: of the notebook, as the contents API has it.
+    """
+
+    path: Path
+
+
+class OutcomeQuery(Asked, frozen=True, kw_only=True):
+    """Which run of a notebook.
+
+    Attributes:
+        output: path of the executed notebook, as the contents API has it.
+    """
+
+    output: Path
 
 
 def _options() -> type[msgspec.Struct]:
@@ -157,6 +181,28 @@ class Submit(Asked, frozen=True, kw_only=True):
     file: Path | None = None
     args: Annotated[list[Annotated[str, Meta(max_length=10_000)]], Meta(max_length=1000)] = []
     options: SubmitOptions | UnsetType = UNSET
+    key: Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{8,64}$")] | None = None
+
+
+class Run(Asked, frozen=True, kw_only=True):
+    """A whole notebook to run, with what was typed into its form.
+
+    Attributes:
+        notebook: path as the contents API has it; what is saved there is what runs.
+        output: path of the executed notebook; nothing may be there.
+        parameters: texts by name; of those that are not named the notebook's own values hold.
+        options: where and with what; those of cells, and arguments, there are not.
+        fresh: run it anew though the same run is there.
+        key: chosen by the page; the same one again, within ten minutes, finds the run that it began.
+    """
+
+    notebook: Path
+    output: Path
+    parameters: Annotated[
+        dict[Short, Annotated[str, Meta(max_length=MOST_VALUE)]], Meta(max_length=MOST_VALUES)
+    ] = {}
+    options: SubmitOptions | UnsetType = UNSET
+    fresh: bool = False
     key: Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{8,64}$")] | None = None
 
 

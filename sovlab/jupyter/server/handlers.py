@@ -136,7 +136,7 @@ class RouteHandler(Handler):
             )
         pool, services = self.services.pool, self.services
         wanted = getattr(query, "target", None)
-        if isinstance(body, asked.Submit) and body.options is not msgspec.UNSET:
+        if isinstance(body, asked.Submit | asked.Run) and body.options is not msgspec.UNSET:
             wanted = body.options.target or None
         target = await pool.run("", lambda: services.resolve(wanted), route.seconds)
         request = operations.Request(target=target, may=may, job=job, query=query, body=body)
@@ -202,7 +202,7 @@ def _refused(error: Exception, what: str) -> RequestError:
     detail, _, place = str(error).partition(" - at `")
     pointer = place.rstrip("`").removeprefix("$").replace(".", "/").replace("[", "/").replace("]", "")
     status = 422 if isinstance(error, msgspec.ValidationError) else 400
-    fault = models.Fault(pointer=pointer[:200], detail=detail[:500])
+    fault = models.Fault(pointer=pointer[:200], detail=detail[:500], hint="")
     return RequestError(status, f"{what} is not what it must be: {detail[:500]}.", faults=[fault])
 
 

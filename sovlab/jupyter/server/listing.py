@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
+from sovlab.client.others import shown
 from sovlab.core.job import JobRecord, JobState
 from sovlab.jupyter.server.asked import JobsQuery
 from sovlab.jupyter.server.models import Health, JobPage, JobRow, Reading, State
@@ -27,6 +28,8 @@ def row(record: JobRecord) -> JobRow:
         id=record.id,
         name=_short(record.name),
         target=_short(record.target),
+        owner=_short(record.owner),
+        own=record.own,
         kind=str(spec.kind) if spec else None,
         origin=_short(spec.origin) if spec else "",
         state=cast(State, str(status.state)),
@@ -68,6 +71,7 @@ def page(target: str, records: Sequence[JobRecord], query: JobsQuery, health: He
     Raises:
         RequestError: there is no such state.
     """
+    records = shown(records, all_users=query.all_users)
     found = records
     if query.state:
         wanted = {name.strip() for name in query.state.split(",") if name.strip()}
@@ -123,10 +127,10 @@ _KEYS: dict[str, Callable[[JobRecord], Any]] = {
 
 def _has(record: JobRecord, text: str) -> bool:
     spec = record.spec
-    parts = (record.name, record.id, spec.origin if spec else "", record.status.message)
+    parts = (record.name, record.id, spec.origin if spec else "", record.status.message, record.owner)
     return any(text in part.casefold() for part in parts)
 
 
 def _short(text: str) -> str:
-    shown = printable(text)
-    return shown if len(shown) <= _TEXT else shown[: _TEXT - 1] + "…"
+    whole = printable(text)
+    return whole if len(whole) <= _TEXT else whole[: _TEXT - 1] + "…"

@@ -32,10 +32,12 @@ class Fault(Answer, frozen=True, kw_only=True):
     Attributes:
         pointer: where: a JSON pointer into the body, or the name of a parameter.
         detail: what is wrong with it.
+        hint: what to do about it; empty if the detail says it.
     """
 
     pointer: str
     detail: str
+    hint: str
 
 
 class Problem(Answer, frozen=True, kw_only=True):
@@ -286,6 +288,8 @@ class JobRow(Answer, frozen=True, kw_only=True):
         id: the durable id.
         name: what people call it; not unique.
         target: where it was submitted to.
+        owner: who submitted it; empty where all jobs are one user's.
+        own: whether that is this user, as far as its object tells.
         kind: null if its record is damaged.
         origin: where it was submitted from, e.g. ``In[7]``.
         reason: why it is in its state, for machines.
@@ -301,6 +305,8 @@ class JobRow(Answer, frozen=True, kw_only=True):
     id: str
     name: str
     target: str
+    owner: str
+    own: bool
     kind: str | None
     origin: str
     state: State
@@ -587,3 +593,86 @@ class BulkResult(Answer, frozen=True, kw_only=True):
     """What became of each job, in the order of the request."""
 
     results: list[Done]
+
+
+# --- whole notebooks
+
+
+class Parameter(Answer, frozen=True, kw_only=True):
+    """A parameter of a notebook, as its cell with the tag `parameters` has it.
+
+    Attributes:
+        name: as the notebook has it.
+        kind: what its value is; ``any`` where the notebook does not say.
+        type: the same as the notebook writes it, or as its default is; empty if neither says.
+        default: as somebody would type it; null if it has none, or none that is shown.
+        computed: whether the default is computed in the notebook.
+        optional: whether it may be None.
+        choices: the only values that it may have; empty if it may have others.
+        note: the comment behind it.
+        secret: whether it looks like a secret, which is taken from nobody: notebooks are for all to read.
+        required: whether the notebook has only its type, and no value.
+    """
+
+    name: str
+    kind: Literal["int", "float", "bool", "str", "list", "dict", "any"]
+    type: str
+    default: str | None
+    computed: bool
+    optional: bool
+    choices: list[str]
+    note: str
+    secret: bool
+    required: bool
+
+
+class Form(Answer, frozen=True, kw_only=True):
+    """What a form for the run of a notebook has.
+
+    Attributes:
+        notebook: path as the contents API has it.
+        kernel: name of the kernel that the notebook names; empty if it names none.
+        language: of the kernel; empty if the notebook does not say.
+        parameters: in the order of the notebook.
+        output: a path beside it at which nothing is.
+        notes: sentences about what cannot be set, and why.
+    """
+
+    notebook: str
+    kernel: str
+    language: str
+    parameters: list[Parameter]
+    output: str
+    notes: list[str]
+
+
+class Begun(Answer, frozen=True, kw_only=True):
+    """A run of a notebook that is under way, or was there already.
+
+    Attributes:
+        job: id of its job.
+        target: of the job.
+        found: whether it is ``new``, or how the same run was found, whose outcome is written to the output.
+        output: path of the executed notebook, as the contents API has it.
+    """
+
+    job: str
+    target: str
+    found: Literal["new", "running", "ended"]
+    output: str
+
+
+class Outcome(Answer, frozen=True, kw_only=True):
+    """How far the executed notebook of a run is.
+
+    Attributes:
+        output: its path, as the contents API has it.
+        written: whether it is whole: with the record of its run.
+        over: whether nobody writes it any more; null if that is not known: this server has not begun the run.
+        problem: why it was not written whole, or how the run failed, as a sentence; empty if it did not.
+    """
+
+    output: str
+    written: bool
+    over: bool | None
+    problem: str

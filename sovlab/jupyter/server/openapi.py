@@ -72,8 +72,10 @@ def _paths(components: dict[str, Any], by_kind: dict[str, Any]) -> dict[str, Any
             schema = {"type": "string", "pattern": f"^{routes.ID_PATTERN}$"}
             parameters.append({"name": "job", "in": "path", "required": True, "schema": schema})
         if route.query is not None:
-            for name, schema in components[route.query.__name__]["properties"].items():
-                parameters.append({"name": name, "in": "query", "required": False, "schema": schema})
+            query = components[route.query.__name__]
+            for name, schema in query["properties"].items():
+                required = name in query.get("required", ())
+                parameters.append({"name": name, "in": "query", "required": required, "schema": schema})
         if parameters:
             operation["parameters"] = parameters
         if route.body is not None:

@@ -13,6 +13,7 @@ from sovlab.card.bundle import MIME
 from sovlab.client.job import Job
 from sovlab.jupyter.server import asked, listing, models
 from sovlab.jupyter.server.documents import hardware, past
+from sovlab.jupyter.server.runs import forms
 from sovlab.jupyter.server.services import Services
 from sovlab.jupyter.server.stream.log_parts import LogReader, first
 from sovlab.jupyter.showing import bundle
@@ -82,7 +83,7 @@ def telemetry(services: Services, request: Request) -> models.Telemetry:
 def jobs(services: Services, request: Request) -> models.JobPage:
     """See the route: from the watch of the target if there is one."""
     watch = services.watches.of(request.target)
-    known = watch.listed() if watch is not None else None
+    known = watch.listed() if watch is not None and not request.query.all_users else None
     if known is None:
         records = services.client().jobs(request.target)
         health = models.Health(target=request.target, state="live", seen=time.time(), problem=None)
@@ -171,6 +172,18 @@ def log(services: Services, request: Request) -> models.LogPage:
     )
 
 
+def form(services: Services, request: Request) -> models.Form:
+    """See the route."""
+    query: asked.FormQuery = request.query
+    return forms.form(services.places, query.path)
+
+
+def outcome(services: Services, request: Request) -> models.Outcome:
+    """See the route."""
+    query: asked.OutcomeQuery = request.query
+    return services.runs.outcome(services.places, query.output)
+
+
 def handle(services: Services, request: Request) -> Job:
     """The handle of the job that a request is about; it has been looked up.
 
@@ -196,5 +209,7 @@ GET: dict[str, Callable[[Services, Request], Any]] = {
     "events": events,
     "sent": sent,
     "log": log,
+    "form": form,
+    "outcome": outcome,
 }
 """By the name of the route."""

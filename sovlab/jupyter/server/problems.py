@@ -92,7 +92,10 @@ def _problem(
         status=status,
         detail=_text(detail),
         hint=_text(hint),
-        errors=[Fault(pointer=_text(each.pointer), detail=_text(each.detail)) for each in faults],
+        errors=[
+            Fault(pointer=_text(each.pointer), detail=_text(each.detail), hint=_text(each.hint))
+            for each in faults
+        ],
     )
 
 

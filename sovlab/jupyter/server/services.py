@@ -12,6 +12,8 @@ from pathlib import Path
 
 from sovlab.client import Client
 from sovlab.jupyter.server.pool import Pool
+from sovlab.jupyter.server.runs.kept import Kept
+from sovlab.jupyter.server.runs.places import Places
 from sovlab.jupyter.server.stream.feeds import Feeds
 from sovlab.jupyter.server.stream.marks import Marks
 from sovlab.jupyter.server.stream.sampling import Samplers
@@ -45,7 +47,7 @@ class Services:
         linger: float = LINGER,
         period: float = 4.0,
     ) -> None:
-        self.loop, self.root, self.hidden = loop, root, hidden
+        self.loop, self.places = loop, Places(root, hidden)
         self.epoch = secrets.token_hex(8)
         self.pool = Pool()
         self.watches = Watches(loop, lambda name: lambda stop: self.client().changes(name, stop), linger)
@@ -53,6 +55,7 @@ class Services:
         self.feeds = Feeds(loop, self.client, self.marks)
         self.samplers = Samplers(loop, self.client, period)
         self.once = Once()
+        self.runs = Kept()
         self._client: Client | None = None
         self._looked = 0.0
         self._lock = threading.Lock()

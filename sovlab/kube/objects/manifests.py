@@ -33,7 +33,12 @@ SECRET_LIMIT = 1 << 20
 
 
 def workload(
-    job_id: str, spec: JobSpec, backend: Backend, profile: ClusterProfile, annotations: Mapping[str, str]
+    job_id: str,
+    spec: JobSpec,
+    backend: Backend,
+    profile: ClusterProfile,
+    annotations: Mapping[str, str],
+    owner: Mapping[str, str] | None = None,
 ) -> Manifest:
     """The Job, JobSet or TrainJob of a request, suspended.
 
@@ -43,13 +48,15 @@ def workload(
         backend: the hardware that it runs on.
         profile: the target's cluster.
         annotations: those of the workload, see `sovlab.kube.labels`.
+        owner: label of who submits it, of all objects.
 
     Raises:
         SpecError: the target sets something that its kind of workload does not support.
     """
     workload_kind = kind(spec, profile)
-    job = _job(job_id, spec, backend, profile)
-    workload_labels = {**_labels(job_id), **_queue(profile)}
+    common = {**_labels(job_id), **(owner or {})}
+    job = _job(job_id, spec, backend, profile, common)
+    workload_labels = {**common, **_queue(profile)}
     if labels.HELD in annotations:
         workload_labels.pop(labels.QUEUE, None)
     meta = {
@@ -63,8 +70,8 @@ def workload(
         return {**head, "spec": {"suspend": True, **job}}
     if workload_kind == "TrainJob":
         pod = job["template"]["spec"]
-        return {**head, "spec": {"suspend": True, **trainjob.spec(spec, profile, pod, _labels(job_id))}}
-    template = {"metadata": {"labels": _labels(job_id)}, "spec": job}
+        return {**head, "spec": {"suspend": True, **trainjob.spec(spec, profile, pod, common)}}
+    template = {"metadata": {"labels": common}, "spec": job}
     ttl = job.pop("ttlSecondsAfterFinished")
     job.pop("podFailurePolicy")
     return {
@@ -170,10 +177,14 @@ def reader(name: str, owner: Manifest, profile: ClusterProfile, backend: str, *,
 
 
 def _owned(name: str, job_id: str, profile: ClusterProfile, owner: Manifest) -> Manifest:
+    """Metadata of what belongs to a workload, and to its user."""
+    meta = owner["metadata"]
+    marked, told = meta.get("labels") or {}, meta.get("annotations") or {}
     return {
         "name": name,
         "namespace": profile.namespace,
-        "labels": _labels(job_id),
+        "labels": {**_labels(job_id), **_only(marked, labels.OWNER)},
+        **({"annotations": named} if (named := _only(told, labels.OWNER_NAME)) else {}),
         "ownerReferences": [
             {
                 "apiVersion": API_VERSIONS[owner["kind"]],
@@ -191,13 +202,19 @@ def _labels(job_id: str) -> dict[str, str]:
     return {labels.MANAGED_BY: labels.MANAGER, "app.kubernetes.io/name": "sovlab-job", labels.JOB: job_id}
 
 
+def _only(marks: Mapping[str, str], key: str) -> dict[str, str]:
+    return {key: marks[key]} if key in marks else {}
+
+
 def _queue(profile: ClusterProfile) -> dict[str, str]:
     if not profile.queue:
         return {}
     return {labels.QUEUE: profile.queue, **({labels.PRIORITY: profile.priority} if profile.priority else {})}
 
 
-def _job(job_id: str, spec: JobSpec, backend: Backend, profile: ClusterProfile) -> Manifest:
+def _job(
+    job_id: str, spec: JobSpec, backend: Backend, profile: ClusterProfile, common: Mapping[str, str]
+) -> Manifest:
     """The spec of the Job, without ``suspend``."""
     disrupted = {"onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
     several = spec.nodes > 1
@@ -213,7 +230,7 @@ def _job(job_id: str, spec: JobSpec, backend: Backend, profile: ClusterProfile) 
         "podFailurePolicy": {"rules": policy},
         "ttlSecondsAfterFinished": int(min(profile.keep, podspec.LONGEST)),
         "template": {
-            "metadata": {"labels": _labels(job_id)},
+            "metadata": {"labels": dict(common)},
             "spec": podspec.pod(job_id, spec, backend, profile, rendezvous=endpoint),
         },
     }

@@ -16,6 +16,7 @@ from sovlab.core.units import format_bytes
 from sovlab.kube.objects.profile import ClusterProfile
 from sovlab.kube.survey import addons
 from sovlab.kube.survey.capacity import Counting
+from sovlab.kube.survey.identity import name_of_user
 from sovlab.kube.survey.nodes import nodes_of
 from sovlab.kube.survey.rights import NEEDED, STORE, Right, Rights
 from sovlab.kube.transport.api import Api
@@ -73,12 +74,7 @@ def _server(api: Api) -> Iterator[Finding]:
 
 
 def _identity(api: Api) -> Iterator[Finding]:
-    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-    try:
-        review = api.create("/apis/authentication.k8s.io/v1/selfsubjectreviews", body)
-    except ApiError:
-        return  # an older server, or one that keeps it to itself: nothing depends on it
-    name = str(((review.get("status") or {}).get("userInfo") or {}).get("username") or "")
+    name = name_of_user(api)
     if name == "system:anonymous":
         yield missing("you", "the cluster treats you as anonymous", "Log in the way your site does.")
     elif name:

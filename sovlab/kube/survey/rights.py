@@ -49,6 +49,13 @@ class Right:
         return f"{self.resource}.{self.group}" if self.group else self.resource
 
 
+EXEC = Right(
+    what="run commands in jobs",
+    resource="pods/exec",
+    # A WebSocket is a GET, and servers from 1.35 on want the right to create as well.
+    verbs=("create", "get"),
+    loss="without a store payloads over 1 MB and results over 3 kB do not travel; Cancel loses the log",
+)
 NEEDED = (
     Right(
         what="submit",
@@ -86,13 +93,7 @@ NEEDED = (
         verbs=("get",),
         loss="there is no log and no progress, and results over 3 kB are lost",
     ),
-    Right(
-        what="run commands in jobs",
-        resource="pods/exec",
-        # A WebSocket is a GET, and servers from 1.35 on want the right to create as well.
-        verbs=("create", "get"),
-        loss="without a store payloads over 1 MB and results over 3 kB do not travel; Cancel loses the log",
-    ),
+    EXEC,
     Right(
         what="delete",
         resource="jobs",
@@ -179,6 +180,11 @@ class Rights:
             return None
         return [verb for verb, answer in zip(right.verbs, answers, strict=True) if not answer]
 
+    def lacks(self, right: Right) -> str:
+        """What of a right is denied, as *create pods/exec in namespace ml*; empty if nothing is known."""
+        denied = self.denied(right)
+        return f"{', '.join(denied)} {right.title} {self.where(right)}" if denied else ""
+
     def has(self, right: Right) -> bool:
         """Whether all verbs are allowed; True, too, where the cluster answers no access reviews."""
         return not self.denied(right)
@@ -190,8 +196,7 @@ class Rights:
             return None
         if not denied:
             return ok(right.what, f"may {', '.join(right.verbs)} {right.title}")
-        what = f"{', '.join(denied)} {right.title} {self.where(right)}"
-        advice = f"Without it {right.loss}. It needs the right to {what}."
+        advice = f"Without it {right.loss}. It needs the right to {self.lacks(right)}."
         found = f"may not {', '.join(denied)} {right.title}"
         return missing(right.what, found, advice) if right.required else degraded(right.what, found, advice)
 

@@ -120,7 +120,7 @@ class Connection:
 
     def _unreachable(self, error: Exception) -> Unreachable:
         cause = _innermost(error)
-        if isinstance(cause, ssl.SSLError):
+        if isinstance(cause, ssl.SSLError) and not _is_cut_off(cause):
             return Unreachable(
                 f"The certificate of API server {self.server} could not be verified: {_certificate(cause)}.",
                 "Set certificate-authority in the kubeconfig to your site's CA.",
@@ -324,7 +324,15 @@ def _certificate(error: ssl.SSLError) -> str:
     return getattr(error, "verify_message", "") or error.reason or "TLS failed"
 
 
+def _is_cut_off(error: ssl.SSLError) -> bool:
+    """Whether the other side went away meanwhile, which says nothing of its certificate."""
+    ends = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+    return isinstance(error, ends) or error.reason == "UNEXPECTED_EOF_WHILE_READING"
+
+
 def _plain(error: BaseException) -> str:
+    if isinstance(error, ssl.SSLError):
+        return "the connection was cut off"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return f"{type(error).__name__}: {error}".rstrip(": ")

@@ -15,11 +15,12 @@ from nbclient.util import ensure_async
 from traitlets.config import Config
 
 from sovlab.runner.notebook import deaths, determinism, floods, forking
+from sovlab.runner.notebook.differences import Differences
 from sovlab.runner.notebook.replies import reply_to
 from sovlab.runner.notebook.telling import Teller
 
 if TYPE_CHECKING:
-    from sovlab.runner.notebook.driver import Shown
+    from sovlab.runner.notebook.driver import NotebookFailed, Shown
 
 
 _SILENCE = 4
@@ -64,7 +65,7 @@ class Client(NotebookClient):  # type: ignore[misc]  # it is not everywhere
         )
         self._teller, self._shown = teller, shown
         self._is_python = options.get("language") in ("", None, "python")
-        self._known: Dict[int, List[Any]] = {}
+        self._differences = Differences(teller)
 
     def run(self) -> None:
         """Run all cells.
@@ -98,12 +99,26 @@ class Client(NotebookClient):  # type: ignore[misc]  # it is not everywhere
                     raise NotebookFailed(str(error).splitlines()[0]) from None
         except NotebookFailed:
             raise
+        except OSError as error:
+            raise self.without_room(error) from None
         except RuntimeError as error:
             self._teller.tell("fatal", kind="start", message=str(error))
             raise NotebookFailed(f"The kernel did not start: {error}") from None
         if failed:
             raise NotebookFailed(failed)
         self._shown.done()
+
+    def without_room(self, error: OSError) -> NotebookFailed:
+        """Tell that outputs cannot be kept; what to raise then."""
+        from sovlab.runner.notebook.driver import NotebookFailed
+
+        said = f"What the notebook shows cannot be kept where it runs: {error.strerror or error}."
+        hint = (
+            "Make room there, or show and write less: on this machine sovlab clean forgets what has ended, "
+            "on a cluster it is the disk of the pod."
+        )
+        self._teller.tell("fatal", kind="room", message=said, why=hint)
+        return NotebookFailed(f"{said} {hint}")
 
     def result(self) -> Dict[str, Any]:
         """The notebook as it is now; long outputs are references."""
@@ -177,22 +192,9 @@ class Client(NotebookClient):  # type: ignore[misc]  # it is not everywhere
         return output
 
     def _differ(self, index: int, changed: bool = False) -> None:
-        """Tell which outputs of a cell are new, and with ``changed`` which are others than were told."""
         outputs = self.nb.cells[index].get("outputs")
-        if outputs is None:
-            return
-        known = self._known.setdefault(index, [])
-        # After a delayed clear_output() there may be as many outputs as before.
-        others = bool(known) and bool(outputs) and known[0] is not _content(outputs[0])
-        if len(outputs) < len(known) or (others and not changed):
-            self._teller.tell("clear", cell=index)
-            known.clear()
-        for at in range(0 if changed else len(known), len(outputs)):
-            content = _content(outputs[at])
-            if at < len(known) and known[at] is content:
-                continue
-            self._teller.tell("output", cell=index, at=at, output=self._teller.stored(outputs[at]))
-            known[at : at + 1] = [content]
+        if outputs is not None:
+            self._differences.tell(index, outputs, changed)
 
 
 def _manager(template: Optional[forking.Template]) -> Any:
@@ -211,8 +213,3 @@ def _manager(template: Optional[forking.Template]) -> Any:
             self._reconcile_connection_info(provisioner.connection_info)
 
     return Manager
-
-
-def _content(output: Any) -> Any:
-    """What is another object once an output has been replaced or updated."""
-    return output.get("data", output)

@@ -6,17 +6,21 @@ a port (and nobody else on the machine can reach it). Outputs, display updates a
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
 import sys
 import tempfile
-from typing import Any, Dict, List, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional
 
 from sovlab.runner import context
 from sovlab.runner.notebook import environment, forking, kernels, telling
 from sovlab.runner.protocol.kernel_choice import KernelMissing, choose, without
 from sovlab.runner.protocol.notebook_run import FOLDER, NOTEBOOK
+
+if TYPE_CHECKING:
+    from sovlab.runner.notebook.client import Client
 
 _SHOWN = 256 << 10
 """Characters of text that the job's own log repeats, for whoever reads that."""
@@ -86,11 +90,23 @@ def _run(
     try:
         running.run()
     finally:
-        path = os.path.join(folder, NOTEBOOK)
+        try:
+            _keep(running, os.path.join(folder, NOTEBOOK))
+        except OSError as error:
+            raise running.without_room(error) from None
+        finally:
+            teller.tell("end")
+
+
+def _keep(running: Client, path: str) -> None:
+    try:
         with open(f"{path}.tmp", "w", encoding="utf-8", errors="surrogatepass") as file:
             json.dump(running.result(), file)
         os.rename(f"{path}.tmp", path)
-        teller.tell("end")
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(f"{path}.tmp")
+        raise
 
 
 class Shown:

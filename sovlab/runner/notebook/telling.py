@@ -10,6 +10,7 @@ of its content.
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import os
@@ -22,6 +23,11 @@ from sovlab.runner.protocol.notebook_run import LONGEST, REFERENCE
 
 _PIECE = 3600
 _EVERY, _ENOUGH = 0.05, 32 << 10
+
+
+def encoded(output: Dict[str, Any]) -> bytes:
+    """An output as a file holds it."""
+    return json.dumps(output).encode()
 
 
 class Teller:
@@ -55,18 +61,32 @@ class Teller:
                 self._flush()
         self._something.set()
 
-    def stored(self, output: Dict[str, Any]) -> Dict[str, Any]:
-        """What stands for an output: itself, or a reference to a file of the results if it is long."""
-        data = json.dumps(output).encode()
-        if len(data) <= LONGEST:
+    def stored(self, output: Dict[str, Any], data: bytes = b"", longest: int = LONGEST) -> Dict[str, Any]:
+        """What stands for an output: itself, or a reference to a file of the results if it is long.
+
+        Args:
+            output: as nbformat has it; a reference stands for itself.
+            data: it, `encoded`, if that is at hand.
+            longest: bytes of one that is not long.
+
+        Raises:
+            OSError: there is no room for the file.
+        """
+        data = data or encoded(output)
+        if len(data) <= longest:
             return output
         name = hashlib.sha256(data).hexdigest()
         path = os.path.join(self._directory, name)
         if not os.path.exists(path):
             temporary = f"{path}.tmp"
-            with open(temporary, "wb") as file:
-                file.write(data)
-            os.rename(temporary, path)
+            try:
+                with open(temporary, "wb") as file:
+                    file.write(data)
+                os.rename(temporary, path)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary)
+                raise
         return {REFERENCE: name, "size": len(data), "output_type": output.get("output_type", "")}
 
     def close(self) -> None:

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from sovlab.batch.provenance import sidecar
 from sovlab.batch.provenance.crate import crate
 from sovlab.batch.provenance.private import Private
+from sovlab.batch.provenance.reading import read_notebook
 from sovlab.batch.provenance.sidecar import Sidecar
 from sovlab.batch.provenance.slsa import statement
 from sovlab.batch.provenance.told import input_of, told
 from sovlab.batch.record import LARGEST, cells_digest, fitted, parameters_digest, told_message
 from sovlab.cli import main
-from sovlab.cli.recorded import read_notebook
 from tests.batch.provenance.crates import check_crate, check_statement
 
 CELL = {"cell_type": "code", "source": "lr", "metadata": {}, "outputs": [], "execution_count": 1, "id": "a"}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psutil
 import pytest
 from pytest_jupyter.jupyter_server import *  # noqa: F403 - its fixtures and hooks, for this folder alone
 from tornado.httpclient import HTTPClientError
@@ -77,6 +79,16 @@ def loggers() -> Iterator[None]:
             logger.removeHandler(handler)
         logger.setLevel(logging.NOTSET)
         logger.propagate = True
+
+
+@pytest.fixture(autouse=True)
+def runs() -> Iterator[None]:
+    """Runs of notebooks stay when their server goes: after a test that failed they would stay for good."""
+    yield
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):
+            if "sovlab.batch.one" in " ".join(child.cmdline()):
+                child.kill()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -204,3 +205,20 @@ async def test_a_target_that_never_answered_is_said_to_be_down_and_comes(api, pa
     await mine.until(type="snapshot")
     live = [message for message in mine.told if message["type"] == "health"][-1]
     assert live["health"]["state"] == "live"
+
+
+async def test_a_notebook_runs_on_a_cluster_and_is_written_here(api, root):
+    cell = {"cell_type": "code", "metadata": {"tags": ["parameters"]}, "source": "n = 1", "outputs": []}
+    shows = {**cell, "metadata": {}, "source": "print('in a pod', n)"}
+    cells = [{**each, "execution_count": None, "id": f"c{i}"} for i, each in enumerate((cell, shows))]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    notebook = {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
+    (root / "n.ipynb").write_text(json.dumps(notebook))
+    body = {"notebook": "n.ipynb", "output": "out.ipynb", "parameters": {"n": "7"}}
+    answer = await api("POST", "runs", body={**body, "options": {"target": "lab"}})
+    assert (answer.status, answer.body["target"]) == (201, "lab"), answer.body
+    while not (await api("GET", "runs", params={"output": "out.ipynb"})).body["over"]:
+        await asyncio.sleep(0.1)
+    record = json.loads((root / "out.ipynb").read_text())["metadata"]["sovlab"]
+    assert (record["run"]["target"], record["run"]["status"]) == ("lab", "succeeded")
+    assert "in a pod 7" in (root / "out.ipynb").read_text()

@@ -171,6 +171,7 @@ async def test_who_may_write_and_not_execute_runs_nothing(api, client):
     for path, body in (
         (("jobs",), {"source": "pass"}),
         (("jobs", "plan"), {"source": "pass"}),
+        (("runs",), {"notebook": "n.ipynb", "output": "out.ipynb"}),
         (("jobs", job.id, "rerun"), {}),
         (("jobs", "bulk"), {"action": "rerun", "jobs": names}),
     ):

@@ -18,6 +18,7 @@ EXAMPLES = int(os.environ.get("SOVLAB_TEST_EXAMPLES", "60"))
 WORDS = st.sampled_from(
     [
         *("source", "file", "options", "args", "key", "label", "directory", "action", "jobs", "id", "target"),
+        *("notebook", "output", "parameters", "fresh", "n.ipynb"),
         *(
             "resume",
             "env",
@@ -93,7 +94,22 @@ def test_no_body_makes_the_server_fail(api, jp_asyncio_loop, client):
 
 def test_no_parameter_makes_the_server_fail(api, jp_asyncio_loop):
     names = st.sampled_from(
-        ["target", "state", "q", "sort", "order", "page", "size", "rank", "offset", "limit", "x", "__class__"]
+        [
+            "path",
+            "output",
+            "target",
+            "state",
+            "q",
+            "sort",
+            "order",
+            "page",
+            "size",
+            "rank",
+            "offset",
+            "limit",
+            "x",
+            "__class__",
+        ]
     )
     values = st.one_of(TEXT, NUMBERS.map(str))
 

@@ -13,6 +13,8 @@ from sovlab.jupyter.server import handlers, openapi, routes
 from sovlab.jupyter.server.stream import messages
 from sovlab.options.job import NAMES
 
+TAGGED = {"cell_type": "code", "metadata": {"tags": ["parameters"]}, "source": "lr: float = 0.1"}
+NOTEBOOK = {"cells": [TAGGED], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
 FILE = Path(__file__).parents[3] / "extension" / "openapi.json"
 
 
@@ -61,7 +63,8 @@ def test_every_schema_is_one_and_every_reference_leads_somewhere():
     }
 
 
-async def test_what_is_published_can_be_had_and_answers_are_as_it_says(api, submit, ended, page):
+async def test_what_is_published_can_be_had_and_answers_are_as_it_says(api, submit, ended, page, root):
+    (root / "n.ipynb").write_text(json.dumps(NOTEBOOK))
     published = (await api("GET", "openapi.json")).body
     assert published == json.loads(FILE.read_text())
     job_id = await submit("print('x')")
@@ -75,9 +78,10 @@ async def test_what_is_published_can_be_had_and_answers_are_as_it_says(api, subm
         operation = methods.get("get")
         if operation is None or path == routes.STREAM:
             continue
-        answer = await api(
-            "GET", *path.removeprefix(routes.BASE).replace("{job}", job_id).strip("/").split("/")
-        )
+        parts = path.removeprefix(routes.BASE).replace("{job}", job_id).strip("/").split("/")
+        required = [each["name"] for each in operation.get("parameters", ()) if each["required"]]
+        params = {name: "n.ipynb" for name in required if name != "job"}
+        answer = await api("GET", *parts, params=params)
         if answer.status == 200:
             check(operation["responses"]["200"]["content"]["application/json"]["schema"], answer.body)
         else:

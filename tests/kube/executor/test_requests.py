@@ -42,9 +42,10 @@ def cluster() -> Iterator[Cluster]:
 
 
 def executor(cluster: Cluster, state: Path) -> KubernetesExecutor:
-    """One whose requests are counted, because ada makes them."""
+    """One whose requests are counted, because ada makes them: with the key of who submits, from elsewhere."""
     ada = Login(context="ada", kubeconfig=cluster.fake.kubeconfig_for("ada"))
-    return KubernetesExecutor("cluster", ada, cluster.profile(), state, agents=False)
+    key = (state.parent / "there" if state.name == "here" else state) / "signing.key"
+    return KubernetesExecutor("cluster", ada, cluster.profile(), state, key_file=key, agents=False)
 
 
 class Asked:

@@ -9,15 +9,19 @@ import base64
 import itertools
 import json
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sovlab.core.job import JobState, JobStatus, Reason
+from sovlab.core.spec import JobSpec, PayloadKind, Resources
 from sovlab.executors.kubernetes.objects import trimming
+from sovlab.executors.kubernetes.objects.records import job_record
 from sovlab.kube import labels
 from sovlab.kube.reading import status
 from sovlab.runner.protocol import termination
@@ -1182,3 +1186,13 @@ def test_the_image_is_told_with_the_digest_that_all_pods_had(image_ids, told_dig
     found = told(job(COMPLETE, nodes=len(pods)), *pods)
     assert found.state is JobState.SUCCEEDED
     assert found.image == "registry.example.org/torch:2.9" + (f"@{told_digest}" if told_digest else "")
+
+
+def test_of_memory_that_ran_out_it_is_told_how_much_was_given() -> None:
+    spec = JobSpec(name="a", kind=PayloadKind.CELL, payload="0" * 64, resources=Resources(memory=3 << 29))
+    killed = over(137, reason="OOMKilled")
+    found = job_record(job(FAILED, spec=msgspec.json.encode(spec).decode()), [killed], "site")
+    given = "It used more memory than the 1536 MiB that it was given: ask for more with --memory."
+    assert found.status.message == given
+    unlimited = msgspec.json.encode(replace(spec, resources=Resources())).decode()
+    assert job_record(job(FAILED, spec=unlimited), [killed], "site").status.message == OUT_OF_MEMORY

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import stat
+import threading
 import time
 from pathlib import Path
 
@@ -192,6 +195,23 @@ def test_a_server_that_is_away_is_said_with_its_address(cluster, tmp_path):
     )
     with pytest.raises(Unreachable, match=r"127\.0\.0\.1:1 .* does not answer"):
         Api(Login(context="admin", kubeconfig=path), patience=0.3).get(SECRETS)
+
+
+def test_a_server_that_hangs_up_is_away_which_says_nothing_of_its_certificate(cluster, tmp_path):
+    def hang_up():
+        with contextlib.suppress(OSError):  # the listener is closed
+            while True:
+                connection, _ = listener.accept()
+                connection.recv(65536)
+                connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=hang_up, daemon=True).start()
+        address = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        path = kubeconfig(tmp_path / "config", cluster.fake.kubeconfig, {"token": "x"}, server=address)
+        with pytest.raises(Unreachable, match=r"does not answer \(the connection was cut off\)"):
+            Api(Login(context="admin", kubeconfig=path), patience=0.3).get(SECRETS)
+        listener.shutdown(socket.SHUT_RDWR)
 
 
 def test_a_kubeconfig_that_cannot_be_read_is_named(tmp_path):

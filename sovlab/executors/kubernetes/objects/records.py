@@ -14,8 +14,10 @@ from sovlab.core.decoding import check_request
 from sovlab.core.job import JobRecord, JobState, JobStatus, Reason
 from sovlab.core.names import is_job_id
 from sovlab.core.spec import JobSpec
+from sovlab.core.units import format_limit
 from sovlab.core.untrusted import clean
 from sovlab.errors import SpecError
+from sovlab.executors.kubernetes.objects.claims import OWN, Claim
 from sovlab.executors.kubernetes.objects.trimming import DAMAGE, UNFIT, Object
 from sovlab.executors.kubernetes.objects.workloads import Objects
 from sovlab.kube import labels
@@ -41,27 +43,46 @@ def marks(spec: JobSpec, nonce: str, submitted: float, delivery: str) -> dict[st
     }
 
 
-def job_record(obj: Object, pods: list[Object], target: str, *, why: str = "") -> JobRecord:
-    """What a workload and its pods say. Damage makes the job UNKNOWN, never an error."""
+def job_record(
+    obj: Object, pods: list[Object], target: str, *, why: str = "", claim: Claim = OWN
+) -> JobRecord:
+    """What a workload and its pods say. Damage makes the job UNKNOWN, never an error.
+
+    Args:
+        obj: the workload.
+        pods: of the job.
+        target: name of the target.
+        why: it waits.
+        claim: whose it is.
+    """
     job_id = str(obj["metadata"]["name"])
     bad = next((part for part in (obj, *pods) if part.get(DAMAGE)), None)
     if bad is not None:
-        return _unreadable(obj, target, bad, bad[DAMAGE])
+        return _unreadable(obj, target, bad, bad[DAMAGE], claim)
     try:
         spec = codec.decode(obj["metadata"]["annotations"][labels.SPEC], JobSpec)
         check_request(spec)
         now = time.time()
-        found = status.status(obj, pods, now=now, why=why)
+        found = _with_limit(status.status(obj, pods, now=now, why=why), spec)
         if found.due is not None:
             from sovlab.core.deferral.words import held
 
             found = held(found, spec, found.due, now)
     except (SpecError, *UNFIT) as error:
-        return _unreadable(obj, target, obj, clean(str(error), 300))
-    return JobRecord(id=job_id, target=target, spec=spec, status=found)
+        return _unreadable(obj, target, obj, clean(str(error), 300), claim)
+    return JobRecord(id=job_id, target=target, spec=spec, status=found, **claim._asdict())
 
 
-def _unreadable(obj: Object, target: str, bad: Object, why: str) -> JobRecord:
+def _with_limit(found: JobStatus, spec: JobSpec) -> JobStatus:
+    """Of a job that ran out of memory how much that was, which the cluster does not say of its end."""
+    memory = spec.resources.memory
+    if found.reason is not Reason.OUT_OF_MEMORY or memory is None:
+        return found
+    given = f"than the {format_limit(memory)} that it was given"
+    return replace(found, message=found.message.replace("than it was given", given))
+
+
+def _unreadable(obj: Object, target: str, bad: Object, why: str, claim: Claim) -> JobRecord:
     """The record of a job of which one object, its workload or a pod, is damaged."""
     damaged = JobStatus(
         state=JobState.UNKNOWN,
@@ -69,7 +90,8 @@ def _unreadable(obj: Object, target: str, bad: Object, why: str) -> JobRecord:
         message=f"Its {bad.get('kind') or 'object'} in the cluster cannot be read ({why}).",
         submitted=status.seconds(obj["metadata"].get("creationTimestamp")),
     )
-    return JobRecord(id=str(obj["metadata"]["name"]), target=target, spec=None, status=damaged)
+    name = str(obj["metadata"]["name"])
+    return JobRecord(id=name, target=target, spec=None, status=damaged, **claim._asdict())
 
 
 class Records:
@@ -81,10 +103,17 @@ class Records:
     Args:
         target: name of the target.
         left_by: the pods of a job that were deleted, see `Objects.left_by`.
+        whose: tells whose a workload is; without it all are the user's.
     """
 
-    def __init__(self, target: str, left_by: Callable[[str], list[Object]] = lambda job_id: _NONE) -> None:
+    def __init__(
+        self,
+        target: str,
+        left_by: Callable[[str], list[Object]] = lambda job_id: _NONE,
+        whose: Callable[[Object], Claim] = lambda obj: OWN,
+    ) -> None:
         self._target = target
+        self._whose = whose
         self._left_by = left_by
         self._known: dict[str, _Known] = {}
         self._wanted = False
@@ -124,7 +153,7 @@ class Records:
     def make(self, obj: Object, pods: list[Object]) -> JobRecord:
         """The record of a job from its workload and all of its pods."""
         whole = self._with_left(obj, pods)
-        made = job_record(obj, whole, self._target)
+        made = job_record(obj, whole, self._target, claim=self._whose(obj))
         known = self._known.get(made.id)
         if known is not None and made.status.state is not JobState.UNKNOWN and _is_of_one(known[0], obj):
             # What was told of an end stays, though its pods go. Where it succeeded its results go with them.

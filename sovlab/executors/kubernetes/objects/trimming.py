@@ -23,11 +23,13 @@ _ANNOTATIONS = (
     labels.CANCELLED,
     labels.DELIVERY,
     labels.HELD,
+    labels.OWNER_NAME,
+    labels.SIGNATURE,
     labels.INDEX,
     labels.DEFAULT_CONTAINER,
 )
 _KNOWN = ("name", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp")
-_LABELS = (labels.JOB, labels.MANAGED_BY, labels.QUEUE, labels.INDEX)
+_LABELS = (labels.JOB, labels.MANAGED_BY, labels.QUEUE, labels.INDEX, labels.OWNER)
 
 
 class _Owner(TypedDict, total=False):

@@ -18,11 +18,16 @@ import msgspec
 from sovlab import codec
 from sovlab.core.job import JobRecord, load_types
 from sovlab.core.names import is_job_id
+from sovlab.core.states import MARKED, OBJECTS
 
 _TOMBSTONE = "buried.json"
 """The record of a job that is no longer in the cluster."""
 _OWN = "own"
 """An empty file: the job was submitted from here."""
+_TRUSTED = "trusted"
+"""The digest of a job's request: the user trusts what it leaves."""
+_BEFORE_KEYS = "before-keys"
+"""An empty file, as old as the user's key: jobs from before it have no marks of their owner."""
 _REQUESTS = "attend"
 """Directory with an empty file for each job that the transfer agent is asked to serve."""
 
@@ -131,6 +136,37 @@ class LocalState:
         """Note that a job was submitted from here. What cannot be written is left: the job has begun."""
         with contextlib.suppress(OSError):
             (self.make(job_id) / _OWN).touch(mode=0o600)
+
+    def is_own(self, job_id: str) -> bool:
+        """Whether a job is known to have been submitted from here; older notes are gone, see `newest_own`."""
+        return is_job_id(job_id) and ((self.root / job_id / _OWN).exists() or self.is_requested(job_id))
+
+    def note_keys(self) -> None:
+        """Note that jobs are marked as their user's from now on, where a version without marks was before."""
+        state = self.root.parent.parent
+        if (state / OBJECTS).exists() and not (state / MARKED).exists():
+            with contextlib.suppress(OSError):
+                (state / MARKED).touch(mode=0o600)
+                (state / _BEFORE_KEYS).touch(mode=0o600)
+
+    def keys_since(self) -> float:
+        """When `note_keys` noted it, in seconds since the epoch; 0 if it did not."""
+        try:
+            return (self.root.parent.parent / _BEFORE_KEYS).stat().st_mtime
+        except OSError:
+            return 0.0
+
+    def put_trust(self, job_id: str, digest: str) -> None:
+        """Trust what a job leaves whose request has this digest."""
+        self.make(job_id)
+        self._put(self.root / job_id / _TRUSTED, digest.encode())
+
+    def trusted(self, job_id: str) -> str:
+        """The digest that `put_trust` kept; empty if there is none."""
+        try:
+            return (self.root / job_id / _TRUSTED).read_text() if is_job_id(job_id) else ""
+        except (OSError, ValueError):
+            return ""
 
     def newest_own(self, most: int) -> list[str]:
         """Ids of the jobs that were submitted from here, newest first.

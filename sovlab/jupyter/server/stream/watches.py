@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
+from sovlab.client.others import shown
 from sovlab.core.job import JobRecord, JobsSeen
 from sovlab.errors import SovlabError, WaitTimeout
 from sovlab.jupyter.server import listing
@@ -60,7 +61,7 @@ class Source(Protocol):
 
 
 class TargetWatch:
-    """The jobs of one target, kept up to date by a thread while somebody looks.
+    """This user's jobs of one target, kept up to date by a thread while somebody looks.
 
     Args:
         target: its name.
@@ -158,15 +159,16 @@ class TargetWatch:
 
     def _take(self, seen: JobsSeen, stop: threading.Event) -> None:
         # Only this thread changes what is known, so others need not wait while it compares.
+        records = shown(seen.records, all_users=False)
         fresh = [
             # The oldest first, so that the newest are told last and stand at the end.
             record
-            for record in reversed(seen.records)
+            for record in reversed(records)
             if (known := self._known.get(record.id)) is None
             or (known.record is not record and known.record != record)
         ]
-        gone = self._known.keys() - {record.id for record in seen.records}
-        counts = listing.counts(seen.records)
+        gone = self._known.keys() - {record.id for record in records}
+        counts = listing.counts(records)
         with self._lock:
             if stop is not self._stop:
                 return  # another thread watches now
@@ -181,7 +183,7 @@ class TargetWatch:
                 self._floor = max(self._floor, self._removed.popitem(last=False)[1])
             if not self._listed:
                 self._floor = self._revisions.last  # a first list is told as a snapshot
-            self._records, self._counts = seen.records, counts
+            self._records, self._counts = records, counts
             self._listed, self._error = True, seen.error
             self._seen = time.time() if seen.since is None else seen.since
         self._tell(self)

@@ -103,6 +103,7 @@ EVERYTHING = (Rule(("*",), ("*",), ("*",)),)
 # What any authenticated user may.
 _BASIC = (
     Rule(("create",), ("selfsubjectaccessreviews", "selfsubjectrulesreviews"), ("authorization.k8s.io",)),
+    Rule(("create",), ("selfsubjectreviews",), ("authentication.k8s.io",)),
 )
 
 

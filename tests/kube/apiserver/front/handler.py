@@ -22,7 +22,7 @@ from tests.kube.apiserver.protocol.errors import (
     method_not_allowed,
     unsupported_media,
 )
-from tests.kube.apiserver.protocol.kinds import ACCESS_REVIEWS, PODS, RULES_REVIEWS, Kind
+from tests.kube.apiserver.protocol.kinds import ACCESS_REVIEWS, PODS, RULES_REVIEWS, SELF_REVIEWS, Kind
 
 from . import discovery, lists, logs, reviews
 from .asking import Asking
@@ -92,7 +92,7 @@ class ApiHandler(Asking):
     def _write(self, target: Target, call: Call, show: Representation, user: User) -> tuple[int, bytes]:
         kind, registry, where = target.kind, self.cluster.registry, (target.namespace, target.name)
         assert kind is not None
-        if kind in (ACCESS_REVIEWS, RULES_REVIEWS):
+        if kind in (ACCESS_REVIEWS, RULES_REVIEWS, SELF_REVIEWS):
             if target.verb != "create":
                 raise method_not_allowed()
             return 201, encoded(reviews.answer(kind, self.body(), user, self.cluster.kinds))

@@ -1,15 +1,23 @@
-"""Answers to users who ask what they may do."""
+"""Answers to users who ask who they are, and what they may do."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from tests.kube.apiserver.access.auth import Attributes, User
-from tests.kube.apiserver.protocol.kinds import ACCESS_REVIEWS, Kind, Kinds
+from tests.kube.apiserver.protocol.kinds import ACCESS_REVIEWS, SELF_REVIEWS, Kind, Kinds
 
 
 def answer(kind: Kind, body: dict[str, Any], user: User, kinds: Kinds) -> dict[str, Any]:
-    """A SelfSubjectAccessReview or SelfSubjectRulesReview with its status."""
+    """A SelfSubjectReview, SelfSubjectAccessReview or SelfSubjectRulesReview with its status."""
+    if kind is SELF_REVIEWS:
+        who = {"username": user.name, "groups": [*user.groups, "system:authenticated"]}
+        return {
+            "kind": kind.kind,
+            "apiVersion": kind.api_version,
+            "metadata": {},
+            "status": {"userInfo": who},
+        }
     head = {"kind": kind.kind, "apiVersion": kind.api_version, "metadata": {}, "spec": body.get("spec") or {}}
     if kind is ACCESS_REVIEWS:
         return {**head, "status": _access(body.get("spec") or {}, user)}

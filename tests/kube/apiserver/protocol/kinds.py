@@ -104,6 +104,10 @@ ACCESS_REVIEWS = Kind(
     "authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", False,
     verbs=("create",), stored=False,
 )  # fmt: skip
+SELF_REVIEWS = Kind(
+    "authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview", False,
+    verbs=("create",), stored=False,
+)  # fmt: skip
 RULES_REVIEWS = Kind(
     "authorization.k8s.io", "v1", "selfsubjectrulesreviews", "SelfSubjectRulesReview", False,
     verbs=("create",), stored=False,
@@ -111,7 +115,7 @@ RULES_REVIEWS = Kind(
 
 CORE = (
     NAMESPACES, NODES, PODS, SERVICES, SECRETS, CONFIGMAPS, EVENTS, CLAIMS, VOLUMES, QUOTAS, LIMITRANGES,
-    SERVICEACCOUNTS, JOBS, PRIORITYCLASSES, STORAGECLASSES, ACCESS_REVIEWS, RULES_REVIEWS,
+    SERVICEACCOUNTS, JOBS, PRIORITYCLASSES, STORAGECLASSES, ACCESS_REVIEWS, RULES_REVIEWS, SELF_REVIEWS,
 )  # fmt: skip
 
 KUEUE_GROUP = "kueue.x-k8s.io"
