@@ -162,13 +162,16 @@ class Client(NotebookClient):  # type: ignore[misc]  # it is not everywhere
 
         nbclient gives all of it a few seconds from the cell's end on; here that is how long nothing may come.
         """
+        is_over = False
         while True:
             try:
                 message = await ensure_async(self.kc.iopub_channel.get_msg(timeout=_SILENCE))
             except Empty:
-                if "shell.execute_reply" in cell["metadata"].get("execution", {}):
+                if is_over:
                     self.iopub_timeout = _SILENCE  # of which the error tells
                     raise
+                # The cell may have ended just now: from then on nothing may come for so long, not before.
+                is_over = "shell.execute_reply" in cell["metadata"].get("execution", {})
                 continue
             if message["parent_header"].get("msg_id") == parent_msg_id:
                 try:

@@ -60,8 +60,11 @@ class Differences:
         if told is outputs[at]:
             self._held += len(data)
             return _content(told)
-        # A kernel that updates it brings its metadata with it, but not the number of a result.
-        kept = {key: outputs[at][key] for key in ("execution_count",) if key in outputs[at]}
+        # A kernel that updates it brings its metadata with it, but not the number of a result; and nbclient
+        # reads what a stream is called and says where a cell fails.
+        kept = {key: outputs[at][key] for key in ("execution_count", "name") if key in outputs[at]}
+        if "text" in outputs[at]:
+            kept["text"] = ""
         outputs[at] = nbformat.from_dict({**told, **kept})
         return _content(outputs[at])
 

@@ -14,6 +14,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ import nbformat
 import papermill
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
+from traitlets.config import Config
 
 SPEC = {"kernelspec": {"name": "python3", "language": "python", "display_name": "Python 3"}}
 OWN, OURS = "nbclient", "sovlab"
@@ -166,7 +168,14 @@ def commands(made, *args, given=None, **variables):
 def calls(made, output="out.ipynb", source="in.ipynb", **keywords):
     """`papermill.execute_notebook` by both engines, one after the other, each in its folder."""
     keywords = {"progress_bar": False, **keywords}
-    return Both(*(_called(made[engine], source, output, engine, keywords) for engine in ENGINES))
+    with tempfile.TemporaryDirectory(prefix="sovk-") as place:
+        # At ports its kernels meet those of other tests: they are found free, let go, and then taken.
+        sockets = {"transport": "ipc", "ip": f"{place}/kernel"}
+        own = {"config": Config({"KernelManager": sockets, "AsyncKernelManager": sockets})}
+        each = {OWN: own, OURS: {}}
+        return Both(
+            *(_called(made[name], source, output, name, {**keywords, **each[name]}) for name in ENGINES)
+        )
 
 
 def _called(folder, source, output, engine, keywords):
