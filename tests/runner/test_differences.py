@@ -91,6 +91,7 @@ def test_outputs_that_were_cleared_are_told_as_new(telling):
     assert [(step["op"], step.get("at")) for step in told()] == [
         ("output", 0),
         ("output", 1),
+        ("clear", None),
         ("output", 0),
         ("output", 1),
         ("clear", None),

@@ -60,6 +60,8 @@ def test_a_document_says_all_that_is_known() -> None:
         "id": "digits-7k2m9x",
         "name": "digits",
         "target": "research",
+        "owner": "",
+        "own": True,
         "kind": "script",
         "origin": "train.py",
         "state": "failed",

@@ -353,7 +353,12 @@ def test_a_run_goes_on_to_its_end_when_its_server_is_killed(tmp_path, client, un
         os.killpg(server.pid, signal.SIGKILL)
         server.wait()
     gate.touch()
-    record = until(lambda: json.loads((root / "out.ipynb").read_text())["metadata"].get("sovlab"))
+
+    def ended() -> Any:
+        found = json.loads((root / "out.ipynb").read_text())["metadata"].get("sovlab", {})
+        return found if found.get("run", {}).get("status") == "succeeded" else None
+
+    record = until(ended)
     assert record["run"]["id"] == begun["job"]
     assert printed(root / "out.ipynb") == "whole\n"
 

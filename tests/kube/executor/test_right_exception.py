@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 from types import SimpleNamespace
 
 import pytest
@@ -71,6 +72,8 @@ def test_the_exception_is_that_of_the_node_that_failed_by_itself(cluster, state,
     assert harness.executor.record(job_id).status == status
     # That node was let end first: its pod stays, for who looks later.
     assert any(map(has_ended, harness.executor._objects.pods(job_id)))
+    (state / "elsewhere").mkdir()
+    shutil.copy(state / "signing.key", state / "elsewhere")  # else another's exception is told in words only
     elsewhere = cluster.executor(state / "elsewhere", **WORKLOADS[workload])
     assert elsewhere.record(job_id).status.message == status.message
     if size == 0:
