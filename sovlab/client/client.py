@@ -21,10 +21,10 @@ from sovlab.client.targets import Targets
 from sovlab.core.job import JobRecord, JobsSeen, JobState, JobStatus, Reason
 from sovlab.core.names import is_job_id, new_job_id
 from sovlab.core.spec import JobSpec
-from sovlab.core.states import objects_of
 from sovlab.errors import JobNotFound, SovlabError
 from sovlab.executors.executor import Executor
 from sovlab.options.job import Options
+from sovlab.settings.states import objects_of
 
 if TYPE_CHECKING:
     from sovlab.client.sweeping import AtOnce, Planned, Sweep

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sovlab.core.capacity import Capacity
-from sovlab.core.states import private
 from sovlab.errors import SpecError
 from sovlab.executors import registry
 from sovlab.executors.executor import Executor
 from sovlab.executors.provider import ConfiguredTarget
 from sovlab.settings import Settings, load, remove_target, use_target
+from sovlab.settings.states import private
 from sovlab.settings.trusting import Brought
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sovlab.core.states import private
+from sovlab.settings.states import private
 
 FOLDER = "trusted-settings"
 """Of the state: an empty file for each content that is trusted."""

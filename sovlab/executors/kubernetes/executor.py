@@ -20,7 +20,6 @@ from sovlab.core.job import JobRecord, JobsSeen, JobState, JobStatus, Reason
 from sovlab.core.names import is_job_id
 from sovlab.core.plan import Manifests, Past
 from sovlab.core.spec import JobSpec
-from sovlab.core.units import format_bytes
 from sovlab.errors import (
     BackendError,
     ExecutorError,
@@ -41,6 +40,7 @@ from sovlab.executors.kubernetes.objects.workloads import JobObjects, Objects, W
 from sovlab.executors.kubernetes.ownership import Ownership
 from sovlab.executors.kubernetes.submitting import Submission, profile_for_job
 from sovlab.executors.kubernetes.transfers.bucket import Bucket
+from sovlab.executors.kubernetes.transfers.commands import CommandsInPods
 from sovlab.executors.kubernetes.transfers.local_state import LocalState
 from sovlab.executors.kubernetes.transfers.pods import PodTransfers
 from sovlab.executors.kubernetes.transfers.transfer_agent import AgentConfiguration, ensure_agent
@@ -52,7 +52,6 @@ from sovlab.kube.reading import status
 from sovlab.kube.reading.kueue import Queues
 from sovlab.kube.reading.wait_reasons import Reasons
 from sovlab.kube.survey.capacity import Counting, largest
-from sovlab.kube.survey.rights import EXEC, Rights
 from sovlab.kube.transport.api import Api
 from sovlab.kube.transport.connection import Login
 from sovlab.kube.transport.errors import ClusterError
@@ -104,7 +103,7 @@ class KubernetesExecutor:
         self._runners = state / "runner"
         self._bucket = Bucket(profile.bucket, profile.s3_endpoint) if profile.bucket else None
         self._volume = Volume(self._api, profile) if profile.claim else None
-        self._rights = Rights(self._api, profile.namespace)
+        self._commands = CommandsInPods(self._api, profile.namespace)
         self._transfers = PodTransfers(self._api, profile, self.local_state)
         self._reasons = Reasons(self._api, profile.namespace)
         self._queues = Queues(self._api, profile.namespace)
@@ -114,34 +113,13 @@ class KubernetesExecutor:
         """See `Executor.submit`; the submitter's environment stays here."""
         submission = self._submission(job_id, spec, payload)
         if submission.delivery == "stream":
-            self._check_stream(spec, payload)
+            self._commands.check(spec.name, payload.stat().st_size)
         submission.carry_out(self.local_state)
         self.local_state.note_own(job_id)
         holds = self._bucket is None and self._volume is None
         held = spec.due(time.time()) is not None
         if self._mission is not None and (holds or held or submission.delivery == "stream"):
             ensure_agent(self._mission, self.local_state, job_id)
-
-    def _check_stream(self, spec: JobSpec, payload: Path) -> None:
-        lacking = self._rights.lacks(EXEC)
-        if lacking:
-            raise SpecError(
-                f"Job {spec.name} would be sent {format_bytes(payload.stat().st_size)}, and more than 1 MB "
-                f"gets there by a command in its pod: that needs the right to {lacking}.",
-                "Give the target a store (--store pvc:CLAIM or s3://BUCKET), send less, or ask for that "
-                "right.",
-            )
-
-    def _why_not_fetched(self) -> str:
-        """Why results that a pod holds stay there; empty if nothing is known to keep them from here."""
-        with contextlib.suppress(ClusterError):
-            lacking = self._rights.lacks(EXEC)
-            if lacking:
-                return (
-                    "its code has ended, but its results cannot be fetched: that needs the right to "
-                    f"{lacking}, or a store"
-                )
-        return ""
 
     def manifests(self, job_id: str, spec: JobSpec, payload: Path, *, check: bool = False) -> Manifests:
         """See `Executor.manifests`."""
@@ -307,7 +285,7 @@ class KubernetesExecutor:
                 follow=follow,
                 stop=stop,
                 on_frame=lambda pod, frame: self._transfers.on_frame(job_id, pod, frame),
-                why_not_fetched=self._why_not_fetched,
+                why_not_fetched=self._commands.why_not_fetched,
                 gone=lambda: self._buried(job_id),
                 let_go=self._starting.look,
                 log=log,

@@ -18,7 +18,7 @@ import msgspec
 from sovlab import codec
 from sovlab.core.job import JobRecord, load_types
 from sovlab.core.names import is_job_id
-from sovlab.core.states import MARKED, OBJECTS
+from sovlab.settings.states import MARKED, OBJECTS
 
 _TOMBSTONE = "buried.json"
 """The record of a job that is no longer in the cluster."""

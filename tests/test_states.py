@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from sovlab.client import Client
-from sovlab.core import states
 from sovlab.errors import SettingsError
-from sovlab.settings import load
+from sovlab.settings import load, states
 
 
 def mode(path: Path) -> int:
