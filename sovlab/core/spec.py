@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from sovlab.core.names import check_name
-from sovlab.core.untrusted import LATEST
+from sovlab.core.untrusted import LATEST, shared
 from sovlab.errors import SpecError
 
 
@@ -96,6 +96,8 @@ class Deferral:
         return not self.why
 
 
+_COMMON = ("name", "payload", "backend", "backend_why", "queue", "priority", "origin", "script", "code")
+"""Texts that many jobs have alike: a list of ten thousand keeps each of them once."""
 _FASTEST = 20
 """Samples of the power a second: no device has a new value more often."""
 _LARGEST = 1e15
@@ -214,6 +216,8 @@ class JobSpec:
                 )
         if any("\0" in arg for arg in self.args):
             raise SpecError("An argument of the script contains a NUL byte.", "Remove it.")
+        for field_name in _COMMON:
+            object.__setattr__(self, field_name, shared(getattr(self, field_name)))
 
     def due(self, now: float) -> float | None:
         """When it is to start, in seconds since the epoch, if it is held back and that is still to come."""

@@ -9,6 +9,7 @@ from typing import Any
 from jupyter_server.extension.application import ExtensionApp
 from traitlets import Float
 
+from sovlab.jupyter.server.heap import keep_few_arenas
 from sovlab.jupyter.server.services import Services
 from sovlab.jupyter.server.stream.watches import LINGER
 
@@ -28,6 +29,7 @@ class SovlabServer(ExtensionApp):
 
     def initialize_settings(self) -> None:
         """Nothing is made or asked for before a page does."""
+        keep_few_arenas()  # before there are threads
         self.services: Services | None = None
         self.settings["sovlab_services"] = self.shared
 
