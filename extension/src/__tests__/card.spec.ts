@@ -221,6 +221,23 @@ describe('a card with a server', () => {
     shown.node.remove();
   });
 
+  it('asks, too, where the job has printed and the news that it runs is late', async () => {
+    const { workbench, ends, calls } = served();
+    await workbench.start();
+    ends[0].say(hello());
+    const shown = make();
+    document.body.append(shown.node);
+    shown.set(card({ state: 'pending', started: null } as any), '', true);
+    const pieces = [{ rank: null, start: 0, bytes: 6, text: 'begun\n' }];
+    ends[0].say({ type: 'log', target: 'local', job: 'digits-1a2b', pieces });
+    shown.paint();
+    [...shown.node.querySelectorAll('button')].find(each => each.textContent === 'Cancel' && !each.hidden)!.click();
+    expect(calls).toEqual([]);
+    expect(shown.node.textContent).toContain('Cancel digits?');
+    shown.dispose();
+    shown.node.remove();
+  });
+
   it('lets nobody press what he may not do', async () => {
     const { workbench, ends } = served();
     await workbench.start();

@@ -11,6 +11,8 @@ export interface ActionsOptions {
   trans: Trans;
   /** Opens the job in the main area; null where that is not there. */
   open: ((key: JobKey) => void) | null;
+  /** Whether something that the job printed is shown: news of its state may come later than that. */
+  printed: () => boolean;
   /** The job was run again, as this one. */
   onRerun?: (job: Job) => void;
   /** The job was removed. */
@@ -126,7 +128,7 @@ export class Actions {
       }
       return trans.__('It was asked to end.');
     };
-    if (job?.state === 'running') {
+    if (job && (job.state === 'running' || this._options.printed())) {
       this._ask(trans.__('Cancel %1?', job.name), trans.__('Cancel job'), trans.__('Let it run'), cancel);
     } else {
       void this._run(cancel);

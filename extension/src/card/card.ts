@@ -229,6 +229,7 @@ export class Card {
     }
     if (!this._actions) {
       this._actions = new Actions(this._head.buttons, workbench, {
+        printed: () => !!this._log.log?.length,
         trans: this._options.trans,
         open: shared.openJob,
         onRemove: () => {

@@ -40,6 +40,7 @@ export class Detail extends Widget {
     this._feed = _workbench.follow(key);
     this._head = new Head(trans);
     this._actions = new Actions(this._head.buttons, _workbench, {
+      printed: () => !!this._log.log?.length,
       trans,
       open: null,
       onRerun: job => _options.open({ id: job.id, target: job.target }),

@@ -69,7 +69,7 @@ def of_record(record: JobRecord) -> list[Happening]:
         text = f"It ended: {words}. {status.message}".rstrip()
         told.append(Happening(time=status.ended, text=text, warning=bad))
     elif status.state is not JobState.RUNNING:
-        ahead = f" {status.ahead} ahead of it." if status.ahead else ""
+        ahead = f" {status.ahead} ahead of it." if status.ahead and "ahead" not in status.message else ""
         text = f"Now {status.state}: {status.message}".rstrip(": ") + ahead
         told.append(Happening(time=None, text=text, warning=status.state is JobState.UNKNOWN))
     return told

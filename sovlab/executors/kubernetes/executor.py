@@ -506,6 +506,6 @@ class KubernetesExecutor:
         state = record.status.state
         if explain and state in (JobState.PENDING, JobState.QUEUED, JobState.SUSPENDED):
             why = self._reasons.of(obj, status.newest(pods))
-            if why:
+            if why.text:
                 return job_record(obj, pods, self.target, why=why, claim=self._ownership.of(obj))
         return record

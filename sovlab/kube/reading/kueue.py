@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sovlab.core.untrusted import clean
 from sovlab.errors import SpecError
 from sovlab.kube import labels
+from sovlab.kube.reading.queue_words import Wait, queue_trouble, sentence
 from sovlab.kube.transport.api import Api
 from sovlab.kube.transport.errors import ApiError, Forbidden, NotFound
 
@@ -22,62 +25,84 @@ _AGE = 60.0
 Object = Mapping[str, Any]
 
 
-def why_waiting(api: Api, namespace: str, job: Object, queue: str) -> str:
-    """Position and reason of a job that its queue has not admitted yet."""
-    workload = _workload(api, namespace, str(job["metadata"].get("uid")))
-    ahead = _position(api, namespace, queue, workload) if workload else None
-    return sentence(queue, workload, ahead)
-
-
-def sentence(queue: str, workload: Object | None, ahead: int | None) -> str:
-    """What to say of a job in a queue.
+def why_waiting(api: Api, namespace: str, job: Object, queue: str, age: float | None = None) -> Wait:
+    """Position and reason of a job that its queue has not let start yet.
 
     Args:
-        queue: name of the LocalQueue.
-        workload: Kueue's Workload of the job; None if there is none yet.
-        ahead: jobs before it in the queue; None if unknown.
+        api: as a user who need not see more than jobs.
+        namespace: of the job.
+        job: the Job, JobSet or TrainJob.
+        queue: the LocalQueue that it names.
+        age: seconds since it could be taken up; None if unknown.
+
+    Raises:
+        ClusterError: the cluster does not answer.
     """
-    where = (
-        f"{ahead} ahead of you in queue {queue}"
-        if ahead
-        else f"first in queue {queue}"
-        if ahead == 0
-        else f"in queue {queue}"
-    )
+    try:
+        workload = _workload(api, namespace, str(job["metadata"].get("uid")))
+    except NotFound:
+        return Wait(sentence(queue, None, None, trouble=_GONE))
+    except Forbidden:
+        hidden = "what Kueue says of it needs the right to list workloads"
+        return Wait(sentence(queue, None, None, trouble=trouble_of(api, namespace, queue) or hidden))
     if workload is None:
-        return where
-    conditions = {c.get("type"): c for c in (workload.get("status") or {}).get("conditions") or ()}
-    evicted, reserved = conditions.get("Evicted") or {}, conditions.get("QuotaReserved") or {}
-    reason = ""
-    if evicted.get("status") == "True":
-        reason = {
-            "Preempted": "a job with a higher priority preempted it",
-            "PodsReadyTimeout": "its pods did not all start in time",
-            "NodeFailures": "one of its nodes failed",
-            "Deactivated": "it was deactivated by an administrator",
-        }.get(str(evicted.get("reason")), str(evicted.get("message") or ""))
-        return f"requeued, because {reason}; {where}" if reason else f"requeued; {where}"
-    if reserved.get("status") == "False":
-        reason = _plain(str(reserved.get("reason") or ""), str(reserved.get("message") or ""))
-    return f"{where}; {reason}" if reason else where
+        return Wait(sentence(queue, None, None, trouble=_not_taken(api, namespace, job, queue, age)))
+    ahead = _position(api, namespace, queue, workload)
+    trouble = trouble_of(api, namespace, queue) if _may_be_stopped(workload) else ""
+    return Wait(sentence(queue, workload, ahead, trouble=trouble), ahead)
 
 
-def _plain(reason: str, message: str) -> str:
-    text = " ".join(message.split()).rstrip(".")
-    low = text.lower()
-    if "doesn't exist" in low and "localqueue" in low.replace(" ", ""):
+_GONE = "Kueue is not installed any more, so nothing lets it start: cancel it, and submit it without a queue"
+_SLOW = 30.0
+"""Seconds in which Kueue has taken up a job, unless something is wrong."""
+
+
+def _may_be_stopped(workload: Object) -> bool:
+    """Whether its queue is worth a look: a stopped one may say so of itself alone."""
+    status = workload.get("status") or {}
+    reserved: Object = next(
+        (c for c in status.get("conditions") or () if c.get("type") == "QuotaReserved"), {}
+    )
+    if reserved.get("status") == "True":
+        return False
+    text = f"{reserved.get('reason')} {reserved.get('message')}".lower()
+    return not reserved or any(word in text for word in ("inactive", "stopped", "pending evaluation"))
+
+
+def trouble_of(api: Api, namespace: str, queue: str) -> str:
+    """Why a queue lets nothing start, as far as the user may see."""
+    base = f"/apis/{_GROUP}"
+    try:
+        local = api.get(f"{base}/namespaces/{namespace}/localqueues/{queue}")
+    except NotFound:
         return "this queue does not exist in the namespace"
-    if "inactive" in low or "is stopped" in low:
-        return "the queue is stopped"
-    if reason == "ExceedsMaxQuota" or "exceeds" in low or "maximum capacity" in low:
-        return f"it asks for more than the queue can ever give ({text})"
-    short = "insufficient unused quota" in low or reason == "WaitingForQuota"
-    if short:
-        start = low.find("insufficient unused quota")
-        return (
-            f"the quota is in use ({text[start:] if start >= 0 else text})" if text else "the quota is in use"
-        )
-    return text
+    except ApiError:
+        return ""
+    cluster = None
+    with contextlib.suppress(ApiError):
+        cluster = api.get(f"{base}/clusterqueues/{(local.get('spec') or {}).get('clusterQueue')}")
+    return queue_trouble(local, cluster)
+
+
+def _not_taken(api: Api, namespace: str, job: Object, queue: str, age: float | None) -> str:
+    """Why Kueue has made no Workload of a job: it says so in events of the job only."""
+    uid = str(job["metadata"].get("uid"))
+    with contextlib.suppress(ApiError):
+        events = api.get(f"/api/v1/namespaces/{namespace}/events", fieldSelector=f"involvedObject.uid={uid}")
+        for event in reversed(events.get("items") or ()):
+            if event.get("reason") == "WorkloadPriorityClassNotFound":
+                named = re.search(r'"([^"]+)" not found', str(event.get("message")))
+                name = f" {clean(named[1], 80)}" if named else " of that name"
+                return (
+                    f"there is no priority{name} (WorkloadPriorityClass), so the queue does not take it up: "
+                    "cancel it, and submit it with another"
+                )
+            if event.get("type") == "Warning":
+                return f'Kueue says "{clean(str(event.get("message") or ""), 300)}"'
+    trouble = trouble_of(api, namespace, queue)
+    if not trouble and age is not None and age > _SLOW:
+        return "Kueue has not taken it up: does it run? Ask the cluster's administrators"
+    return trouble
 
 
 class Queues:

@@ -27,6 +27,7 @@ from sovlab.kube.reading.pods import (
     running_since,
     seconds,
 )
+from sovlab.kube.reading.queue_words import UNTOLD, Wait
 
 __all__ = [
     "Ended",
@@ -51,14 +52,14 @@ _POD_GONE = "Its pod was deleted: results that were neither fetched nor put into
 _NO_RECORD = "Its container exited with status 0 but left no exit record, so what it returned is not known."
 
 
-def status(job: Object, pods: Sequence[Object], *, now: float, why: str = "") -> JobStatus:
+def status(job: Object, pods: Sequence[Object], *, now: float, why: Wait = UNTOLD) -> JobStatus:
     """What is known of a job.
 
     Args:
         job: the Job, JobSet or TrainJob.
         pods: of the job, those of earlier tries too.
         now: seconds since the epoch.
-        why: what events or a queue say of why it waits; empty if nothing.
+        why: what events or a queue say of why it waits.
     """
     told = _annotations(job)
     submitted = moment(told.get(labels.SUBMITTED)) or seconds(job["metadata"].get("creationTimestamp"))
@@ -243,9 +244,9 @@ def _cancelled(job: Object, base: JobStatus, last: Ended | None) -> JobStatus:
 
 
 def _waiting_or_running(
-    job: Object, base: JobStatus, current: Sequence[Object], found: Sequence[Ended], now: float, why: str
+    job: Object, base: JobStatus, current: Sequence[Object], found: Sequence[Ended], now: float, wait: Wait
 ) -> JobStatus:
-    told, all_of_it, suspended = _annotations(job), nodes(job), _is_suspended(job)
+    told, all_of_it, suspended, why = _annotations(job), nodes(job), _is_suspended(job), wait.text
     running = [(since, pod) for pod in current if (since := running_since(pod)) is not None]
     requeued = bool(found) and (suspended or (all_of_it == 1 and found[0].disrupted))
     again = "requeued: " if requeued else ""
@@ -281,7 +282,7 @@ def _waiting_or_running(
     if suspended and queue:
         text = f"waiting: {why}" if why else f"waiting in queue {queue}"
         text = why if why.startswith("requeued") else again + text
-        return replace(base, state=JobState.QUEUED, reason=Reason.WAITING, message=text)
+        return replace(base, state=JobState.QUEUED, reason=Reason.WAITING, message=text, ahead=wait.ahead)
     if suspended:
         text = "suspended in the cluster" + (f": {why}" if why else "")
         return replace(base, state=JobState.SUSPENDED, message=text)

@@ -10,6 +10,8 @@ from typing import Any
 from sovlab.core.untrusted import clean
 from sovlab.kube import labels
 from sovlab.kube.reading import explaining, kueue
+from sovlab.kube.reading.pods import seconds
+from sovlab.kube.reading.queue_words import UNTOLD, Wait
 from sovlab.kube.transport.api import Api
 from sovlab.kube.transport.errors import ClusterError
 
@@ -31,34 +33,38 @@ class Reasons:
         self._api = api
         self._namespace = namespace
         self._lock = threading.Lock()
-        self._answers: dict[str, tuple[float, str]] = {}
+        self._answers: dict[str, tuple[float, Wait]] = {}
 
-    def of(self, job: Object, pods: Sequence[Object]) -> str:
-        """Why a job waits; empty if nothing more is known than its objects say."""
+    def of(self, job: Object, pods: Sequence[Object]) -> Wait:
+        """Why a job waits, and behind how many; nothing if no more is known than its objects say."""
         name = str(job["metadata"]["name"])
         with self._lock:
-            when, why = self._answers.get(name, (0.0, ""))
+            when, why = self._answers.get(name, (0.0, UNTOLD))
         if when and time.monotonic() - when < _AGE:
             return why
         try:
-            why = clean(self._ask(job, pods))
+            why = self._ask(job, pods)
+            why = why._replace(text=clean(why.text))
         except (ClusterError, ValueError, TypeError, LookupError, AttributeError):
-            why = ""  # events and queues may be hidden from us, or odd; the state itself is known
+            why = UNTOLD  # events and queues may be hidden from us, or odd; the state itself is known
         with self._lock:
             if len(self._answers) > 1000:
                 self._answers.clear()
             self._answers[name] = (time.monotonic(), why)
         return why
 
-    def _ask(self, job: Object, pods: Sequence[Object]) -> str:
+    def _ask(self, job: Object, pods: Sequence[Object]) -> Wait:
         if labels.HELD in (job["metadata"].get("annotations") or {}):
-            return ""
+            return UNTOLD
         queue = (job["metadata"].get("labels") or {}).get(labels.QUEUE)
         suspended = bool((job.get("spec") or {}).get("suspend"))
         if suspended and queue:
-            return kueue.why_waiting(self._api, self._namespace, job, queue)
-        if suspended:
-            return ""
+            since = seconds(job["metadata"].get("creationTimestamp"))
+            age = None if since is None else time.time() - since
+            return kueue.why_waiting(self._api, self._namespace, job, queue, age)
+        return Wait("" if suspended else self._of_pods(job, pods))
+
+    def _of_pods(self, job: Object, pods: Sequence[Object]) -> str:
         if not pods:
             for event in reversed(self._events(str(job["metadata"].get("uid")))):
                 if event.get("reason") == "FailedCreate":

@@ -73,7 +73,7 @@ def queue(
         yield missing("queue", phrase(error), error.hint, named=True)
         return
     if KUEUE in groups and profile.queue:
-        yield ok("queue", f"jobs are submitted to queue {profile.queue}")
+        yield _chosen(api, profile)
         right = rights.finding(WORKLOADS)
         if right is not None:
             yield right
@@ -81,6 +81,15 @@ def queue(
         yield _queues(api, profile.namespace)
     if profile.priority:
         yield ok("priority", f"jobs have priority {profile.priority}")
+
+
+def _chosen(api: Api, profile: ClusterProfile) -> Finding:
+    found = f"jobs are submitted to queue {profile.queue}"
+    trouble = kueue.trouble_of(api, profile.namespace, profile.queue)
+    if trouble:
+        advice = "Jobs wait until it does. Another queue: --queue NAME."
+        return degraded("queue", f"{found}, which lets nothing start now: {trouble}", advice)
+    return ok("queue", found)
 
 
 def _queues(api: Api, namespace: str) -> Finding:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .controllers.conditions import set_condition
 from .controllers.nodes import Evictions, NodeLifecycle, new_node
 from .controllers.plane import Plane
 from .kubelet.kubelet import Kubelets
@@ -147,6 +148,7 @@ class Handles:
         preempt: bool = False,
         strict: bool = False,
         node_labels: Mapping[str, str] | None = None,
+        checks: Iterable[str] = (),
     ) -> None:
         """A LocalQueue with a ClusterQueue behind it, and a flavor of its name.
 
@@ -158,6 +160,7 @@ class Handles:
             preempt: whether a higher priority class ends what has a lower one.
             strict: whether the first in the queue holds back those behind it.
             node_labels: of the flavor.
+            checks: admission checks that its jobs have to pass; made where they are not there.
         """
         behind = cluster_queue or f"{name}-all"
         version = known.CLUSTERQUEUES.api_version
@@ -169,6 +172,10 @@ class Handles:
             "preemption": {"withinClusterQueue": "LowerPriority" if preempt else "Never"},
             "resourceGroups": [{"coveredResources": list(quotas), "flavors": flavors}],
         }
+        if checks:
+            spec["admissionChecksStrategy"] = {"admissionChecks": [{"name": check} for check in checks]}
+            for check in checks:
+                self.add_check(check)
         labels = {"nodeLabels": dict(node_labels)} if node_labels else {}
         self.create(
             {"apiVersion": version, "kind": "ResourceFlavor", "metadata": {"name": behind}, "spec": labels}
@@ -178,6 +185,19 @@ class Handles:
         )
         local = {"apiVersion": version, "kind": "LocalQueue", "metadata": {"name": name}}
         self.create({**local, "spec": {"clusterQueue": behind}}, namespace)
+
+    def add_check(self, name: str, *, active: bool = True) -> None:
+        """An admission check, as its controller has it: active, or not yet."""
+        version = known.ADMISSION_CHECKS.api_version
+        spec = {"controllerName": "tests.sovlab.dev/by-hand"}
+        self.create(
+            {"apiVersion": version, "kind": "AdmissionCheck", "metadata": {"name": name}, "spec": spec}
+        )
+
+        def edit(check: Object) -> None:
+            set_condition(check, "Active", active, "Active", "Its controller is there")
+
+        self.update("admissionchecks", name, edit, sub="status")
 
     def pod_directory(self, pod: str, namespace: str | None = None) -> Path:
         """Where a pod's files are on this machine."""

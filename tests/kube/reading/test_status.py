@@ -24,6 +24,7 @@ from sovlab.executors.kubernetes.objects import trimming
 from sovlab.executors.kubernetes.objects.records import job_record
 from sovlab.kube import labels
 from sovlab.kube.reading import status
+from sovlab.kube.reading.queue_words import Wait
 from sovlab.runner.protocol import termination
 
 JOB = "digits-7k2m9x"
@@ -154,7 +155,7 @@ EVICTED = disrupted("EvictionByEvictionAPI", "Eviction API: evicting")
 
 
 def told(workload: Object, *pods: Object, why: str = "", now: float = NOW) -> JobStatus:
-    return status.status(workload, pods, now=now, why=why)
+    return status.status(workload, pods, now=now, why=Wait(why))
 
 
 def said(found: JobStatus) -> tuple[str, str, str]:

@@ -270,6 +270,24 @@ def test_the_queues_that_there_are_are_told_and_one_that_is_not_is_refused(rich)
     assert "you may not list its queues" in of(look(rich, "researcher"), "queue").found
 
 
+def test_a_queue_that_lets_nothing_start_is_told_before_it_is_chosen(rich):
+    rich.add_queue("idle", {"cpu": 4, "memory": "8Gi"}, namespace="research")
+    rich.update("localqueues", "idle", lambda q: q["spec"].update(stopPolicy="Hold"), "research")
+    found = of(look(rich, "queued", queue="idle"), "queue")
+    assert (found.level, found.found) == (
+        Level.DEGRADED,
+        "jobs are submitted to queue idle, which lets nothing start now: "
+        "the queue is stopped by an administrator",
+    )
+    assert "--queue NAME" in found.advice
+    rich.update("localqueues", "idle", lambda q: q["spec"].pop("stopPolicy"), "research")
+    rich.delete("resourceflavors", "idle-all")
+    _eventually(
+        lambda: "idle-all behind it is not active" in of(look(rich, "queued", queue="idle"), "queue").found
+    )
+    rich.delete("localqueues", "idle", "research")
+
+
 def test_a_priority_is_another_object_in_a_queue_than_without_one(rich):
     rich.create(
         {

@@ -22,6 +22,7 @@ from sovlab.executors.kubernetes.objects.trimming import DAMAGE, UNFIT, Object
 from sovlab.executors.kubernetes.objects.workloads import Objects
 from sovlab.kube import labels
 from sovlab.kube.reading import status
+from sovlab.kube.reading.queue_words import UNTOLD, Wait
 
 _Known = tuple[Object, list[Object], JobRecord, list[Object]]
 """A workload and its pods as they were read last, the record, and its pods with those that are gone since."""
@@ -44,7 +45,7 @@ def marks(spec: JobSpec, nonce: str, submitted: float, delivery: str) -> dict[st
 
 
 def job_record(
-    obj: Object, pods: list[Object], target: str, *, why: str = "", claim: Claim = OWN
+    obj: Object, pods: list[Object], target: str, *, why: Wait = UNTOLD, claim: Claim = OWN
 ) -> JobRecord:
     """What a workload and its pods say. Damage makes the job UNKNOWN, never an error.
 
@@ -52,7 +53,7 @@ def job_record(
         obj: the workload.
         pods: of the job.
         target: name of the target.
-        why: it waits.
+        why: why it waits.
         claim: whose it is.
     """
     job_id = str(obj["metadata"]["name"])

@@ -168,6 +168,18 @@ WORKLOAD_PRIORITIES = Kind(
     ("kueue",),
     custom=True,
 )
+ADMISSION_CHECKS = Kind(
+    KUEUE_GROUP,
+    "v1beta2",
+    "admissionchecks",
+    "AdmissionCheck",
+    False,
+    (),
+    ("kueue",),
+    True,
+    True,
+    custom=True,
+)
 VISIBLE_QUEUES = Kind(
     "visibility.kueue.x-k8s.io",
     "v1beta2",
@@ -189,6 +201,7 @@ KUEUE = (
     CLUSTERQUEUES,
     FLAVORS,
     WORKLOAD_PRIORITIES,
+    ADMISSION_CHECKS,
     VISIBLE_QUEUES,
     VISIBLE_CLUSTERQUEUES,
 )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tests.kube.apiserver.controllers.conditions import condition, holds, set_condition
+from tests.kube.apiserver.controllers.conditions import holds, set_condition
 from tests.kube.apiserver.objects.store import Change, Key, Object
 from tests.kube.apiserver.protocol.kinds import (
+    ADMISSION_CHECKS,
     CLUSTERQUEUES,
     FLAVORS,
     LOCALQUEUES,
@@ -18,15 +19,16 @@ from tests.kube.apiserver.protocol.kinds import (
 from tests.kube.apiserver.verbs.registry import Registry
 
 from . import quota, workloads
-from .managing import MANAGED, Managing, child_of_another
-from .status import missing_flavors, queue_status
+from .gates import Gates, checks_of, policy, why_inactive
+from .managing import MANAGED, child_of_another
+from .status import queue_status
 from .workloads import queue_of
 
 _ALL: Key = ("", "*")
-_WATCHED = (*MANAGED, WORKLOADS, LOCALQUEUES, CLUSTERQUEUES, FLAVORS, WORKLOAD_PRIORITIES)
+_WATCHED = (*MANAGED, WORKLOADS, LOCALQUEUES, CLUSTERQUEUES, FLAVORS, WORKLOAD_PRIORITIES, ADMISSION_CHECKS)
 
 
-class Kueue(Managing):
+class Kueue(Gates):
     """Kueue.
 
     Args:
@@ -56,6 +58,9 @@ class Kueue(Managing):
                 if queue_of(entry.obj) and not child_of_another(entry.obj):
                     self._follow(kind, entry.obj)
         self._forget()
+        for entry in self._store.all(WORKLOADS):
+            if _open(entry.obj):
+                self._gate(entry.obj)
         for entry in self._store.all(CLUSTERQUEUES):
             self._admit(entry.obj)
         self._inadmissible()
@@ -104,9 +109,12 @@ class Kueue(Managing):
             if not _open(workload) or holds(workload, "QuotaReserved"):
                 continue
             local = self._store.get(LOCALQUEUES, entry.key[0], workload["spec"]["queueName"])
-            if local is not None and local.obj["spec"].get("clusterQueue") == queue:
+            behind = local is not None and local.obj["spec"].get("clusterQueue") == queue
+            if local is not None and behind and policy(local.obj) == "None":
                 found.append(workload)
-        return sorted(found, key=lambda workload: (-workload["spec"].get("priority", 0), self._age(workload)))
+        return sorted(
+            found, key=lambda workload: (-workload["spec"].get("priority", 0), *self._age(workload))
+        )
 
     def _holding(self, queue: str) -> list[Object]:
         found = []
@@ -127,9 +135,15 @@ class Kueue(Managing):
             verdict = quota.fit(queue, used, workload)
             if verdict.flavors is not None:
                 flavors = verdict.flavors
-                self._change(workload, lambda w, flavors=flavors: workloads.reserve(w, name, flavors))
+                checks = checks_of(queue)
+                self._change(
+                    workload,
+                    lambda w, flavors=flavors, checks=checks: workloads.reserve(w, name, flavors, checks),
+                )
                 text = f"Quota reserved in ClusterQueue {name}, wait time since queued was 0s"
                 self._say(WORKLOADS, workload, "Normal", "QuotaReserved", text)
+                if checks:
+                    continue
                 text = f"Admitted by ClusterQueue {name}, wait time since reservation was 0s"
                 self._say(WORKLOADS, workload, "Normal", "Admitted", text)
                 continue
@@ -151,7 +165,7 @@ class Kueue(Managing):
         staying = [one for one in holding if not holds(one, "Evicted")]
         able = sorted(
             (one for one in staying if one["spec"].get("priority", 0) < own),
-            key=lambda one: (one["spec"].get("priority", 0), -self._age(one)),
+            key=lambda one: (one["spec"].get("priority", 0), *(-each for each in self._age(one))),
         )
         victims: list[Object] = []
         while (
@@ -179,12 +193,6 @@ class Kueue(Managing):
         self._change(victim, edit)
         self._say(WORKLOADS, victim, "Normal", "EvictedDueToPreempted", message)
 
-    def _refuse(self, workload: Object, reason: str, message: str) -> None:
-        known = condition(workload, "QuotaReserved")
-        if (known.get("reason"), known.get("message")) != (reason, message):
-            self._change(workload, lambda w: workloads.release(w, reason, message))
-            self._say(WORKLOADS, workload, "Warning", reason, message)
-
     def _inadmissible(self) -> None:
         """Says so of workloads whose queues are not there."""
         for entry in self._store.all(WORKLOADS):
@@ -200,15 +208,13 @@ class Kueue(Managing):
             found = self._store.get(CLUSTERQUEUES, "", queue)
             if found is None:
                 self._refuse(workload, "Misconfigured", f"ClusterQueue {queue} doesn't exist")
-            elif not active(self._registry, found.obj):
+            elif policy(found.obj) == "None" and not active(self._registry, found.obj):
                 self._refuse(workload, "Suspended", f"ClusterQueue {queue} is inactive")
 
 
 def active(registry: Registry, queue: Object) -> bool:
     """Whether a ClusterQueue admits."""
-    if queue["spec"].get("stopPolicy", "None") != "None":
-        return False
-    return not missing_flavors(registry, queue)
+    return why_inactive(registry, queue) is None
 
 
 def _open(workload: Object) -> bool:

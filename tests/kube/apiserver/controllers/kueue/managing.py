@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import zlib
 from typing import Any
 
 from tests.kube.apiserver.controllers import trainjobs
@@ -41,7 +43,6 @@ class Managing(Controller):
         self._store = registry.store
         self._recorder = recorder
         self._call = Call("system:serviceaccount:kueue-system:kueue-controller-manager", manager="kueue")
-        self._order: dict[str, int] = {}
         self._kinds = [kind for kind in MANAGED if registry.kinds.of(kind.api_version, kind.kind)]
 
     def _workload(self, kind: Kind, obj: Object) -> Object | None:
@@ -88,7 +89,6 @@ class Managing(Controller):
             if error.reason != "AlreadyExists":
                 raise
             return
-        self._age(entry.obj)
         text = f"Created Workload: {namespace}/{entry.key[1]}"
         self._say(kind, obj, "Normal", "CreatedWorkload", text)
 
@@ -139,9 +139,10 @@ class Managing(Controller):
     def _say(self, kind: Kind, obj: Object, word: str, reason: str, message: str) -> None:
         self._recorder.record(kind, obj, word, reason, message, _COMPONENT)
 
-    def _age(self, workload: Object) -> int:
-        # Creation times have whole seconds only; the order in which they were made is kept beside.
-        return self._order.setdefault(workload["metadata"]["uid"], len(self._order))
+    def _age(self, workload: Object) -> tuple[int, int]:
+        # Creation times have whole seconds only, and Kueue keeps no other: those of one come in any order.
+        made = datetime.datetime.fromisoformat(workload["metadata"]["creationTimestamp"])
+        return int(made.timestamp()), zlib.crc32(workload["metadata"]["uid"].encode())
 
 
 def child_of_another(obj: Object) -> bool:
@@ -167,5 +168,9 @@ def end_of(kind: Kind, obj: Object) -> tuple[str, str] | None:
 
 def _requeue(workload: Object) -> None:
     text = condition(workload, "Evicted")["message"]
+    for check in workload["status"].get("admissionChecks") or []:
+        check.update(
+            state="Pending", message="Reset to Pending after eviction. Previously: " + check["state"]
+        )
     set_condition(workload, "Requeued", True, condition(workload, "Evicted")["reason"], text)
     workloads.release(workload, "PendingEvaluation", text)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from tests.kube.apiserver.controllers.conditions import holds, set_condition
 from tests.kube.apiserver.objects.store import Object
-from tests.kube.apiserver.protocol.kinds import CLUSTERQUEUES, FLAVORS, LOCALQUEUES, WORKLOADS
+from tests.kube.apiserver.protocol.kinds import CLUSTERQUEUES, LOCALQUEUES, WORKLOADS
 from tests.kube.apiserver.protocol.values import written
 
 from . import quota
+from .gates import policy, why_inactive
 
 if TYPE_CHECKING:
     from tests.kube.apiserver.protocol.calls import Call
@@ -31,15 +32,12 @@ def _cluster_queue(registry: Registry, call: Call, queue: Object, workloads: lis
     admitted = [w for w in workloads if _queue(w) == name]
     local = {e.key for e in registry.store.all(LOCALQUEUES) if e.obj["spec"].get("clusterQueue") == name}
     waiting = [w for w in workloads if _place(w) in local and _pending(w)]
-    missing = missing_flavors(registry, queue)
+    why = why_inactive(registry, queue)
 
     def edit(obj: Object) -> None:
         _counts(obj, admitted, waiting, _usage(queue, admitted))
-        if missing:
-            text = f"Can't admit new workloads: references missing ResourceFlavor(s): {', '.join(missing)}."
-            set_condition(obj, "Active", False, "FlavorNotFound", text)
-        elif queue["spec"].get("stopPolicy", "None") != "None":
-            set_condition(obj, "Active", False, "Stopped", "Can't admit new workloads: is stopped.")
+        if why:
+            set_condition(obj, "Active", False, *why)
         else:
             set_condition(obj, "Active", True, "Ready", "Can admit new workloads")
 
@@ -55,9 +53,14 @@ def _local_queue(registry: Registry, call: Call, local: Object, workloads: list[
     def edit(obj: Object) -> None:
         flavors = _usage(behind.obj, admitted) if behind else []
         _counts(obj, admitted, [w for w in mine if _pending(w)], flavors)
-        if behind is None:
+        if policy(local) != "None":
+            set_condition(obj, "Active", False, "Stopped", "LocalQueue is stopped")
+        elif behind is None:
             text = "Can't submit new workloads to clusterQueue"
             set_condition(obj, "Active", False, "ClusterQueueDoesNotExist", text)
+        elif why_inactive(registry, behind.obj):
+            text = "Can't submit new workloads to clusterQueue"
+            set_condition(obj, "Active", False, "ClusterQueueIsInactive", text)
         else:
             set_condition(obj, "Active", True, "Ready", "Can submit new workloads to localQueue")
 
@@ -81,12 +84,6 @@ def _usage(queue: Object, admitted: list[Object]) -> list[Object]:
         amount = written(used.get((flavor, resource), Decimal(0)), resource)
         found.setdefault(flavor, []).append({"name": resource, "total": amount})
     return [{"name": flavor, "resources": resources} for flavor, resources in found.items()]
-
-
-def missing_flavors(registry: Registry, queue: Object) -> list[str]:
-    """The flavors that a ClusterQueue names and that are not there."""
-    names = [f["name"] for g in queue["spec"].get("resourceGroups") or [] for f in g.get("flavors") or []]
-    return [name for name in names if registry.store.get(FLAVORS, "", name) is None]
 
 
 def _queue(workload: Object) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from decimal import Decimal
 
 from tests.kube.apiserver.controllers.conditions import condition, holds, set_condition
 from tests.kube.apiserver.objects.store import Object
 from tests.kube.apiserver.protocol.kinds import JOBS, KUEUE_GROUP, Kind
+from tests.kube.apiserver.protocol.values import now
 from tests.kube.apiserver.rules.resources import requests_of
 
 QUEUE = f"{KUEUE_GROUP}/queue-name"
@@ -92,8 +94,10 @@ def new_workload(
     }
 
 
-def reserve(workload: Object, queue: str, flavors: dict[str, dict[str, str]]) -> None:
-    """The workload has its quota, and with that it is admitted."""
+def reserve(
+    workload: Object, queue: str, flavors: dict[str, dict[str, str]], checks: Sequence[str] = ()
+) -> None:
+    """The workload has its quota, and with that it is admitted if nobody is to check it."""
     asked = requests(workload)
     workload.setdefault("status", {})["admission"] = {
         "clusterQueue": queue,
@@ -114,7 +118,16 @@ def reserve(workload: Object, queue: str, flavors: dict[str, dict[str, str]]) ->
         if holds(workload, kind):
             before = condition(workload, kind)["message"]
             set_condition(workload, kind, False, "QuotaReserved", f"Previously: {before}")
-    set_condition(workload, "Admitted", True, "Admitted", "The workload is admitted")
+    if checks:
+        known = {check["name"]: check for check in workload["status"].get("admissionChecks") or []}
+        fresh = {"state": "Pending", "message": "", "lastTransitionTime": now()}
+        workload["status"]["admissionChecks"] = [
+            known.get(name) or {"name": name, **fresh} for name in checks
+        ]
+        text = "The workload has not all checks ready"
+        set_condition(workload, "Admitted", False, "UnsatisfiedAdmissionChecks", text)
+    else:
+        set_condition(workload, "Admitted", True, "Admitted", "The workload is admitted")
 
 
 def release(workload: Object, reason: str, message: str) -> None:
