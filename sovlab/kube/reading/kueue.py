@@ -57,6 +57,9 @@ _SLOW = 30.0
 """Seconds in which Kueue has taken up a job, unless something is wrong."""
 
 
+_OF_QUEUES = ("inactive", "stopped", "pending evaluation", "exist", "missing", "not found")
+
+
 def _may_be_stopped(workload: Object) -> bool:
     """Whether its queue is worth a look: a stopped one may say so of itself alone."""
     status = workload.get("status") or {}
@@ -66,7 +69,7 @@ def _may_be_stopped(workload: Object) -> bool:
     if reserved.get("status") == "True":
         return False
     text = f"{reserved.get('reason')} {reserved.get('message')}".lower()
-    return not reserved or any(word in text for word in ("inactive", "stopped", "pending evaluation"))
+    return not reserved or any(word in text for word in _OF_QUEUES)
 
 
 def trouble_of(api: Api, namespace: str, queue: str) -> str:

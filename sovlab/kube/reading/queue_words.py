@@ -56,7 +56,7 @@ def sentence(queue: str, workload: Object | None, ahead: int | None, *, trouble:
     reason = ""
     if reserved.get("status") == "False":
         reason = refused(str(reserved.get("reason") or ""), str(reserved.get("message") or ""))
-    if trouble and (not reason or reason == _STOPPED):
+    if trouble and reason in ("", _STOPPED, _BEHIND_GONE):
         reason = trouble
     if evicted.get("status") == "True":
         why = _taken_back(str(evicted.get("reason") or ""), str(evicted.get("message") or ""))
@@ -78,10 +78,11 @@ def _joined(*parts: str) -> str:
 # --- why it has no quota
 
 _STOPPED = "the queue is stopped"
+_BEHIND_GONE = f"the ClusterQueue behind it does not exist: {_ADMINISTRATORS}"
 _GONE = r"doesn't exist|does not exist|is terminating or missing|not found"
 _REFUSED: tuple[tuple[str, str], ...] = (
     (rf"^LocalQueue \S* ?({_GONE})|localqueue doesn't exist", "this queue does not exist in the namespace"),
-    (rf"^ClusterQueue \S+ ({_GONE})", f"the ClusterQueue behind it does not exist: {_ADMINISTRATORS}"),
+    (rf"^ClusterQueue \S+ ({_GONE})", _BEHIND_GONE),
     (r"is inactive|is stopped", _STOPPED),
     (
         r"namespace doesn't match ClusterQueue selector",
