@@ -73,7 +73,6 @@ def workload(
         return {**head, "spec": {"suspend": True, **trainjob.spec(spec, profile, pod, common)}}
     template = {"metadata": {"labels": common}, "spec": job}
     ttl = job.pop("ttlSecondsAfterFinished")
-    job.pop("podFailurePolicy")
     return {
         **head,
         "spec": {
@@ -81,7 +80,17 @@ def workload(
             "ttlSecondsAfterFinished": ttl,
             "network": {"enableDNSHostnames": True, "publishNotReadyAddresses": True, "subdomain": job_id},
             # A rank that is replaced cannot join the others: all begin anew, from their checkpoint.
-            "failurePolicy": {"maxRestarts": 0},
+            "failurePolicy": {
+                "maxRestarts": 0,
+                # That the cluster took a node away is said by the JobSet, too, whose pods go with it.
+                "rules": [
+                    {
+                        "name": "nodeTakenAway",
+                        "action": "FailJobSet",
+                        "onJobFailureReasons": ["PodFailurePolicy"],
+                    }
+                ],
+            },
             "replicatedJobs": [{"name": _REPLICATED, "replicas": 1, "template": template}],
         },
     }

@@ -188,12 +188,17 @@ def start_error(message: str, image: str) -> str:
     return f"Its container could not be started: {detail}."
 
 
-def mount_problem(events: Sequence[Mapping[str, Any]]) -> str:
-    """The newest event about a volume that the kubelet cannot mount; empty if there is none."""
+def node_problem(events: Sequence[Mapping[str, Any]]) -> str:
+    """What the newest event says of why a pod on its node does not begin: a volume, or the node itself."""
+    begun = False
     for event in reversed(events):
+        text = " ".join(str(event.get("message") or "").split())
+        begun = begun or event.get("reason") in ("Pulling", "Pulled", "Created", "Started")
         if event.get("reason") in ("FailedMount", "FailedAttachVolume"):
-            text = " ".join(str(event.get("message") or "").split())[:240]
-            return f"a volume cannot be mounted: {text}".rstrip(".")
+            return f"a volume cannot be mounted: {text[:240]}".rstrip(".")
+        if event.get("reason") == "FailedCreatePodSandBox" and not begun:
+            detail = re.sub(r"^Failed to create pod sandbox: (?:rpc error: code = \w+ desc = )?", "", text)
+            return f"its node cannot begin a pod, and tries again: {detail[:240]}".rstrip(".")
     return ""
 
 

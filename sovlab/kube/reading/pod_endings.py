@@ -12,12 +12,24 @@ from dataclasses import dataclass
 from sovlab.core.decoding import DamagedRecord, ExitRecord, exit_record
 from sovlab.core.job import Reason
 from sovlab.kube.reading import explaining
-from sovlab.kube.reading.pods import Object, condition, container, image, index, is_leaving, node, seconds
+from sovlab.kube.reading.pods import (
+    Object,
+    condition,
+    container,
+    container_name,
+    image,
+    index,
+    is_leaving,
+    node,
+    seconds,
+)
 from sovlab.runner.protocol import termination
 from sovlab.runner.protocol.peers import lost_peer
 
 OUTSIDE = ("killed", "lost")
 """Reasons in exit records that say no more than that the end came from outside."""
+POLICY = ("PodFailurePolicy", "FailJobSetFailurePolicyAction")
+"""Reasons of workloads that failed because the cluster took a node away, as their manifests say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +78,21 @@ def ended(pod: Object) -> Ended | None:
         state = {**state, "reason": before.get("reason"), "exitCode": before.get("exitCode")}
     disrupted = condition(pod, "DisruptionTarget") is not None
     return Ended(index(pod), pod, state, record, results, disrupted, damage)
+
+
+def gone(pod: Object) -> Object:
+    """A pod that is there no more, as one that has ended, though nobody told of its end."""
+    if ended(pod) is not None:
+        return pod
+    status, name = pod.get("status") or {}, container_name(pod)
+    begun = {"startedAt": (container(pod).get("state") or {}).get("running", {}).get("startedAt")}
+    over = [{"name": name, "state": {"terminated": begun}}] if begun["startedAt"] else []
+    meta = pod["metadata"]
+    return {
+        **pod,
+        "metadata": {**meta, "deletionTimestamp": meta.get("deletionTimestamp") or "1970-01-01T00:00:01Z"},
+        "status": {**status, "phase": "Failed", "containerStatuses": over},
+    }
 
 
 def _last_words(message: str) -> tuple[ExitRecord | None, bytes | None, str]:
@@ -161,10 +188,11 @@ def without_word(last: Ended | None, failed: Object, *, several: bool) -> tuple[
     """
     if last is not None and (found := by_cluster(last, several=several)) is not None:
         return found
-    if failed.get("reason") == "PodFailurePolicy":
+    if failed.get("reason") in POLICY:
         return Reason.LOST, taken_away({}, "", several=several)
     if last is not None and is_leaving(last.pod):
-        return Reason.KILLED, "Its pod was deleted before it had ended. Submit it again."
+        pod = f"The pod of node {last.index}" if several else "Its pod"
+        return Reason.LOST, f"{pod} was deleted before it had ended. Submit it again."
     if last is not None and last.state:
         code = last.state.get("exitCode")
         if code == 137:
@@ -175,10 +203,7 @@ def without_word(last: Ended | None, failed: Object, *, several: bool) -> tuple[
     if failed.get("reason") == "DeadlineExceeded":
         return Reason.TIMEOUT, "It ran longer than the cluster allows: its Job reached its deadline."
     pod = "A pod of it" if several else "Its pod"
-    return (
-        Reason.LOST,
-        f"{pod} disappeared: it was deleted, or its node was lost. Submit it again.",
-    )
+    return Reason.LOST, f"{pod} was deleted, or its node was lost, before it had ended. Submit it again."
 
 
 def taken_away(told: Object, where: str, *, several: bool) -> str:

@@ -10,7 +10,16 @@ from sovlab.core.job import JobState, JobStatus, Reason
 from sovlab.core.untrusted import moment
 from sovlab.kube import labels
 from sovlab.kube.reading import explaining
-from sovlab.kube.reading.pod_endings import Ended, by_cluster, decisive, ended, follows_another, without_word
+from sovlab.kube.reading.pod_endings import (
+    POLICY,
+    Ended,
+    by_cluster,
+    decisive,
+    ended,
+    follows_another,
+    gone,
+    without_word,
+)
 from sovlab.kube.reading.pods import (
     Object,
     condition,
@@ -35,11 +44,13 @@ __all__ = [
     "container",
     "decisive",
     "ended",
+    "gone",
     "index",
     "is_going",
     "newest",
     "nodes",
     "pod_problem",
+    "resumed",
     "running_since",
     "seconds",
     "status",
@@ -84,6 +95,14 @@ def nodes(job: Object) -> int:
     for replicated in spec.get("replicatedJobs") or ():
         spec = replicated["template"]["spec"]
     return int(spec.get("completions") or spec.get("parallelism") or 1)
+
+
+def resumed(job: Object) -> float | None:
+    """When a job that has not ended was let start last, in seconds since the epoch; None if unknown."""
+    for each in (job.get("status") or {}).get("conditions") or ():
+        if each.get("type") == "Suspended" and str(each.get("status")) == "False":
+            return seconds(each.get("lastTransitionTime"))
+    return None
 
 
 def _annotations(job: Object) -> Object:
@@ -180,7 +199,7 @@ def _ended(
     if not last.is_by_itself:
         if cancelled:
             return replace(said, state=JobState.CANCELLED, reason=Reason.CANCELLED, message=_CANCELLED)
-        policy = (failed or {}).get("reason") == "PodFailurePolicy"
+        policy = (failed or {}).get("reason") in POLICY
         if by_cluster(last) or policy or is_leaving(last.pod):
             reason, text = without_word(last, failed or {}, several=several)
             said = replace(said, reason=reason, message=text)

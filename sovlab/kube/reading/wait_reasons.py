@@ -72,7 +72,7 @@ class Reasons:
             return ""
         pod = pods[0]
         if (pod.get("spec") or {}).get("nodeName"):
-            return explaining.mount_problem(self._events(str(pod["metadata"].get("uid"))))
+            return explaining.node_problem(self._events(str(pod["metadata"].get("uid"))))
         return ""
 
     def _events(self, uid: str) -> list[dict[str, Any]]:

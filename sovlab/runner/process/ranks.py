@@ -20,6 +20,7 @@ from functools import partial
 from typing import Any, Dict, List, NoReturn, Optional
 
 from sovlab.runner.process import child, interpreter, rank
+from sovlab.runner.process.first_node import FirstNode
 from sovlab.runner.process.log_merging import Merger
 from sovlab.runner.process.work import CannotStart, Outcome, Watchable, Work
 from sovlab.runner.protocol.order import Order
@@ -62,7 +63,7 @@ class Ranks(Work):
         self._asked_to_end = False
         self._kill_at: Optional[float] = None
         self._others_at: Optional[float] = None
-        self._first_node: Optional[Any] = None
+        self._first_node: Optional[FirstNode] = None
         self._look_at = 0.0
         self._merger = Merger(order.nonce)
 
@@ -96,7 +97,7 @@ class Ranks(Work):
             Watchable(fd, partial(self._read_launcher, fd)) for fd in self._launcher_output if fd >= 0
         ]
         if self._first_node is not None:
-            watchables.append(Watchable(self._first_node.fileno(), self._first_has_gone))
+            watchables.append(Watchable(self._first_node.descriptor, self._first_has_gone))
         return [*watchables, Watchable(self._events, self._read_events)]
 
     def tick(self, now: float) -> Optional[float]:  # noqa: D102 - as Work's
@@ -133,13 +134,12 @@ class Ranks(Work):
         else:
             # The first rank, on another node, is asked there; this node's follow when it is gone.
             self._kill_at = time.monotonic() + max(self._order.grace * 0.8, self._order.grace - 5.0)
-            self._first_node = _connection(self._order.rendezvous)
+            self._first_node = FirstNode(self._order.rendezvous)
 
     def _first_has_gone(self) -> None:
-        """The store that the first node's torchrun keeps open has closed the connection, or never took it."""
-        connection, self._first_node = self._first_node, None
-        if connection is not None:
-            connection.close()
+        first, self._first_node = self._first_node, None
+        if first is not None:
+            first.close()
             self._kill_at = None
             self._end_others()
 
@@ -348,21 +348,6 @@ def _launch(
         os.execve(command[0], command, environment)  # noqa: S606 - no shell
     finally:
         os._exit(70)
-
-
-def _connection(rendezvous: Optional[str]) -> Optional[Any]:
-    """A connection to the store of the first node, which is silent as long as that lives; not waited for."""
-    import socket
-
-    host, _, port = (rendezvous or "").rpartition(":")
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0]
-        connection = socket.socket(family, kind, protocol)
-        connection.setblocking(False)
-        connection.connect_ex(address)
-    except (OSError, ValueError):
-        return None
-    return connection
 
 
 def _free_port() -> int:

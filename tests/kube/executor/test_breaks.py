@@ -264,6 +264,57 @@ def test_one_of_several_nodes_that_is_evicted_ends_the_job_and_says_why(cluster,
     assert "ubmit it again" in status.message
 
 
+def take_away(cluster, pod, how):
+    path = cluster.path("pods", pod)
+    if how == "evicted":
+        meta = {"name": pod, "namespace": cluster.namespace}
+        eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": meta}
+        cluster.api.create(f"{path}/eviction", eviction)
+    else:
+        cluster.api.delete(path, grace=0 if how == "deleted by force" else None)
+
+
+@pytest.mark.parametrize("how", ["evicted", "deleted", "deleted by force"])
+@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("workload", ["job", "jobset"])
+def test_a_pod_of_several_that_goes_is_told_one_way_and_nothing_goes_back(
+    cluster, state, workload, which, how
+):
+    groups = {group["name"] for group in cluster.api.get("/apis")["groups"]}
+    if workload == "jobset" and "jobset.x-k8s.io" not in groups:
+        pytest.skip("this cluster has no JobSet")
+    executor = cluster.executor(state / "one", workload=workload)
+    harness = Harness(executor, state / "objects")
+    job_id = harness.submit("import time\nprint('began', flush=True)\ntime.sleep(120)", nodes=2)
+    seen = []
+    for event in executor.events(job_id):
+        if isinstance(event, StatusChanged):
+            seen.append(event.status)
+            if event.status.state is JobState.RUNNING and len([s for s in seen if s.started]) == 1:
+                pods = sorted(p["metadata"]["name"] for p in executor._objects.pods(job_id))
+                take_away(cluster, pods[which], how)
+    begun = next(n for n, status in enumerate(seen) if status.state is JobState.RUNNING)
+    states = [status.state for status in seen[begun:]]
+    assert set(states[:-1]) == {JobState.RUNNING}, [(s.state, s.message) for s in seen]
+    assert not [s.message for s in seen if "requeued" in s.message]
+    last = seen[-1]
+    assert (last.state, last.reason) == (JobState.FAILED, Reason.LOST)
+    # Somebody else, who was not there, is told as much as is left to be seen.
+    other = cluster.executor(state / "other", workload=workload).record(job_id).status
+    assert (other.state, other.reason) == (JobState.FAILED, Reason.LOST)
+    if how == "evicted":
+        assert last.message.startswith("It was ended because node "), last.message
+        assert last.message.endswith("One of several nodes cannot be replaced: submit it again.")
+        assert other.message.startswith("It was ended because "), other.message
+        assert other.message.endswith("One of several nodes cannot be replaced: submit it again.")
+    else:
+        assert last.message == f"The pod of node {which} was deleted before it had ended. Submit it again."
+        assert other.message in (
+            last.message,
+            "A pod of it was deleted, or its node was lost, before it had ended. Submit it again.",
+        )
+
+
 def test_an_image_that_does_not_exist_is_named_while_the_job_waits(cluster, state):
     executor = cluster.executor(state, image="localhost/missing:1")
     harness = Harness(executor, state / "objects")

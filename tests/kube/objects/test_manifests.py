@@ -248,11 +248,12 @@ def test_schemas_from_1_34_to_the_newest_are_used() -> None:
 
 
 _BOOL, _COUNT, _TEXT = (bool,), (int,), (str,)
+_RULE = {"name": _TEXT, "action": _TEXT, "onJobFailureReasons": (list,), "targetReplicatedJobs": (list,)}
 _JOBSET: dict[str, Any] = {
     "suspend": _BOOL,
     "ttlSecondsAfterFinished": _COUNT,
     "network": {"enableDNSHostnames": _BOOL, "publishNotReadyAddresses": _BOOL, "subdomain": _TEXT},
-    "failurePolicy": {"maxRestarts": _COUNT, "restartStrategy": _TEXT},
+    "failurePolicy": {"maxRestarts": _COUNT, "restartStrategy": _TEXT, "rules": [_RULE]},
     "successPolicy": {"operator": _TEXT},
     "startupPolicy": {"startupPolicyOrder": _TEXT},
     "coordinator": {"replicatedJob": _TEXT, "jobIndex": _COUNT, "podIndex": _COUNT},

@@ -340,10 +340,23 @@ def test_the_last_word_on_volumes_is_told() -> None:
         event("Pulling", "Pulling image"),
     ]
     assert (
-        explaining.mount_problem(events) == "a volume cannot be mounted: Multi-Attach error for volume pvc-1"
+        explaining.node_problem(events) == "a volume cannot be mounted: Multi-Attach error for volume pvc-1"
     )
-    assert explaining.mount_problem(events[:1]).endswith('secret "a" not found')
-    assert explaining.mount_problem(events[2:]) == explaining.mount_problem([]) == ""
+    assert explaining.node_problem(events[:1]).endswith('secret "a" not found')
+    assert explaining.node_problem(events[2:]) == explaining.node_problem([]) == ""
+
+
+def test_a_node_that_cannot_begin_a_pod_is_told_until_it_has() -> None:
+    said = (  # by a real cluster
+        "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to get sandbox image "
+        '"localhost/pause:1": connection refused'
+    )
+    told = (
+        "its node cannot begin a pod, and tries again: failed to get sandbox image "
+        '"localhost/pause:1": connection refused'
+    )
+    assert explaining.node_problem([event("FailedCreatePodSandBox", said)]) == told
+    assert explaining.node_problem([event("FailedCreatePodSandBox", said), event("Pulled", "")]) == ""
 
 
 @pytest.mark.parametrize(
@@ -405,7 +418,7 @@ def test_whatever_a_cluster_says_becomes_one_line(text: str) -> None:
         explaining.container_waits({"reason": "ErrImagePull", "message": text}, IMAGE),
         explaining.container_waits({"reason": "CreateContainerError", "message": text}, IMAGE),
         explaining.start_error(text, IMAGE),
-        explaining.mount_problem([event("FailedMount", text)]),
+        explaining.node_problem([event("FailedMount", text)]),
         explaining.evicted(text),
         explaining.last_line(text),
     ):

@@ -199,11 +199,11 @@ LIVES: dict[str, list[tuple[str, str, str]]] = {
     "deleted": [
         ("running", "", ""),
         ("running", "", "ending"),
-        ("failed", "killed", "Its pod was deleted before it had ended. Submit it again."),
+        ("failed", "lost", "Its pod was deleted before it had ended. Submit it again."),
         (
             "failed",
             "lost",
-            "Its pod disappeared: it was deleted, or its node was lost. Submit it again.",
+            "Its pod was deleted, or its node was lost, before it had ended. Submit it again.",
         ),
     ],
     "deleted-later": [
@@ -488,7 +488,7 @@ def test_a_job_that_is_cancelled_while_its_pod_waits_is_ending() -> None:
 # --- how it ended
 
 OUT_OF_MEMORY = "It used more memory than it was given: ask for more with --memory."
-GONE = "Its pod disappeared: it was deleted, or its node was lost. Submit it again."
+GONE = "Its pod was deleted, or its node was lost, before it had ended. Submit it again."
 SEVERAL = "One of several nodes cannot be replaced: submit it again."
 NO_PYTHON = (
     "failed to create containerd task: failed to create shim task: OCI runtime create failed: "
@@ -677,13 +677,13 @@ ENDS: dict[str, tuple[JobStatus, str, str, str]] = {
     "its pod was deleted": (
         told(job(TARGET), over(143, KILLED, leaving=True)),
         "failed",
-        "killed",
+        "lost",
         "Its pod was deleted before it had ended. Submit it again.",
     ),
     "its pod was deleted, and its container killed": (
         told(job(TARGET), over(137, leaving=True)),
         "failed",
-        "killed",
+        "lost",
         "Its pod was deleted before it had ended. Submit it again.",
     ),
     "its pod is gone": (told(job(FAILED)), "failed", "lost", GONE),
@@ -719,7 +719,7 @@ ENDS: dict[str, tuple[JobStatus, str, str, str]] = {
         told(job(FAILED, nodes=2), over(143, KILLED, index=0, leaving=True)),
         "failed",
         "lost",
-        "A pod of it disappeared: it was deleted, or its node was lost. Submit it again.",
+        "A pod of it was deleted, or its node was lost, before it had ended. Submit it again.",
     ),
     "one node ran out of memory": (
         told(

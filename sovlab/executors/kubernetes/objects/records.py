@@ -27,6 +27,8 @@ from sovlab.kube.reading.queue_words import UNTOLD, Wait
 _Known = tuple[Object, list[Object], JobRecord, list[Object]]
 """A workload and its pods as they were read last, the record, and its pods with those that are gone since."""
 _NONE: list[Object] = []
+_LATE = 5.0
+"""Seconds by which a JobSet may say later that it was let start than its pods were made."""
 
 
 def marks(spec: JobSpec, nonce: str, submitted: float, delivery: str) -> dict[str, str]:
@@ -167,12 +169,24 @@ class Records:
         return made
 
     def _with_left(self, obj: Object, pods: list[Object]) -> list[Object]:
-        """The pods of a job; of one that failed, with those that were deleted for it."""
-        if status.condition(obj, "Failed", "FailureTarget") is None or len(pods) >= status.nodes(obj):
+        """The pods of a job; of one of several nodes, or that failed, with those that were deleted."""
+        if len(pods) >= status.nodes(obj):
             return pods
+        failed = status.condition(obj, "Failed", "FailureTarget") is not None
+        cancelled = labels.CANCELLED in (obj["metadata"].get("annotations") or {})
+        since = status.resumed(obj) if status.nodes(obj) > 1 and not cancelled else None
+        if not failed and since is None:
+            return pods  # another pod may take its place
         there = {status.index(pod) for pod in pods}
-        left = [p for p in self._left_by(obj["metadata"]["name"]) if status.ended(p) is not None]
-        return [*pods, *(pod for pod in left if status.index(pod) not in there)]
+        left = [
+            status.gone(pod)
+            for pod in self._left_by(obj["metadata"]["name"])
+            if status.index(pod) not in there
+        ]
+        # Those of a try before count only for how it failed.
+        made = [status.seconds(pod["metadata"].get("creationTimestamp")) or 0.0 for pod in left]
+        since = 0.0 if failed or since is None else since - _LATE
+        return pods + [dict(pod) for pod, begun in zip(left, made, strict=True) if begun >= since]
 
     def ended(self, job_id: str) -> tuple[Object, list[Object]] | None:
         """The workload and the pods of a job that has ended, also those that are gone, if pods were there."""

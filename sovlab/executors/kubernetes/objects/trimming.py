@@ -193,13 +193,19 @@ def trim(obj: Object) -> Object | None:
     }
 
 
+_ENDS = ("Complete", "Completed", "Failed", "Ready")
+"""Conditions after which it does not matter when a workload was let start; pods were not."""
+
+
 def _shared(conditions: Any) -> Any:
-    """The conditions that hold, and why a pod is not placed; texts that many have are in memory once."""
-    return [
-        {key: intern(value) if isinstance(value, str) else value for key, value in condition.items()}
-        for condition in conditions or ()
-        if condition.get("status") == "True" or condition.get("type") == "PodScheduled"
-    ]
+    """The conditions that hold, and why a pod is not placed; texts that many have are in memory once.
+
+    Of a workload that has not ended also when it was let start.
+    """
+    kept = [c for c in conditions or () if c.get("status") == "True" or c.get("type") == "PodScheduled"]
+    if not any(c.get("type") in _ENDS for c in kept):
+        kept += [c for c in conditions or () if c.get("type") == "Suspended" and c not in kept]
+    return [{key: intern(v) if isinstance(v, str) else v for key, v in each.items()} for each in kept]
 
 
 def _trim_pod(spec: Mapping[str, Any], name: str) -> Object:
