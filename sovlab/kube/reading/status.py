@@ -98,11 +98,13 @@ def nodes(job: Object) -> int:
 
 
 def resumed(job: Object) -> float | None:
-    """When a job that has not ended was let start last, in seconds since the epoch; None if unknown."""
+    """When a job that has not ended was let start last; None if it is suspended. Seconds since the epoch."""
+    if _is_suspended(job):
+        return None
     for each in (job.get("status") or {}).get("conditions") or ():
         if each.get("type") == "Suspended" and str(each.get("status")) == "False":
             return seconds(each.get("lastTransitionTime"))
-    return None
+    return seconds(job["metadata"].get("creationTimestamp"))  # it does not say so yet
 
 
 def _annotations(job: Object) -> Object:

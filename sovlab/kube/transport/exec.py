@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from sovlab.core.untrusted import clean
 from sovlab.kube.transport.errors import ClusterError, Unreachable
 
 STDIN, STDOUT, STDERR, ERROR, CLOSE = 0, 1, 2, 3, 255
@@ -24,6 +25,27 @@ _STDERR_KEPT = 4096
 SILENCE = 120.0
 """Seconds without a byte either way after which a connection counts as broken: no command of ours is silent
 for so long."""
+
+
+MOST = 1 << 20
+"""Bytes that a command may print whose output is wanted whole."""
+
+
+class _Cause(msgspec.Struct):
+    reason: str | None = None
+    message: str | None = None
+
+
+class _Details(msgspec.Struct):
+    causes: list[_Cause] | None = None
+
+
+class _Status(msgspec.Struct):
+    """Of metav1's Status what says how a command ended."""
+
+    status: str | None = None
+    message: str | None = None
+    details: _Details | None = None
 
 
 class CommandFailed(ClusterError):
@@ -137,8 +159,19 @@ class ExecChannel:
                 return
 
     def finish(self) -> bytes:
-        """Wait for the command's end; all of its stdout, which must be small."""
-        return b"".join(self.output())
+        """Wait for the command's end; all of its stdout, which must be small.
+
+        Raises:
+            CommandFailed: as `output`, or it printed more than `MOST` bytes.
+            Unreachable: as `output`.
+        """
+        pieces, size = [], 0
+        for piece in self.output():
+            pieces.append(piece)
+            size += len(piece)
+            if size > MOST:
+                raise CommandFailed(f"Could not {self._doing}: it answered with more than {MOST} bytes.")
+        return b"".join(pieces)
 
     def close(self) -> None:
         """Close the connection; the command gets a broken pipe if it is still there."""
@@ -151,18 +184,19 @@ class ExecChannel:
 
     def _conclude(self, data: bytes) -> None:
         try:
-            status = msgspec.json.decode(data)
-        except msgspec.DecodeError:
-            status = {}
-        if status.get("status") == "Success":
+            status = msgspec.json.decode(data, type=_Status)
+        except (msgspec.MsgspecError, RecursionError):
+            status = _Status()
+        if status.status == "Success":
             return
-        causes = (status.get("details") or {}).get("causes") or []
-        code = next((c.get("message") for c in causes if c.get("reason") == "ExitCode"), None)
+        causes = status.details.causes if status.details is not None else None
+        code = next((c.message for c in causes or () if c.reason == "ExitCode"), None)
         stderr = self._stderr.decode(errors="replace").strip()
-        why = stderr.splitlines()[-1] if stderr else status.get("message") or "it failed"
+        last = clean((stderr.splitlines() or [status.message or ""])[-1], 300)
+        why = "".join(c if c.isprintable() else " " for c in last).strip() or "it failed"
         raise CommandFailed(
             f"Could not {self._doing}: {why}.".replace("..", "."),
-            exit_code=int(code) if code is not None and str(code).isdigit() else None,
+            exit_code=int(code) if code is not None and code.isdecimal() and len(code) < 10 else None,
             stderr=stderr,
         )
 

@@ -7,9 +7,12 @@ whole and its size is right. The container needs nothing but its Python and the 
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 
+from sovlab.core.units import format_bytes
+from sovlab.core.untrusted import clean
 from sovlab.kube import labels
 from sovlab.kube.mounts import GIVEN, WORK
 from sovlab.kube.transport.api import Api
@@ -21,6 +24,20 @@ _TRIES = 5
 """How often something is tried that comes no further."""
 _PAUSE = 0.5
 _WINDOW = 8 << 20
+
+
+_HEAD = 40
+"""Characters of a number of bytes."""
+_LEFT_FREE = 64 << 20
+"""Bytes that stay free on the disk of this machine."""
+
+
+def _number(text: str, pod: str) -> int:
+    """A number that a pod answered; what runs in it may be anybody's."""
+    word = text.strip() or "0"
+    if len(word) > _HEAD or not word.removeprefix("-").isdecimal():
+        raise CommandFailed(f"Pod {pod} answered {clean(word, 80)!r}, which is no number of bytes.")
+    return int(word)
 
 
 class _Tries:
@@ -68,7 +85,7 @@ class Container:
         size, received, tries = payload.stat().st_size, 0, _Tries()
         while True:
             try:
-                received = int(self.run("received", WORK).strip() or 0)
+                received = _number(self.run("received", WORK), self._pod)
                 if received < 0:
                     return
                 self._send(payload, size, min(received, size))
@@ -123,24 +140,36 @@ class Container:
             channel.finish()
 
     def _receive(self, partial: Path, source: str) -> None:
-        start = partial.stat().st_size if partial.exists() else 0
+        start = written = partial.stat().st_size if partial.exists() else 0
         with self._exec(self._command("send", source, str(start))) as channel, partial.open("ab") as file:
             head, size = b"", -1
             for data in channel.output():
                 if size < 0:
                     head += data
-                    if b"\n" not in head:
+                    if b"\n" not in head and len(head) <= _HEAD:
                         continue
                     line, _, data = head.partition(b"\n")
-                    size = int(line)
+                    size = _number(line[: _HEAD + 1].decode(errors="replace"), self._pod)
+                    self._check_room(partial, size - start)
+                written += len(data)
+                if written > size:  # whatever answers there, it is not the runner
+                    raise CommandFailed(f"Pod {self._pod} sent more of {source} than it said.")
                 file.write(data)
         if size < 0 or partial.stat().st_size != size:
             raise Unreachable(f"The transfer of {source} from pod {self._pod} was incomplete.")
 
+    def _check_room(self, partial: Path, size: int) -> None:
+        free = shutil.disk_usage(partial.parent).free
+        if size > free - _LEFT_FREE:
+            raise CommandFailed(
+                f"Pod {self._pod} has {format_bytes(size)} to send, and this machine has "
+                f"{format_bytes(free)} free: make room, or give the target a store."
+            )
+
     def run(self, *words: str) -> str:
         """Run a command of the runner; its stdout."""
         with self._exec(self._command(*words)) as channel:
-            return channel.finish().decode()
+            return channel.finish().decode(errors="replace")
 
     def _exec(self, command: list[str]) -> ExecChannel:
         return self._api.exec(self._namespace, self._pod, self._name, command)

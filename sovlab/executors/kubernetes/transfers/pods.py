@@ -29,6 +29,8 @@ from sovlab.runner.values.pack import merge
 _LOOK = 0.5
 _OTHERS = 60.0
 """Seconds for which a node that failed for want of another is kept, lest it ends before that one."""
+_AT_MOST = 5
+"""How often a transfer to or from a pod is begun: what the code in it prints may ask for it without end."""
 _TRIES, _AGAIN = 30, 10.0
 """How often, and after how many seconds, something that broke off for good is begun again."""
 
@@ -48,6 +50,7 @@ class PodTransfers:
         self._local_state = local_state
         self._lock = threading.Lock()
         self._begun: dict[str, threading.Thread] = {}
+        self._times: dict[str, int] = {}
 
     def on_frame(self, job_id: str, pod: Object, frame: Frame) -> None:
         """Start the transfer that a frame from the log of a pod asks for, in a thread."""
@@ -59,8 +62,10 @@ class PodTransfers:
             return
         name = f"sovlab-{type(frame).__name__} {pod['metadata']['name']}"
         with self._lock:
-            begun = self._begun.get(name)
-            if begun is None or not begun.is_alive():  # however often a job says it
+            begun, times = self._begun.get(name), self._times.get(name, 0)
+            # However often a job says it: one at a time, and each that ended well is the last but a few.
+            if (begun is None or not begun.is_alive()) and times < _AT_MOST:
+                self._times[name] = times + 1
                 self._begun[name] = threading.Thread(target=work, args=(job_id, pod), name=name, daemon=True)
                 self._begun[name].start()
 
