@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from sovlab.client.job import Job
 from sovlab.core.job import JobState
-from sovlab.errors import ResultError, SovlabError
+from sovlab.errors import ExecutorError, PendingResultError, ResultError, SovlabError, WaitTimeout
 
 
 class Placeholder:
@@ -96,7 +96,10 @@ class Binder:
             self._waiting[job.id] = (job, made)
 
     def bind_ended(self, *_: object) -> None:
-        """Bind what has come back since; fits IPython's ``pre_run_cell`` event. Never raises."""
+        """Bind what has come back since; fits IPython's ``pre_run_cell`` event. Never raises.
+
+        What cannot be had only now, because the target does not answer, is asked for before the next cell.
+        """
         for job_id, (job, made) in list(self._waiting.items()):
             try:
                 state = job.state
@@ -104,16 +107,22 @@ class Binder:
                 continue  # the place does not answer now; the placeholder says so if touched
             if state.ended:
                 del self._waiting[job_id]
-                if state is JobState.SUCCEEDED:
-                    self._bind(job, made)
+                left = self._bind(job, made) if state is JobState.SUCCEEDED else {}
+                if left:
+                    self._waiting[job_id] = (job, left)
 
-    def _bind(self, job: Job, made: dict[str, Placeholder]) -> None:
+    def _bind(self, job: Job, made: dict[str, Placeholder]) -> dict[str, Placeholder]:
+        """Bind the values of a job that has ended; those that could not be had now."""
+        left = {}
         for name, placeholder in made.items():
             # A name that the user has bound since is theirs.
             if self._namespace.get(name) is not placeholder:
                 continue
             try:
                 self._namespace[name] = job.result(name)
+            except (ExecutorError, PendingResultError, WaitTimeout):
+                left[name] = placeholder
+                continue
             except SovlabError as error:
                 failure = error
             except Exception as error:  # whatever a class's own __setstate__ raises
@@ -121,3 +130,4 @@ class Binder:
             else:
                 continue
             self._namespace[name] = Placeholder(lambda failure=failure: failure)  # type: ignore[misc]
+        return left

@@ -278,6 +278,14 @@ def test_gaudi_are_given_by_module_id(tmp_path):
     assert [d.index for d in kept.devices] == [0, 3]
 
 
+def test_gaudi_are_found_where_an_older_kernel_shows_them(tmp_path):
+    for number, module in enumerate((1, 0)):
+        trees.older_gaudi(tmp_path, number, module)
+    found = hpu.look(machine(tmp_path))
+    assert [d.index for d in found.devices] == [0, 1]
+    assert "/sys/class/habanalabs" in found.why
+
+
 def test_other_accelerators_and_those_out_of_order_are_left_out(tmp_path):
     trees.gaudi(tmp_path, 0, 0, status="Malfunction")
     trees.gaudi(tmp_path, 1, 1)

@@ -134,6 +134,26 @@ def intel_card(
     )
 
 
+def older_gaudi(root: Path, number: int, module: int) -> Path:
+    """One accelerator as Linux before 6.2 has it: in a class of its own, the control device beside it."""
+    pci = f"/sys/devices/pci0000:00/0000:{0x33 + number:02x}:00.0"
+    return grow(
+        root,
+        {
+            f"{pci}/device_type": "GAUDI\n",
+            f"{pci}/module_id": f"{module}\n",
+            f"{pci}/status": "Operational\n",
+            f"/sys/class/habanalabs/hl_controlD{number}/dev": f"240:{number + 64}\n",
+            f"/sys/class/habanalabs/hl{number}/dev": f"240:{number}\n",
+            f"/dev/hl{number}": "",
+        },
+        {
+            f"/sys/class/habanalabs/hl{number}/device": pci,
+            f"{pci}/driver": "/sys/bus/pci/drivers/habanalabs",
+        },
+    )
+
+
 def gaudi(root: Path, number: int, module: int, *, status: str = "Operational", node: bool = True) -> Path:
     """One accelerator in /sys/class/accel, with the control device beside it."""
     pci = f"/sys/devices/pci0000:00/0000:{0x33 + number:02x}:00.0"

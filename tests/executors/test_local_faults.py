@@ -304,6 +304,22 @@ def test_on_a_full_disk_a_running_job_fails_and_says_so_and_none_is_accepted(sma
     executor.stop_agent()
 
 
+def test_a_job_that_cannot_be_started_holds_nothing_back_from_the_next():
+    for made in local_harness(cores=1):
+        first = made.submit(SLEEP)
+        made.until_printed(first, b"began")
+        broken, after = made.submit("1"), made.submit("1")
+        assert made.executor.record(broken).status.state is JobState.QUEUED
+        command = directory(made, broken) / "command.json"
+        told = json.loads(command.read_bytes())
+        command.write_text(json.dumps({**told, "python": "/no/such/python"}))
+        made.executor.cancel(first)
+        status = made.executor.wait(broken, 60).status
+        assert (status.state, status.reason) == (JobState.FAILED, Reason.RUNNER)
+        assert status.message.startswith("It could not be started: ")
+        assert made.executor.wait(after, 60).status.state is JobState.SUCCEEDED
+
+
 def test_what_a_cell_leaves_running_ends_with_it(fresh):
     source = (
         "import os, signal, sys, time\n"

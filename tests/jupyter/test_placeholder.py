@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 import torch
 
-from sovlab.errors import PendingResultError
-from sovlab.jupyter.placeholder import Placeholder
+from sovlab.core.job import JobState
+from sovlab.errors import ExecutorError, PendingResultError, ResultError
+from sovlab.jupyter.placeholder import Binder, Placeholder
 
 
 @pytest.fixture
@@ -102,3 +103,63 @@ def test_looking_at_a_placeholder_says_so_without_an_error(model):
     assert [part is model for part in (model, 1)] == [True, False]
     assert isinstance(model, Placeholder)
     assert not isinstance(model, dict)
+
+
+class Ended:
+    """A job that has ended, whose values are these: one that is an exception is raised, each only once."""
+
+    id = "digits-aaaaaa"
+    state = JobState.SUCCEEDED
+
+    def __init__(self, **values):
+        self.values = {name: list(found) for name, found in values.items()}
+
+    def result(self, name):
+        found = self.values[name].pop(0)
+        if isinstance(found, BaseException):
+            raise found
+        return found
+
+
+def test_a_value_that_cannot_be_had_now_is_bound_before_a_later_cell():
+    away = ExecutorError("Target site does not answer.", "Try again.")
+    job, names = Ended(model=[away, away, 7], history=[1]), {}
+    binder = Binder(names)
+    binder.expect(job, ["model", "history"])
+    binder.bind_ended()
+    assert names["history"] == 1
+    assert type(names["model"]) is Placeholder
+    binder.bind_ended()
+    assert type(names["model"]) is Placeholder
+    binder.bind_ended()
+    assert names["model"] == 7
+    binder.bind_ended()  # there is nothing left to ask for
+
+
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [
+        (ResultError("'model' needs module lab.", "Install it."), "needs module lab"),
+        (TypeError("no"), "'model' could not be loaded: TypeError: no"),
+    ],
+)
+def test_a_value_that_cannot_be_loaded_says_so_and_the_others_are_bound(failure, told):
+    job, names = Ended(model=[failure], history=[1]), {}
+    binder = Binder(names)
+    binder.expect(job, ["model", "history"])
+    binder.bind_ended()
+    assert names["history"] == 1
+    with pytest.raises(ResultError, match=told):
+        names["model"] + 1
+    binder.bind_ended()
+    with pytest.raises(ResultError, match=told):
+        names["model"] + 1
+
+
+def test_a_name_that_the_user_has_bound_since_stays_theirs():
+    job, names = Ended(model=[7]), {}
+    binder = Binder(names)
+    binder.expect(job, ["model"])
+    names["model"] = "mine"
+    binder.bind_ended()
+    assert names["model"] == "mine"

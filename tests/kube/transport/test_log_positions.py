@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sovlab.kube.transport import logs
+from sovlab.kube.transport.errors import Unreachable
 from sovlab.kube.transport.logs import LogPositions
 from sovlab.runner.pod import log_writer as module
 from sovlab.runner.pod.log_writer import LogWriter
@@ -408,9 +409,11 @@ class _Server:
 
     def __init__(self, *bodies: bytes) -> None:
         self._bodies = list(bodies)
+        self.asked: list[tuple[dict[str, Any], float]] = []
 
     @contextmanager
     def stream(self, path: str, query: dict[str, Any], *, read_timeout: float) -> Iterator[_Server]:
+        self.asked.append((query, read_timeout))
         yield self
 
     def chunks(self) -> Iterator[bytes]:
@@ -423,3 +426,22 @@ def test_what_a_kubelet_says_of_a_container_that_is_gone_is_no_output() -> None:
     log = logs.PodLog(_Server(gone), "research", "digits-0", NONCE)  # type: ignore[arg-type]
     assert [*log.pieces(follow=True, over=lambda: True)] == []
     assert log.position == 0
+
+
+def test_a_log_that_is_silent_for_long_is_asked_for_again_where_it_stopped() -> None:
+    """A connection that a gateway dropped without a word brings nothing, for ever."""
+
+    class Silent(_Server):
+        def chunks(self) -> Iterator[bytes]:
+            yield self._bodies.pop(0)
+            if self._bodies:
+                raise Unreachable("The log did not go on.")  # what the read time-out becomes
+
+    server = Silent(b"one\n", b"one\ntwo\n")
+    log = logs.PodLog(server, "research", "digits-0", NONCE)  # type: ignore[arg-type]
+    given = b"".join(piece for piece, _ in log.pieces(follow=True, over=lambda: len(server.asked) > 0))
+    assert given == b"one\ntwo\n"
+    (first, patience), (again, _) = server.asked
+    assert first["follow"] is True
+    assert again["follow"] is None
+    assert 60 <= patience <= 600
