@@ -64,3 +64,49 @@ def test_a_client_closes_it_before_anything_is_in_it(tmp_path, open_umask):
     }
     Client(load(tmp_path, environ)).executor("local")
     assert mode(tmp_path / "x" / "state") == 0o700
+
+
+@pytest.fixture
+def old(tmp_path):
+    """A state with a payload that nobody has used for long."""
+    pack = states.objects_of(tmp_path) / f"{'a' * 64}.pack"
+    pack.write_bytes(b"payload")
+    os.utime(pack, (1000.0, 1000.0))
+    return pack
+
+
+def test_a_payload_that_no_job_keeps_goes_with_its_bytes(tmp_path, old):
+    assert states.sweep_objects(tmp_path, 2000.0) == len(b"payload")
+    assert list(old.parent.iterdir()) == []
+
+
+def test_a_payload_that_a_job_keeps_or_that_was_used_stays(tmp_path, old):
+    assert states.sweep_objects(tmp_path, 500.0) == 0
+    os.link(old, tmp_path / "payload.pack")
+    assert states.sweep_objects(tmp_path, 2000.0) == 0
+    assert old.read_bytes() == b"payload"
+
+
+@pytest.mark.parametrize("by", [os.utime, lambda pack: os.link(pack, pack.with_name("job"))])
+def test_a_payload_that_a_submit_takes_up_meanwhile_is_put_back(tmp_path, old, monkeypatch, by):
+    rename = Path.rename
+
+    def taken_up(path, target):
+        by(path)
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", taken_up)
+    assert states.sweep_objects(tmp_path, 2000.0) == 0
+    assert old.read_bytes() == b"payload"
+    assert not [each for each in old.parent.iterdir() if each.name.endswith(".gone")]
+
+
+def test_two_sweeps_at_once_are_no_trouble(tmp_path, old, monkeypatch):
+    rename = Path.rename
+
+    def gone(path, target):
+        path.unlink()
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", gone)
+    assert states.sweep_objects(tmp_path, 2000.0) == 0

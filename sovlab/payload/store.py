@@ -60,19 +60,19 @@ def put(directory: Path, build: Callable[[PackWriter], dict[str, Any]]) -> tuple
         if spool.data is not None:
             digest = hashlib.sha256(spool.data).hexdigest()  # of one block, as `BlockHash` has it
             path = directory / f"{digest}.pack"
-            if not _has(path, size):
-                with _temporary(directory) as temporary:
-                    with _create(temporary) as file:
-                        _Whole(file).write(spool.data)
-                    temporary.replace(path)
+            if _is_used_again(path, size):
+                return digest, path, size
+            with _temporary(directory) as temporary:
+                with _create(temporary) as file:
+                    _Whole(file).write(spool.data)
+                temporary.replace(path)
             return digest, path, size
         _sweep(directory)
         if _may_be_there(build, [path for path in directory.glob("*.pack") if _has(path, size)]):
             with PackWriter(None) as writer:
                 digest = writer.finish(build(writer))
             path = directory / f"{digest}.pack"
-            if _has(path, size):
-                os.utime(path)  # retention goes by the last use
+            if _is_used_again(path, size):
                 return digest, path, size
         with _temporary(directory) as temporary:
             with _create(temporary) as file, PackWriter(_Whole(file)) as writer:
@@ -169,6 +169,15 @@ def _has(path: Path, size: int) -> bool:
         return path.stat().st_size == size
     except FileNotFoundError:
         return False
+
+
+def _is_used_again(path: Path, size: int) -> bool:
+    """Whether a pack is there, which then counts as used now: a sweep beside this leaves it."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    return _has(path, size)
 
 
 def _create(path: Path) -> io.FileIO:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -57,3 +58,33 @@ def objects_of(state: Path) -> Path:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         (state / MARKED).touch(mode=0o600)
     return folder
+
+
+def sweep_objects(state: Path, before: float) -> int:
+    """Delete the payloads that no job keeps; how many bytes that freed.
+
+    One that a submit beside this takes up is put back: it is looked at again once nobody else finds it.
+
+    Args:
+        state: directory of the user's state.
+        before: those go that were used last before this, in seconds since the epoch.
+    """
+    size = 0
+    for pack in (state / OBJECTS).glob("*.pack"):
+        hidden = pack.with_name(f".{pack.name}.{os.getpid()}.gone")
+        with contextlib.suppress(FileNotFoundError):  # another sweep was first
+            if not _is_unused(pack, before):
+                continue
+            pack.rename(hidden)
+            if _is_unused(hidden, before):
+                size += hidden.stat().st_size
+            else:
+                with contextlib.suppress(FileExistsError):  # it was written anew meanwhile
+                    os.link(hidden, pack)
+            hidden.unlink()
+    return size
+
+
+def _is_unused(pack: Path, before: float) -> bool:
+    found = pack.stat()
+    return found.st_nlink == 1 and found.st_mtime < before

@@ -139,8 +139,8 @@ def test_a_value_that_cannot_be_had_now_is_bound_before_a_later_cell():
 @pytest.mark.parametrize(
     ("failure", "told"),
     [
-        (ResultError("'model' needs module lab.", "Install it."), "needs module lab"),
-        (TypeError("no"), "'model' could not be loaded: TypeError: no"),
+        (ResultError("'model' needs module lab.", "Install it."), r"^'model' needs module lab\."),
+        (TypeError("no"), r"^'model' could not be loaded: TypeError: no"),
     ],
 )
 def test_a_value_that_cannot_be_loaded_says_so_and_the_others_are_bound(failure, told):

@@ -1,11 +1,13 @@
 """The object store, and the pack files in it."""
 
+import contextlib
 import hashlib
 import os
 import subprocess
 import sys
 import textwrap
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from sovlab.payload import store
 from sovlab.payload.code import Cell
 from sovlab.runner.values.hashing import BLOCK, BlockHash
 from sovlab.runner.values.pack import ALIGNMENT, Pack, PackError, PackWriter
+from sovlab.settings import states
 
 
 def big(mib):
@@ -81,6 +84,38 @@ def test_the_second_time_nothing_is_written(tmp_path):
     first, second = map(int, done.stdout.split())
     assert first > 32 << 20
     assert second < 10_000
+
+
+@pytest.mark.parametrize("value", ["few", big(3)], ids=["small", "large"])
+def test_what_is_submitted_again_counts_as_used_now_and_no_sweep_takes_it(tmp_path, value):
+    place = states.objects_of(tmp_path)
+    path = Cell("x", {"x": value}, label="In[1]").pack(place, outputs=()).path
+    os.utime(path, (1000.0, 1000.0))
+    assert Cell("x", {"x": value}, label="In[1]").pack(place, outputs=()).path == path
+    assert states.sweep_objects(tmp_path, time.time() - 3600) == 0
+    assert path.exists()
+
+
+@pytest.mark.parametrize("value", ["few", big(3)], ids=["small", "large"])
+def test_submits_and_sweeps_at_once_get_along(tmp_path, value):
+    place, over = states.objects_of(tmp_path), threading.Event()
+
+    def sweep():
+        while not over.is_set():
+            for path in place.glob("[0-9a-f]*.pack"):
+                with contextlib.suppress(FileNotFoundError):
+                    os.utime(path, (1000.0, 1000.0))
+            states.sweep_objects(tmp_path, 2000.0)
+
+    sweeper = threading.Thread(target=sweep)
+    sweeper.start()
+    try:
+        digests = {Cell("x", {"x": value}, label="In[1]").pack(place, outputs=()).digest for _ in range(30)}
+    finally:
+        over.set()
+        sweeper.join()
+    assert len(digests) == 1
+    assert not [path for path in place.iterdir() if path.name.startswith(".")]
 
 
 @pytest.mark.parametrize(("place", "hashed"), [(0, 1), (BLOCK, 1), (BLOCK + 5000, 2)])

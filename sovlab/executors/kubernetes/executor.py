@@ -56,10 +56,13 @@ from sovlab.kube.transport.api import Api
 from sovlab.kube.transport.connection import Login
 from sovlab.kube.transport.errors import ClusterError
 from sovlab.payload.shipping import small_runner
+from sovlab.settings.states import sweep_objects
 
 _LEAST = 0.1
 """Seconds between two lists at least, however much changes."""
 _LOOK_STOP = 0.25
+_UNUSED = 3600.0
+"""Seconds after which a payload that no job keeps here is deleted by ``clean``."""
 _INTERRUPTED = 600.0
 """Seconds after which what an interrupted submit left is deleted by ``clean``."""
 
@@ -430,15 +433,17 @@ class KubernetesExecutor:
         self, *, older_than: float, dry_run: bool = False, files: bool = False, all_users: bool = False
     ) -> Cleaned:
         """See `Executor.clean`; what interrupted submits left is deleted too."""
-        now, size = time.time(), 0
+        now, size, known = time.time(), 0, self.records()
         may_go = [
-            record
-            for record in self.records()
-            if (record.own or all_users) and self._may_go(record, now, older_than)
+            record for record in known if (record.own or all_users) and self._may_go(record, now, older_than)
         ]
         kept = {} if files else {record.id: record.status.files for record in may_go if record.status.files}
         removed = [record.id for record in may_go if record.id not in kept]
-        if not dry_run:
+        # What was fetched of jobs that the cluster has long deleted by itself.
+        orphans = self.local_state.left_behind({record.id for record in known}, now - older_than)
+        if dry_run:
+            size = sum(map(self.local_state.size, (*removed, *orphans)))
+        else:
             there = []
             for job_id in removed:
                 if self._buried(job_id) is not None:
@@ -449,6 +454,9 @@ class KubernetesExecutor:
             self._empty_store([obj for _, obj in there])
             for kind, obj in there:
                 size += self._delete(kind, obj["metadata"]["name"])
+            size += sum(map(self.local_state.forget, orphans))
+            size += sweep_objects(self.local_state.root.parent.parent, now - _UNUSED)
+        removed += orphans
         return Cleaned(jobs=tuple(removed), bytes=size, kept=kept)
 
     def _may_go(self, record: JobRecord, now: float, older_than: float) -> bool:

@@ -38,6 +38,7 @@ from sovlab.payload.shipping import runner_zip
 from sovlab.runner.system import inherited, processes
 from sovlab.runner.system.launchers import without_launchers
 from sovlab.runner.values.pack import Pack
+from sovlab.settings.states import sweep_objects
 
 if TYPE_CHECKING:
     from sovlab.core.cleaned import Cleaned
@@ -408,9 +409,7 @@ class LocalExecutor:
                 else self._remove(job)
             )
         if not dry_run:
-            for pack in (self._store.state / "objects").glob("*.pack"):
-                if pack.stat().st_nlink == 1 and pack.stat().st_mtime < time.time() - 3600:
-                    pack.unlink(missing_ok=True)
+            sweep_objects(self._store.state, time.time() - 3600)
         return Cleaned(jobs=tuple(removed), bytes=size, kept=kept)
 
     def capacity(self) -> list[Capacity]:

@@ -161,6 +161,35 @@ def test_a_claim_is_looked_at_for_who_may_write_to_it(plain, modes, level):
     assert name in other.advice
 
 
+ASKED = {"accessModes": ["ReadWriteMany"]}
+
+
+@pytest.mark.parametrize(
+    ("status", "level", "found"),
+    [
+        ({"phase": "Lost"}, Level.MISSING, "claim data is lost"),
+        # What a claim asks for counts until it is bound; then what its volume has.
+        ({"phase": "Pending"}, Level.OK, "claim data, ReadWriteMany"),
+        (
+            {"phase": "Bound", "accessModes": ["ReadWriteOnce"]},
+            Level.DEGRADED,
+            "claim data, ReadWriteOnce",
+        ),
+    ],
+)
+def test_a_claim_that_is_lost_or_not_bound_yet_is_told(plain, monkeypatch, status, level, found):
+    spec = {**ASKED, "resources": {"requests": {"storage": "1Gi"}}}
+    claim = {"metadata": {"name": "data"}, "spec": spec, "status": status}
+    real = Api.get
+
+    def get(self, path, **query):
+        return claim if path.endswith("/persistentvolumeclaims/data") else real(self, path, **query)
+
+    monkeypatch.setattr(Api, "get", get)
+    finding = of(look(plain, "researcher", store="pvc:data"), "store")
+    assert (finding.level, finding.found) == (level, found)
+
+
 def test_with_a_claim_pods_are_given_its_group_where_the_cluster_does_not_choose(plain):
     found = look(plain, "researcher", store="pvc:data")
     assert settings_of(found) == {"user": 1000, "fs_group": 1000}

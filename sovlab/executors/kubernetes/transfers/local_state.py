@@ -10,7 +10,7 @@ import fcntl
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import msgspec
@@ -184,11 +184,31 @@ class LocalState:
                 path.parent.rmdir()  # unless there is more in it
         return [path.parent.name for _, path in noted[:most] if is_job_id(path.parent.name)]
 
+    def left_behind(self, there: Collection[str], before: float) -> list[str]:
+        """Ids of jobs that the cluster has no more, of which files are left here that are old.
+
+        Args:
+            there: ids of the jobs that are known.
+            before: when the newest file of each was changed at the latest, in seconds since the epoch.
+        """
+        found = []
+        for directory in self.root.iterdir() if self.root.exists() else ():
+            if directory.name in there or not is_job_id(directory.name) or self.is_requested(directory.name):
+                continue
+            with contextlib.suppress(OSError):  # deleted meanwhile
+                if max(path.stat().st_mtime for path in (directory, *directory.rglob("*"))) < before:
+                    found.append(directory.name)
+        return sorted(found)
+
+    def size(self, job_id: str) -> int:
+        """How many bytes the directory of a job takes."""
+        directory = self.root / job_id
+        return sum(p.stat().st_size for p in directory.rglob("*") if p.is_file()) if directory.exists() else 0
+
     def forget(self, job_id: str) -> int:
         """Delete the directory of a job; how many bytes that freed."""
-        directory = self.root / job_id
-        size = sum(p.stat().st_size for p in directory.rglob("*") if p.is_file()) if directory.exists() else 0
-        shutil.rmtree(directory, ignore_errors=True)
+        size = self.size(job_id)
+        shutil.rmtree(self.root / job_id, ignore_errors=True)
         return size
 
     def make(self, job_id: str) -> Path:
