@@ -17,5 +17,5 @@ def test_an_error_of_the_system_names_the_job_and_the_target(client, monkeypatch
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(LocalExecutor, "submit", full)
-    with pytest.raises(ExecutorError, match="Job quick could not be submitted to target local: .*No space"):
+    with pytest.raises(ExecutorError, match=r"Job quick could not be submitted to target local: .*No space"):
         client.submit(Call(pow, (2, 5)), from_keywords({"name": "quick", "backend": "cpu"}))
