@@ -20,11 +20,12 @@ FRONTS ?= .venv-fronts
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
 BIN := $(VENV)/bin
+MUTANTS := $(VENV)-mutants
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Node and jlpm are in the venv, too.
 JLPM := cd extension && PATH="$(abspath $(BIN)):$$PATH" jlpm
 
-.PHONY: help demo test lab bench check format lint types layers unit extension browser pictures browser-matrix load notebooks oldest clean
+.PHONY: help demo test lab bench check format lint types layers unit extension browser pictures browser-matrix load mutants notebooks oldest clean
 
 help:
 	@echo "make demo    run notebooks/quickstart.ipynb on this machine; the result is in out/"
@@ -191,6 +192,15 @@ $(PEERS)/.peers: benchmarks/peers.txt | $(BIN)/python
 bench: $(VENV)/.demo $(PEERS)/.peers
 	$(BIN)/python -m benchmarks --peers $(PEERS) $(ARGS)
 
+# Would the tests notice? ARGS="--count 20 --rooms kube/reading". Cosmic Ray has a place of its own, for what it needs.
+mutants: $(VENV)/.dev $(MUTANTS)/.installed
+	$(MUTANTS)/bin/python -m tests.mutants --python "$(abspath $(BIN))/python" $(ARGS)
+
+$(MUTANTS)/.installed:
+	@echo "Installing what changes the code"
+	@$(BIN)/python -m venv $(MUTANTS)
+	@$(MUTANTS)/bin/python -m pip install --quiet --disable-pip-version-check "cosmic-ray>=8.4,<9" && touch $@
+
 clean:
 	rm -rf extension/node_modules extension/ui-tests/node_modules extension/ui-tests/artefacts extension/lib sovlab/labextension sovlab/jupyter/front
-	rm -rf $(VENV) $(PEERS) $(FRONTS) out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PEERS) $(FRONTS) $(MUTANTS) out .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
