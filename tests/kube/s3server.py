@@ -25,6 +25,8 @@ class S3Server:
 
     def __init__(self, host: str = "127.0.0.1") -> None:
         self.objects: dict[str, bytes] = {}
+        self.times: dict[str, datetime.datetime] = {}
+        """When each was put there; a test may say another time."""
         self.requests: list[tuple[str, str, int]] = []
         outer = self
 
@@ -63,16 +65,21 @@ class _Handler(BaseHTTPRequestHandler):
         if self._refused(body):
             return
         self.server_state.objects[self._key] = body
+        self.server_state.times[self._key] = datetime.datetime.now(datetime.UTC)
         self._answer(200, b"", {"ETag": f'"{hashlib.md5(body).hexdigest()}"'})
 
     def do_GET(self) -> None:
         if self._refused(b""):
             return
+        query = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
+        if query.get("list-type") == "2":
+            self._answer(200, self._listing(query.get("prefix", "")), {"Content-Type": "application/xml"})
+            return
         found = self.server_state.objects.get(self._key)
         if found is None:
             self._answer(404, _error("NoSuchKey"))
             return
-        stamp = datetime.datetime.now(datetime.UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")
+        stamp = self.server_state.times[self._key].strftime("%a, %d %b %Y %H:%M:%S GMT")
         headers = {"ETag": f'"{hashlib.md5(found).hexdigest()}"', "Last-Modified": stamp}
         self._answer(200, found, headers)
 
@@ -82,6 +89,21 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._refused(b""):
             self.server_state.objects.pop(self._key, None)
             self._answer(204, b"")
+
+    def _listing(self, prefix: str) -> bytes:
+        """ListObjectsV2, all on one page."""
+        bucket = self._key.rstrip("/")
+        found = "".join(
+            f"<Contents><Key>{quote(key.removeprefix(bucket + '/'))}</Key>"
+            f"<LastModified>{self.server_state.times[key].strftime('%Y-%m-%dT%H:%M:%S.000Z')}</LastModified>"
+            f"<ETag>e</ETag><Size>{len(data)}</Size><StorageClass>STANDARD</StorageClass></Contents>"
+            for key, data in sorted(self.server_state.objects.items())
+            if key.startswith(f"{bucket}/{prefix}")
+        )
+        head = f"<Name>{bucket.strip('/')}</Name><IsTruncated>false</IsTruncated>"
+        space = "http://s3.amazonaws.com/doc/2006-03-01/"
+        listed = f"<ListBucketResult xmlns='{space}'>{head}{found}</ListBucketResult>"
+        return f"<?xml version='1.0'?>{listed}".encode()
 
     @property
     def _key(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -383,7 +383,7 @@ class KubernetesExecutor:
         target = self.local_state.make(job_id) / "results.pack"
         spec = self._spec(obj)
         if self._bucket is not None:
-            self._bucket.fetch(job_id, target)
+            self._bucket.fetch(job_id, target, self._ownership.folder_of(obj))
         elif self._volume is not None:
             self._volume.fetch(obj, spec.backend if spec is not None else "cpu", target)
         else:
@@ -404,7 +404,7 @@ class KubernetesExecutor:
         has_ended = state.ended or self._records.ended(job_id) is not None
         if not has_ended and state is not JobState.UNKNOWN:
             raise UsageError(f"Job {job_id} has not ended ({state}).", "Cancel it first.")
-        self._empty_store([obj])
+        self._empty_store([job_id], [obj])
         self._delete(kind, job_id)
 
     def trust(self, job_id: str) -> None:
@@ -413,15 +413,22 @@ class KubernetesExecutor:
             self._ownership.trust(self._workload(job_id))
             self._records.forget(job_id)
 
-    def _empty_store(self, workloads: list[Object]) -> None:
-        """Delete what the store keeps of jobs. What cannot be deleted there stays, and hinders nothing."""
+    def _empty_store(self, ids: Sequence[str], workloads: Sequence[Object]) -> None:
+        """Delete what the store keeps of jobs. What cannot be deleted there stays, and hinders nothing.
+
+        Args:
+            ids: of the jobs; the cluster may have no more than that of them.
+            workloads: some of theirs, or others: a volume is reached by a pod, which one of these owns.
+        """
+        owners = {obj["metadata"]["name"]: self._ownership.folder_of(obj) for obj in workloads}
         with contextlib.suppress(ExecutorError):
             if self._bucket is not None:
-                for obj in workloads:
-                    self._bucket.forget(obj["metadata"]["name"])
-            elif self._volume is not None and workloads:
+                mine = self._ownership.folder
+                for job_id in ids:
+                    self._bucket.forget(job_id, owners.get(job_id, mine))
+            elif self._volume is not None and ids and workloads:
                 spec = self._spec(workloads[0])
-                self._volume.forget(workloads, spec.backend if spec is not None else "cpu")
+                self._volume.forget(ids, workloads[0], spec.backend if spec is not None else "cpu")
 
     def _delete(self, kind: WorkloadKind, job_id: str) -> int:
         self._api.delete(f"{kind.path}/{job_id}")
@@ -433,31 +440,43 @@ class KubernetesExecutor:
         self, *, older_than: float, dry_run: bool = False, files: bool = False, all_users: bool = False
     ) -> Cleaned:
         """See `Executor.clean`; what interrupted submits left is deleted too."""
-        now, size, known = time.time(), 0, self.records()
+        now, known = time.time(), self.records()
         may_go = [
             record for record in known if (record.own or all_users) and self._may_go(record, now, older_than)
         ]
         kept = {} if files else {record.id: record.status.files for record in may_go if record.status.files}
         removed = [record.id for record in may_go if record.id not in kept]
-        # What was fetched of jobs that the cluster has long deleted by itself.
+        # What is here, and in the store, of jobs that the cluster has long deleted by itself.
+        stay = {record.id: record.spec for record in known if record.id not in removed}
         orphans = self.local_state.left_behind({record.id for record in known}, now - older_than)
-        if dry_run:
-            size = sum(map(self.local_state.size, (*removed, *orphans)))
-        else:
-            there = []
-            for job_id in removed:
-                if self._buried(job_id) is not None:
-                    size += self.local_state.forget(job_id)
-                    continue
-                found = self._objects.workload(job_id)
-                there += [found] if found is not None else []
-            self._empty_store([obj for _, obj in there])
+        size = sum(map(self.local_state.size, (*removed, *orphans)))
+        size += self._sweep_bucket(stay, now - older_than, dry_run=dry_run)
+        if not dry_run:
+            there = [found for job_id in removed if (found := self._objects.workload(job_id)) is not None]
+            gone = [job_id for job_id in orphans if self.local_state.is_own(job_id)]
+            by = [obj for _, obj in there]
+            if gone and not by:
+                own = next((record.id for record in known if record.own and record.id in stay), "")
+                by = [found[1]] if (found := self._objects.workload(own)) is not None else []
+            self._empty_store([*(obj["metadata"]["name"] for _, obj in there), *gone], by)
             for kind, obj in there:
-                size += self._delete(kind, obj["metadata"]["name"])
-            size += sum(map(self.local_state.forget, orphans))
+                self._delete(kind, obj["metadata"]["name"])
+            for job_id in (*removed, *orphans):
+                self.local_state.forget(job_id)
             size += sweep_objects(self.local_state.root.parent.parent, now - _UNUSED)
         removed += orphans
         return Cleaned(jobs=tuple(removed), bytes=size, kept=kept)
+
+    def _sweep_bucket(self, stay: Mapping[str, JobSpec | None], before: float, *, dry_run: bool) -> int:
+        """Delete what this user's jobs left in the bucket and no job keeps; how many bytes that is."""
+        payloads = {spec.payload for spec in stay.values() if spec is not None}
+        damaged = None in stay.values()  # what it was sent is not known
+        with contextlib.suppress(ExecutorError):
+            if self._bucket is not None:
+                return self._bucket.sweep(
+                    self._ownership.folder, stay, None if damaged else payloads, before, dry_run=dry_run
+                )
+        return 0
 
     def _may_go(self, record: JobRecord, now: float, older_than: float) -> bool:
         found = record.status

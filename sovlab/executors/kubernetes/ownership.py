@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import hmac
 import os
+import re
 import secrets
 import threading
 from collections.abc import Mapping
@@ -60,6 +61,23 @@ class Ownership:
             if self._name is None:
                 self._name = name_of_user(self._api)
             return self._name
+
+    @property
+    def folder(self) -> str:
+        """Where a store has what is this user's; empty if the cluster does not say who that is.
+
+        Raises:
+            ClusterError: it does not answer.
+        """
+        return self._folder(_label(self.name)[labels.OWNER]) if self.name else ""
+
+    def folder_of(self, obj: Object) -> str:
+        """Where a store has what belongs to a workload, be it another's; empty if it names no owner."""
+        return self._folder(str((obj["metadata"].get("labels") or {}).get(labels.OWNER) or ""))
+
+    def _folder(self, owner: str) -> str:
+        # Namespaces of one store do not know each other's jobs.
+        return f"{self._namespace}.{owner}" if re.fullmatch(r"[0-9A-Za-z]{1,63}", owner) else ""
 
     def marks(self, job_id: str, request: str) -> tuple[dict[str, str], dict[str, str]]:
         """Labels and annotations of a job's workload.

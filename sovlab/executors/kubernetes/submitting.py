@@ -178,9 +178,10 @@ class Submission:
 
     def _use_bucket(self) -> None:
         if self._bucket is not None:
-            self._results_url = self._bucket.results_url(self._job_id)
+            owner = self._ownership.folder
+            self._results_url = self._bucket.results_url(self._job_id, owner)
             if self.delivery == "store":
-                self._payload_url = self._bucket.put_payload(self._spec.payload, self._payload)
+                self._payload_url = self._bucket.put_payload(self._spec.payload, self._payload, owner)
 
     def _order(self) -> Order:
         return order_for(

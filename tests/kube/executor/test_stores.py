@@ -101,7 +101,8 @@ def test_pods_reach_a_bucket_by_presigned_urls_alone(cluster, s3, state):
     assert all(status < 400 or (method, status) == ("HEAD", 404) for method, _, status in s3.requests), (
         s3.requests
     )
-    assert f"/jobs/of/mine/results/{job_id}.pack" in s3.objects
+    (result,) = [key for key in s3.objects if key.endswith(f"/{job_id}.pack")]
+    assert re.fullmatch(rf"/jobs/of/mine/results/{cluster.namespace}\.[0-9a-f]+/{job_id}\.pack", result)
     everything = str(cluster.api.get(cluster.path("pods"))) + str(
         cluster.api.get(cluster.path("jobs", group="apis/batch/v1"))
     )

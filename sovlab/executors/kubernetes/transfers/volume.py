@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +49,15 @@ class Volume:
         with self._reader(job, backend) as container:
             container.fetch(target, f"{STORE}/results/{job_id}.pack")
 
-    def forget(self, jobs: list[dict[str, Any]], backend: str) -> None:
-        """Delete results and checkpoints of jobs; the first of them owns the pod that does it."""
-        ids = [str(job["metadata"]["name"]) for job in jobs]
-        with self._reader(jobs[0], backend) as container:
+    def forget(self, ids: Sequence[str], job: dict[str, Any], backend: str) -> None:
+        """Delete results and checkpoints of jobs.
+
+        Args:
+            ids: of the jobs.
+            job: a workload, which will own the pod that does it.
+            backend: name of the backend whose image the pod gets.
+        """
+        with self._reader(job, backend) as container:
             for start in range(0, len(ids), _AT_ONCE):
                 container.run("forget", STORE, *ids[start : start + _AT_ONCE])
 
