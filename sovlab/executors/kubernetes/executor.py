@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,6 @@ from sovlab.core.plan import Manifests, Past
 from sovlab.core.spec import JobSpec
 from sovlab.errors import (
     BackendError,
-    ExecutorError,
     JobNotFound,
     ResultError,
     SovlabError,
@@ -32,11 +31,12 @@ from sovlab.errors import (
 )
 from sovlab.executors.kubernetes import describing
 from sovlab.executors.kubernetes.cancelling import Cancelling, is_queued
+from sovlab.executors.kubernetes.cleaning import Cleaning
 from sovlab.executors.kubernetes.following import Following
 from sovlab.executors.kubernetes.holding import Starting, is_held
 from sovlab.executors.kubernetes.objects.records import Records, job_record
 from sovlab.executors.kubernetes.objects.trimming import Object
-from sovlab.executors.kubernetes.objects.workloads import JobObjects, Objects, WorkloadKind
+from sovlab.executors.kubernetes.objects.workloads import JobObjects, Objects
 from sovlab.executors.kubernetes.ownership import Ownership
 from sovlab.executors.kubernetes.submitting import Submission, profile_for_job
 from sovlab.executors.kubernetes.transfers.bucket import Bucket
@@ -56,15 +56,10 @@ from sovlab.kube.transport.api import Api
 from sovlab.kube.transport.connection import Login
 from sovlab.kube.transport.errors import ClusterError
 from sovlab.payload.shipping import small_runner
-from sovlab.settings.states import sweep_objects
 
 _LEAST = 0.1
 """Seconds between two lists at least, however much changes."""
 _LOOK_STOP = 0.25
-_UNUSED = 3600.0
-"""Seconds after which a payload that no job keeps here is deleted by ``clean``."""
-_INTERRUPTED = 600.0
-"""Seconds after which what an interrupted submit left is deleted by ``clean``."""
 
 
 class KubernetesExecutor:
@@ -111,6 +106,15 @@ class KubernetesExecutor:
         self._reasons = Reasons(self._api, profile.namespace)
         self._queues = Queues(self._api, profile.namespace)
         self._starting = Starting(self._api, self._objects)
+        self._cleaning = Cleaning(
+            self._api,
+            target,
+            self._objects,
+            self._records,
+            self.local_state,
+            self._ownership,
+            self._bucket or self._volume,
+        )
 
     def submit(self, job_id: str, spec: JobSpec, payload: Path, environ: Mapping[str, str]) -> None:
         """See `Executor.submit`; the submitter's environment stays here."""
@@ -404,8 +408,8 @@ class KubernetesExecutor:
         has_ended = state.ended or self._records.ended(job_id) is not None
         if not has_ended and state is not JobState.UNKNOWN:
             raise UsageError(f"Job {job_id} has not ended ({state}).", "Cancel it first.")
-        self._empty_store([job_id], [obj])
-        self._delete(kind, job_id)
+        self._cleaning.empty_store([job_id], [obj])
+        self._cleaning.delete(kind, job_id)
 
     def trust(self, job_id: str) -> None:
         """See `Executor.trust`."""
@@ -413,82 +417,13 @@ class KubernetesExecutor:
             self._ownership.trust(self._workload(job_id))
             self._records.forget(job_id)
 
-    def _empty_store(self, ids: Sequence[str], workloads: Sequence[Object]) -> None:
-        """Delete what the store keeps of jobs. What cannot be deleted there stays, and hinders nothing.
-
-        Args:
-            ids: of the jobs; the cluster may have no more than that of them.
-            workloads: some of theirs, or others: a volume is reached by a pod, which one of these owns.
-        """
-        owners = {obj["metadata"]["name"]: self._ownership.folder_of(obj) for obj in workloads}
-        with contextlib.suppress(ExecutorError):
-            if self._bucket is not None:
-                mine = self._ownership.folder
-                for job_id in ids:
-                    self._bucket.forget(job_id, owners.get(job_id, mine))
-            elif self._volume is not None and ids and workloads:
-                spec = self._spec(workloads[0])
-                self._volume.forget(ids, workloads[0], spec.backend if spec is not None else "cpu")
-
-    def _delete(self, kind: WorkloadKind, job_id: str) -> int:
-        self._api.delete(f"{kind.path}/{job_id}")
-        self._objects.forget(job_id)
-        self._records.forget(job_id)
-        return self.local_state.forget(job_id)
-
     def clean(
         self, *, older_than: float, dry_run: bool = False, files: bool = False, all_users: bool = False
     ) -> Cleaned:
         """See `Executor.clean`; what interrupted submits left is deleted too."""
-        now, known = time.time(), self.records()
-        may_go = [
-            record for record in known if (record.own or all_users) and self._may_go(record, now, older_than)
-        ]
-        kept = {} if files else {record.id: record.status.files for record in may_go if record.status.files}
-        removed = [record.id for record in may_go if record.id not in kept]
-        # What is here, and in the store, of jobs that the cluster has long deleted by itself.
-        stay = {record.id: record.spec for record in known if record.id not in removed}
-        orphans = self.local_state.left_behind({record.id for record in known}, now - older_than)
-        size = sum(map(self.local_state.size, (*removed, *orphans)))
-        size += self._sweep_bucket(stay, now - older_than, dry_run=dry_run)
-        if not dry_run:
-            there = [found for job_id in removed if (found := self._objects.workload(job_id)) is not None]
-            gone = [job_id for job_id in orphans if self.local_state.is_own(job_id)]
-            by = [obj for _, obj in there]
-            if gone and not by:
-                own = next((record.id for record in known if record.own and record.id in stay), "")
-                by = [found[1]] if (found := self._objects.workload(own)) is not None else []
-            self._empty_store([*(obj["metadata"]["name"] for _, obj in there), *gone], by)
-            for kind, obj in there:
-                self._delete(kind, obj["metadata"]["name"])
-            for job_id in (*removed, *orphans):
-                self.local_state.forget(job_id)
-            size += sweep_objects(self.local_state.root.parent.parent, now - _UNUSED)
-        removed += orphans
-        return Cleaned(jobs=tuple(removed), bytes=size, kept=kept)
-
-    def _sweep_bucket(self, stay: Mapping[str, JobSpec | None], before: float, *, dry_run: bool) -> int:
-        """Delete what this user's jobs left in the bucket and no job keeps; how many bytes that is."""
-        payloads = {spec.payload for spec in stay.values() if spec is not None}
-        damaged = None in stay.values()  # what it was sent is not known
-        with contextlib.suppress(ExecutorError):
-            if self._bucket is not None:
-                return self._bucket.sweep(
-                    self._ownership.folder, stay, None if damaged else payloads, before, dry_run=dry_run
-                )
-        return 0
-
-    def _may_go(self, record: JobRecord, now: float, older_than: float) -> bool:
-        found = record.status
-        if not (found.state.ended or found.state is JobState.UNKNOWN):
-            return self._is_left_behind(record, now)
-        return (found.ended or found.submitted or 0.0) <= now - older_than
-
-    def _is_left_behind(self, record: JobRecord, now: float) -> bool:
-        obj = self._objects.known(record.id)
-        if obj is None or labels.READY in obj["metadata"]["annotations"]:
-            return False
-        return now - (record.status.submitted or now) > _INTERRUPTED
+        return self._cleaning.carry_out(
+            self.records(), older_than, dry_run=dry_run, files=files, all_users=all_users
+        )
 
     def capacity(self, queue: str = "") -> list[Capacity]:
         """See `Executor.capacity`; through a queue of the namespace, by default that of the target."""
