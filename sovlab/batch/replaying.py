@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import nbformat
 
 from sovlab.batch.shown.repeating import Repeated
-from sovlab.core.untrusted import clean
+from sovlab.core.untrusted import clean, moment
 from sovlab.runner.protocol.notebook_run import FOLDER, NOTEBOOK, REFERENCE
 
 _NAME = re.compile(r"[0-9a-f]{64}")
@@ -61,7 +63,9 @@ class Replay:
         if op == "start":
             self.running = index
             self.reached.add(index)
-            self._manager.cell_start(cell, index)
+            self._noticed_late(step)
+            with self._at(step):
+                self._manager.cell_start(cell, index)
         elif op == "count":
             cell.execution_count = step.get("count")
         elif op == "clear":
@@ -141,7 +145,28 @@ class Replay:
             cell.execution_count = step.get("count")
         self.running = None
         self._repeated.cell_over()
-        self._manager.cell_complete(cell, cell_index=index)
+        with self._at(step):
+            self._manager.cell_complete(cell, cell_index=index)
+
+    @contextlib.contextmanager
+    def _at(self, step: Mapping[str, Any]) -> Iterator[None]:
+        """Have papermill take the time that the job told for now: its news may be old."""
+        when = _told(step)
+        if when is None:
+            yield  # an older runner told no times
+            return
+        self._manager.now = lambda: when
+        try:
+            yield
+        finally:
+            del self._manager.now
+
+    def _noticed_late(self, step: Mapping[str, Any]) -> None:
+        """A run that another client began began before this one did."""
+        when = _told(step)
+        if when is not None and self._manager.start_time is not None and when < self._manager.start_time:
+            self._manager.start_time = when
+            self._manager.nb.metadata.papermill["start_time"] = when.isoformat()
 
     def settle(self, files: Mapping[str, Path], complete: bool) -> str:
         """At the end: put in what the log did not carry; what could not be had, as a sentence.
@@ -198,6 +223,11 @@ class Replay:
             truth = NOT_RUN if index not in self.reached else stopped if index == last and stopped else ""
             if truth and (stopped or self.failed is not None):
                 cell.metadata["sovlab"] = {"status": truth}
+
+
+def _told(step: Mapping[str, Any]) -> datetime.datetime | None:
+    when = moment(step.get("time")) if isinstance(step.get("time"), float) else None
+    return None if when is None else datetime.datetime.fromtimestamp(when, datetime.UTC)
 
 
 def _waiting(found: Mapping[str, Any]) -> Any:

@@ -42,6 +42,17 @@ def test_each_cell_that_ends_has_a_line(said):
     assert said.empty()
 
 
+@pytest.mark.parametrize(
+    ("begun", "ended", "told"),
+    [(1000.0, 1010.0, "took 10 s"), (1010.0, 1000.0, "ms"), ("x", 1010.0, "ms"), (None, None, "ms")],
+)
+def test_how_long_a_cell_took_is_as_the_job_told_it(said, begun, ended, told):
+    with Lines(CELLS, said.put) as lines:
+        lines.take({"op": "start", "cell": 1, "time": begun})
+        lines.take({"op": "complete", "cell": 1, "time": ended})
+    assert said.get_nowait().endswith(told)
+
+
 def test_a_cell_that_goes_on_is_said_to(said):
     with Lines(CELLS, said.put, every=0.01) as lines:
         lines.take({"op": "start", "cell": 1})

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from sovlab.core.units import format_duration
-from sovlab.core.untrusted import clean
+from sovlab.core.untrusted import clean, moment
 from sovlab.views.document import printable
 
 _EVERY = 30.0
@@ -34,6 +34,7 @@ class Lines:
         self._over = threading.Event()
         self._running: tuple[int, float] | None = None
         self._failure = ""
+        self._began: object = None
         self._thread = threading.Thread(target=self._tick, name="sovlab-lines", daemon=True)
 
     def __enter__(self) -> Lines:
@@ -56,11 +57,15 @@ class Lines:
         with self._lock:
             if op == "start":
                 self._running, self._failure = (index, time.monotonic()), ""
+                self._began = step.get("time")
             elif op == "exception":
                 self._failure = printable(clean(f"{step.get('ename')}: {step.get('evalue')}", _LONGEST))
             elif op == "complete" and self._running is not None:
                 _, begun = self._running
-                took, self._running = format_duration(time.monotonic() - begun), None
+                seconds = _between(self._began, step.get("time"))
+                # What an older runner told has no times.
+                passed = time.monotonic() - begun if seconds is None else seconds
+                took, self._running = format_duration(passed), None
                 how = f"failed after {took}: {self._failure}" if self._failure else f"took {took}"
                 self._say(f"{self._named(index)} {how}")
 
@@ -81,3 +86,11 @@ class Lines:
                 passed = time.monotonic() - begun
                 if passed >= self._every:
                     self._say(f"{self._named(index)} runs for {format_duration(passed)}")
+
+
+def _between(begun: object, ended: object) -> float | None:
+    """Seconds between two times that a job told; None if it did not."""
+    if not isinstance(begun, float) or not isinstance(ended, float):
+        return None
+    first, last = moment(begun), moment(ended)
+    return last - first if first is not None and last is not None and first <= last else None

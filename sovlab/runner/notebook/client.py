@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from queue import Empty
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional
 
@@ -131,7 +132,7 @@ class Client(NotebookClient):  # type: ignore[misc]  # it is not everywhere
         for index, cell in enumerate(self.nb.cells):
             if cell.cell_type == "code":
                 self._shown.cell(index)
-            self._teller.tell("start", cell=index)
+            self._teller.tell("start", cell=index, time=time.time())
             try:
                 self.execute_cell(cell, index)
             except CellExecutionError as error:
@@ -146,7 +147,11 @@ class Client(NotebookClient):  # type: ignore[misc]  # it is not everywhere
                 self._differ(index)
                 execution = cell.metadata.get("execution", {})
                 self._teller.tell(
-                    "complete", cell=index, count=cell.get("execution_count"), execution=dict(execution)
+                    "complete",
+                    cell=index,
+                    time=time.time(),
+                    count=cell.get("execution_count"),
+                    execution=dict(execution),
                 )
         return ""
 
