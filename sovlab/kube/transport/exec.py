@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from sovlab import codec
 from sovlab.core.untrusted import clean
 from sovlab.kube.transport.errors import ClusterError, Unreachable
 
@@ -184,7 +185,7 @@ class ExecChannel:
 
     def _conclude(self, data: bytes) -> None:
         try:
-            status = msgspec.json.decode(data, type=_Status)
+            status = codec.decode(data, _Status)
         except (msgspec.MsgspecError, RecursionError):
             status = _Status()
         if status.status == "Success":

@@ -155,9 +155,13 @@ def page(jp_ws_fetch: Any, jp_asyncio_loop: Any) -> Iterator[Callable[..., Await
         assert (await found.next())["type"] == "hello"
         return found
 
+    async def close() -> None:
+        for each in opened:
+            each.close()
+
     yield open_
-    for each in opened:
-        each.close()
+    # What is still to be written needs a loop, and who ran one before in this thread has taken it away.
+    jp_asyncio_loop.run_until_complete(close())
 
 
 @pytest.fixture
