@@ -22,7 +22,7 @@ from sovlab.kube.transport.api import Api
 from sovlab.settings.states import sweep_objects
 
 _UNUSED = 3600.0
-"""Seconds after which a payload that no job keeps here is deleted by ``clean``."""
+"""Seconds after which what belongs to no job that is known is deleted by ``clean``, at the soonest."""
 _INTERRUPTED = 600.0
 """Seconds after which what an interrupted submit left is deleted by ``clean``."""
 
@@ -100,9 +100,11 @@ class Cleaning:
         removed = [record.id for record in may_go if record.id not in kept]
         # What is here, and in the store, of jobs that the cluster has long deleted by itself.
         stay = {record.id: record.spec for record in known if record.id not in removed}
-        orphans = self._kept.left_behind({record.id for record in known}, now - older_than)
+        # A job may be on its way there, or have come and gone, since they were listed.
+        before = now - max(older_than, _UNUSED)
+        orphans = self._kept.left_behind({record.id for record in known}, before)
         size = sum(map(self._kept.size, (*removed, *orphans)))
-        size += self._sweep_bucket(stay, now - older_than, dry_run=dry_run)
+        size += self._sweep_bucket(stay, before, dry_run=dry_run)
         if not dry_run:
             there = [found for job_id in removed if (found := self._objects.workload(job_id)) is not None]
             gone = [job_id for job_id in orphans if self._kept.is_own(job_id)]

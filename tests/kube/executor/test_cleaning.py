@@ -84,3 +84,11 @@ def test_payloads_that_no_job_keeps_go_with_a_clean_of_any_target(harness, state
     assert pack.exists()
     assert harness.executor.clean(older_than=14 * DAY).bytes == len(b"payload")
     assert not pack.exists()
+
+
+def test_a_submit_that_is_on_its_way_keeps_its_payload_whatever_the_age(harness):
+    here = harness.executor.local_state
+    here.make("digits-bbbbbb")
+    here.put_bytes("digits-bbbbbb", b"payload")  # its workload is made next
+    assert "digits-bbbbbb" not in harness.executor.clean(older_than=0.0).jobs
+    assert here.payload("digits-bbbbbb").exists()
