@@ -85,7 +85,8 @@ def gone(pod: Object) -> Object:
     if ended(pod) is not None:
         return pod
     status, name = pod.get("status") or {}, container_name(pod)
-    begun = {"startedAt": (container(pod).get("state") or {}).get("running", {}).get("startedAt")}
+    running = (container(pod).get("state") or {}).get("running") or {}
+    begun = {"startedAt": running.get("startedAt")}
     over = [{"name": name, "state": {"terminated": begun}}] if begun["startedAt"] else []
     meta = pod["metadata"]
     return {

@@ -1197,3 +1197,13 @@ def test_of_memory_that_ran_out_it_is_told_how_much_was_given() -> None:
     assert found.status.message == given
     unlimited = msgspec.json.encode(replace(spec, resources=Resources())).decode()
     assert job_record(job(FAILED, spec=unlimited), [killed], "site").status.message == OUT_OF_MEMORY
+
+
+@pytest.mark.parametrize(
+    "state", [None, {}, {"running": None}, {"running": {}}, {"waiting": {"reason": "x"}}]
+)
+def test_a_pod_that_is_gone_has_ended_whatever_was_known_of_it(state: Object | None) -> None:
+    pod = {"metadata": {"name": "a"}, "status": {"containerStatuses": [{"name": "job", "state": state}]}}
+    found = status.ended(status.gone(pod))
+    assert found is not None
+    assert (found.record, found.disrupted) == (None, False)
